@@ -1,0 +1,37 @@
+/**
+ * JSON that keeps 64-bit integers.
+ *
+ * `JSON.parse` rounds integers beyond 2^53 in silence. `parseJson` returns those, and only those, as bigint;
+ * `formatJson` writes a bigint as a number, so that a value survives the way there and back.
+ */
+import { isInteger, isSafeNumber, parse, stringify } from 'lossless-json'
+import { LakeError, messageOf } from './errors.ts'
+
+export type JsonValue =
+  | null
+  | boolean
+  | number
+  | bigint
+  | string
+  | readonly JsonValue[]
+  | { readonly [key: string]: JsonValue }
+
+const mayHoldLongNumber = /\d{16}/
+
+/** @throws LakeError `SOURCE_FAILED` naming `what` when the text is not JSON. */
+export function parseJson(text: string, what: string): JsonValue {
+  try {
+    // Only a text with sixteen digits in a row can hold a number that JSON.parse would round.
+    if (!mayHoldLongNumber.test(text)) return JSON.parse(text) as JsonValue
+    return parse(text, null, (digits) =>
+      isInteger(digits) && !isSafeNumber(digits) ? BigInt(digits) : Number(digits),
+    ) as JsonValue
+  } catch (error) {
+    throw new LakeError('SOURCE_FAILED', `${what}: not JSON: ${messageOf(error)}`, { cause: error })
+  }
+}
+
+/** One line, unless `indent` says otherwise. */
+export function formatJson(value: unknown, indent?: number): string {
+  return stringify(value, null, indent) ?? 'null'
+}

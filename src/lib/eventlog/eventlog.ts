@@ -1,0 +1,93 @@
+/**
+ * Port: an ordered, partitioned, replayable log of messages (a Kafka topic, or what stands for one).
+ *
+ * The log never decides what was processed. A sink stores offsets with its data and says, on every
+ * assignment, where to read on; `acknowledge` is telemetry that a start never reads.
+ */
+import type { Brand } from '../base/brand.ts'
+import type { IoOptions } from '../base/io.ts'
+
+/** Place of a message in its partition, from 0. */
+export type Offset = Brand<bigint, 'Offset'>
+
+export function offset(value: bigint): Offset {
+  return value as Offset
+}
+
+export interface Header {
+  readonly key: string
+  readonly value: Uint8Array | null
+}
+
+/** What a producer hands over. A message without a value (`null`) and an empty one are two things. */
+export interface NewMessage {
+  readonly key: Uint8Array | null
+  readonly value: Uint8Array | null
+  readonly headers?: readonly Header[]
+}
+
+export interface Message extends Required<NewMessage> {
+  readonly partition: number
+  readonly offset: Offset
+  /** When the log appended the message (never when its event happened). */
+  readonly timestampMs: number
+}
+
+/** What a partition holds: `start` is the oldest offset kept, `end` the next one to be written. */
+export interface PartitionRange {
+  readonly partition: number
+  readonly start: Offset
+  readonly end: Offset
+}
+
+/** Messages of one partition in offset order, never empty. */
+export interface Fetch {
+  readonly partition: number
+  readonly messages: readonly [Message, ...Message[]]
+  /** Where to read on: one past the last message, or further where the log skips offsets (compaction, markers). */
+  readonly next: Offset
+}
+
+/** Partition → the next offset to read. A partition that is not named starts at its oldest offset. */
+export type Positions = ReadonlyMap<number, Offset>
+
+export type ConsumerEvent =
+  /** Partitions were given to this consumer; all that was buffered under an older epoch must be dropped. */
+  | { readonly kind: 'assigned'; readonly epoch: number; readonly partitions: readonly number[] }
+  | { readonly kind: 'fetched'; readonly epoch: number; readonly fetch: Fetch }
+  /** Nothing came for a while: lets a reader flush what it holds on time. At most some 100 ms apart. */
+  | { readonly kind: 'idle'; readonly epoch: number }
+
+export interface ConsumeOptions extends IoOptions {
+  /** Consumers of one group share the partitions, or wait for their turn. */
+  readonly group: string
+  /**
+   * `shared`: one of the group. `alone`: all partitions, without regard to the group: safe only for a sink
+   * that fences by its own offsets, and needed by a run with an end, which must not wait for others.
+   */
+  readonly membership: 'shared' | 'alone'
+  /** Asked on every assignment: where the sink is. Synchronous with the assignment: nothing is fetched before it resolves. */
+  readonly positions: (partitions: readonly number[]) => Promise<Positions>
+}
+
+export interface EventLog extends AsyncDisposable {
+  readonly topic: string
+  /** Tells this log from another with a topic of the same name. Stable over restarts. */
+  clusterId(options?: IoOptions): Promise<string>
+  partitions(options?: IoOptions): Promise<readonly PartitionRange[]>
+  /**
+   * Resolves when every message is durable; a message with a key goes to the partition that the key hashes to
+   * (murmur2, as Kafka's own producers), one without to any. Rejection means: unknown, each may be there.
+   */
+  append(messages: readonly NewMessage[], options?: IoOptions): Promise<void>
+  /**
+   * Yields until aborted, then throws the abort reason. Leaving the loop leaves the group.
+   * @throws LakeError `EVENTLOG_GAP` when a position lies before the oldest offset that is kept, and
+   * `EVENTLOG_RESET` when it lies past the end: the topic was made anew.
+   */
+  consume(options: ConsumeOptions): AsyncIterable<ConsumerEvent>
+  /** One message, or `undefined` where retention has taken it. */
+  readAt(partition: number, at: Offset, options?: IoOptions): Promise<Message | undefined>
+  /** Records in the group that everything before these positions is durable in the sink. Best effort. */
+  acknowledge(group: string, positions: Positions, options?: IoOptions): Promise<void>
+}
