@@ -11,27 +11,55 @@ export const errorCatalogue = {
   CONFIG_INVALID: { retryable: false, exit: 2, hint: 'Correct the setting named in the message.' },
   FILE_MISSING: { retryable: false, exit: 2, hint: 'Check the path named in the message.' },
   FILE_UNWRITABLE: { retryable: false, exit: 2, hint: 'Make the path writable, or name another one.' },
-  DISK_FULL: { retryable: true, exit: 2, hint: 'Free space; nothing was committed, and work goes on from there.' },
+  DISK_FULL: {
+    retryable: true,
+    exit: 2,
+    hint: 'Free space; nothing was committed, and work goes on from there.',
+  },
   PORT_TAKEN: { retryable: false, exit: 2, hint: 'Stop what listens on that port, or choose another one.' },
-  HOME_LOCKED: { retryable: false, exit: 2, hint: 'Stop the other process, or set LAKE_HOME to another folder.' },
+  HOME_LOCKED: {
+    retryable: false,
+    exit: 2,
+    hint: 'Stop the other process, or set LAKE_HOME to another folder.',
+  },
   INTERRUPTED: { retryable: false, exit: 130, hint: 'Run the command again: it goes on where it was.' },
 
   OBJECT_MISSING: { retryable: false, exit: 1, hint: 'The object was never written, or has been vacuumed.' },
-  STORE_UNAVAILABLE: { retryable: true, exit: 2, hint: 'The object store did not answer. It is safe to retry.' },
+  STORE_UNAVAILABLE: {
+    retryable: true,
+    exit: 2,
+    hint: 'The object store did not answer. It is safe to retry.',
+  },
   STORE_REFUSED: { retryable: false, exit: 2, hint: 'Check the credentials and rights at the object store.' },
 
   TABLE_MISSING: { retryable: false, exit: 2, hint: '`lake table list` shows the tables there are.' },
   TABLE_EXISTS: { retryable: false, exit: 1, hint: 'Open the table instead, or choose another path.' },
-  VERSION_MISSING: { retryable: false, exit: 1, hint: '`lake table history TABLE` shows the versions there are.' },
-  LOG_CORRUPT: { retryable: false, exit: 1, hint: 'Stop the writers and inspect _delta_log at the named version.' },
+  VERSION_MISSING: {
+    retryable: false,
+    exit: 1,
+    hint: '`lake table history TABLE` shows the versions there are.',
+  },
+  LOG_CORRUPT: {
+    retryable: false,
+    exit: 1,
+    hint: 'Stop the writers and inspect _delta_log at the named version.',
+  },
   PROTOCOL_UNSUPPORTED: { retryable: false, exit: 1, hint: 'The table needs a feature that we lack.' },
   SCHEMA_MISMATCH: { retryable: false, exit: 1, hint: 'Bring the rows into the schema of the table.' },
   COLUMN_MISSING: { retryable: false, exit: 1, hint: '`lake table show TABLE` shows its columns.' },
-  COMMIT_CONFLICT: { retryable: true, exit: 1, hint: 'Rebuild the change from a fresh snapshot, then commit again.' },
+  COMMIT_CONFLICT: {
+    retryable: true,
+    exit: 1,
+    hint: 'Rebuild the change from a fresh snapshot, then commit again.',
+  },
   COMMIT_LOST: { retryable: true, exit: 1, hint: 'Other writers were faster each time. Try again.' },
   COMMIT_UNKNOWN: { retryable: true, exit: 1, hint: 'Read the newest version: the change may be there.' },
 
-  EVENTLOG_UNAVAILABLE: { retryable: true, exit: 2, hint: 'Check that the event log is up and KAFKA_BROKERS is right.' },
+  EVENTLOG_UNAVAILABLE: {
+    retryable: true,
+    exit: 2,
+    hint: 'Check that the event log is up and KAFKA_BROKERS is right.',
+  },
   EVENTLOG_REFUSED: { retryable: false, exit: 2, hint: 'Check user, password and rights at the brokers.' },
   EVENTLOG_RESET: {
     retryable: false,
@@ -44,11 +72,27 @@ export const errorCatalogue = {
     hint: 'Retention took messages that were not read yet. Raise the retention; what was lost is named.',
   },
 
-  CLICKHOUSE_UNAVAILABLE: { retryable: true, exit: 2, hint: 'Check that ClickHouse is up and CLICKHOUSE_URL is right.' },
-  CLICKHOUSE_REFUSED: { retryable: false, exit: 2, hint: 'Check the user and the password of CLICKHOUSE_URL.' },
-  CLICKHOUSE_FAILED: { retryable: false, exit: 1, hint: 'ClickHouse refused the statement; its own words are in the message.' },
+  CLICKHOUSE_UNAVAILABLE: {
+    retryable: true,
+    exit: 2,
+    hint: 'Check that ClickHouse is up and CLICKHOUSE_URL is right.',
+  },
+  CLICKHOUSE_REFUSED: {
+    retryable: false,
+    exit: 2,
+    hint: 'Check the user and the password of CLICKHOUSE_URL.',
+  },
+  CLICKHOUSE_FAILED: {
+    retryable: false,
+    exit: 1,
+    hint: 'ClickHouse refused the statement; its own words are in the message.',
+  },
 
-  SQL_INVALID: { retryable: false, exit: 1, hint: 'Correct the SQL; the engine’s own words are in the message.' },
+  SQL_INVALID: {
+    retryable: false,
+    exit: 1,
+    hint: 'Correct the SQL; the engine’s own words are in the message.',
+  },
 
   RUNSTORE_UNAVAILABLE: { retryable: true, exit: 2, hint: 'Check that the database of METADATA_URL is up.' },
   RUNSTORE_REFUSED: { retryable: false, exit: 2, hint: 'Check user, password and rights in METADATA_URL.' },
@@ -56,7 +100,11 @@ export const errorCatalogue = {
   RUN_BUSY: { retryable: true, exit: 2, hint: 'Wait for the run that is named, or cancel it.' },
   LEASE_LOST: { retryable: true, exit: 1, hint: 'Another process took over. Run again where it did not.' },
   TASK_FAILED: { retryable: false, exit: 1, hint: '`lake runs show RUN` shows the error of each task.' },
-  CHECK_FAILED: { retryable: false, exit: 1, hint: 'Readers keep the last good version. Look at the rows named.' },
+  CHECK_FAILED: {
+    retryable: false,
+    exit: 1,
+    hint: 'Readers keep the last good version. Look at the rows named.',
+  },
   SOURCE_FAILED: { retryable: false, exit: 1, hint: 'See the cause in the message.' },
 } as const satisfies Record<
   string,

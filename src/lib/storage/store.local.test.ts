@@ -1,0 +1,32 @@
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { isLakeError } from '../base/errors.ts'
+import { describeObjectStore } from './store.contract.ts'
+import { openLocalStore } from './store.local.ts'
+
+let root = ''
+beforeEach(async () => {
+  root = await mkdtemp(join(tmpdir(), 'lakeshore-store-'))
+})
+afterEach(() => rm(root, { recursive: true, force: true }))
+
+describeObjectStore('local', async () => openLocalStore(join(root, 'made', 'on', 'demand')))
+
+describe('openLocalStore(root)', () => {
+  it('leaves no temporary file behind, whether it wins or loses', async () => {
+    const store = openLocalStore(root)
+    await Promise.all([1, 2, 3].map((n) => store.putIfAbsent('log/1', new Uint8Array([n]))))
+
+    expect(await readdir(join(root, 'log'))).toEqual(['1'])
+  })
+
+  it('names the path when a file stands where a folder is needed', async () => {
+    await writeFile(join(root, 'log'), '')
+
+    await expect(openLocalStore(root).put('log/1', new Uint8Array())).rejects.toSatisfy(
+      (error) => isLakeError(error) && error.message.includes(join(root, 'log')),
+    )
+  })
+})

@@ -1,0 +1,197 @@
+/**
+ * Files in a folder. Invariant: a key appears whole or not at all, and survives a power cut once the call
+ * that wrote it has resolved.
+ *
+ * `link(2)` is what makes `putIfAbsent` atomic: it fails with EEXIST where `rename(2)` would overwrite in
+ * silence, and the content is complete and synced before the name exists.
+ */
+import { randomUUID } from 'node:crypto'
+import { link, mkdir, open, readdir, readFile, rename, rm, stat, unlink } from 'node:fs/promises'
+import { dirname, join, resolve } from 'node:path'
+import { LakeError, systemCode } from '../base/errors.ts'
+import type { IoOptions } from '../base/io.ts'
+import { compareUtf8, type ObjectMeta, type ObjectStore, type PutOutcome } from './store.ts'
+
+/** @param root Made when the first file is written. */
+export function openLocalStore(root: string): ObjectStore {
+  return new LocalStore(resolve(root))
+}
+
+class LocalStore implements ObjectStore {
+  readonly uri: string
+  readonly stagingRoot: string
+
+  constructor(root: string) {
+    this.uri = root
+    this.stagingRoot = root
+  }
+
+  async read(key: string, { signal }: IoOptions = {}): Promise<Uint8Array> {
+    signal?.throwIfAborted()
+    return readFile(this.#path(key), { signal }).catch((error: unknown) => {
+      signal?.throwIfAborted()
+      throw storeError('Read', this.#path(key), error)
+    })
+  }
+
+  async head(key: string, { signal }: IoOptions = {}): Promise<ObjectMeta | undefined> {
+    signal?.throwIfAborted()
+    try {
+      const { size, mtimeMs } = await stat(this.#path(key))
+      return { key, sizeBytes: size, modifiedMs: Math.floor(mtimeMs) }
+    } catch (error) {
+      if (isMissing(error)) return undefined
+      throw storeError('Look at', this.#path(key), error)
+    }
+  }
+
+  async *list(
+    prefix: string,
+    { signal, startAfter = '' }: IoOptions & { readonly startAfter?: string } = {},
+  ): AsyncIterable<ObjectMeta> {
+    const folder = prefix.slice(0, prefix.lastIndexOf('/') + 1)
+    for await (const key of this.#walk(folder, { signal })) {
+      if (!key.startsWith(prefix) || compareUtf8(key, startAfter) <= 0) continue
+      const meta = await this.head(key, { signal })
+      if (meta !== undefined) yield meta
+    }
+    signal?.throwIfAborted()
+  }
+
+  async *#walk(folder: string, { signal }: IoOptions): AsyncIterable<string> {
+    signal?.throwIfAborted()
+    const entries = await readdir(this.#path(folder), { withFileTypes: true }).catch((error: unknown) => {
+      if (isMissing(error)) return []
+      throw storeError('List', this.#path(folder), error)
+    })
+    const names = entries
+      .filter((entry) => entry.isDirectory() || entry.isFile())
+      .map((entry) => (entry.isDirectory() ? `${entry.name}/` : entry.name))
+      .sort(compareUtf8)
+    for (const name of names) {
+      if (name.endsWith('/')) yield* this.#walk(folder + name, { signal })
+      else yield folder + name
+    }
+  }
+
+  async putIfAbsent(key: string, bytes: Uint8Array, { signal }: IoOptions = {}): Promise<PutOutcome> {
+    signal?.throwIfAborted()
+    const path = this.#path(key)
+    const temporary = await this.#writeTemporary(path, bytes)
+    try {
+      await link(temporary, path)
+    } catch (error) {
+      if (systemCode(error) === 'EEXIST') return 'exists'
+      throw storeError('Create', path, error)
+    } finally {
+      await unlink(temporary)
+    }
+    await syncFolders(this.uri, [path])
+    return 'created'
+  }
+
+  async put(key: string, bytes: Uint8Array, { signal }: IoOptions = {}): Promise<void> {
+    signal?.throwIfAborted()
+    const path = this.#path(key)
+    const temporary = await this.#writeTemporary(path, bytes)
+    await rename(temporary, path).catch((error: unknown) => {
+      throw storeError('Replace', path, error)
+    })
+    await syncFolders(this.uri, [path])
+  }
+
+  async delete(keys: readonly string[], { signal }: IoOptions = {}): Promise<void> {
+    for (const key of keys) {
+      signal?.throwIfAborted()
+      await rm(this.#path(key), { force: true }).catch((error: unknown) => {
+        throw storeError('Delete', this.#path(key), error)
+      })
+    }
+  }
+
+  async localFile(key: string): Promise<string> {
+    return this.#path(key)
+  }
+
+  async publish(keys: readonly string[], { signal }: IoOptions = {}): Promise<void> {
+    const paths = keys.map((key) => this.#path(key))
+    for (const path of paths) {
+      signal?.throwIfAborted()
+      await sync(path)
+    }
+    await syncFolders(this.uri, paths)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {}
+
+  #path(key: string): string {
+    return join(this.uri, key)
+  }
+
+  async #writeTemporary(path: string, bytes: Uint8Array): Promise<string> {
+    const temporary = join(dirname(path), `.${randomUUID()}.tmp`)
+    try {
+      await mkdir(dirname(path), { recursive: true })
+      const file = await open(temporary, 'wx')
+      try {
+        await file.writeFile(bytes)
+        await file.sync()
+      } finally {
+        await file.close()
+      }
+    } catch (error) {
+      // What could not be written may not be there to remove either; the first error is the one to tell.
+      await rm(temporary, { force: true }).catch(() => undefined)
+      throw storeError('Write', path, error)
+    }
+    return temporary
+  }
+}
+
+async function sync(path: string): Promise<void> {
+  const handle = await open(path, 'r').catch((error: unknown) => {
+    throw storeError('Sync', path, error)
+  })
+  try {
+    await handle.sync()
+  } catch (error) {
+    throw storeError('Sync', path, error)
+  } finally {
+    await handle.close()
+  }
+}
+
+/** A new name is durable once its folder is synced, and a new folder once its own parent is. */
+async function syncFolders(root: string, paths: readonly string[]): Promise<void> {
+  const folders = new Set<string>()
+  for (const path of paths) {
+    for (let folder = dirname(path); folder.length >= root.length; folder = dirname(folder))
+      folders.add(folder)
+  }
+  for (const folder of folders) await sync(folder)
+}
+
+function isMissing(error: unknown): boolean {
+  return systemCode(error) === 'ENOENT' || systemCode(error) === 'ENOTDIR'
+}
+
+function storeError(operation: string, path: string, error: unknown): LakeError {
+  const details = { path }
+  switch (systemCode(error)) {
+    case 'ENOENT':
+    case 'ENOTDIR':
+      return new LakeError('OBJECT_MISSING', `${operation}: no file at ${path}`, { details, cause: error })
+    case 'ENOSPC':
+    case 'EDQUOT':
+      return new LakeError('DISK_FULL', `${operation} ${path}: the disk is full`, { details, cause: error })
+    case 'EACCES':
+    case 'EPERM':
+    case 'EROFS':
+      return new LakeError('FILE_UNWRITABLE', `${operation} ${path}: not allowed`, { details, cause: error })
+    default:
+      return new LakeError('STORE_UNAVAILABLE', `${operation} ${path}: ${String(error)}`, {
+        details,
+        cause: error,
+      })
+  }
+}

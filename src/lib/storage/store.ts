@@ -1,0 +1,45 @@
+/**
+ * Port: where the files of one table live.
+ *
+ * The Delta log needs two promises from storage, and every adapter is held to both by `store.contract.ts`:
+ * `putIfAbsent` is atomic, and `list` is ordered by key (UTF-8 bytes). Keys are relative to the root, with
+ * `/` between the parts; they are names, never URL-encoded.
+ */
+import type { IoOptions } from '../base/io.ts'
+
+export interface ObjectMeta {
+  readonly key: string
+  readonly sizeBytes: number
+  readonly modifiedMs: number
+}
+
+/** Losing the race is an answer, not a failure: the caller decides what it means. */
+export type PutOutcome = 'created' | 'exists'
+
+export interface ObjectStore extends AsyncDisposable {
+  /** Where the root is, for people: a path, `s3://bucket/prefix`, `memory:`. */
+  readonly uri: string
+  /** @throws LakeError `OBJECT_MISSING` when there is nothing at `key`. */
+  read(key: string, options?: IoOptions): Promise<Uint8Array>
+  /** `undefined` when there is nothing at `key`. */
+  head(key: string, options?: IoOptions): Promise<ObjectMeta | undefined>
+  /** All keys that begin with `prefix`, at any depth, strictly greater than `startAfter`. */
+  list(prefix: string, options?: IoOptions & { readonly startAfter?: string }): AsyncIterable<ObjectMeta>
+  /** Durable when it resolves. Of many racing writers exactly one creates the key. */
+  putIfAbsent(key: string, bytes: Uint8Array, options?: IoOptions): Promise<PutOutcome>
+  /** Creates or replaces as a whole: no reader sees half of it. */
+  put(key: string, bytes: Uint8Array, options?: IoOptions): Promise<void>
+  /** Keys that are not there are no fault. */
+  delete(keys: readonly string[], options?: IoOptions): Promise<void>
+  /** A local file with the content of `key`, for an engine that reads files. It may be a cached copy. */
+  localFile(key: string, options?: IoOptions): Promise<string>
+  /** A local folder that stands for the root: files written below it are nobody's until they are published. */
+  readonly stagingRoot: string
+  /** Makes files written below `stagingRoot` durable under the same keys. */
+  publish(keys: readonly string[], options?: IoOptions): Promise<void>
+}
+
+/** `<` on strings compares UTF-16 units, which is not the byte order that the protocol asks for. */
+export function compareUtf8(a: string, b: string): number {
+  return a === b ? 0 : Buffer.compare(Buffer.from(a), Buffer.from(b))
+}
