@@ -1,0 +1,147 @@
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { isLakeError } from '../base/errors.ts'
+import { createTemporaryTable } from './append.ts'
+import { type DuckDb, type DuckDbSession, openDuckDb } from './duckdb.ts'
+import { parseQuotedPath, writeParquet } from './parquet.ts'
+import { identifier, text } from './sql-text.ts'
+
+let duckdb: DuckDb
+let session: DuckDbSession
+let directory = ''
+beforeAll(async () => {
+  duckdb = await openDuckDb({ threads: 2 })
+  session = await duckdb.connect()
+  directory = await mkdtemp(join(tmpdir(), 'lakeshore-duckdb-'))
+})
+afterAll(async () => {
+  session[Symbol.dispose]()
+  duckdb[Symbol.dispose]()
+  await rm(directory, { recursive: true, force: true })
+})
+
+describe('rows(sql)', () => {
+  it.each([
+    ['9223372036854775807::bigint', 9223372036854775807n],
+    ['12345678901234567890123456789012345.678::decimal(38,3)', '12345678901234567890123456789012345.678'],
+    [`timestamptz '2026-01-02 03:04:05.000006+00'`, '2026-01-02T03:04:05.000006Z'],
+    [`timestamp '1969-12-31 23:59:59.999999'`, '1969-12-31T23:59:59.999999'],
+    [`date '0001-01-01'`, '0001-01-01'],
+    [`date '9999-12-31'`, '9999-12-31'],
+    [`'\\x00\\xFF'::blob`, Buffer.from([0, 255])],
+    [`[1::bigint, null]`, [1n, null]],
+    [`{'a': 1::bigint, 'b': date '2026-01-01'}`, { a: 1n, b: '2026-01-01' }],
+    [`map {'k': 2::bigint}`, [{ key: 'k', value: 2n }]],
+    ['null::bigint', null],
+  ])('keeps %s as it is', async (sql, expected) => {
+    expect((await session.row(`select ${sql} as v`))['v']).toEqual(expected)
+  })
+
+  it('says SQL_INVALID with the engine’s words', async () => {
+    await expect(session.rows('select * from nowhere')).rejects.toSatisfy(
+      (error) => isLakeError(error, 'SQL_INVALID') && error.message.includes('nowhere'),
+    )
+  })
+
+  it('ends a running query when aborted, with the reason, and the session goes on', async () => {
+    const controller = new AbortController()
+    const reason = new Error('stop')
+    const running = session.rows('select count(*) from range(10000000000)', { signal: controller.signal })
+    controller.abort(reason)
+
+    await expect(running).rejects.toBe(reason)
+    expect(await session.rows('select 1 as one')).toEqual([{ one: 1 }])
+  })
+})
+
+describe('chunks(sql)', () => {
+  it('names the columns even when there are no rows', async () => {
+    const chunks = []
+    for await (const chunk of session.chunks('select 1::bigint as a where false')) chunks.push(chunk)
+
+    expect(chunks).toEqual([{ columns: [{ name: 'a', type: 'BIGINT' }], rows: [] }])
+  })
+
+  it('yields every row once', async () => {
+    let sum = 0n
+    for await (const { rows } of session.chunks('select range as n from range(10000)')) {
+      for (const row of rows) sum += BigInt(String(row['n']))
+    }
+
+    expect(sum).toBe(49_995_000n)
+  })
+})
+
+describe('text(value) and identifier(name)', () => {
+  it.each([`it's`, `a"b`, 'nul\0byte', '\\x00', ''])('carry %j through a statement', async (value) => {
+    const name = value === '' ? 'empty' : value.replaceAll('\0', '')
+
+    expect(await session.rows(`select ${text(value)} as ${identifier(name)}`)).toEqual([{ [name]: value }])
+  })
+})
+
+describe('createTemporaryTable(session, name, columns)', () => {
+  it('fills more rows than one vector holds, nulls, bytes and pairs included', async () => {
+    const count = 5000
+    await createTemporaryTable(session, 'messages', [
+      { name: 'p', kind: 'integer', values: Array.from({ length: count }, (_, i) => i % 3) },
+      { name: 'o', kind: 'bigint', values: Array.from({ length: count }, (_, i) => BigInt(i)) },
+      { name: 't', kind: 'timestampMs', values: Array.from({ length: count }, (_, i) => i) },
+      {
+        name: 'v',
+        kind: 'blob',
+        values: Array.from({ length: count }, (_, i) => (i % 2 ? null : new Uint8Array([255, i % 256]))),
+      },
+      {
+        name: 'h',
+        kind: 'namedBytes',
+        values: Array.from({ length: count }, (_, i) => (i === 7 ? [{ key: 'k', value: null }] : [])),
+      },
+    ])
+
+    expect(
+      await session.rows(
+        `select count(*) as n, count(v) as vs, sum(o) as os, max(t) as t, count(*) filter (len(h) = 1) as hs from messages`,
+      ),
+    ).toEqual([{ n: 5000n, vs: 2500n, os: 12_497_500n, t: '1970-01-01T00:00:04.999000Z', hs: 1n }])
+    expect(await session.row('select v from messages where o = 4')).toEqual({ v: Buffer.from([255, 4]) })
+  })
+})
+
+describe('writeParquet(session, select, options)', () => {
+  it('writes one file a partition and tells its rows, size and statistics', async () => {
+    const files = await writeParquet(
+      session,
+      `select range as n, case when range = 3 then null else 'é' || range end as s, date '2026-01-01' + (range % 2)::int as d from range(4)`,
+      { directory, partitionBy: ['d'] },
+    )
+
+    expect(files.map(({ rows, partition }) => ({ rows, partition }))).toEqual([
+      { rows: 2, partition: { d: '2026-01-01' } },
+      { rows: 2, partition: { d: '2026-01-02' } },
+    ])
+    expect(files[1]?.columns.find(({ path }) => path[0] === 's')).toEqual({
+      path: ['s'],
+      min: 'é1',
+      max: 'é1',
+      nullCount: 1n,
+      hasNan: false,
+    })
+    expect(files.every(({ key }) => key.startsWith('d=2026-01-0'))).toBe(true)
+  })
+
+  it('leaves no file where there are no rows', async () => {
+    const empty = join(directory, 'empty')
+
+    expect(await writeParquet(session, 'select 1 as a where false', { directory: empty })).toEqual([])
+    expect(await readdir(empty)).toEqual([])
+  })
+})
+
+describe('parseQuotedPath(path)', () => {
+  it('splits at dots outside quotes and undoubles quotes inside', () => {
+    expect(parseQuotedPath('"a.b"."c ""d"""')).toEqual(['a.b', 'c "d"'])
+  })
+})

@@ -1,0 +1,161 @@
+/**
+ * DuckDB: the engine that parses, computes, and reads and writes Parquet. The only home of its driver.
+ *
+ * One instance, many connections; every connection is UTC. Nothing is downloaded: extensions that are not
+ * part of the binary are neither installed nor loaded.
+ */
+import { type DuckDBConnection, DuckDBInstance, type DuckDBResult } from '@duckdb/node-api'
+import { LakeError, messageOf } from '../base/errors.ts'
+import type { IoOptions } from '../base/io.ts'
+import { text } from './sql-text.ts'
+import { plainValue, type Row } from './values.ts'
+
+export interface DuckDbOptions {
+  /** Where queries that outgrow memory spill to. */
+  readonly tempDirectory?: string
+  /** As DuckDB writes sizes: `2GB`. */
+  readonly memoryLimit?: string
+  readonly threads?: number
+}
+
+export interface Column {
+  readonly name: string
+  /** DuckDB's name of the type: `BIGINT`, `TIMESTAMP WITH TIME ZONE`, `STRUCT(a BIGINT)`. */
+  readonly type: string
+}
+
+export interface RowChunk {
+  readonly columns: readonly Column[]
+  readonly rows: readonly Row[]
+}
+
+export async function openDuckDb(options: DuckDbOptions = {}): Promise<DuckDb> {
+  const instance = await DuckDBInstance.create(':memory:', {
+    autoinstall_known_extensions: 'false',
+    autoload_known_extensions: 'false',
+    ...(options.memoryLimit !== undefined && { memory_limit: options.memoryLimit }),
+    ...(options.threads !== undefined && { threads: String(options.threads) }),
+  })
+  return new DuckDb(instance, options)
+}
+
+export class DuckDb implements Disposable {
+  readonly #instance: DuckDBInstance
+  readonly #options: DuckDbOptions
+
+  constructor(instance: DuckDBInstance, options: DuckDbOptions) {
+    this.#instance = instance
+    this.#options = options
+  }
+
+  /** A session of its own: temporary tables and views are seen by it alone. The caller closes it. */
+  async connect(): Promise<DuckDbSession> {
+    const connection = await this.#instance.connect()
+    await connection.run("set TimeZone = 'UTC'")
+    if (this.#options.tempDirectory !== undefined) {
+      await connection.run(`set temp_directory = ${text(this.#options.tempDirectory)}`)
+    }
+    return new DuckDbSession(connection)
+  }
+
+  /** Runs `work` in a session of its own. */
+  async use<T>(work: (session: DuckDbSession) => Promise<T>): Promise<T> {
+    using session = await this.connect()
+    return await work(session)
+  }
+
+  [Symbol.dispose](): void {
+    this.#instance.closeSync()
+  }
+}
+
+export class DuckDbSession implements Disposable {
+  /** The driver's connection, for what lives in this folder. */
+  readonly connection: DuckDBConnection
+
+  constructor(connection: DuckDBConnection) {
+    this.connection = connection
+  }
+
+  /** @throws LakeError `SQL_INVALID` with the engine's words. */
+  async run(sql: string, { signal }: IoOptions = {}): Promise<void> {
+    await this.#interruptible(signal, () => this.connection.run(sql))
+  }
+
+  async rows(sql: string, { signal }: IoOptions = {}): Promise<readonly Row[]> {
+    return this.#interruptible(signal, async () => rowsOf(await this.connection.run(sql)))
+  }
+
+  /** The only row of a query that always has one. */
+  async row(sql: string, options: IoOptions = {}): Promise<Row> {
+    const [row] = await this.rows(sql, options)
+    if (row === undefined) throw new LakeError('BUG', 'Expected one row, got none', { details: { sql } })
+    return row
+  }
+
+  /** Reads as the consumer asks: at most one chunk is held. The first chunk may be empty; it names the columns. */
+  async *chunks(sql: string, { signal }: IoOptions = {}): AsyncIterable<RowChunk> {
+    const result = await this.#interruptible(signal, () => this.connection.stream(sql))
+    const columns = columnsOf(result)
+    yield { columns, rows: [] }
+    const names = columns.map(({ name }) => name)
+    for (;;) {
+      const chunk = await this.#interruptible(signal, () => result.fetchChunk())
+      if (chunk === null || chunk.rowCount === 0) return
+      const rows = chunk.convertRows(plainValue).map((values) => {
+        const row: Record<string, Row[string]> = {}
+        names.forEach((name, index) => {
+          row[name] = values[index] ?? null
+        })
+        return row
+      })
+      yield { columns, rows }
+    }
+  }
+
+  /** What a query would return. */
+  async describe(select: string, options: IoOptions = {}): Promise<readonly Column[]> {
+    const rows = await this.rows(`describe ${select}`, options)
+    return rows.map((row) => ({ name: String(row['column_name']), type: String(row['column_type']) }))
+  }
+
+  async #interruptible<T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
+    signal?.throwIfAborted()
+    const interrupt = (): void => this.connection.interrupt()
+    signal?.addEventListener('abort', interrupt)
+    try {
+      return await work()
+    } catch (error) {
+      signal?.throwIfAborted()
+      throw engineError(error)
+    } finally {
+      signal?.removeEventListener('abort', interrupt)
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.connection.closeSync()
+  }
+}
+
+function columnsOf(result: DuckDBResult): readonly Column[] {
+  return result
+    .deduplicatedColumnNames()
+    .map((name, index) => ({ name, type: result.columnType(index).toString() }))
+}
+
+async function rowsOf(result: DuckDBResult): Promise<readonly Row[]> {
+  return (await result.convertRowObjects(plainValue)) as readonly Row[]
+}
+
+/** DuckDB tells kinds of errors apart by the first words of the message alone. */
+function engineError(error: unknown): LakeError {
+  const message = messageOf(error)
+  if (/No space left on device/i.test(message)) {
+    return new LakeError('DISK_FULL', `DuckDB: ${message}`, { cause: error })
+  }
+  if (/^(IO|Out of Memory|Permission|Internal|FATAL|INTERNAL)\b/.test(message)) {
+    return new LakeError('SOURCE_FAILED', `DuckDB: ${message}`, { cause: error })
+  }
+  return new LakeError('SQL_INVALID', message, { cause: error })
+}

@@ -1,0 +1,113 @@
+/**
+ * Parquet out, with the statistics that a table format wants, in one pass (`COPY … RETURN_STATS`).
+ *
+ * DuckDB neither syncs nor renames what it writes: whoever makes the files visible must publish them first.
+ */
+
+import { randomUUID } from 'node:crypto'
+import { mkdir, rm } from 'node:fs/promises'
+import { join, relative, sep } from 'node:path'
+import { LakeError } from '../base/errors.ts'
+import type { IoOptions } from '../base/io.ts'
+import type { DuckDbSession } from './duckdb.ts'
+import { identifier, text } from './sql-text.ts'
+import type { Row, Value } from './values.ts'
+
+export interface ColumnStatistics {
+  /** From the top column down: `['address', 'city']`. */
+  readonly path: readonly string[]
+  /** As DuckDB prints the value; absent when there is none, or it is too long to keep. */
+  readonly min?: string
+  readonly max?: string
+  readonly nullCount?: bigint
+  readonly hasNan: boolean
+}
+
+export interface WrittenFile {
+  /** Relative to the folder that was written to, with `/`. */
+  readonly key: string
+  readonly sizeBytes: number
+  readonly rows: number
+  /** Partition column → value as text, null for the null partition. */
+  readonly partition: Readonly<Record<string, string | null>>
+  readonly columns: readonly ColumnStatistics[]
+}
+
+export interface WriteParquetOptions extends IoOptions {
+  readonly directory: string
+  /** Columns that name folders and are left out of the files. */
+  readonly partitionBy?: readonly string[]
+}
+
+/** Writes the rows of `select`. No rows, no files. */
+export async function writeParquet(
+  session: DuckDbSession,
+  select: string,
+  { directory, partitionBy = [], signal }: WriteParquetOptions,
+): Promise<readonly WrittenFile[]> {
+  await mkdir(directory, { recursive: true })
+  const options = ['format parquet', 'compression zstd', 'return_stats']
+  const target = partitionBy.length === 0 ? join(directory, `part-${randomUUID()}.zstd.parquet`) : directory
+  if (partitionBy.length > 0) {
+    options.push(
+      `partition_by (${partitionBy.map(identifier).join(', ')})`,
+      'write_partition_columns false',
+      'overwrite_or_ignore',
+      `filename_pattern 'part-{uuid}.zstd'`,
+    )
+  }
+  const rows = await session.rows(`copy (${select}) to ${text(target)} (${options.join(', ')})`, { signal })
+  const files = rows.map((row) => writtenFile(row, directory, partitionBy))
+  for (const { key } of files.filter((file) => file.rows === 0)) await rm(join(directory, key))
+  return files.filter((file) => file.rows > 0)
+}
+
+function writtenFile(row: Row, directory: string, partitionBy: readonly string[]): WrittenFile {
+  const values = new Map(entriesOf(row['partition_keys']).map(([name, value]) => [name, textOf(value)]))
+  return {
+    key: relative(directory, String(row['filename'])).split(sep).join('/'),
+    sizeBytes: Number(row['file_size_bytes']),
+    rows: Number(row['count']),
+    partition: Object.fromEntries(partitionBy.map((name) => [name, partitionValue(values, name)])),
+    columns: entriesOf(row['column_statistics']).map(([path, statistics]) =>
+      columnStatistics(path, statistics),
+    ),
+  }
+}
+
+function partitionValue(values: ReadonlyMap<string, string | undefined>, name: string): string | null {
+  const value = values.get(name)
+  return value === undefined || value === '__HIVE_DEFAULT_PARTITION__' ? null : value
+}
+
+function columnStatistics(path: string, statistics: Value): ColumnStatistics {
+  const found = new Map(entriesOf(statistics).map(([name, value]) => [name, textOf(value)]))
+  const [min, max, nullCount] = [found.get('min'), found.get('max'), found.get('null_count')]
+  return {
+    path: parseQuotedPath(path),
+    ...(min !== undefined && { min }),
+    ...(max !== undefined && { max }),
+    ...(nullCount !== undefined && { nullCount: BigInt(nullCount) }),
+    hasNan: found.get('has_nan') === 'true',
+  }
+}
+
+/** `"s"."a ""b"""` → `['s', 'a "b"']`. */
+export function parseQuotedPath(path: string): readonly string[] {
+  const parts = [...path.matchAll(/"(?<part>(?:[^"]|"")*)"(?:\.|$)/g)]
+  if (parts.length === 0) throw new LakeError('BUG', `Column path: expected quoted names, got ${path}`)
+  return parts.map(({ groups }) => (groups?.['part'] ?? '').replaceAll('""', '"'))
+}
+
+/** The entries of a DuckDB map, which arrive as `{key, value}` objects. */
+function entriesOf(map: Value | undefined): readonly (readonly [string, Value])[] {
+  if (!Array.isArray(map)) return []
+  return (map as readonly { readonly key: Value; readonly value: Value }[]).map(({ key, value }) => [
+    String(key),
+    value,
+  ])
+}
+
+function textOf(value: Value): string | undefined {
+  return value === null ? undefined : String(value)
+}
