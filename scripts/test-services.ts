@@ -1,0 +1,122 @@
+/**
+ * `npm run test:services [-- --only kafka,mariadb] [vitest's arguments]`: installs and starts real servers on
+ * the loopback, runs the service tests against them, and ends the servers whatever happens.
+ *
+ * Exit: the tests' own code; 2 where a server could not be had; 130 when interrupted.
+ */
+import { spawn } from 'node:child_process'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { messageOf } from '../src/lib/base/errors.ts'
+import { acquireProcessLock } from '../src/lib/runs/process-lock.ts'
+import { chromium } from './services/chromium.ts'
+import { jupyter } from './services/jupyter.ts'
+import { kafka } from './services/kafka.ts'
+import { mariadb } from './services/mariadb.ts'
+import { s3 } from './services/s3.ts'
+import { MissingTool, type Place, type RunningService, type Service } from './services/service.ts'
+
+const services: readonly Service[] = [kafka, mariadb, s3, chromium, jupyter]
+const projectDir = resolve(import.meta.dirname, '..')
+
+const say = (line: string): void => void process.stderr.write(`${line}\n`)
+const secondsSince = (startMs: number): string => `${((performance.now() - startMs) / 1000).toFixed(1)} s`
+
+/** Takes `--only a,b` out of the arguments; the rest are vitest's. */
+function choose(args: readonly string[]): { chosen: readonly Service[]; rest: readonly string[] } {
+  const at = args.findIndex((argument) => argument === '--only' || argument.startsWith('--only='))
+  const flag = args[at]
+  if (flag === undefined) return { chosen: services, rest: args }
+  const hasValue = flag.includes('=')
+  const names = (hasValue ? flag.slice('--only='.length) : (args[at + 1] ?? '')).split(',')
+  const chosen = services.filter(({ name }) => names.includes(name))
+  const unknown = names.filter((name) => !services.some((service) => service.name === name))
+  if (unknown.length > 0) {
+    const known = services.map(({ name }) => name).join(', ')
+    throw new MissingTool(`--only ${unknown.join(',')}: there is no such service; there are ${known}`)
+  }
+  return { chosen, rest: args.toSpliced(at, hasValue ? 1 : 2) }
+}
+
+async function bringUp(service: Service, place: Place): Promise<RunningService> {
+  const startMs = performance.now()
+  await service.install(place)
+  const installed = secondsSince(startMs)
+  const installedMs = performance.now()
+  const running = await service.start(place)
+  say(`  ${service.name.padEnd(10)} installed ${installed}, started ${secondsSince(installedMs)}`)
+  return running
+}
+
+/** One install of a kind at a time, also between two of this script that share a cache. */
+async function installAlone<T>(place: Place, install: () => Promise<T>): Promise<T> {
+  for (let hasSaid = false; ; ) {
+    const outcome = await acquireProcessLock(join(place.cacheDir, 'install.lock'))
+    if (outcome.kind === 'acquired') {
+      await using _lock = outcome.lock
+      return await install()
+    }
+    if (!hasSaid) say(`  waiting for process ${outcome.holder?.pid ?? '(unknown)'}, which installs`)
+    hasSaid = true
+    await new Promise((wake) => setTimeout(wake, 1_000))
+  }
+}
+
+function runTests(
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+  signal: AbortSignal,
+): Promise<number> {
+  const vitest = join(projectDir, 'node_modules', 'vitest', 'vitest.mjs')
+  const child = spawn(process.execPath, [vitest, 'run', '-c', 'vitest.services.config.ts', ...args], {
+    cwd: projectDir,
+    env: { ...process.env, ...env },
+    stdio: 'inherit',
+  })
+  signal.addEventListener('abort', () => child.kill('SIGTERM'), { once: true })
+  return new Promise((resolve, reject) => {
+    child.once('error', reject)
+    child.once('exit', (code) => resolve(code ?? 1))
+  })
+}
+
+async function main(): Promise<number> {
+  const { chosen, rest } = choose(process.argv.slice(2))
+  const place = {
+    cacheDir: resolve(process.env['LAKE_SERVICES_CACHE'] ?? join(projectDir, '.cache', 'services')),
+    scratchDir: mkdtempSync(join(tmpdir(), 'lake-services-')),
+  }
+  mkdirSync(place.cacheDir, { recursive: true })
+  writeFileSync(join(place.cacheDir, '.gitignore'), '*\n')
+  const interrupted = new AbortController()
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => interrupted.abort())
+
+  const running: RunningService[] = []
+  try {
+    say(`Starting ${chosen.map(({ name }) => name).join(', ')} (cache ${place.cacheDir})`)
+    const outcomes = await installAlone(place, () =>
+      Promise.allSettled(chosen.map(async (service) => void running.push(await bringUp(service, place)))),
+    )
+    const failures = outcomes.flatMap((outcome, at) =>
+      outcome.status === 'rejected' ? [`${chosen[at]?.name}: ${messageOf(outcome.reason)}`] : [],
+    )
+    for (const failure of failures) say(failure)
+    if (failures.length > 0) return 2
+    if (interrupted.signal.aborted) return 130
+    const env = Object.assign({}, ...running.map((service) => service.env))
+    const code = await runTests(rest, env, interrupted.signal)
+    return interrupted.signal.aborted ? 130 : code
+  } finally {
+    await Promise.allSettled(running.map((service) => service.stop()))
+    rmSync(place.scratchDir, { recursive: true, force: true })
+  }
+}
+
+main().then(
+  (code) => process.exit(code),
+  (error: unknown) => {
+    say(messageOf(error))
+    process.exit(2)
+  },
+)
