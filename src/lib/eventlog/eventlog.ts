@@ -66,15 +66,24 @@ export interface ConsumeOptions extends IoOptions {
    * that fences by its own offsets, and needed by a run with an end, which must not wait for others.
    */
   readonly membership: 'shared' | 'alone'
-  /** Asked on every assignment: where the sink is. Synchronous with the assignment: nothing is fetched before it resolves. */
+  /**
+   * Where the sink is. Asked on every assignment, once the reader has taken the `assigned` event and asks for
+   * more: what it held under an older epoch is then flushed or dropped. Nothing is fetched before it resolves.
+   */
   readonly positions: (partitions: readonly number[]) => Promise<Positions>
 }
+
+/** `unknown`: the log does not let us ask. */
+export type TimestampType = 'append' | 'create' | 'unknown'
 
 export interface EventLog extends AsyncDisposable {
   readonly topic: string
   /** Tells this log from another with a topic of the same name. Stable over restarts. */
   clusterId(options?: IoOptions): Promise<string>
+  /** All partitions, by number. */
   partitions(options?: IoOptions): Promise<readonly PartitionRange[]>
+  /** Whose time `timestampMs` is: the log's own at the append, or one that a producer of other make may choose. */
+  timestampType(options?: IoOptions): Promise<TimestampType>
   /**
    * Resolves when every message is durable; a message with a key goes to the partition that the key hashes to
    * (murmur2, as Kafka's own producers), one without to any. Rejection means: unknown, each may be there.

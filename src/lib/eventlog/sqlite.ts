@@ -1,0 +1,64 @@
+/** Opening SQLite files, and what their errors mean to the log. */
+import { existsSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import Database from 'libsql'
+import { LakeError, messageOf, systemCode } from '../base/errors.ts'
+
+export type Connection = InstanceType<typeof Database>
+export type Statement = Database.Statement
+
+export interface OpenOptions {
+  /** `false`: the file must be there. */
+  readonly create: boolean
+  /** How long one call may wait, with the event loop, for another connection's lock. */
+  readonly busyTimeoutMs: number
+}
+
+/** A connection that reads integers as bigint, and whose commits survive a power cut. */
+export function openConnection(path: string, { create, busyTimeoutMs }: OpenOptions): Connection {
+  const connection = new Database(`${pathToFileURL(path).href}?mode=${create ? 'rwc' : 'rw'}`, {
+    timeout: busyTimeoutMs,
+  })
+  connection.defaultSafeIntegers(true)
+  connection.exec('PRAGMA synchronous = FULL')
+  return connection
+}
+
+/** Another connection holds the lock: nothing was done, and the same call may be made again. */
+export function isBusy(error: unknown): boolean {
+  return systemCode(error)?.startsWith('SQLITE_BUSY') ?? false
+}
+
+/** The error of a driver call in the words of the catalogue. */
+export function fromSqlite(error: unknown, operation: string, path: string): unknown {
+  if (error instanceof LakeError) return error
+  const details = { path, sqlite: systemCode(error) }
+  const message = `${operation} ${path}: ${messageOf(error)}`
+  switch (systemCode(error)) {
+    case 'SQLITE_FULL':
+    case 'ENOSPC':
+      return new LakeError('DISK_FULL', message, { details, cause: error })
+    case 'SQLITE_READONLY':
+    case 'SQLITE_PERM':
+    case 'EACCES':
+    case 'EPERM':
+    case 'EROFS':
+      return new LakeError('FILE_UNWRITABLE', message, { details, cause: error })
+    case 'SQLITE_CORRUPT':
+    case 'SQLITE_NOTADB':
+      return new LakeError('LOG_CORRUPT', message, {
+        details,
+        cause: error,
+        hint: 'The event log’s file is damaged: restore it, or move it away and begin a new log.',
+      })
+    default:
+      return new LakeError('EVENTLOG_UNAVAILABLE', message, {
+        details,
+        cause: error,
+        hint: existsSync(dirname(path))
+          ? 'Check the disk and the rights to the path that is named.'
+          : 'The folder is gone: was it deleted while it was in use?',
+      })
+  }
+}
