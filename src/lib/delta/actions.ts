@@ -1,0 +1,164 @@
+/**
+ * The actions of a commit, and their JSON: one action a line, `{"add": {…}}`.
+ *
+ * The shapes are those of the file (Delta PROTOCOL.md, "Actions"), so that what we do not know is carried
+ * through. Numbers are safe integers, save inside `stats`, which stays text.
+ */
+import { LakeError } from '../base/errors.ts'
+import { formatJson, type JsonValue, parseJson } from '../base/json.ts'
+
+export type StringMap = Readonly<Record<string, string>>
+
+export interface Protocol {
+  readonly minReaderVersion: number
+  readonly minWriterVersion: number
+  readonly readerFeatures?: readonly string[]
+  readonly writerFeatures?: readonly string[]
+}
+
+export interface Metadata {
+  readonly id: string
+  readonly name?: string
+  readonly description?: string
+  readonly format: { readonly provider: string; readonly options: StringMap }
+  readonly schemaString: string
+  readonly partitionColumns: readonly string[]
+  readonly configuration: StringMap
+  /** Milliseconds since the epoch. */
+  readonly createdTime?: number
+}
+
+export interface DeletionVector {
+  readonly storageType: string
+  readonly pathOrInlineDv: string
+  readonly offset?: number
+  readonly sizeInBytes: number
+  readonly cardinality: number
+}
+
+export interface AddFile {
+  /** Relative to the table, URI-encoded; or an absolute URI. */
+  readonly path: string
+  readonly partitionValues: Readonly<Record<string, string | null>>
+  readonly size: number
+  readonly modificationTime: number
+  readonly dataChange: boolean
+  /** JSON text: `{numRecords, minValues, maxValues, nullCount}`. */
+  readonly stats?: string
+  readonly tags?: StringMap
+  readonly deletionVector?: DeletionVector
+}
+
+export interface RemoveFile {
+  readonly path: string
+  readonly deletionTimestamp?: number
+  readonly dataChange: boolean
+  readonly extendedFileMetadata?: boolean
+  readonly partitionValues?: Readonly<Record<string, string | null>>
+  readonly size?: number
+  readonly deletionVector?: DeletionVector
+}
+
+/** "The last version of an application that this table holds": how a sink knows what it has written. */
+export interface Transaction {
+  readonly appId: string
+  readonly version: number
+  readonly lastUpdated?: number
+}
+
+export interface DomainMetadata {
+  readonly domain: string
+  readonly configuration: string
+  readonly removed: boolean
+}
+
+export interface CommitInfo {
+  readonly timestamp?: number
+  readonly inCommitTimestamp?: number
+  readonly operation?: string
+  readonly operationParameters?: Readonly<Record<string, JsonValue>>
+  readonly operationMetrics?: Readonly<Record<string, JsonValue>>
+  readonly readVersion?: number
+  readonly isolationLevel?: string
+  readonly isBlindAppend?: boolean
+  readonly engineInfo?: string
+  /** Unique to one attempt to commit: how a writer recognises its own commit after a lost answer. */
+  readonly txnId?: string
+  readonly tags?: StringMap
+}
+
+export type Action =
+  | { readonly commitInfo: CommitInfo }
+  | { readonly protocol: Protocol }
+  | { readonly metaData: Metadata }
+  | { readonly add: AddFile }
+  | { readonly remove: RemoveFile }
+  | { readonly txn: Transaction }
+  | { readonly domainMetadata: DomainMetadata }
+
+const actionNames = ['commitInfo', 'protocol', 'metaData', 'add', 'remove', 'txn', 'domainMetadata'] as const
+
+/** Any action by its name: `actionOf(action, 'add')?.path`. */
+export type ActionName = (typeof actionNames)[number]
+
+/** JSON lines, in the order given. */
+export function encodeActions(actions: readonly Action[]): Uint8Array {
+  return new TextEncoder().encode(actions.map((action) => `${formatJson(action)}\n`).join(''))
+}
+
+/**
+ * Actions of kinds that we do not know are left out, as the protocol asks.
+ *
+ * @throws LakeError `LOG_CORRUPT` naming the file and the line.
+ */
+export function decodeActions(bytes: Uint8Array, file: string): readonly Action[] {
+  const actions: Action[] = []
+  const lines = new TextDecoder().decode(bytes).split('\n')
+  lines.forEach((line, index) => {
+    if (line.trim() === '') return
+    const action = decodeAction(line, `${file}, line ${index + 1}`)
+    if (action !== undefined) actions.push(action)
+  })
+  return actions
+}
+
+function decodeAction(line: string, where: string): Action | undefined {
+  let value: JsonValue
+  try {
+    value = parseJson(line, where)
+  } catch (error) {
+    throw new LakeError('LOG_CORRUPT', `${where}: not JSON`, { cause: error, details: { where } })
+  }
+  if (value === null || typeof value !== 'object' || Array.isArray(value)) {
+    throw new LakeError('LOG_CORRUPT', `${where}: expected an object`, { details: { where } })
+  }
+  const fields = value as Readonly<Record<string, JsonValue>>
+  const name = actionNames.find((candidate) => isObject(fields[candidate]))
+  if (name === undefined) return undefined
+  const body = withoutNulls(fields[name] as Readonly<Record<string, JsonValue>>)
+  for (const required of requiredFields[name]) {
+    if (body[required] === undefined) {
+      throw new LakeError('LOG_CORRUPT', `${where}: ${name} without ${required}`, { details: { where } })
+    }
+  }
+  return { [name]: body } as unknown as Action
+}
+
+const requiredFields: Readonly<Record<ActionName, readonly string[]>> = {
+  commitInfo: [],
+  protocol: ['minReaderVersion', 'minWriterVersion'],
+  metaData: ['id', 'schemaString', 'partitionColumns'],
+  add: ['path', 'partitionValues', 'size'],
+  remove: ['path'],
+  txn: ['appId', 'version'],
+  domainMetadata: ['domain'],
+}
+
+function isObject(value: JsonValue | undefined): boolean {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** Writers put null for what is absent; we have one way to say absent. Nulls further down keep their meaning. */
+function withoutNulls(body: Readonly<Record<string, JsonValue>>): Readonly<Record<string, JsonValue>> {
+  return Object.fromEntries(Object.entries(body).filter(([, value]) => value !== null))
+}

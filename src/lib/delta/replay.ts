@@ -1,0 +1,81 @@
+/**
+ * Folds the actions of a log into the state of a table. Delta PROTOCOL.md, "Action Reconciliation".
+ *
+ * Law: replaying a checkpoint and the commits after it gives the state of replaying all commits.
+ */
+import type {
+  Action,
+  AddFile,
+  DeletionVector,
+  DomainMetadata,
+  Metadata,
+  Protocol,
+  RemoveFile,
+  Transaction,
+} from './actions.ts'
+import { fileIdentity } from './file-path.ts'
+
+export class TableState {
+  protocol: Protocol | undefined
+  metadata: Metadata | undefined
+  readonly files = new Map<string, AddFile>()
+  readonly tombstones = new Map<string, RemoveFile>()
+  readonly transactions = new Map<string, Transaction>()
+  readonly domains = new Map<string, DomainMetadata>()
+  /** Of the newest commit, where it has one. Milliseconds since the epoch. */
+  inCommitTimestampMs: number | undefined
+
+  /** Applies the actions of one version, or of one checkpoint. Versions must come in order. */
+  apply(actions: readonly Action[]): void {
+    // A commit may remove a file and add it again with another deletion vector: removes go first.
+    for (const action of actions) if ('remove' in action) this.#remove(action.remove)
+    for (const action of actions) this.#apply(action)
+  }
+
+  #apply(action: Action): void {
+    if ('add' in action) {
+      const key = fileKey(action.add)
+      this.files.set(key, action.add)
+      this.tombstones.delete(key)
+    } else if ('txn' in action) {
+      this.transactions.set(action.txn.appId, action.txn)
+    } else if ('metaData' in action) {
+      this.metadata = action.metaData
+    } else if ('protocol' in action) {
+      this.protocol = action.protocol
+    } else if ('domainMetadata' in action) {
+      if (action.domainMetadata.removed) this.domains.delete(action.domainMetadata.domain)
+      else this.domains.set(action.domainMetadata.domain, action.domainMetadata)
+    } else if ('commitInfo' in action) {
+      this.inCommitTimestampMs = action.commitInfo.inCommitTimestamp
+    }
+  }
+
+  #remove(remove: RemoveFile): void {
+    const key = fileKey(remove)
+    this.files.delete(key)
+    this.tombstones.set(key, remove)
+  }
+
+  /** A state that can go its own way. */
+  copy(): TableState {
+    const copy = new TableState()
+    copy.protocol = this.protocol
+    copy.metadata = this.metadata
+    copy.inCommitTimestampMs = this.inCommitTimestampMs
+    for (const [key, file] of this.files) copy.files.set(key, file)
+    for (const [key, tombstone] of this.tombstones) copy.tombstones.set(key, tombstone)
+    for (const [key, transaction] of this.transactions) copy.transactions.set(key, transaction)
+    for (const [key, domain] of this.domains) copy.domains.set(key, domain)
+    return copy
+  }
+}
+
+/** "The primary key of a logical file is its path and the unique id of its deletion vector." */
+function fileKey({ path, deletionVector }: { path: string; deletionVector?: DeletionVector }): string {
+  return `${fileIdentity(path)}\0${deletionVector === undefined ? '' : deletionVectorId(deletionVector)}`
+}
+
+function deletionVectorId({ storageType, pathOrInlineDv, offset }: DeletionVector): string {
+  return `${storageType}${pathOrInlineDv}${offset === undefined ? '' : `@${offset}`}`
+}

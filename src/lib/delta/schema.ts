@@ -1,0 +1,153 @@
+/**
+ * The schema of a table: Delta's JSON (PROTOCOL.md, "Schema Serialization Format") and DuckDB's types.
+ *
+ * `timestamp` is an instant (TIMESTAMPTZ), `timestamp_ntz` is not (TIMESTAMP).
+ */
+import { LakeError } from '../base/errors.ts'
+import { formatJson, type JsonValue, parseJson } from '../base/json.ts'
+
+export type PrimitiveType =
+  | 'string'
+  | 'long'
+  | 'integer'
+  | 'short'
+  | 'byte'
+  | 'float'
+  | 'double'
+  | 'boolean'
+  | 'binary'
+  | 'date'
+  | 'timestamp'
+  | 'timestamp_ntz'
+  | `decimal(${number},${number})`
+
+export interface ArrayType {
+  readonly type: 'array'
+  readonly elementType: DataType
+  readonly containsNull: boolean
+}
+
+export interface MapType {
+  readonly type: 'map'
+  readonly keyType: DataType
+  readonly valueType: DataType
+  readonly valueContainsNull: boolean
+}
+
+export interface StructType {
+  readonly type: 'struct'
+  readonly fields: readonly Field[]
+}
+
+export type DataType = PrimitiveType | ArrayType | MapType | StructType
+
+export interface Field {
+  readonly name: string
+  readonly type: DataType
+  readonly nullable: boolean
+  readonly metadata: Readonly<Record<string, JsonValue>>
+}
+
+const duckDbTypes: Readonly<Record<string, string>> = {
+  string: 'VARCHAR',
+  long: 'BIGINT',
+  integer: 'INTEGER',
+  short: 'SMALLINT',
+  byte: 'TINYINT',
+  float: 'FLOAT',
+  double: 'DOUBLE',
+  boolean: 'BOOLEAN',
+  binary: 'BLOB',
+  date: 'DATE',
+  timestamp: 'TIMESTAMP WITH TIME ZONE',
+  timestamp_ntz: 'TIMESTAMP',
+}
+
+/** A nullable column: `field('user_id', 'long')`. */
+export function field(name: string, type: DataType, options: { readonly nullable?: boolean } = {}): Field {
+  return { name, type, nullable: options.nullable ?? true, metadata: {} }
+}
+
+export function arrayOf(elementType: DataType): ArrayType {
+  return { type: 'array', elementType, containsNull: true }
+}
+
+export function structOf(...fields: readonly Field[]): StructType {
+  return { type: 'struct', fields }
+}
+
+export function encodeSchema(schema: StructType): string {
+  return formatJson(schema)
+}
+
+/** @throws LakeError `LOG_CORRUPT` when the text is no schema, `PROTOCOL_UNSUPPORTED` for a type we lack. */
+export function decodeSchema(schemaString: string): StructType {
+  const value = parseJson(schemaString, 'schemaString')
+  const type = decodeType(value, 'schema')
+  if (typeof type === 'string' || type.type !== 'struct') {
+    throw new LakeError('LOG_CORRUPT', 'schemaString: expected a struct')
+  }
+  return type
+}
+
+function decodeType(value: JsonValue | undefined, where: string): DataType {
+  if (typeof value === 'string') return decodePrimitive(value, where)
+  if (value === null || value === undefined || typeof value !== 'object' || Array.isArray(value)) {
+    throw new LakeError('LOG_CORRUPT', `${where}: expected a type, got ${formatJson(value)}`)
+  }
+  const body = value as Readonly<Record<string, JsonValue>>
+  switch (body['type']) {
+    case 'struct':
+      return { type: 'struct', fields: decodeFields(body['fields'], where) }
+    case 'array':
+      return {
+        type: 'array',
+        elementType: decodeType(body['elementType'], `${where}.element`),
+        containsNull: body['containsNull'] !== false,
+      }
+    case 'map':
+      return {
+        type: 'map',
+        keyType: decodeType(body['keyType'], `${where}.key`),
+        valueType: decodeType(body['valueType'], `${where}.value`),
+        valueContainsNull: body['valueContainsNull'] !== false,
+      }
+    default:
+      throw new LakeError(
+        'PROTOCOL_UNSUPPORTED',
+        `${where}: type ${formatJson(body['type'])} is not supported`,
+      )
+  }
+}
+
+function decodeFields(value: JsonValue | undefined, where: string): readonly Field[] {
+  if (!Array.isArray(value)) throw new LakeError('LOG_CORRUPT', `${where}: struct without fields`)
+  return (value as readonly Readonly<Record<string, JsonValue>>[]).map((body) => {
+    const name = String(body['name'])
+    return {
+      name,
+      type: decodeType(body['type'], `${where}.${name}`),
+      nullable: body['nullable'] !== false,
+      metadata: (body['metadata'] ?? {}) as Field['metadata'],
+    }
+  })
+}
+
+function decodePrimitive(name: string, where: string): PrimitiveType {
+  if (name in duckDbTypes || /^decimal\(\d+,\s*-?\d+\)$/.test(name)) return name as PrimitiveType
+  throw new LakeError('PROTOCOL_UNSUPPORTED', `${where}: type ${name} is not supported`)
+}
+
+export function duckDbType(type: DataType): string {
+  if (typeof type === 'string') return duckDbTypes[type] ?? type.toUpperCase()
+  switch (type.type) {
+    case 'array':
+      return `${duckDbType(type.elementType)}[]`
+    case 'map':
+      return `MAP(${duckDbType(type.keyType)}, ${duckDbType(type.valueType)})`
+    case 'struct':
+      return `STRUCT(${type.fields
+        .map(({ name, type: inner }) => `"${name.replaceAll('"', '""')}" ${duckDbType(inner)}`)
+        .join(', ')})`
+  }
+}

@@ -1,0 +1,145 @@
+/** One version of a table, as it was: protocol, metadata, schema, files, transactions. Never changes. */
+import { isLakeError, LakeError } from '../base/errors.ts'
+import type { IoOptions } from '../base/io.ts'
+import type { DuckDb } from '../duckdb/duckdb.ts'
+import type { ObjectStore } from '../storage/store.ts'
+import { type Action, type AddFile, decodeActions, type Metadata, type Protocol } from './actions.ts'
+import { readCheckpoint } from './checkpoint.ts'
+import { commitKey, type Version, version } from './log-path.ts'
+import { readLogSegment } from './log-segment.ts'
+import { requireReadable } from './protocol.ts'
+import { TableState } from './replay.ts'
+import { decodeSchema, type StructType } from './schema.ts'
+import { decodeStatistics } from './statistics.ts'
+
+export class Snapshot {
+  readonly version: Version
+  readonly protocol: Protocol
+  readonly metadata: Metadata
+  readonly schema: StructType
+  /** What the log says of this version. Private to this folder. */
+  readonly state: TableState
+
+  constructor(of: Version, state: TableState, uri: string) {
+    const { protocol, metadata } = state
+    if (protocol === undefined || metadata === undefined) {
+      throw new LakeError('LOG_CORRUPT', `${uri}: version ${of} has no protocol or no metadata`, {
+        details: { uri, version: of },
+      })
+    }
+    requireReadable(protocol, metadata, uri)
+    this.version = of
+    this.protocol = protocol
+    this.metadata = metadata
+    this.schema = decodeSchema(metadata.schemaString)
+    this.state = state
+  }
+
+  get files(): readonly AddFile[] {
+    return [...this.state.files.values()]
+  }
+
+  get partitionColumns(): readonly string[] {
+    return this.metadata.partitionColumns
+  }
+
+  get sizeBytes(): number {
+    return this.files.reduce((sum, file) => sum + file.size, 0)
+  }
+
+  /** Rows by the files' statistics; `undefined` where a file has none. */
+  get numRecords(): number | undefined {
+    let sum = 0
+    for (const { stats, deletionVector } of this.files) {
+      const rows = decodeStatistics(stats)?.numRecords
+      if (rows === undefined) return undefined
+      sum += rows - (deletionVector?.cardinality ?? 0)
+    }
+    return sum
+  }
+
+  /** What application `appId` has written last, or `undefined`. */
+  transactionVersion(appId: string): number | undefined {
+    return this.state.transactions.get(appId)?.version
+  }
+
+  get transactions(): Readonly<Record<string, number>> {
+    return Object.fromEntries(
+      [...this.state.transactions.values()].map((transaction) => [transaction.appId, transaction.version]),
+    )
+  }
+}
+
+export interface SnapshotOptions extends IoOptions {
+  /** The newest without it. */
+  readonly version?: number | undefined
+}
+
+/** Reads a version from the log. @throws LakeError as `readLogSegment` and `requireReadable` do. */
+export async function readSnapshot(
+  store: ObjectStore,
+  duckdb: DuckDb,
+  { version: wanted, signal }: SnapshotOptions = {},
+): Promise<Snapshot> {
+  const upTo = wanted === undefined ? undefined : version(wanted)
+  const segment = await readLogSegment(store, { ...(upTo !== undefined && { upTo }), signal })
+  const state = new TableState()
+  if (segment.checkpoint !== undefined) {
+    state.apply(await readCheckpoint(store, duckdb, segment.checkpoint.keys, { signal }))
+    state.inCommitTimestampMs = await readInCommitTimestamp(store, segment.checkpoint.version, { signal })
+  }
+  for (const commit of segment.commits) state.apply(await readCommit(store, commit.version, { signal }))
+  return new Snapshot(segment.version, state, store.uri)
+}
+
+/** The newest version, made from an older one by reading what came since. */
+export async function advanceSnapshot(
+  store: ObjectStore,
+  from: Snapshot,
+  { signal }: IoOptions = {},
+): Promise<Snapshot> {
+  let state: TableState | undefined
+  let reached = from.version
+  for (;;) {
+    const next = version(reached + 1)
+    const actions = await readCommitIfThere(store, next, { signal })
+    if (actions === undefined) break
+    state ??= from.state.copy()
+    state.apply(actions)
+    reached = next
+  }
+  return state === undefined ? from : new Snapshot(reached, state, store.uri)
+}
+
+export async function readCommit(
+  store: ObjectStore,
+  of: Version,
+  { signal }: IoOptions = {},
+): Promise<readonly Action[]> {
+  return decodeActions(await store.read(commitKey(of), { signal }), `${store.uri}/${commitKey(of)}`)
+}
+
+/** `undefined` when the version is not there (yet). */
+export async function readCommitIfThere(
+  store: ObjectStore,
+  of: Version,
+  options: IoOptions = {},
+): Promise<readonly Action[] | undefined> {
+  try {
+    return await readCommit(store, of, options)
+  } catch (error) {
+    if (isLakeError(error, 'OBJECT_MISSING')) return undefined
+    throw error
+  }
+}
+
+/** A checkpoint holds no commitInfo; the commit of its version does, as long as it is kept. */
+async function readInCommitTimestamp(
+  store: ObjectStore,
+  of: Version,
+  options: IoOptions,
+): Promise<number | undefined> {
+  const actions = await readCommitIfThere(store, of, options)
+  return actions?.flatMap((action) => ('commitInfo' in action ? [action.commitInfo] : []))[0]
+    ?.inCommitTimestamp
+}

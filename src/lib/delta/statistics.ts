@@ -1,0 +1,156 @@
+/**
+ * What `add.stats` says of a file's columns. Delta PROTOCOL.md, "Per-file Statistics".
+ *
+ * A bound may be wider than the data, never narrower: text is cut to a prefix (and the upper bound raised),
+ * timestamps have milliseconds only (floored, and for the upper bound rounded up).
+ */
+import { formatJson, type JsonValue, parseJson } from '../base/json.ts'
+import type { ColumnStatistics } from '../duckdb/parquet.ts'
+import type { DataType, StructType } from './schema.ts'
+
+/** UTF-16 units of a text that are kept. */
+const prefixLength = 32
+/** Columns beyond the first 32 leaves have no statistics (`delta.dataSkippingNumIndexedCols`). */
+const indexedLeaves = 32
+
+type Bound = 'min' | 'max'
+type Tree = { [name: string]: JsonValue | Tree }
+
+export interface FileStatistics {
+  readonly numRecords?: number
+  readonly minValues: Readonly<Record<string, JsonValue>>
+  readonly maxValues: Readonly<Record<string, JsonValue>>
+  readonly nullCount: Readonly<Record<string, JsonValue>>
+}
+
+export function encodeStatistics(
+  rows: number,
+  columns: readonly ColumnStatistics[],
+  schema: StructType,
+): string {
+  const minValues: Tree = {}
+  const maxValues: Tree = {}
+  const nullCount: Tree = {}
+  const indexed = new Set(
+    leavesOf(schema)
+      .slice(0, indexedLeaves)
+      .map((path) => path.join('\0')),
+  )
+  for (const column of columns) {
+    const type = typeAt(schema, column.path)
+    if (type === undefined || !indexed.has(column.path.join('\0'))) continue
+    if (column.nullCount !== undefined) plant(nullCount, column.path, column.nullCount)
+    if (column.hasNan) continue
+    const min = column.min === undefined ? undefined : encodeBound(column.min, type, 'min')
+    const max = column.max === undefined ? undefined : encodeBound(column.max, type, 'max')
+    if (min !== undefined) plant(minValues, column.path, min)
+    if (max !== undefined) plant(maxValues, column.path, max)
+  }
+  return formatJson({ numRecords: rows, minValues, maxValues, nullCount, tightBounds: true })
+}
+
+/** Unusable statistics count as absent: they are a hint, and foreign writers put odd things there. */
+export function decodeStatistics(stats: string | undefined): FileStatistics | undefined {
+  if (stats === undefined) return undefined
+  try {
+    const value = parseJson(stats, 'stats')
+    if (value === null || typeof value !== 'object' || Array.isArray(value)) return undefined
+    const body = value as Readonly<Record<string, JsonValue>>
+    const objectAt = (name: string): Readonly<Record<string, JsonValue>> => {
+      const found = body[name]
+      return typeof found === 'object' && found !== null && !Array.isArray(found)
+        ? (found as Readonly<Record<string, JsonValue>>)
+        : {}
+    }
+    const numRecords = Number(body['numRecords'])
+    return {
+      ...(Number.isSafeInteger(numRecords) && { numRecords }),
+      minValues: objectAt('minValues'),
+      maxValues: objectAt('maxValues'),
+      nullCount: objectAt('nullCount'),
+    }
+  } catch {
+    return undefined
+  }
+}
+
+function encodeBound(value: string, type: DataType, bound: Bound): JsonValue | undefined {
+  switch (type) {
+    case 'long':
+    case 'integer':
+    case 'short':
+    case 'byte':
+      return BigInt(value)
+    case 'float':
+    case 'double': {
+      const number = Number(value)
+      return Number.isFinite(number) ? number : undefined
+    }
+    case 'date':
+      return /^\d{4}-\d{2}-\d{2}$/.test(value) ? value : undefined
+    case 'timestamp':
+    case 'timestamp_ntz':
+      return encodeTimestamp(value, type === 'timestamp' ? 'Z' : '', bound)
+    case 'string':
+      return bound === 'min' ? lowerPrefix(value) : upperPrefix(value)
+    default:
+      return undefined
+  }
+}
+
+/** `2026-01-02 03:04:05.0006+00` → `2026-01-02T03:04:05.000Z`, or `.001Z` for an upper bound. */
+function encodeTimestamp(value: string, zone: 'Z' | '', bound: Bound): string | undefined {
+  const match = /^(\d{4}-\d{2}-\d{2}) (\d{2}:\d{2}:\d{2})(?:\.(\d{1,6}))?(?:\+00)?$/.exec(value)
+  if (match === null) return undefined
+  const [, date, time, fraction = ''] = match
+  const micros = fraction.padEnd(6, '0')
+  const floorMs = Date.parse(`${date}T${time}.${micros.slice(0, 3)}Z`)
+  const ms = bound === 'max' && micros.slice(3) !== '000' ? floorMs + 1 : floorMs
+  return new Date(ms).toISOString().replace('Z', zone)
+}
+
+function lowerPrefix(value: string): string {
+  return cut(value)
+}
+
+/** The smallest short text that is not below `value`: its prefix, and a character above whatever was cut off. */
+function upperPrefix(value: string): string {
+  if (value.length <= prefixLength) return value
+  const prefix = cut(value)
+  const next = value.codePointAt(prefix.length) ?? 0
+  return prefix + (next < 0x7f ? '\u007f' : '\u{10ffff}')
+}
+
+function cut(value: string): string {
+  if (value.length <= prefixLength) return value
+  const last = value.charCodeAt(prefixLength - 1)
+  const splitsPair = last >= 0xd800 && last <= 0xdbff
+  return value.slice(0, splitsPair ? prefixLength - 1 : prefixLength)
+}
+
+function leavesOf(type: StructType, above: readonly string[] = []): readonly (readonly string[])[] {
+  return type.fields.flatMap(({ name, type: inner }) => {
+    const path = [...above, name]
+    return typeof inner === 'object' && inner.type === 'struct' ? leavesOf(inner, path) : [path]
+  })
+}
+
+function typeAt(schema: StructType, path: readonly string[]): DataType | undefined {
+  let type: DataType | undefined = schema
+  for (const name of path) {
+    if (typeof type !== 'object' || type.type !== 'struct') return undefined
+    type = type.fields.find((candidate) => candidate.name === name)?.type
+  }
+  return type
+}
+
+function plant(tree: Tree, path: readonly string[], value: JsonValue): void {
+  const [name = '', ...below] = path
+  if (below.length === 0) {
+    tree[name] = value
+    return
+  }
+  const branch = (tree[name] ?? {}) as Tree
+  tree[name] = branch
+  plant(branch, below, value)
+}
