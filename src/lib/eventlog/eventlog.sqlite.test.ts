@@ -1,10 +1,14 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ManualClock } from '../base/clock.ts'
-import { describeEventLog } from './eventlog.contract.ts'
+import { describeEventLog, numbered, readCount, text } from './eventlog.contract.ts'
 import { openSqliteEventLog, type SqliteEventLog } from './eventlog.sqlite.ts'
+import type { EventLog, Message } from './eventlog.ts'
+import { SegmentFolder } from './segment-folder.ts'
 
 let directory: string
 let topics = 0
@@ -30,4 +34,202 @@ describeEventLog('sqlite', {
     await log?.append([{ key: null, value: null }])
     await log?.applyRetention()
   },
+})
+
+const child = join(import.meta.dirname, 'fixtures', 'child.ts')
+
+/** Runs a process of its own, and collects the lines that it prints. */
+function start(...args: readonly string[]) {
+  const process_ = spawn(process.execPath, ['--import', 'tsx', child, ...args], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const lines: string[] = []
+  let rest = ''
+  process_.stdout.on('data', (chunk: Buffer) => {
+    const parts = (rest + chunk.toString()).split('\n')
+    rest = parts.pop() ?? ''
+    lines.push(...parts)
+  })
+  const ended = once(process_, 'close')
+  return {
+    lines,
+    ended,
+    async kill() {
+      process_.kill('SIGKILL')
+      await ended
+    },
+  }
+}
+
+const total = async (log: EventLog): Promise<number> =>
+  (await log.partitions()).reduce((sum, range) => sum + Number(range.end - range.start), 0)
+
+function expectWholeAndContiguous(messages: readonly Message[]): void {
+  for (const partition of [0, 1, 2]) {
+    const offsets = messages.filter((m) => m.partition === partition).map((m) => m.offset)
+    expect(offsets).toEqual(offsets.map((_, n) => BigInt(n)))
+  }
+  const parts = new Map<string, number>()
+  for (const message of messages) {
+    const append = text(message.value)?.replace(/\/\d+$/, '') ?? ''
+    parts.set(append, (parts.get(append) ?? 0) + 1)
+  }
+  expect([...parts.values()].every((count) => count === 5)).toBe(true)
+}
+
+describe('openSqliteEventLog(options)', () => {
+  it('makes one log when many processes start at once, and keeps their appends apart and contiguous', async () => {
+    const children = ['a', 'b', 'c'].map((name) => start('append', directory, 'racing', name, '20'))
+
+    await Promise.all(children.map(({ ended }) => ended))
+
+    await using log = await openSqliteEventLog({ directory, topic: 'racing' })
+    const messages = await readCount(log, 300)
+    expect(messages).toHaveLength(300)
+    expectWholeAndContiguous(messages)
+    expect(await readdir(join(directory, 'racing', 'segments'))).not.toHaveLength(1)
+  })
+
+  it('has every acknowledged append whole, and no other in part, after its writers were killed', async () => {
+    const acknowledged: string[] = []
+    for (const round of [1, 2]) {
+      const children = ['a', 'b'].map((name) => start('append', directory, 'killed', `${name}${round}`))
+      await expect
+        .poll(() => children.every(({ lines }) => lines.length > 7 * round), {
+          timeout: 20_000,
+          interval: 1,
+        })
+        .toBe(true)
+      await Promise.all(children.map(({ kill }) => kill()))
+      children.forEach(({ lines }, index) => {
+        acknowledged.push(...lines.map((n) => `${'ab'[index]}${round}/${n}`))
+      })
+    }
+
+    await using log = await openSqliteEventLog({ directory, topic: 'killed' })
+    const messages = await readCount(log, await total(log))
+
+    expectWholeAndContiguous(messages)
+    const values = new Set(messages.map(({ value }) => text(value)))
+    expect(acknowledged.filter((append) => !values.has(`${append}/4`))).toEqual([])
+  })
+
+  it('gives the turn to the next process when the owner is killed', async () => {
+    const owner = start('own', directory, 'owned')
+    await expect.poll(() => owner.lines, { timeout: 20_000 }).toEqual(['owned'])
+    const next = start('own', directory, 'owned')
+    await using log = await openSqliteEventLog({ directory, topic: 'owned' })
+    const waiting = new AbortController()
+    const own = (async () => {
+      for await (const event of log.consume({
+        group: 'g',
+        membership: 'shared',
+        signal: waiting.signal,
+        positions: async () => new Map(),
+      }))
+        if (event.kind === 'idle') return 'owned'
+      return 'ended'
+    })()
+
+    await owner.kill()
+
+    const first = await Promise.race([
+      own,
+      expect.poll(() => next.lines, { timeout: 20_000 }).toEqual(['owned']),
+    ])
+    await next.kill()
+    expect([first, await own]).toContain('owned')
+  })
+
+  it('keeps the identity and the number of partitions that it was made with', async () => {
+    await using first = await openSqliteEventLog({ directory, topic: 'same', partitions: 2 })
+    await using second = await openSqliteEventLog({ directory, topic: 'same', partitions: 5 })
+    await using other = await openSqliteEventLog({ directory, topic: 'other' })
+
+    expect(await second.clusterId()).toBe(await first.clusterId())
+    expect(await other.clusterId()).not.toBe(await first.clusterId())
+    expect(await second.partitions()).toHaveLength(2)
+  })
+
+  it('drops whole segments when their time is over, and never the active one', async () => {
+    const clock = new ManualClock(Date.now())
+    await using log = await openSqliteEventLog({ directory, topic: 'retained', clock, segmentMs: 3_600_000 })
+    const segments = () => readdir(join(directory, 'retained', 'segments'))
+    for (let hour = 0; hour < 30; hour++) {
+      await log.append(numbered(30, hour * 30))
+      clock.advance(3_600_000)
+    }
+
+    const kept = await segments()
+    clock.advance(10 * dayMs)
+    await log.applyRetention()
+
+    expect(kept).toHaveLength(25)
+    expect(kept.at(-1)).toBe('0000000029')
+    expect(await segments()).toEqual(['0000000029'])
+    const ranges = await log.partitions()
+    const messages = await readCount(log, 30)
+    expect(messages.map(({ value }) => Number(text(value))).sort((a, b) => a - b)[0]).toBe(29 * 30)
+    expect(ranges.reduce((sum, { start }) => sum + Number(start), 0)).toBe(29 * 30)
+  })
+
+  it('throws EVENTLOG_GAP at a reader that retention has overtaken', async () => {
+    const clock = new ManualClock(Date.now())
+    await using log = await openSqliteEventLog({ directory, topic: 'overtaken', clock, segmentMessages: 10 })
+    await log.append(numbered(20))
+    await log.append(numbered(20, 20))
+    await log.append(numbered(20, 40))
+
+    const reading = (async () => {
+      let hasStarted = false
+      for await (const event of log.consume({
+        group: 'g',
+        membership: 'alone',
+        positions: async () => new Map(),
+      })) {
+        if (event.kind !== 'fetched' || hasStarted) continue
+        hasStarted = true
+        clock.advance(2 * dayMs)
+        await log.append(numbered(20, 60))
+        await log.applyRetention()
+      }
+    })()
+
+    await expect(reading).rejects.toMatchObject({ code: 'EVENTLOG_GAP' })
+  })
+
+  it('goes on in order when a process was killed between making a segment and beginning it', async () => {
+    const topic = 'half-rolled'
+    {
+      await using log = await openSqliteEventLog({ directory, topic })
+      await log.append(numbered(50))
+    }
+    const bases = [0, 1, 2].map(() => ({ next: 0n, lastMs: 0 }))
+    new SegmentFolder(join(directory, topic)).create(1, { createdMs: Date.now(), bases })
+
+    await using log = await openSqliteEventLog({ directory, topic, segmentMessages: 50 })
+    const before = await total(log)
+    await log.append(numbered(50, 50))
+    await log.append(numbered(50, 100))
+
+    expect(before).toBe(50)
+    const messages = await readCount(log, 150)
+    expect(new Set(messages.map(({ value }) => text(value))).size).toBe(150)
+  })
+
+  it('refuses a topic that cannot name a folder', async () => {
+    await expect(openSqliteEventLog({ directory, topic: '../up' })).rejects.toMatchObject({
+      code: 'CONFIG_INVALID',
+    })
+  })
+
+  it('says what is wrong with a folder that it may not write', async () => {
+    const file = join(directory, 'a-file')
+    await writeFile(file, '')
+
+    await expect(openSqliteEventLog({ directory: file, topic: 't' })).rejects.toMatchObject({
+      code: expect.stringMatching(/FILE_UNWRITABLE|EVENTLOG_UNAVAILABLE/),
+      message: expect.stringContaining(file),
+    })
+  })
 })

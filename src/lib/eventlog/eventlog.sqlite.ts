@@ -200,7 +200,7 @@ class SegmentedLog implements SqliteEventLog {
         this.#folder.has(number) ? this.#segment(number).state() : undefined,
       )
       if (!state) continue
-      if (state.sealedMs === undefined || state.sealedMs > before) break
+      if (state.sealedMs === undefined || state.sealedMs >= before) break
       this.#forget(number)
       this.#folder.drop(number)
       this.#logger.info({ topic: this.topic, segment: number }, 'retention dropped a segment')
