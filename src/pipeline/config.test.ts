@@ -1,0 +1,76 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { isLakeError } from '../lib/base/errors.ts'
+import { readConfig } from './config.ts'
+
+const messageFor = (environment: Readonly<Record<string, string>>): string => {
+  try {
+    readConfig(environment)
+    return 'no error'
+  } catch (error) {
+    return isLakeError(error, 'CONFIG_INVALID') ? error.message : String(error)
+  }
+}
+
+describe('readConfig(environment)', () => {
+  it('needs nothing: the embedded profile below .lake', () => {
+    const config = readConfig({})
+
+    expect(config).toMatchObject({
+      home: resolve('.lake'),
+      lakeUri: resolve('.lake/tables'),
+      topic: 'user-events',
+      kafka: undefined,
+      clickhouse: undefined,
+      eventsPerSecond: 5,
+      landing: { triggerMs: 30_000, maxRows: 20_000 },
+      console: { host: '127.0.0.1', port: 8080 },
+    })
+  })
+
+  it('takes an empty variable as one that is not set', () => {
+    expect(readConfig({ KAFKA_BROKERS: '', LAKE_HOME: '' }).kafka).toBeUndefined()
+  })
+
+  it.each([
+    [{ EVENTS_PER_SECOND: 'fast' }, /EVENTS_PER_SECOND.*"fast"/],
+    [{ EVENTS_PER_SECOND: '0' }, /EVENTS_PER_SECOND/],
+    [{ LANDING_MAX_ROWS: '1.5' }, /LANDING_MAX_ROWS/],
+    [{ CONSOLE_PORT: '70000' }, /CONSOLE_PORT/],
+    [{ KAFKA_BROKERS: 'kafka' }, /KAFKA_BROKERS.*host:port.*"kafka"/],
+    [{ KAFKA_TOPIC: 'a b' }, /KAFKA_TOPIC/],
+    [{ METADATA_URL: 'postgres://x' }, /METADATA_URL/],
+    [{ CLICKHOUSE_URL: 'localhost:8123' }, /CLICKHOUSE_URL/],
+    [{ BATCH_ENGINE: 'hive' }, /BATCH_ENGINE/],
+    [{ CLICKHOUSE_PASSWORD_FILE: '/nowhere/at/all' }, /CLICKHOUSE_PASSWORD_FILE.*\/nowhere\/at\/all/],
+    [{ KAFKA_BROKERS: 'a:1', KAFKA_SASL_MECHANISM: 'plain' }, /KAFKA_USERNAME and KAFKA_PASSWORD/],
+  ])('names what is wrong in %j', (environment, message) => {
+    expect(messageFor(environment as unknown as Record<string, string>)).toMatch(message)
+  })
+
+  it('names every wrong variable at once, and never the value of a secret', () => {
+    expect(messageFor({ CONSOLE_PORT: 'x', EVENTS_PER_SECOND: 'y' })).toMatch(
+      /EVENTS_PER_SECOND.*CONSOLE_PORT/,
+    )
+  })
+
+  it('reads a credential from a file, without the line end', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'lakeshore-config-'))
+    try {
+      writeFileSync(join(folder, 'password'), 'secret\n')
+      const config = readConfig({
+        CLICKHOUSE_URL: 'https://me@ch.example:8443/',
+        CLICKHOUSE_PASSWORD_FILE: join(folder, 'password'),
+      })
+      expect(config.clickhouse).toEqual({
+        url: 'https://ch.example:8443',
+        username: 'me',
+        password: 'secret',
+      })
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
+  })
+})

@@ -1,0 +1,159 @@
+/**
+ * From message to row: what is an event, and what is a valid one. The only place that says so, as one SQL text
+ * that landing, speed layer and batch share.
+ *
+ * A message becomes an event when its bytes say all six fields without anything being made up; else it is
+ * *rejected* and keeps its bytes. An event that breaks a rule of the business is *quarantined*, not rejected.
+ */
+import { eventTypes, sources } from './event.ts'
+
+/** Why a message is no event. */
+export const rejectReasons = [
+  'value_missing',
+  'value_empty',
+  'utf8_invalid',
+  'json_invalid',
+  'json_not_object',
+  'event_id_missing',
+  'event_id_not_text',
+  'user_id_missing',
+  'user_id_not_whole_number',
+  'event_type_missing',
+  'event_type_not_text',
+  'page_missing',
+  'page_not_text',
+  'timestamp_missing',
+  'timestamp_not_text',
+  'timestamp_not_iso_8601',
+  'source_missing',
+  'source_not_text',
+] as const
+
+/** Why an event is not valid. */
+export const quarantineReasons = [
+  'event_id_empty',
+  'user_id_not_positive',
+  'event_type_unknown',
+  'page_empty',
+  'source_unknown',
+  'timestamp_before_1970',
+  'timestamp_in_future',
+] as const
+
+const textFields = ['event_id', 'event_type', 'page', 'timestamp', 'source'] as const
+/** Position in the lists that are read from a document in one pass, from 1. */
+const position = { event_id: 1, user_id: 2, event_type: 3, page: 4, timestamp: 5, source: 6 } as const
+const paths = `['$.event_id', '$.user_id', '$.event_type', '$.page', '$.timestamp', '$.source']`
+
+const isoTimestamp =
+  '^([0-9]{4}-[0-9]{2}-[0-9]{2})[T ]([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:\\.([0-9]+))?)?(?:(Z)|([+-])([0-9]{2})(?::([0-9]{2}))?)?$'
+
+/**
+ * A SELECT with one row for each row of `messages`, whose columns are `kafka_partition`, `kafka_offset`,
+ * `kafka_timestamp`, `key`, `headers` and `value` (a BLOB, null for a message without a value).
+ *
+ * It adds the six fields, `event_date`, and `reject_reasons`: an empty list for an event; for what is no event
+ * the fields are null. DuckDB's dialect: raw bytes are parsed by DuckDB alone.
+ */
+export function parsedMessages(messages: string): string {
+  return `
+select kafka_partition, kafka_offset, kafka_timestamp, key, headers, value, reject_reasons,
+  case when is_event then fields[${position.event_id}] end as event_id,
+  case when is_event then user_number end as user_id,
+  case when is_event then fields[${position.event_type}] end as event_type,
+  case when is_event then fields[${position.page}] end as page,
+  case when is_event then make_timestamptz(epoch_us(instant)) end as "timestamp",
+  case when is_event then fields[${position.source}] end as source,
+  case when is_event then cast(instant as date) end as event_date,
+  is_event
+from (
+  select *, len(reject_reasons) = 0 as is_event
+  from (
+    select *, list_filter([
+      case when value is null then 'value_missing'
+           when octet_length(value) = 0 then 'value_empty'
+           when document is null then 'utf8_invalid'
+           when not is_json then 'json_invalid'
+           when not is_object then 'json_not_object' end,
+      ${textFields.map((name) => textReason(name)).join(',\n      ')},
+      case when not is_object then null
+           when ${missing('user_id')} then 'user_id_missing'
+           when user_number is null then 'user_id_not_whole_number' end,
+      case when is_object and types[${position.timestamp}] = 'VARCHAR' and instant is null
+           then 'timestamp_not_iso_8601' end
+    ], lambda reason: reason is not null) as reject_reasons
+    from (
+      select *,
+        case types[${position.user_id}]
+          when 'UBIGINT' then try_cast(fields[${position.user_id}] as bigint)
+          when 'BIGINT' then try_cast(fields[${position.user_id}] as bigint)
+          when 'DOUBLE' then
+            case when regexp_full_match(fields[${position.user_id}], '-?[0-9]{1,15}\\.0')
+                 then try_cast(replace(fields[${position.user_id}], '.0', '') as bigint) end
+        end as user_number,
+        case when instant_any between timestamp '0001-01-01 00:00:00' and timestamp '9999-12-31 23:59:59.999999'
+             then instant_any end as instant
+      from (
+        select *,
+          case when iso.date >= '0001' and iso.hour <= '23' and iso.zone_hour <= '23' and iso.zone_minute <= '59' then
+            try_cast(iso.date || ' ' || iso.hour || ':' || iso.minute || ':'
+              || case when iso.second = '' then '00' else iso.second end
+              || '.' || left(rpad(iso.fraction, 6, '0'), 6) as timestamp)
+            - to_minutes(case when iso.zone_hour = '' then 0 else
+                (case iso.sign when '-' then -1 else 1 end)
+                * (cast(iso.zone_hour as integer) * 60
+                   + case when iso.zone_minute = '' then 0 else cast(iso.zone_minute as integer) end) end)
+          end as instant_any
+        from (
+          select *,
+            case when types[${position.timestamp}] = 'VARCHAR' then
+              regexp_extract(fields[${position.timestamp}], '${isoTimestamp}',
+                ['date', 'hour', 'minute', 'second', 'fraction', 'utc', 'sign', 'zone_hour', 'zone_minute'])
+            end as iso
+          from (
+            select *,
+              case when is_object then json_type(document, ${paths}) end as types,
+              case when is_object then json_extract_string(document, ${paths}) end as fields
+            from (
+              select *, case when is_json then json_type(document) = 'OBJECT' else false end as is_object
+              from (
+                select *, case when document is null then false else json_valid(document) end as is_json
+                from (select *, try(decode(value)) as document from ${messages})
+              )
+            )
+          )
+        )
+      )
+    )
+  )
+)`
+}
+
+function missing(name: keyof typeof position): string {
+  return `coalesce(types[${position[name]}], 'NULL') = 'NULL'`
+}
+
+function textReason(name: (typeof textFields)[number]): string {
+  return `case when not is_object then null
+           when ${missing(name)} then '${name}_missing'
+           when types[${position[name]}] <> 'VARCHAR' then '${name}_not_text' end`
+}
+
+/** How far an event's own clock may be ahead of the log's. */
+export const futureMinutes = 5
+
+/**
+ * An SQL expression over the columns of `bronze/events`: the reasons why a row is not valid, comma-separated,
+ * the empty text for a valid one. In the dialect that DuckDB and Spark share.
+ */
+export const invalidReasons = `concat_ws(',',
+  case when event_id = '' then 'event_id_empty' end,
+  case when user_id <= 0 then 'user_id_not_positive' end,
+  case when event_type not in (${eventTypes.map((type) => `'${type}'`).join(', ')}) then 'event_type_unknown' end,
+  case when page = '' then 'page_empty' end,
+  case when source not in (${sources.map((source) => `'${source}'`).join(', ')}) then 'source_unknown' end,
+  case when "timestamp" < timestamp '1970-01-01 00:00:00+00' then 'timestamp_before_1970' end,
+  case when "timestamp" > kafka_timestamp + interval '${futureMinutes}' minute then 'timestamp_in_future' end
+)`
+
+export const isValid = `(${invalidReasons} = '')`
