@@ -1,0 +1,76 @@
+/** A database that holds the run store: what SQLite and MySQL have in common, seen from the store. */
+import type { Kysely, RawBuilder, Transaction } from 'kysely'
+import { isLakeError, LakeError } from '../base/errors.ts'
+import type { IoOptions } from '../base/io.ts'
+import { retry } from '../base/retry.ts'
+import type { Schema } from './schema.ts'
+
+export interface RunDatabase extends AsyncDisposable {
+  readonly db: Kysely<Schema>
+  /** For messages: names the file, or host and database; never a password. */
+  readonly place: string
+  /** The present in milliseconds as all processes that share the store see it: one clock decides over leases. */
+  nowMs(): RawBuilder<number>
+  /** An insert met a row with the same key. */
+  isDuplicate(error: unknown): boolean
+  /** What the driver threw, as an error of the catalogue; one that is there already stays as it is. */
+  toLakeError(error: unknown): LakeError
+}
+
+const patience = {
+  maxAttempts: 8,
+  firstDelayMs: 25,
+  maxDelayMs: 1_000,
+  isRetryable: (error: unknown): boolean => isLakeError(error, 'RUNSTORE_UNAVAILABLE'),
+}
+
+/**
+ * Runs `work` in one transaction, again where the database was busy, chose us as a deadlock's victim, or was
+ * gone for a moment. Its answer may get lost after the commit: `work` must bear being done twice.
+ */
+export function transact<T>(
+  { db, toLakeError }: RunDatabase,
+  work: (trx: Transaction<Schema>) => Promise<T>,
+  { signal }: IoOptions = {},
+): Promise<T> {
+  return retry(
+    async () => {
+      try {
+        return await db.transaction().execute(work)
+      } catch (error) {
+        throw toLakeError(error)
+      }
+    },
+    { signal, ...patience },
+  )
+}
+
+/** Runs queries that change nothing; again where the database was busy, or was gone for a moment. */
+export function read<T>(
+  { db, toLakeError }: RunDatabase,
+  work: (db: Kysely<Schema>) => Promise<T>,
+  { signal }: IoOptions = {},
+): Promise<T> {
+  return retry(
+    async () => {
+      try {
+        return await work(db)
+      } catch (error) {
+        throw toLakeError(error)
+      }
+    },
+    { signal, ...patience },
+  )
+}
+
+/** A 64-bit integer of any driver, as a number. @throws LakeError `BUG` rather than round it. */
+export function integer(value: number | bigint | string): number {
+  const number = Number(value)
+  if (!Number.isSafeInteger(number))
+    throw new LakeError('BUG', `Run store: expected a safe integer, got ${value}`)
+  return number
+}
+
+export function optionalInteger(value: number | bigint | string | null): number | undefined {
+  return value === null ? undefined : integer(value)
+}

@@ -1,0 +1,100 @@
+/**
+ * Who holds a lease: a process, spelled `host:pid:token`, such that a process of the same machine can judge
+ * whether it still lives.
+ *
+ * The token is `machine.started.random`. `machine` names one boot of one pid namespace, so that equal pids of
+ * two containers or two boots are never taken for each other; `started` is the process's start in clock ticks
+ * after the boot, so that a reused pid is not taken for the old process. Both are empty where there is no /proc.
+ */
+import { createHash, randomBytes } from 'node:crypto'
+import { readFileSync, readlinkSync } from 'node:fs'
+import { hostname } from 'node:os'
+import { systemCode } from '../base/errors.ts'
+
+export interface Owner {
+  readonly host: string
+  readonly pid: number
+  readonly machine: string
+  readonly started: string
+  readonly random: string
+}
+
+/** `unknown`: a process of another machine, of which only the expiry of its lease can tell. */
+export type Liveness = 'alive' | 'dead' | 'unknown'
+
+/** This process, with a token of its own for each call. */
+export function newOwner(): Owner {
+  return {
+    host: hostname().replaceAll(':', '-'),
+    pid: process.pid,
+    machine: machine(),
+    started: processStart(process.pid)?.started ?? '',
+    random: randomBytes(4).toString('hex'),
+  }
+}
+
+export function formatOwner({ host, pid, machine, started, random }: Owner): string {
+  return `${host}:${pid}:${machine}.${started}.${random}`
+}
+
+/** @returns `undefined` for a text that no `formatOwner` wrote. */
+export function parseOwner(text: string): Owner | undefined {
+  const match = /^(?<host>[^:]*):(?<pid>\d+):(?<machine>[^.]*)\.(?<started>[^.]*)\.(?<random>[^.]*)$/.exec(
+    text,
+  )
+  if (!match?.groups) return undefined
+  const { host = '', pid, machine = '', started = '', random = '' } = match.groups
+  return { host, pid: Number(pid), machine, started, random }
+}
+
+/** For people: `process 4242 on lap`. */
+export function describeOwner(text: string): string {
+  const owner = parseOwner(text)
+  return owner === undefined ? text : `process ${owner.pid} on ${owner.host}`
+}
+
+/** Judges the process behind `text` by what this machine knows. */
+export function livenessOf(text: string): Liveness {
+  const owner = parseOwner(text)
+  if (owner === undefined || owner.machine !== machine()) return 'unknown'
+  if (owner.machine === '' && owner.host !== hostname().replaceAll(':', '-')) return 'unknown'
+  try {
+    process.kill(owner.pid, 0)
+  } catch (error) {
+    // EPERM: it lives, and belongs to somebody else.
+    if (systemCode(error) === 'ESRCH') return 'dead'
+  }
+  const now = processStart(owner.pid)
+  if (now === undefined) return 'alive'
+  return now.isEnded || now.started !== owner.started ? 'dead' : 'alive'
+}
+
+let machineOnce: string | undefined
+
+function machine(): string {
+  machineOnce ??= readMachine()
+  return machineOnce
+}
+
+function readMachine(): string {
+  try {
+    const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
+    const pidNamespace = readlinkSync('/proc/self/ns/pid')
+    return createHash('sha256').update(`${boot} ${pidNamespace}`).digest('hex').slice(0, 12)
+  } catch {
+    // No /proc here: the host's name has to do.
+    return ''
+  }
+}
+
+/** `isEnded`: killed, and not yet waited for by its parent. */
+function processStart(pid: number): { started: string; isEnded: boolean } | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    // proc(5): the second field is the command in brackets, and may itself hold blanks and brackets.
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+    return { started: fields[19] ?? '', isEnded: fields[0] === 'Z' || fields[0] === 'X' }
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,344 @@
+/**
+ * The record of runs: what a DAG's execution writes while it goes on, and what people read.
+ *
+ * Every write is durable when it resolves, may be repeated, and is refused with `LEASE_LOST` once the lease
+ * of the run has passed to somebody else: a process that slept too long cannot overwrite its successor.
+ */
+import { randomUUID } from 'node:crypto'
+import type { Updateable } from 'kysely'
+import { type Clock, systemClock } from '../base/clock.ts'
+import { LakeError } from '../base/errors.ts'
+import type { IoOptions } from '../base/io.ts'
+import { formatJson, type JsonValue } from '../base/json.ts'
+import { integer, type RunDatabase, read, transact } from './database.ts'
+import { assertInForce, type Lease } from './leases.ts'
+import { describeOwner, livenessOf } from './owner.ts'
+import {
+  type AttemptState,
+  assertAttemptMove,
+  assertRunMove,
+  type RecordedError,
+  type Run,
+  type RunState,
+  type RunWithAttempts,
+  type ScheduledTick,
+  statesBefore,
+  type TableVersions,
+  type Trigger,
+} from './run.ts'
+import { decodeAttempt, decodeRun, type RunRow } from './run-rows.ts'
+import type { AttemptsTable } from './schema.ts'
+
+export interface NewRun {
+  readonly dag: string
+  readonly trigger: Trigger
+  readonly tick?: ScheduledTick
+  readonly parameters?: JsonValue
+  /** Held by the caller for as long as the run goes on. */
+  readonly lease: Lease
+}
+
+export interface NodeEnd {
+  readonly node: string
+  readonly attempt: number
+  readonly state: Exclude<AttemptState, 'waiting' | 'running'>
+  readonly endedMs: number
+  readonly rowsIn?: number
+  readonly rowsOut?: number
+  readonly versionsBefore?: TableVersions
+  readonly versionsAfter?: TableVersions
+  readonly error?: RecordedError
+  readonly details?: JsonValue
+}
+
+/** Records one run, in this order of calls. */
+export interface Recorder {
+  /** @returns The id of the run. All `nodes`, in the order in which they are shown, are waiting from then on. */
+  runStarted(start: { readonly nodes: readonly string[]; readonly startedMs: number }): Promise<number>
+  attemptStarted(start: {
+    readonly node: string
+    readonly attempt: number
+    readonly startedMs: number
+  }): Promise<void>
+  nodeEnded(end: NodeEnd): Promise<void>
+  runEnded(end: {
+    readonly state: Exclude<RunState, 'running'>
+    readonly endedMs: number
+    readonly error?: RecordedError
+  }): Promise<void>
+}
+
+export interface RunFilter {
+  readonly dag?: string
+  readonly states?: readonly RunState[]
+  /** Newest first; 20 by default. */
+  readonly limit?: number
+}
+
+export interface RunBook {
+  recorder(run: NewRun): Recorder
+  /** Newest first. */
+  list(filter?: RunFilter, options?: IoOptions): Promise<readonly Run[]>
+  /** @throws LakeError `RUN_MISSING` */
+  show(id: number, options?: IoOptions): Promise<RunWithAttempts>
+  latest(
+    filter?: Pick<RunFilter, 'dag' | 'states'>,
+    options?: IoOptions,
+  ): Promise<RunWithAttempts | undefined>
+  /** Closes as `abandoned` what no living process is at work on. @returns The runs closed. */
+  closeOrphans(options?: IoOptions): Promise<readonly Run[]>
+}
+
+export function createRunBook(database: RunDatabase, clock: Clock = systemClock): RunBook {
+  const { db } = database
+
+  /** Runs `work` with the run's row as it stands, or refuses. */
+  async function whileRunning(
+    runId: number,
+    isRepeated: (row: RunRow) => boolean,
+    work: (trx: typeof db) => Promise<void>,
+  ): Promise<void> {
+    await transact(database, async (trx) => {
+      const row = await trx.selectFrom('runs').selectAll().where('id', '=', runId).executeTakeFirstOrThrow()
+      if (isRepeated(row)) return
+      if (row.state !== 'running')
+        throw new LakeError('LEASE_LOST', `Run ${runId}: it was closed as ${row.state}`)
+      await assertInForce(trx, {
+        name: row.lease,
+        owner: row.owner,
+        fencingToken: integer(row.fencing_token),
+      })
+      await work(trx)
+    })
+  }
+
+  function recorder({ dag, trigger, tick, parameters = {}, lease }: NewRun): Recorder {
+    const token = randomUUID()
+    let runId = 0
+
+    async function setAttempt(
+      trx: typeof db,
+      at: { readonly node: string; readonly attempt: number },
+      to: AttemptState,
+      values: Updateable<AttemptsTable>,
+    ): Promise<void> {
+      const key = trx
+        .updateTable('attempts')
+        .where('run_id', '=', runId)
+        .where('node', '=', at.node)
+        .where('attempt', '=', at.attempt)
+      const { numUpdatedRows } = await key
+        .set({ ...values, state: to })
+        .where('state', 'in', statesBefore(to))
+        .executeTakeFirst()
+      if (numUpdatedRows > 0n) return
+      const { attempts } = await readRun(trx, runId)
+      const found = attempts.find(({ node, attempt }) => node === at.node && attempt === at.attempt)
+      if (found === undefined)
+        throw new LakeError('BUG', `Run ${runId}: expected node ${at.node} among those announced`)
+      // The answer to the first try was lost: what stands there is ours.
+      if (found.state !== to) assertAttemptMove(found.state, to)
+    }
+
+    return {
+      async runStarted({ nodes, startedMs }) {
+        runId = await transact(database, async (trx) => {
+          const mine = trx.selectFrom('runs').select('id').where('token', '=', token)
+          const repeated = await mine.executeTakeFirst()
+          if (repeated) return integer(repeated.id)
+          await assertInForce(trx, lease)
+          await closeRuns(trx, await runningRuns(trx, lease), startedMs)
+          await trx
+            .insertInto('runs')
+            .values({
+              token,
+              dag,
+              trigger,
+              schedule: tick?.schedule ?? null,
+              tick_ms: tick?.tickMs ?? null,
+              state: 'running',
+              parameters: formatJson(parameters),
+              started_ms: integer(startedMs),
+              owner: lease.owner,
+              lease: lease.name,
+              fencing_token: lease.fencingToken,
+            })
+            .execute()
+          const { id } = await mine.executeTakeFirstOrThrow()
+          for (const [position, node] of nodes.entries()) {
+            await trx
+              .insertInto('attempts')
+              .values({ run_id: integer(id), node, attempt: 1, position, state: 'waiting' })
+              .execute()
+          }
+          return integer(id)
+        })
+        return runId
+      },
+
+      attemptStarted: ({ node, attempt, startedMs }) =>
+        whileRunning(
+          runId,
+          () => false,
+          async (trx) => {
+            if (attempt > 1) await addAttempt(trx, runId, node, attempt)
+            await setAttempt(trx, { node, attempt }, 'running', { started_ms: integer(startedMs) })
+          },
+        ),
+
+      nodeEnded: (end) =>
+        whileRunning(
+          runId,
+          () => false,
+          (trx) =>
+            setAttempt(trx, end, end.state, {
+              ended_ms: integer(end.endedMs),
+              rows_in: end.rowsIn === undefined ? null : integer(end.rowsIn),
+              rows_out: end.rowsOut === undefined ? null : integer(end.rowsOut),
+              versions_before: optionalJson(end.versionsBefore),
+              versions_after: optionalJson(end.versionsAfter),
+              error: optionalJson(end.error),
+              details: optionalJson(end.details),
+            }),
+        ),
+
+      async runEnded({ state, endedMs, error }) {
+        assertRunMove('running', state)
+        await whileRunning(
+          runId,
+          (row) => row.state === state && row.ended_ms !== null && integer(row.ended_ms) === endedMs,
+          async (trx) => {
+            await trx
+              .updateTable('runs')
+              .set({ state, ended_ms: integer(endedMs), error: optionalJson(error) })
+              .where('id', '=', runId)
+              .execute()
+          },
+        )
+      },
+    }
+  }
+
+  async function find(
+    { dag, states, limit = 20 }: RunFilter,
+    options?: IoOptions,
+  ): Promise<readonly RunRow[]> {
+    return read(
+      database,
+      (trx) => {
+        let query = trx.selectFrom('runs').selectAll().orderBy('id', 'desc').limit(limit)
+        if (dag !== undefined) query = query.where('dag', '=', dag)
+        if (states !== undefined) query = query.where('state', 'in', states)
+        return query.execute()
+      },
+      options,
+    )
+  }
+
+  const show = (id: number, options?: IoOptions): Promise<RunWithAttempts> =>
+    read(database, (db) => readRun(db, id), options)
+
+  return {
+    recorder,
+    show,
+    list: async (filter = {}, options) => (await find(filter, options)).map(decodeRun),
+    async latest(filter = {}, options) {
+      const [newest] = await find({ ...filter, limit: 1 }, options)
+      return newest && show(integer(newest.id), options)
+    },
+    closeOrphans: (options) =>
+      transact(
+        database,
+        async (trx) => {
+          const running = await runningRuns(trx)
+          const alive = await aliveTokens(trx, database)
+          const orphans = running.filter(
+            ({ lease, fencing_token }) => !alive.has(tokenOf(lease, fencing_token)),
+          )
+          return closeRuns(trx, orphans, clock.now())
+        },
+        options,
+      ),
+  }
+}
+
+const optionalJson = (value: unknown): string | null => (value === undefined ? null : formatJson(value))
+
+const tokenOf = (lease: string, fencingToken: number | bigint | string): string => `${lease} ${fencingToken}`
+
+/** Of one lease: those that an older holder of it has left behind. */
+async function runningRuns(trx: RunDatabase['db'], lease?: Lease): Promise<RunRow[]> {
+  let query = trx.selectFrom('runs').selectAll().where('state', '=', 'running')
+  if (lease !== undefined)
+    query = query.where('lease', '=', lease.name).where('fencing_token', '<', lease.fencingToken)
+  return query.orderBy('id').execute()
+}
+
+/** Leases in force, by name and fencing token, whose holder is not known to be dead. */
+async function aliveTokens(trx: RunDatabase['db'], { nowMs }: RunDatabase): Promise<ReadonlySet<string>> {
+  const leases = await trx
+    .selectFrom('leases')
+    .select(['name', 'owner', 'fencing_token'])
+    .where('owner', 'is not', null)
+    .where('expires_ms', '>', nowMs())
+    .execute()
+  return new Set(
+    leases
+      .filter(({ owner }) => owner !== null && livenessOf(owner) !== 'dead')
+      .map(({ name, fencing_token }) => tokenOf(name, fencing_token)),
+  )
+}
+
+async function closeRuns(
+  trx: RunDatabase['db'],
+  rows: readonly RunRow[],
+  endedMs: number,
+): Promise<readonly Run[]> {
+  const closed: Run[] = []
+  for (const row of rows) {
+    const error: RecordedError = {
+      code: 'INTERRUPTED',
+      message: `${describeOwner(row.owner)} ended, or lost touch, before the run did`,
+      hint: 'Run it again: it goes on where it was.',
+    }
+    const end = { state: 'abandoned', ended_ms: endedMs, error: formatJson(error) } as const
+    await trx.updateTable('runs').set(end).where('id', '=', integer(row.id)).execute()
+    await trx
+      .updateTable('attempts')
+      .set({ state: end.state, ended_ms: endedMs })
+      .where('run_id', '=', integer(row.id))
+      .where('state', 'in', statesBefore('abandoned'))
+      .execute()
+    closed.push(decodeRun({ ...row, ...end }))
+  }
+  return closed
+}
+
+async function addAttempt(
+  trx: RunDatabase['db'],
+  runId: number,
+  node: string,
+  attempt: number,
+): Promise<void> {
+  const { attempts } = await readRun(trx, runId)
+  if (attempts.some((found) => found.node === node && found.attempt === attempt)) return
+  const position = [...new Set(attempts.map((found) => found.node))].indexOf(node)
+  await trx
+    .insertInto('attempts')
+    .values({ run_id: runId, node, attempt, position, state: 'waiting' })
+    .execute()
+}
+
+async function readRun(trx: RunDatabase['db'], id: number): Promise<RunWithAttempts> {
+  const run = await trx.selectFrom('runs').selectAll().where('id', '=', id).executeTakeFirst()
+  if (run === undefined)
+    throw new LakeError('RUN_MISSING', `Run ${id}: there is no such run`, { details: { id } })
+  const attempts = await trx
+    .selectFrom('attempts')
+    .selectAll()
+    .where('run_id', '=', id)
+    .orderBy('position')
+    .orderBy('attempt')
+    .execute()
+  return { ...decodeRun(run), attempts: attempts.map(decodeAttempt) }
+}

@@ -1,0 +1,74 @@
+/** Rows of the run store → runs and attempts. The only place that knows their columns' spelling. */
+import type { Selectable } from 'kysely'
+import { z } from 'zod'
+import { parseJson } from '../base/json.ts'
+import { integer, optionalInteger } from './database.ts'
+import {
+  type Attempt,
+  type AttemptState,
+  attemptStates,
+  type Run,
+  type RunState,
+  runStates,
+  type Trigger,
+} from './run.ts'
+import type { AttemptsTable, RunsTable } from './schema.ts'
+
+export type RunRow = Selectable<RunsTable>
+
+const triggers: readonly Trigger[] = ['manual', 'schedule', 'catch-up']
+const runState = z.enum<readonly RunState[]>(runStates)
+const attemptState = z.enum<readonly AttemptState[]>(attemptStates)
+const trigger = z.enum<readonly Trigger[]>(triggers)
+const versions = z.record(z.string(), z.number().int().nullable())
+const recordedError = z
+  .object({ code: z.string(), message: z.string(), hint: z.string().optional() })
+  .transform(({ hint, ...error }) => (hint === undefined ? error : { ...error, hint }))
+
+export function decodeRun(row: RunRow): Run {
+  const id = integer(row.id)
+  const what = `Run ${id}`
+  return {
+    id,
+    dag: row.dag,
+    trigger: trigger.parse(row.trigger),
+    state: runState.parse(row.state),
+    parameters: parseJson(row.parameters, what),
+    startedMs: integer(row.started_ms),
+    owner: row.owner,
+    ...(row.schedule !== null &&
+      row.tick_ms !== null && { tick: { schedule: row.schedule, tickMs: integer(row.tick_ms) } }),
+    ...(row.ended_ms !== null && { endedMs: integer(row.ended_ms) }),
+    ...(row.error !== null && { error: recordedError.parse(parseJson(row.error, what)) }),
+  }
+}
+
+export function decodeAttempt(row: Selectable<AttemptsTable>): Attempt {
+  const what = `Run ${row.run_id}, node ${row.node}`
+  return {
+    node: row.node,
+    attempt: integer(row.attempt),
+    state: attemptState.parse(row.state),
+    ...definite({
+      startedMs: optionalInteger(row.started_ms),
+      endedMs: optionalInteger(row.ended_ms),
+      rowsIn: optionalInteger(row.rows_in),
+      rowsOut: optionalInteger(row.rows_out),
+    }),
+    ...(row.versions_before !== null && {
+      versionsBefore: versions.parse(parseJson(row.versions_before, what)),
+    }),
+    ...(row.versions_after !== null && {
+      versionsAfter: versions.parse(parseJson(row.versions_after, what)),
+    }),
+    ...(row.error !== null && { error: recordedError.parse(parseJson(row.error, what)) }),
+    ...(row.details !== null && { details: parseJson(row.details, what) }),
+  }
+}
+
+/** Leaves out what is undefined, so that absence has one spelling. */
+function definite(integers: Readonly<Record<string, number | undefined>>): Record<string, number> {
+  return Object.fromEntries(
+    Object.entries(integers).filter((entry): entry is [string, number] => entry[1] !== undefined),
+  )
+}

@@ -1,0 +1,476 @@
+/** What the run store must do in any database. Each adapter's test calls this once, so all mean the same thing. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { ManualClock } from '../base/clock.ts'
+import { isLakeError } from '../base/errors.ts'
+import type { Lease } from './leases.ts'
+import { formatOwner, newOwner } from './owner.ts'
+import { type OpenRunStoreOptions, openRunStore, type RunStore } from './run-store.ts'
+
+export interface FreshDatabase extends AsyncDisposable {
+  readonly url: string
+}
+
+const code =
+  (...codes: Parameters<typeof isLakeError>[1][]) =>
+  (error: unknown): boolean =>
+    isLakeError(error, ...codes)
+
+export function describeRunStore(adapter: string, makeDatabase: () => Promise<FreshDatabase>): void {
+  let fresh: FreshDatabase
+  const open: RunStore[] = []
+  const children: ChildProcess[] = []
+
+  async function openStore(options: Partial<OpenRunStoreOptions> = {}): Promise<RunStore> {
+    const store = await openRunStore({ url: fresh.url, ...options })
+    open.push(store)
+    return store
+  }
+
+  /** A process of its own that opens the store as `store`, runs `body`, and then stays until it is killed. */
+  function inChild(
+    body: string,
+    before = '',
+  ): { child: ChildProcess; said: Promise<string>; gone: Promise<unknown> } {
+    const module = new URL('./run-store.ts', import.meta.url).href
+    const script = `import { openRunStore } from ${JSON.stringify(module)}
+      ${before}
+      const store = await openRunStore({ url: ${JSON.stringify(fresh.url)} })
+      ${body}
+      setInterval(() => undefined, 1000)`
+    const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    children.push(child)
+    const gone = new Promise((resolve) => child.once('exit', resolve))
+    const said = new Promise<string>((resolve, reject) => {
+      child.stdout.once('data', (bytes) => resolve(String(bytes).trim()))
+      child.once('exit', (exit) => reject(new Error(`child ended with ${exit} before it said a word`)))
+    })
+    said.catch(() => undefined)
+    return { child, said, gone }
+  }
+
+  async function leaseOf(store: RunStore, name: string): Promise<Lease> {
+    const outcome = await store.leases.acquire(name)
+    if (outcome.kind !== 'acquired') throw new Error(`${name} is held by ${outcome.holder.owner}`)
+    return outcome.lease
+  }
+
+  beforeEach(async () => {
+    fresh = await makeDatabase()
+  })
+  afterEach(async () => {
+    for (const child of children.splice(0)) child.kill('SIGKILL')
+    for (const store of open.splice(0)) await store[Symbol.asyncDispose]()
+    await fresh[Symbol.asyncDispose]()
+  })
+
+  describe(`run store contract, runs: ${adapter}`, () => {
+    it('shows a run as it was recorded, node by node', async () => {
+      const store = await openStore()
+      const lease = await leaseOf(store, 'batch')
+      const recorder = store.runs.recorder({
+        dag: 'lakehouse_batch',
+        trigger: 'catch-up',
+        tick: { schedule: 'daily', tickMs: 1_800_000_000_000 },
+        parameters: { from: '2026-01-01', seed: 9_007_199_254_740_993n },
+        lease,
+      })
+
+      const id = await recorder.runStarted({ nodes: ['silver', 'gold', 'load'], startedMs: 1_000 })
+      await recorder.attemptStarted({ node: 'silver', attempt: 1, startedMs: 1_001 })
+      await recorder.nodeEnded({
+        node: 'silver',
+        attempt: 1,
+        state: 'succeeded',
+        endedMs: 1_002,
+        rowsIn: 5_000_000_000,
+        rowsOut: 4_999_999_999,
+        versionsBefore: { 'silver/events': null },
+        versionsAfter: { 'silver/events': 0 },
+        details: { days: ['2026-01-01'], newestOffset: 9_007_199_254_740_993n },
+      })
+      await recorder.attemptStarted({ node: 'gold', attempt: 1, startedMs: 1_003 })
+      const error = { code: 'CHECK_FAILED', message: 'gold: “é” 😀 is not a page', hint: 'Look.' }
+      await recorder.nodeEnded({ node: 'gold', attempt: 1, state: 'failed', endedMs: 1_004, error })
+      await recorder.nodeEnded({ node: 'load', attempt: 1, state: 'skipped', endedMs: 1_004 })
+      await recorder.runEnded({ state: 'failed', endedMs: 1_005, error })
+
+      expect(await store.runs.show(id)).toEqual({
+        id,
+        dag: 'lakehouse_batch',
+        trigger: 'catch-up',
+        tick: { schedule: 'daily', tickMs: 1_800_000_000_000 },
+        state: 'failed',
+        parameters: { from: '2026-01-01', seed: 9_007_199_254_740_993n },
+        startedMs: 1_000,
+        endedMs: 1_005,
+        error,
+        owner: lease.owner,
+        attempts: [
+          {
+            node: 'silver',
+            attempt: 1,
+            state: 'succeeded',
+            startedMs: 1_001,
+            endedMs: 1_002,
+            rowsIn: 5_000_000_000,
+            rowsOut: 4_999_999_999,
+            versionsBefore: { 'silver/events': null },
+            versionsAfter: { 'silver/events': 0 },
+            details: { days: ['2026-01-01'], newestOffset: 9_007_199_254_740_993n },
+          },
+          { node: 'gold', attempt: 1, state: 'failed', startedMs: 1_003, endedMs: 1_004, error },
+          { node: 'load', attempt: 1, state: 'skipped', endedMs: 1_004 },
+        ],
+      })
+    })
+
+    it('lists runs newest first, by DAG and state, up to a limit', async () => {
+      const store = await openStore()
+      const lease = await leaseOf(store, 'batch')
+      const ids: number[] = []
+      for (const [dag, state] of [
+        ['a', 'succeeded'],
+        ['b', 'failed'],
+        ['a', 'failed'],
+        ['a', 'unchanged'],
+      ] as const) {
+        const recorder = store.runs.recorder({ dag, trigger: 'manual', lease })
+        ids.push(await recorder.runStarted({ nodes: [], startedMs: 1 }))
+        await recorder.runEnded({ state, endedMs: 2 })
+      }
+
+      const listed = async (filter: Parameters<RunStore['runs']['list']>[0]): Promise<number[]> =>
+        (await store.runs.list(filter)).map(({ id }) => ids.indexOf(id))
+      expect(await listed({})).toEqual([3, 2, 1, 0])
+      expect(await listed({ limit: 2 })).toEqual([3, 2])
+      expect(await listed({ dag: 'a' })).toEqual([3, 2, 0])
+      expect(await listed({ states: ['failed', 'cancelled'] })).toEqual([2, 1])
+      expect((await store.runs.latest({ dag: 'b' }))?.id).toBe(ids[1])
+      expect(await store.runs.latest({ dag: 'c' })).toBeUndefined()
+    })
+
+    it('says which run is missing', async () => {
+      const store = await openStore()
+
+      await expect(store.runs.show(99)).rejects.toSatisfy(code('RUN_MISSING'))
+    })
+
+    it('keeps a second attempt beside the first', async () => {
+      const store = await openStore()
+      const recorder = store.runs.recorder({ dag: 'd', trigger: 'manual', lease: await leaseOf(store, 'd') })
+      const id = await recorder.runStarted({ nodes: ['a', 'b'], startedMs: 1 })
+
+      await recorder.attemptStarted({ node: 'a', attempt: 1, startedMs: 2 })
+      await recorder.nodeEnded({ node: 'a', attempt: 1, state: 'failed', endedMs: 3 })
+      await recorder.attemptStarted({ node: 'a', attempt: 2, startedMs: 4 })
+      await recorder.nodeEnded({ node: 'a', attempt: 2, state: 'succeeded', endedMs: 5 })
+
+      const { attempts } = await store.runs.show(id)
+      expect(attempts.map(({ node, attempt, state }) => `${node}${attempt} ${state}`)).toEqual([
+        'a1 failed',
+        'a2 succeeded',
+        'b1 waiting',
+      ])
+    })
+
+    it('refuses a move that the states do not allow', async () => {
+      const store = await openStore()
+      const recorder = store.runs.recorder({ dag: 'd', trigger: 'manual', lease: await leaseOf(store, 'd') })
+      await recorder.runStarted({ nodes: ['a'], startedMs: 1 })
+      await recorder.nodeEnded({ node: 'a', attempt: 1, state: 'skipped', endedMs: 2 })
+
+      await expect(recorder.attemptStarted({ node: 'a', attempt: 1, startedMs: 3 })).rejects.toThrow(
+        'no move from skipped to running',
+      )
+    })
+
+    it('bears each record being written twice', async () => {
+      const store = await openStore()
+      const recorder = store.runs.recorder({ dag: 'd', trigger: 'manual', lease: await leaseOf(store, 'd') })
+      const twice = async <T>(write: () => Promise<T>): Promise<readonly T[]> => [
+        await write(),
+        await write(),
+      ]
+
+      const ids = await twice(() => recorder.runStarted({ nodes: ['a'], startedMs: 1 }))
+      await twice(() => recorder.attemptStarted({ node: 'a', attempt: 1, startedMs: 2 }))
+      await twice(() => recorder.nodeEnded({ node: 'a', attempt: 1, state: 'unchanged', endedMs: 3 }))
+      await twice(() => recorder.runEnded({ state: 'unchanged', endedMs: 4 }))
+
+      expect(new Set(ids).size).toBe(1)
+      expect(await store.runs.list()).toHaveLength(1)
+    })
+
+    it('closes as abandoned the run that an earlier holder of the lease left, when the next one starts', async () => {
+      const clock = new ManualClock(1_000_000)
+      const store = await openStore({ clock, leaseTtlMs: 30_000 })
+      const before = store.runs.recorder({ dag: 'd', trigger: 'manual', lease: await leaseOf(store, 'd') })
+      const left = await before.runStarted({ nodes: ['a', 'b'], startedMs: 1 })
+      await before.attemptStarted({ node: 'a', attempt: 1, startedMs: 1 })
+
+      clock.advance(31_000)
+      const after = store.runs.recorder({ dag: 'd', trigger: 'manual', lease: await leaseOf(store, 'd') })
+      await after.runStarted({ nodes: ['a', 'b'], startedMs: 2 })
+
+      const run = await store.runs.show(left)
+      expect(run).toMatchObject({ state: 'abandoned', endedMs: 2, error: { code: 'INTERRUPTED' } })
+      expect(run.error?.message).toContain(`process ${process.pid} on `)
+      expect(run.attempts.map(({ state }) => state)).toEqual(['abandoned', 'abandoned'])
+      const late = before.nodeEnded({ node: 'a', attempt: 1, state: 'succeeded', endedMs: 3 })
+      await expect(late).rejects.toSatisfy(code('LEASE_LOST'))
+      await expect(before.runEnded({ state: 'succeeded', endedMs: 3 })).rejects.toSatisfy(code('LEASE_LOST'))
+    })
+
+    it('closes orphans, and leaves alone what a living process is at', async () => {
+      const store = await openStore()
+      const alive = store.runs.recorder({ dag: 'd', trigger: 'manual', lease: await leaseOf(store, 'alive') })
+      const aliveId = await alive.runStarted({ nodes: [], startedMs: 1 })
+      const { child, said, gone } = inChild(`
+        const { lease } = await store.leases.acquire('dead')
+        const recorder = store.runs.recorder({ dag: 'd', trigger: 'manual', lease })
+        console.log(await recorder.runStarted({ nodes: ['a'], startedMs: 1 }))`)
+      const deadId = Number(await said)
+      expect(await store.runs.closeOrphans()).toEqual([])
+
+      child.kill('SIGKILL')
+      await gone
+      const closed = await store.runs.closeOrphans()
+
+      expect(closed.map(({ id, state }) => ({ id, state }))).toEqual([{ id: deadId, state: 'abandoned' }])
+      expect((await store.runs.show(aliveId)).state).toBe('running')
+    })
+  })
+
+  describe(`run store contract, leases: ${adapter}`, () => {
+    it('gives a lease to exactly one of many who race for it', async () => {
+      const stores = await Promise.all([openStore(), openStore(), openStore()])
+
+      const outcomes = await Promise.all(
+        stores.flatMap((store) => Array.from({ length: 4 }, () => store.leases.acquire('batch'))),
+      )
+
+      expect(outcomes.filter((outcome) => outcome.kind === 'acquired')).toHaveLength(1)
+    })
+
+    it('gives each holder a higher fencing token than the one before', async () => {
+      const store = await openStore()
+      const first = await leaseOf(store, 'batch')
+      await store.leases.release(first)
+      const second = await leaseOf(store, 'batch')
+
+      await store.leases.release(first)
+
+      expect(second.fencingToken).toBeGreaterThan(first.fencingToken)
+      expect(await store.leases.renew(first)).toBe(false)
+      expect(await store.leases.renew(second)).toBe(true)
+    })
+
+    it('lets an expired lease be taken, and a renewed one not', async () => {
+      const clock = new ManualClock(1_000_000)
+      const store = await openStore({ clock, leaseTtlMs: 10_000 })
+      const lease = await leaseOf(store, 'batch')
+      clock.advance(9_000)
+      await store.leases.renew(lease)
+      clock.advance(9_000)
+
+      const whileItLasts = await store.leases.acquire('batch')
+      clock.advance(1_000)
+      const afterwards = await store.leases.acquire('batch')
+
+      expect(whileItLasts).toMatchObject({ kind: 'held', holder: { owner: lease.owner } })
+      expect(afterwards.kind).toBe('acquired')
+    })
+
+    it('takes over at once from a process of this machine that was killed', async () => {
+      const store = await openStore()
+      const { child, said, gone } = inChild(`console.log((await store.leases.acquire('batch')).kind)`)
+      expect(await said).toBe('acquired')
+      expect((await store.leases.acquire('batch')).kind).toBe('held')
+
+      child.kill('SIGKILL')
+      await gone
+
+      expect((await store.leases.acquire('batch')).kind).toBe('acquired')
+    })
+
+    it('names the holder and its run to whoever does not wait', async () => {
+      const store = await openStore()
+      const lease = await leaseOf(store, 'batch')
+      const recorder = store.runs.recorder({ dag: 'd', trigger: 'manual', lease })
+      const runId = await recorder.runStarted({ nodes: [], startedMs: 1 })
+
+      const other = store.leases.withLease('batch', async () => 'in')
+
+      await expect(other).rejects.toSatisfy(
+        (error) =>
+          isLakeError(error, 'RUN_BUSY') &&
+          error.message.includes(`process ${process.pid}`) &&
+          error.message.includes(`run ${runId}`),
+      )
+    })
+
+    it('lets one who waits in when the holder is done, and tells it once for whom it waits', async () => {
+      const store = await openStore()
+      const waitedFor: string[] = []
+      const order: string[] = []
+      let finish: () => void = () => undefined
+      const finished = new Promise<void>((resolve) => {
+        finish = resolve
+      })
+      const first = store.leases.withLease('batch', async () => {
+        await finished
+        order.push('first')
+      })
+      await until(async () => (await store.leases.acquire('batch')).kind === 'held')
+
+      const second = store.leases.withLease('batch', async () => void order.push('second'), {
+        wait: true,
+        onWait: ({ owner }) => {
+          waitedFor.push(owner)
+          finish()
+        },
+      })
+      await Promise.all([first, second])
+
+      expect(order).toEqual(['first', 'second'])
+      expect(waitedFor).toHaveLength(1)
+    })
+
+    it('stops waiting when aborted', async () => {
+      const store = await openStore()
+      await leaseOf(store, 'batch')
+      const stop = new AbortController()
+
+      const waiting = store.leases.withLease('batch', async () => 'in', {
+        wait: true,
+        signal: stop.signal,
+        onWait: () => stop.abort(new Error('stop')),
+      })
+
+      await expect(waiting).rejects.toThrow('stop')
+    })
+
+    it('keeps a lease beyond its time while the work goes on', async () => {
+      const store = await openStore({ leaseTtlMs: 300 })
+      const other = await openStore()
+
+      const outcome = await store.leases.withLease('batch', async () => {
+        const startMs = performance.now()
+        await until(async () => performance.now() - startMs > 900)
+        return other.leases.acquire('batch')
+      })
+
+      expect(outcome.kind).toBe('held')
+    })
+
+    it('aborts the work when the lease is taken from it', async () => {
+      const store = await openStore({ leaseTtlMs: 300 })
+      const clock = new ManualClock(Date.now() + 3_600_000)
+      const future = await openStore({ clock })
+
+      const work = store.leases.withLease('batch', async ({ signal }) => {
+        expect((await future.leases.acquire('batch')).kind).toBe('acquired')
+        await until(async () => signal.aborted)
+        signal.throwIfAborted()
+      })
+
+      await expect(work).rejects.toSatisfy(code('LEASE_LOST'))
+      expect((await future.leases.acquire('batch')).kind).toBe('held')
+    })
+  })
+
+  describe(`run store contract, ticks: ${adapter}`, () => {
+    const claim = { tickMs: 86_400_000, kind: 'schedule', missed: 0 } as const
+
+    it('runs a tick once, whoever notices it', async () => {
+      const [store, other] = [await openStore(), await openStore()]
+      let count = 0
+
+      const outcomes = await Promise.all(
+        [store, other, store, other, store].map(({ ticks }) =>
+          ticks.once('daily', claim, async () => void count++),
+        ),
+      )
+
+      expect(count).toBe(1)
+      expect(outcomes.filter((outcome) => outcome === 'ran')).toHaveLength(1)
+      expect(await store.ticks.once('daily', claim, async () => void count++)).toBe('settled')
+    })
+
+    it('knows the newest tick of each schedule, a baseline among them', async () => {
+      const store = await openStore()
+      await store.ticks.baseline('daily', 5)
+      await store.ticks.baseline('daily', 5)
+      await store.ticks.once('hourly', { ...claim, tickMs: 7 }, async () => undefined)
+
+      expect(await store.ticks.latest('daily')).toBe(5)
+      expect(await store.ticks.latest('hourly')).toBe(7)
+      expect(await store.ticks.latest('weekly')).toBeUndefined()
+    })
+
+    it('counts a tick as made when its run failed', async () => {
+      const store = await openStore()
+
+      const failing = store.ticks.once('daily', claim, () => Promise.reject(new Error('no')))
+
+      await expect(failing).rejects.toThrow('no')
+      expect(await store.ticks.once('daily', claim, async () => undefined)).toBe('settled')
+    })
+
+    it('runs a tick again whose process was killed in its midst', async () => {
+      const store = await openStore()
+      const { child, said, gone } = inChild(`
+        void store.ticks.once('daily', ${JSON.stringify(claim)}, async () => {
+          console.log('in')
+          await new Promise(() => undefined)
+        })`)
+      expect(await said).toBe('in')
+      const whileItRuns = await store.ticks.once('daily', claim, async () => undefined)
+
+      child.kill('SIGKILL')
+      await gone
+
+      expect(whileItRuns).toBe('busy')
+      expect(await store.ticks.latest('daily')).toBeUndefined()
+      expect(await store.ticks.once('daily', claim, async () => undefined)).toBe('ran')
+    })
+  })
+
+  describe(`run store contract, opening: ${adapter}`, () => {
+    it('makes its tables once when several processes start at once, some of which are killed in the midst', async () => {
+      const killedAfterMs = [0, 8]
+      const doomed = killedAfterMs.map(() => inChild(`console.log('open')`, `console.log('about to open')`))
+      const other = inChild(`console.log('open')`)
+
+      for (const [at, { child, said, gone }] of doomed.entries()) {
+        await said
+        await sleep(killedAfterMs[at])
+        child.kill('SIGKILL')
+        await gone
+      }
+
+      expect(await other.said).toBe('open')
+      expect(await (await openStore()).runs.list()).toEqual([])
+    })
+
+    it('owns its leases as a process that can be found', async () => {
+      const store = await openStore()
+
+      const lease = await leaseOf(store, 'batch')
+
+      expect(lease.owner.split(':').slice(0, 2)).toEqual(formatOwner(newOwner()).split(':').slice(0, 2))
+    })
+  })
+}
+
+async function until(isSo: () => Promise<boolean>, timeoutMs = 10_000): Promise<void> {
+  const deadline = performance.now() + timeoutMs
+  while (!(await isSo())) {
+    if (performance.now() > deadline) throw new Error(`not within ${timeoutMs} ms`)
+    await sleep(20)
+  }
+}

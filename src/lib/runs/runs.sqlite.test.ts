@@ -1,0 +1,67 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import Database from 'libsql'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { isLakeError } from '../base/errors.ts'
+import { openRunStore } from './run-store.ts'
+import { describeRunStore } from './runs.contract.ts'
+
+describeRunStore('SQLite', async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'lake-runs-'))
+  return {
+    url: `sqlite:${join(dir, 'meta', 'runs.db')}`,
+    [Symbol.asyncDispose]: async () => rmSync(dir, { recursive: true, force: true }),
+  }
+})
+
+describe('openRunStore({ url: "sqlite:…" })', () => {
+  let dir: string
+  beforeEach(() => {
+    dir = mkdtempSync(join(tmpdir(), 'lake-runs-'))
+  })
+  afterEach(() => rmSync(dir, { recursive: true, force: true }))
+
+  it('refuses a file that is no database, and leaves it as it was', async () => {
+    const file = join(dir, 'runs.db')
+    writeFileSync(file, 'not a database '.repeat(500))
+
+    await expect(openRunStore({ url: `sqlite:${file}` })).rejects.toSatisfy(
+      (error) => isLakeError(error, 'RUNSTORE_REFUSED') && error.message.includes(file),
+    )
+    expect(readFileSync(file, 'utf8')).toBe('not a database '.repeat(500))
+  })
+
+  it('names the folder that cannot be made', async () => {
+    writeFileSync(join(dir, 'file'), '')
+
+    await expect(openRunStore({ url: `sqlite:${join(dir, 'file', 'runs.db')}` })).rejects.toSatisfy(
+      (error) => isLakeError(error, 'FILE_UNWRITABLE') && error.message.includes(dir),
+    )
+  })
+
+  it('refuses a store that a newer release has made', async () => {
+    const file = join(dir, 'runs.db')
+    await (await openRunStore({ url: `sqlite:${file}` }))[Symbol.asyncDispose]()
+    const database = new Database(file)
+    database.exec('insert into schema_version values (99)')
+    database.close()
+
+    await expect(openRunStore({ url: `sqlite:${file}` })).rejects.toThrow('got 99')
+  })
+
+  it('waits for a writer that holds the file for a while', async () => {
+    const file = join(dir, 'runs.db')
+    await using store = await openRunStore({ url: `sqlite:${file}` })
+    const writer = new Database(file)
+    writer.exec('begin immediate')
+
+    const acquiring = store.leases.acquire('batch')
+    setTimeout(() => {
+      writer.exec('commit')
+      writer.close()
+    }, 300)
+
+    expect((await acquiring).kind).toBe('acquired')
+  })
+})

@@ -1,0 +1,173 @@
+/**
+ * The tables of the run store, and how a database is brought to them.
+ *
+ * Every step may run again from its start: SQLite takes all of them in one transaction, MySQL knows no
+ * transaction around DDL, so a process killed in the midst leaves tables that the next one finds.
+ */
+import { type ColumnType, type Generated, type Kysely, type RawBuilder, sql } from 'kysely'
+import { LakeError } from '../base/errors.ts'
+
+/** 64-bit: drivers hand it out as number, bigint or text, whatever holds it without rounding. */
+type AnyInteger = number | bigint | string
+export type StoredInteger = ColumnType<AnyInteger, number, AnyInteger>
+type NullableInteger = ColumnType<AnyInteger | null, number | null, number | null>
+
+export interface RunsTable {
+  id: Generated<number | bigint>
+  /** Drawn by the writer, so that an insert whose answer was lost can be repeated. */
+  token: string
+  dag: string
+  trigger: string
+  schedule: string | null
+  tick_ms: NullableInteger
+  state: string
+  parameters: string
+  started_ms: StoredInteger
+  ended_ms: NullableInteger
+  error: string | null
+  owner: string
+  lease: string
+  fencing_token: StoredInteger
+}
+
+export interface AttemptsTable {
+  run_id: StoredInteger
+  node: string
+  attempt: StoredInteger
+  position: StoredInteger
+  state: string
+  started_ms: NullableInteger
+  ended_ms: NullableInteger
+  rows_in: NullableInteger
+  rows_out: NullableInteger
+  versions_before: string | null
+  versions_after: string | null
+  error: string | null
+  details: string | null
+}
+
+export interface TicksTable {
+  schedule: string
+  tick_ms: StoredInteger
+  kind: string
+  missed: StoredInteger
+  noticed_ms: StoredInteger
+  settled_ms: NullableInteger
+}
+
+export interface LeasesTable {
+  name: string
+  /** null: free. */
+  owner: string | null
+  /** Grows by one with each holder; rows are never deleted, so it never goes back. */
+  fencing_token: StoredInteger
+  acquired_ms: StoredInteger
+  expires_ms: StoredInteger
+}
+
+export interface Schema {
+  runs: RunsTable
+  attempts: AttemptsTable
+  ticks: TicksTable
+  leases: LeasesTable
+  schema_version: { version: StoredInteger }
+}
+
+/** Appended to each `create table`: what only MySQL has to be told. */
+type TableEnd = RawBuilder<unknown>
+
+const steps: readonly ((db: Kysely<Schema>, end: TableEnd) => Promise<void>)[] = [createTables]
+
+/** The version that this release writes. */
+export const schemaVersion = steps.length
+
+/**
+ * Brings the tables to `schemaVersion`. To be called by one process at a time.
+ * @throws LakeError `RUNSTORE_REFUSED` when a newer release has been there.
+ */
+export async function migrate(db: Kysely<Schema>, place: string, end: TableEnd = sql``): Promise<void> {
+  await db.schema
+    .createTable('schema_version')
+    .ifNotExists()
+    .addColumn('version', 'integer', (column) => column.primaryKey())
+    .modifyEnd(end)
+    .execute()
+  const row = await db
+    .selectFrom('schema_version')
+    .select(({ fn }) => fn.max('version').as('version'))
+    .executeTakeFirst()
+  const found = Number(row?.version ?? 0)
+  if (found > schemaVersion) {
+    throw new LakeError(
+      'RUNSTORE_REFUSED',
+      `${place}: expected schema up to ${schemaVersion}, got ${found}`,
+      {
+        hint: 'A newer release made it: run that release, or name another database.',
+      },
+    )
+  }
+  for (const [at, step] of steps.entries()) {
+    if (at < found) continue
+    await step(db, end)
+    await db
+      .insertInto('schema_version')
+      .values({ version: at + 1 })
+      .execute()
+  }
+}
+
+async function createTables(db: Kysely<Schema>, end: TableEnd): Promise<void> {
+  const table = (name: keyof Schema) => db.schema.createTable(name).ifNotExists().modifyEnd(end)
+  await table('runs')
+    .addColumn('id', 'integer', (column) => column.primaryKey().autoIncrement())
+    .addColumn('token', 'varchar(64)', (column) => column.notNull().unique())
+    .addColumn('dag', 'varchar(191)', (column) => column.notNull())
+    .addColumn('trigger', 'varchar(32)', (column) => column.notNull())
+    .addColumn('schedule', 'varchar(191)')
+    .addColumn('tick_ms', 'bigint')
+    .addColumn('state', 'varchar(32)', (column) => column.notNull())
+    .addColumn('parameters', longText, (column) => column.notNull())
+    .addColumn('started_ms', 'bigint', (column) => column.notNull())
+    .addColumn('ended_ms', 'bigint')
+    .addColumn('error', longText)
+    .addColumn('owner', 'varchar(191)', (column) => column.notNull())
+    .addColumn('lease', 'varchar(191)', (column) => column.notNull())
+    .addColumn('fencing_token', 'bigint', (column) => column.notNull())
+    .addUniqueConstraint('runs_by_state', ['state', 'id'])
+    .execute()
+  await table('attempts')
+    .addColumn('run_id', 'integer', (column) => column.notNull())
+    .addColumn('node', 'varchar(191)', (column) => column.notNull())
+    .addColumn('attempt', 'integer', (column) => column.notNull())
+    .addColumn('position', 'integer', (column) => column.notNull())
+    .addColumn('state', 'varchar(32)', (column) => column.notNull())
+    .addColumn('started_ms', 'bigint')
+    .addColumn('ended_ms', 'bigint')
+    .addColumn('rows_in', 'bigint')
+    .addColumn('rows_out', 'bigint')
+    .addColumn('versions_before', longText)
+    .addColumn('versions_after', longText)
+    .addColumn('error', longText)
+    .addColumn('details', longText)
+    .addPrimaryKeyConstraint('attempts_key', ['run_id', 'node', 'attempt'])
+    .execute()
+  await table('ticks')
+    .addColumn('schedule', 'varchar(191)', (column) => column.notNull())
+    .addColumn('tick_ms', 'bigint', (column) => column.notNull())
+    .addColumn('kind', 'varchar(32)', (column) => column.notNull())
+    .addColumn('missed', 'integer', (column) => column.notNull())
+    .addColumn('noticed_ms', 'bigint', (column) => column.notNull())
+    .addColumn('settled_ms', 'bigint')
+    .addPrimaryKeyConstraint('ticks_key', ['schedule', 'tick_ms'])
+    .execute()
+  await table('leases')
+    .addColumn('name', 'varchar(191)', (column) => column.notNull().primaryKey())
+    .addColumn('owner', 'varchar(191)')
+    .addColumn('fencing_token', 'bigint', (column) => column.notNull())
+    .addColumn('acquired_ms', 'bigint', (column) => column.notNull())
+    .addColumn('expires_ms', 'bigint', (column) => column.notNull())
+    .execute()
+}
+
+/** MySQL's `text` ends at 64 KiB; its `json` would be parsed, and rounded, by the driver. */
+const longText = sql`longtext`
