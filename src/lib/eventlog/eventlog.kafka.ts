@@ -1,0 +1,468 @@
+/**
+ * The event log on Kafka, through kafkajs.
+ *
+ * Offsets committed to Kafka are telemetry and never read: every assignment seeks to where the sink is. kafkajs
+ * has no maintainer, so what it does on its own is kept small: it never restarts itself, a member that crashed
+ * or fell silent is replaced by a new one, and a producer that failed once is thrown away.
+ */
+import { randomUUID } from 'node:crypto'
+import kafkajs, {
+  type Admin,
+  type IHeaders,
+  type Kafka,
+  type KafkaConfig,
+  type Producer,
+  type Message as ProducerMessage,
+} from 'kafkajs'
+import { systemClock } from '../base/clock.ts'
+import { LakeError } from '../base/errors.ts'
+import type { IoOptions } from '../base/io.ts'
+import { type Logger, silentLogger } from '../base/log.ts'
+import {
+  type ConsumeOptions,
+  type ConsumerEvent,
+  type EventLog,
+  type Header,
+  type Message,
+  type NewMessage,
+  type Offset,
+  offset,
+  type PartitionRange,
+  type Positions,
+  type TimestampType,
+} from './eventlog.ts'
+import { fromKafka } from './kafka-errors.ts'
+import { KafkaMember } from './kafka-member.ts'
+import { gapAt, resetAt, startingPositions } from './positions.ts'
+
+export type KafkaMechanism = 'plain' | 'scram-sha-256' | 'scram-sha-512'
+
+export type KafkaSasl = {
+  [M in KafkaMechanism]: { readonly mechanism: M; readonly username: string; readonly password: string }
+}[KafkaMechanism]
+
+export interface KafkaTls {
+  /** PEM of the authorities to trust instead of the system's, and of a certificate of our own. */
+  readonly ca?: string
+  readonly cert?: string
+  readonly key?: string
+}
+
+export interface KafkaEventLogOptions {
+  /** `host:port` of some brokers; the others are found through them. */
+  readonly brokers: readonly string[]
+  readonly topic: string
+  readonly clientId?: string
+  readonly ssl?: boolean | KafkaTls
+  readonly sasl?: KafkaSasl
+  /** Of a topic that is made now; one that is there keeps its own settings. */
+  readonly partitions?: number
+  readonly replicationFactor?: number
+  readonly retentionMs?: number
+  readonly compression?: 'none' | 'gzip'
+  /** How long the brokers may be away before `consume` gives up. */
+  readonly unavailableAfterMs?: number
+  readonly logger?: Logger
+}
+
+const idleMs = 100
+const requestBytes = 900_000
+const topicAppearsWithinMs = 15_000
+const rejoinAfterMs = 1_000
+const readWithinMs = 15_000
+
+/**
+ * Connects, and makes the topic where it is missing, with the time of the append as its messages' time; the
+ * caller closes it.
+ *
+ * @throws LakeError `EVENTLOG_UNAVAILABLE` or `EVENTLOG_REFUSED`.
+ */
+export async function openKafkaEventLog(options: KafkaEventLogOptions): Promise<EventLog> {
+  const log = new KafkaEventLog(options)
+  try {
+    await log.establish()
+    return log
+  } catch (error) {
+    await log[Symbol.asyncDispose]()
+    throw error
+  }
+}
+
+class KafkaEventLog implements EventLog {
+  readonly topic: string
+  readonly #options: KafkaEventLogOptions
+  readonly #logger: Logger
+  readonly #kafka: Kafka
+  readonly #members = new Map<string, KafkaMember>()
+  #admin: Promise<Admin> | undefined
+  #producer: Promise<Producer> | undefined
+  #appending: Promise<void> = Promise.resolve()
+  #partitionCount = 0
+  #turn = Math.floor(Math.random() * 1_000)
+
+  constructor(options: KafkaEventLogOptions) {
+    this.topic = options.topic
+    this.#options = options
+    this.#logger = options.logger ?? silentLogger
+    this.#kafka = new kafkajs.Kafka(clientConfig(options, this.#logger))
+  }
+
+  /** Makes the topic where it is missing. Many processes may do so at once. */
+  async establish(): Promise<void> {
+    const { partitions = 3, replicationFactor = -1, retentionMs = 86_400_000 } = this.#options
+    if (!(await this.#ask('list the topics', (admin) => admin.listTopics())).includes(this.topic))
+      await this.#ask(`create topic ${this.topic}`, (admin) =>
+        admin.createTopics({
+          // With several brokers kafkajs fails while it waits for leaders, though the topic was made.
+          waitForLeaders: false,
+          topics: [
+            {
+              topic: this.topic,
+              numPartitions: partitions,
+              replicationFactor,
+              configEntries: [
+                { name: 'message.timestamp.type', value: 'LogAppendTime' },
+                { name: 'max.message.bytes', value: String(8 << 20) },
+                { name: 'retention.ms', value: String(retentionMs) },
+              ],
+            },
+          ],
+        }),
+      )
+    const untilMs = performance.now() + topicAppearsWithinMs
+    for (;;) {
+      try {
+        this.#partitionCount = (await this.partitions()).length
+        return
+      } catch (error) {
+        const isNew = error instanceof LakeError && error.code === 'EVENTLOG_UNAVAILABLE'
+        if (!isNew || performance.now() > untilMs) throw error
+        await systemClock.sleep(100)
+      }
+    }
+  }
+
+  async clusterId({ signal }: IoOptions = {}): Promise<string> {
+    signal?.throwIfAborted()
+    return (await this.#ask('describe the cluster', (admin) => admin.describeCluster())).clusterId
+  }
+
+  async partitions({ signal }: IoOptions = {}): Promise<readonly PartitionRange[]> {
+    signal?.throwIfAborted()
+    const offsets = await this.#ask(`read the offsets of ${this.topic}`, (admin) =>
+      admin.fetchTopicOffsets(this.topic),
+    )
+    return offsets
+      .map(({ partition, low, high }) => ({
+        partition,
+        start: offset(BigInt(low)),
+        end: offset(BigInt(high)),
+      }))
+      .sort((a, b) => a.partition - b.partition)
+  }
+
+  async timestampType({ signal }: IoOptions = {}): Promise<TimestampType> {
+    signal?.throwIfAborted()
+    const name = 'message.timestamp.type'
+    try {
+      const { resources } = await this.#ask(`read the settings of ${this.topic}`, (admin) =>
+        admin.describeConfigs({
+          includeSynonyms: false,
+          resources: [{ type: kafkajs.ConfigResourceTypes.TOPIC, name: this.topic, configNames: [name] }],
+        }),
+      )
+      const setting = resources[0]?.configEntries.find(({ configName }) => configName === name)
+      return setting ? (setting.configValue === 'LogAppendTime' ? 'append' : 'create') : 'unknown'
+    } catch (error) {
+      if (error instanceof LakeError && error.code === 'EVENTLOG_REFUSED') return 'unknown'
+      throw error
+    }
+  }
+
+  append(messages: readonly NewMessage[], { signal }: IoOptions = {}): Promise<void> {
+    // One at a time: kafkajs numbers the messages of its producer per request, and a failed request beside
+    // another would let the broker take one for a repetition of the other.
+    const appended = this.#appending.then(async () => {
+      for (const request of requestsOf(messages)) {
+        signal?.throwIfAborted()
+        await this.#send(request)
+      }
+    })
+    this.#appending = appended.catch(() => undefined)
+    return appended
+  }
+
+  async *consume({ group, membership, positions, signal }: ConsumeOptions): AsyncIterable<ConsumerEvent> {
+    signal?.throwIfAborted()
+    const groupId = membership === 'shared' ? group : `${group}-alone-${randomUUID()}`
+    const unavailableAfterMs = this.#options.unavailableAfterMs ?? 60_000
+    let lastSignMs = performance.now()
+    try {
+      for (let epoch = 0; ; ) {
+        const member = this.#newMember(groupId, epoch)
+        if (membership === 'shared') this.#members.set(group, member)
+        let crash: LakeError | undefined
+        try {
+          await member.join()
+          for (let quietSinceMs = performance.now(); ; ) {
+            signal?.throwIfAborted()
+            crash = member.crash
+            if (crash) break
+            const event = member.take()
+            if (event) {
+              yield event
+              if (event.kind === 'assigned') crash = await this.#startMember(member, event, positions)
+              if (crash) break
+              quietSinceMs = performance.now()
+              continue
+            }
+            if (member.epoch > epoch && performance.now() - quietSinceMs >= idleMs) {
+              yield { kind: 'idle', epoch: member.epoch }
+              quietSinceMs = performance.now()
+            }
+            await member.news(idleMs, { signal })
+          }
+        } finally {
+          if (this.#members.get(group) === member) this.#members.delete(group)
+          await member.leave()
+        }
+        if (member.epoch > epoch) lastSignMs = performance.now() - member.silentMs
+        epoch = member.epoch
+        if (!crash.retryable || performance.now() - lastSignMs > unavailableAfterMs) throw crash
+        this.#logger.warn({ group, topic: this.topic, error: crash }, 'the consumer crashed: joining again')
+        await systemClock.sleep(rejoinAfterMs, { signal })
+      }
+    } finally {
+      if (membership === 'alone') await this.#deleteGroup(groupId)
+    }
+  }
+
+  async readAt(partition: number, at: Offset, { signal }: IoOptions = {}): Promise<Message | undefined> {
+    const ranges = await this.partitions({ signal })
+    const range = ranges.find((candidate) => candidate.partition === partition)
+    if (!range || at < range.start || at >= range.end) return undefined
+    const positions = new Map(ranges.map(({ partition: number, end }) => [number, end]))
+    positions.set(partition, at)
+    const giveUp = AbortSignal.timeout(readWithinMs)
+    const either = signal ? AbortSignal.any([signal, giveUp]) : giveUp
+    try {
+      for await (const event of this.consume({
+        group: 'lakeshore-read-at',
+        membership: 'alone',
+        positions: async () => positions,
+        signal: either,
+      })) {
+        if (event.kind !== 'fetched' || event.fetch.partition !== partition) continue
+        const [message] = event.fetch.messages
+        return message.offset === at ? message : undefined
+      }
+    } catch (error) {
+      if (error === giveUp.reason)
+        throw new LakeError(
+          'EVENTLOG_UNAVAILABLE',
+          `read ${this.topic} partition ${partition} offset ${at}: nothing came within ${readWithinMs / 1_000} s`,
+          { details: { topic: this.topic, partition, offset: at }, cause: error },
+        )
+      throw error
+    }
+    return undefined
+  }
+
+  /** Only for a group that this log is a member of: kafkajs would have to join it for the purpose. */
+  async acknowledge(group: string, positions: Positions): Promise<void> {
+    try {
+      await this.#members.get(group)?.commit(positions)
+    } catch (error) {
+      // Telemetry: no start reads it, so a failure must not stop the sink that is already durable.
+      this.#logger.debug({ group, error }, 'offsets were not committed')
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#appending
+    await Promise.all([this.#disconnect(this.#producer), this.#disconnect(this.#admin)])
+    this.#producer = undefined
+    this.#admin = undefined
+  }
+
+  #newMember(groupId: string, epoch: number): KafkaMember {
+    const consumer = this.#kafka.consumer({
+      groupId,
+      allowAutoTopicCreation: false,
+      sessionTimeout: 10_000,
+      heartbeatInterval: 1_000,
+      rebalanceTimeout: 15_000,
+      maxWaitTimeInMs: idleMs,
+      maxBytesPerPartition: 1 << 20,
+      retry: { retries: 5, restartOnFailure: async () => false },
+    })
+    return new KafkaMember({
+      consumer,
+      topic: this.topic,
+      epoch,
+      checkSkip: async (partition, expected) => {
+        const range = (await this.partitions()).find((candidate) => candidate.partition === partition)
+        if (range && expected < range.start) throw gapAt(this.topic, range, expected)
+        if (range && expected > range.end) throw resetAt(this.topic, range, expected)
+      },
+    })
+  }
+
+  /** Seeks to where the sink is; returns the failure where the brokers went away meanwhile. */
+  async #startMember(
+    member: KafkaMember,
+    { epoch, partitions }: Extract<ConsumerEvent, { kind: 'assigned' }>,
+    positions: ConsumeOptions['positions'],
+  ): Promise<LakeError | undefined> {
+    const stored = await positions(partitions)
+    try {
+      const ranges = (await this.partitions()).filter(({ partition }) => partitions.includes(partition))
+      member.startAt(epoch, startingPositions(this.topic, ranges, stored))
+    } catch (error) {
+      return fromKafka(error, `consume ${this.topic}`)
+    }
+    return undefined
+  }
+
+  async #send(messages: readonly NewMessage[]): Promise<void> {
+    this.#producer ??= this.#newProducer()
+    const connecting = this.#producer
+    try {
+      const producer = await connecting
+      await producer.send({
+        topic: this.topic,
+        acks: -1,
+        timeout: 10_000,
+        compression:
+          this.#options.compression === 'gzip'
+            ? kafkajs.CompressionTypes.GZIP
+            : kafkajs.CompressionTypes.None,
+        messages: messages.map((message) => this.#toKafka(message)),
+      })
+    } catch (error) {
+      // Its numbering of messages is in doubt: a next request could pass for a repetition of this one.
+      this.#producer = undefined
+      await this.#disconnect(connecting)
+      throw fromKafka(error, `append ${messages.length} messages to ${this.topic}`)
+    }
+  }
+
+  async #newProducer(): Promise<Producer> {
+    const producer = this.#kafka.producer({
+      allowAutoTopicCreation: false,
+      createPartitioner: kafkajs.Partitioners.DefaultPartitioner,
+      idempotent: true,
+      maxInFlightRequests: 1,
+      retry: { retries: 5 },
+    })
+    await producer.connect()
+    return producer
+  }
+
+  #toKafka({ key, value, headers }: NewMessage): ProducerMessage {
+    return {
+      key: key && bufferOf(key),
+      value: value && bufferOf(value),
+      ...(headers && headers.length > 0 ? { headers: toKafkaHeaders(headers) } : {}),
+      // Named, so that a repetition goes where the first attempt went.
+      ...(key === null ? { partition: this.#turn++ % this.#partitionCount } : {}),
+    }
+  }
+
+  async #ask<T>(operation: string, call: (admin: Admin) => Promise<T>): Promise<T> {
+    this.#admin ??= this.#newAdmin()
+    const connecting = this.#admin
+    try {
+      return await call(await connecting)
+    } catch (error) {
+      if (this.#admin === connecting) this.#admin = undefined
+      await this.#disconnect(connecting)
+      throw fromKafka(error, `${operation} at ${this.#options.brokers.join(',')}`)
+    }
+  }
+
+  async #newAdmin(): Promise<Admin> {
+    const admin = this.#kafka.admin()
+    await admin.connect()
+    return admin
+  }
+
+  async #deleteGroup(groupId: string): Promise<void> {
+    try {
+      await this.#ask('delete a group', (admin) => admin.deleteGroups([groupId]))
+    } catch (error) {
+      // Kafka forgets a group without members and offsets by itself.
+      this.#logger.debug({ groupId, error }, 'the group was not deleted')
+    }
+  }
+
+  async #disconnect(connecting: Promise<{ disconnect(): Promise<void> }> | undefined): Promise<void> {
+    try {
+      await (await connecting)?.disconnect()
+    } catch (error) {
+      // What cannot be closed politely is closed by the broker; the failure that matters was reported.
+      this.#logger.debug({ error }, 'disconnecting failed')
+    }
+  }
+}
+
+/** Pieces that stay below what a broker takes in one request by default; a larger message goes alone. */
+function* requestsOf(messages: readonly NewMessage[]): Generator<readonly NewMessage[]> {
+  let from = 0
+  let bytes = 0
+  for (const [index, { key, value }] of messages.entries()) {
+    const size = 100 + (key?.length ?? 0) + (value?.length ?? 0)
+    if (index > from && bytes + size > requestBytes) {
+      yield messages.slice(from, index)
+      from = index
+      bytes = 0
+    }
+    bytes += size
+  }
+  if (from < messages.length) yield messages.slice(from)
+}
+
+function toKafkaHeaders(headers: readonly Header[]): IHeaders {
+  const byKey = new Map<string, Header[]>()
+  for (const header of headers) byKey.set(header.key, [...(byKey.get(header.key) ?? []), header])
+  return Object.fromEntries(
+    [...byKey].map(([key, same]) => [
+      key,
+      same.map(({ value }) => {
+        if (value !== null) return bufferOf(value)
+        throw new LakeError(
+          'SOURCE_FAILED',
+          `header ${key}: expected a value, which kafkajs cannot do without`,
+        )
+      }),
+    ]),
+  )
+}
+
+function bufferOf(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}
+
+function clientConfig(options: KafkaEventLogOptions, logger: Logger): KafkaConfig {
+  const { brokers, clientId = 'lakeshore', ssl, sasl } = options
+  return {
+    brokers: [...brokers],
+    clientId,
+    ...(ssl === undefined ? {} : { ssl }),
+    ...(sasl === undefined ? {} : { sasl }),
+    connectionTimeout: 3_000,
+    authenticationTimeout: 5_000,
+    requestTimeout: 10_000,
+    retry: { retries: 5, initialRetryTime: 200 },
+    logLevel: kafkajs.logLevel.INFO,
+    // kafkajs reports each attempt at each broker as an error; what they come to is thrown, and told there.
+    logCreator:
+      () =>
+      ({ level, namespace, log: { message, timestamp: _, logger: __, ...details } }) => {
+        const text = `kafkajs ${namespace}: ${message}`
+        const isAttempt = namespace === 'Connection' || namespace === 'BrokerPool'
+        if (level === kafkajs.logLevel.ERROR && !isAttempt) logger.warn(details, text)
+        else logger.debug(details, text)
+      },
+  }
+}
