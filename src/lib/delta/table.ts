@@ -16,7 +16,7 @@ import type { Action, AddFile, Metadata, Protocol, RemoveFile, StringMap } from 
 import { writeCheckpoint } from './checkpoint.ts'
 import { type CommitOutcome, commit, type Operation } from './commit.ts'
 import type { ReadSet } from './conflict.ts'
-import { encodeFilePath } from './file-path.ts'
+import { encodeFilePath, fileIdentity } from './file-path.ts'
 import { readHistory } from './history.ts'
 import type { Version } from './log-path.ts'
 import { requireWritable } from './protocol.ts'
@@ -229,6 +229,14 @@ export class DeltaTable {
       rows: written.reduce((sum, { rows }) => sum + rows, 0),
       sizeBytes: written.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
     }
+  }
+
+  /** Removes staged files that will not be committed. Best effort: nobody sees them, vacuum finds them. */
+  async discard(staged: StagedFiles): Promise<void> {
+    const keys = staged.files.map(({ path }) => fileIdentity(path))
+    await this.store.delete(keys).catch((error: unknown) => {
+      this.#logger.debug({ err: error, uri: this.uri, keys }, 'Staged files could not be removed')
+    })
   }
 
   /**

@@ -1,5 +1,6 @@
 /** The whole store as a map: the twin of the real adapters, for tests. */
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { randomUUID } from 'node:crypto'
+import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { LakeError } from '../base/errors.ts'
@@ -73,8 +74,11 @@ export class MemoryStore implements ObjectStore {
 
   async localFile(key: string, options: IoOptions = {}): Promise<string> {
     const path = join(this.stagingRoot, key)
+    const temporary = join(this.stagingRoot, `.${randomUUID()}.tmp`)
     await mkdir(dirname(path), { recursive: true })
-    await writeFile(path, await this.read(key, options))
+    // Renamed into place: another reader of the same key must not meet half a file.
+    await writeFile(temporary, await this.read(key, options))
+    await rename(temporary, path)
     return path
   }
 

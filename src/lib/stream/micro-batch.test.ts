@@ -86,4 +86,9 @@ describe('microBatches(events, options)', () => {
       ['1/1 1/2', { 1: 3n }],
     ])
   })
+
+  it('does not wait for what the sink has already', async () => {
+    const until = new Map([[0, 2n]])
+    expect(await cut([assigned, idle, fetched(0, 2, 4)], { until, landed: () => 2n })).toEqual([])
+  })
 })

@@ -37,6 +37,8 @@ export interface MicroBatchOptions {
   readonly triggerMs: number
   /** Ends the stream, with a last batch, once each of these partitions was read up to its offset. */
   readonly until?: ReadonlyMap<number, bigint>
+  /** Where the sink stands: what it has of `until` already is not waited for. */
+  readonly landed?: (partition: number) => bigint | undefined
   readonly clock?: Clock
 }
 
@@ -45,12 +47,20 @@ const defaultMaxBytes = 32 * 1024 * 1024
 
 export async function* microBatches<M extends StreamMessage>(
   events: AsyncIterable<StreamEvent<M>>,
-  { maxRows, maxBytes = defaultMaxBytes, triggerMs, until, clock = systemClock }: MicroBatchOptions,
+  {
+    maxRows,
+    maxBytes = defaultMaxBytes,
+    triggerMs,
+    until,
+    landed = () => undefined,
+    clock = systemClock,
+  }: MicroBatchOptions,
 ): AsyncGenerator<MicroBatch<M>, void, undefined> {
   let buffer = new Buffered<M>()
   const reached = new Map<number, bigint>()
   const isDone = (): boolean =>
-    until !== undefined && [...until].every(([partition, end]) => (reached.get(partition) ?? 0n) >= end)
+    until !== undefined &&
+    [...until].every(([partition, end]) => (reached.get(partition) ?? landed(partition) ?? 0n) >= end)
 
   for await (const event of events) {
     if (event.kind === 'assigned') buffer = new Buffered<M>()

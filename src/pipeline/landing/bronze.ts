@@ -1,0 +1,291 @@
+/**
+ * Bronze as a sink: where it stands, and how a micro-batch becomes part of it, exactly once.
+ *
+ * Both tables hold a `txn` for each topic and partition whose version is the next offset; it is written in the
+ * commit that holds the rows. Rejects are committed first, events second, and reading goes on from the events'
+ * offset: what `rejected` already holds from there on is left out of both. So a crash between the two commits
+ * loses and doubles nothing, and a second writer of the same offsets meets a conflict at its commit.
+ */
+
+import type { Clock } from '../../lib/base/clock.ts'
+import { LakeError } from '../../lib/base/errors.ts'
+import type { IoOptions } from '../../lib/base/io.ts'
+import type { Snapshot } from '../../lib/delta/snapshot.ts'
+import { decodeStatistics } from '../../lib/delta/statistics.ts'
+import type { DeltaTable, StagedFiles } from '../../lib/delta/table.ts'
+import type { DuckDb, DuckDbSession } from '../../lib/duckdb/duckdb.ts'
+import { text } from '../../lib/duckdb/sql-text.ts'
+import {
+  type EventLog,
+  type Message,
+  type Offset,
+  offset,
+  type Positions,
+} from '../../lib/eventlog/eventlog.ts'
+import { parsedMessages } from '../event-rules.ts'
+import { createMessagesTable } from '../messages.ts'
+import { lakeTables } from '../tables.ts'
+
+export interface BronzeTables {
+  readonly events: DeltaTable
+  readonly rejected: DeltaTable
+}
+
+export interface BronzeOptions {
+  readonly tables: BronzeTables
+  readonly duckdb: DuckDb
+  readonly clock: Clock
+  readonly topic: string
+  readonly clusterId: string
+}
+
+export interface LandingBatch {
+  readonly messages: readonly Message[]
+  /** Partition → one past the last offset that the batch covers. */
+  readonly next: ReadonlyMap<number, bigint>
+}
+
+export type LandOutcome =
+  | { readonly kind: 'landed'; readonly events: number; readonly rejected: number; readonly version: number }
+  /** Another writer landed some of these offsets: read on from where the tables stand now. */
+  | { readonly kind: 'superseded'; readonly reason: string }
+
+export class Bronze {
+  readonly #options: BronzeOptions
+  #events: Snapshot
+  #rejected: Snapshot
+  /** `partition/offset` of what `rejected` holds beyond the events' offsets. */
+  #alreadyRejected: ReadonlySet<string>
+
+  private constructor(
+    options: BronzeOptions,
+    state: { events: Snapshot; rejected: Snapshot; alreadyRejected: ReadonlySet<string> },
+  ) {
+    this.#options = options
+    this.#events = state.events
+    this.#rejected = state.rejected
+    this.#alreadyRejected = state.alreadyRejected
+  }
+
+  /** Makes the tables where they are missing, and reads where they stand. */
+  static async open(options: BronzeOptions, { signal }: IoOptions = {}): Promise<Bronze> {
+    const { events, rejected } = options.tables
+    await events.createIfMissing(lakeTables['bronze/events'], { signal })
+    await rejected.createIfMissing(lakeTables['bronze/rejected'], { signal })
+    return new Bronze(options, await readState(options, { signal }))
+  }
+
+  /** Reads anew where the tables stand. */
+  async refresh({ signal }: IoOptions = {}): Promise<void> {
+    const state = await readState(this.#options, { signal })
+    this.#events = state.events
+    this.#rejected = state.rejected
+    this.#alreadyRejected = state.alreadyRejected
+  }
+
+  /** The next offset of a partition, `undefined` when nothing of it was landed yet. */
+  next(partition: number): Offset | undefined {
+    const next = this.#events.transactionVersion(appId(this.#options, partition))
+    return next === undefined ? undefined : offset(BigInt(next))
+  }
+
+  positions(partitions: readonly number[]): Positions {
+    const positions = new Map<number, Offset>()
+    for (const partition of partitions) {
+      const next = this.next(partition)
+      if (next !== undefined) positions.set(partition, next)
+    }
+    return positions
+  }
+
+  /**
+   * Proves that the log is the one that was landed: the last message landed must still carry the time that was
+   * stored with it.
+   *
+   * @returns the partitions where retention has taken that message, so that it could not be checked.
+   * @throws LakeError `EVENTLOG_RESET` when it carries another time: the topic was made anew.
+   */
+  async requireSameLog(log: EventLog, { signal }: IoOptions = {}): Promise<readonly number[]> {
+    const unchecked: number[] = []
+    for (const { partition } of await log.partitions({ signal })) {
+      const next = this.next(partition)
+      if (next === undefined || next === 0n) continue
+      const last = offset(next - 1n)
+      const stored = await this.#storedTimestampMs(partition, last, { signal })
+      if (stored === undefined) continue
+      const message = await log.readAt(partition, last, { signal })
+      if (message === undefined) unchecked.push(partition)
+      else if (message.timestampMs !== stored) {
+        throw new LakeError(
+          'EVENTLOG_RESET',
+          `Topic ${log.topic}, partition ${partition}: bronze holds offset ${last} appended at ${new Date(stored).toISOString()}, the log has another message there, appended at ${new Date(message.timestampMs).toISOString()}`,
+          { details: { topic: log.topic, partition, offset: last } },
+        )
+      }
+    }
+    return unchecked
+  }
+
+  async #storedTimestampMs(partition: number, at: Offset, options: IoOptions): Promise<number | undefined> {
+    for (const [table, snapshot] of [
+      [this.#options.tables.events, this.#events],
+      [this.#options.tables.rejected, this.#rejected],
+    ] as const) {
+      const files = snapshot.files.filter((file) => mayHoldOffset(file.stats, at))
+      const select = await table.scan(snapshot, { files, ...options })
+      const [row] = await this.#options.duckdb.use((session) =>
+        session.rows(
+          `select epoch_ms(kafka_timestamp) as ms from (${select}) where kafka_topic = ${text(this.#options.topic)} and kafka_partition = ${partition} and kafka_offset = ${at}`,
+          options,
+        ),
+      )
+      if (row !== undefined) return Number(row['ms'])
+    }
+    return undefined
+  }
+
+  /** Lands a batch. Safe to repeat: offsets that are there already make it `superseded`. */
+  async land(batch: LandingBatch, { signal }: IoOptions = {}): Promise<LandOutcome> {
+    const stale = [...batch.next].find(([partition]) => {
+      const first = batch.messages.find((message) => message.partition === partition)
+      const next = this.next(partition) ?? 0n
+      return first !== undefined && first.offset < next
+    })
+    if (stale !== undefined) {
+      return { kind: 'superseded', reason: `partition ${stale[0]} was landed further already` }
+    }
+    using session = await this.#options.duckdb.connect()
+    const messages = batch.messages.filter(
+      ({ partition, offset: at }) => !this.#alreadyRejected.has(`${partition}/${at}`),
+    )
+    await createMessagesTable(session, 'messages', messages)
+    await session.run(`create or replace temporary table parsed as ${parsedMessages('messages')}`, { signal })
+    const counts = await session.row(
+      'select count(*) filter (is_event) as events, count(*) filter (not is_event) as rejected from parsed',
+    )
+    const [events, rejected] = [Number(counts['events']), Number(counts['rejected'])]
+
+    // Rejects first: were events first, a crash in between would lose the rejects of the batch.
+    if (rejected > 0) {
+      const reason = await this.#landRejects(session, batch, { signal })
+      if (reason !== undefined) return { kind: 'superseded', reason }
+    }
+    // Awaited here: the session closes when this function returns.
+    return await this.#landEvents(session, batch, { events, rejected }, { signal })
+  }
+
+  async #landRejects(
+    session: DuckDbSession,
+    batch: LandingBatch,
+    { signal }: IoOptions,
+  ): Promise<string | undefined> {
+    const { tables, clock } = this.#options
+    const select = `select value as raw, key, headers, reject_reasons as reasons, ${this.#place(clock)} from parsed where not is_event order by kafka_partition, kafka_offset`
+    const staged = await tables.rejected.stage(session, this.#rejected, select, { signal })
+    const transactions = Object.fromEntries(
+      [...batch.next].map(([partition, next]) => {
+        const id = appId(this.#options, partition)
+        return [id, Math.max(Number(next), this.#rejected.transactionVersion(id) ?? 0)]
+      }),
+    )
+    const outcome = await this.#commit(tables.rejected, this.#rejected, staged, transactions)
+    if (outcome !== undefined) return outcome
+    this.#rejected = await tables.rejected.snapshot({ signal })
+    return undefined
+  }
+
+  async #landEvents(
+    session: DuckDbSession,
+    batch: LandingBatch,
+    counts: { readonly events: number; readonly rejected: number },
+    { signal }: IoOptions,
+  ): Promise<LandOutcome> {
+    const { tables, clock } = this.#options
+    const select = `select event_id, user_id, event_type, page, "timestamp", source, event_date, ${this.#place(clock)} from parsed where is_event order by event_date, kafka_partition, kafka_offset`
+    const staged =
+      counts.events === 0
+        ? { files: [], rows: 0, sizeBytes: 0 }
+        : await tables.events.stage(session, this.#events, select, { signal })
+    const transactions = Object.fromEntries(
+      [...batch.next].map(([partition, next]) => [appId(this.#options, partition), Number(next)]),
+    )
+    const reason = await this.#commit(tables.events, this.#events, staged, transactions)
+    if (reason !== undefined) return { kind: 'superseded', reason }
+    this.#events = await tables.events.snapshot({ signal })
+    return { kind: 'landed', ...counts, version: this.#events.version }
+  }
+
+  async #commit(
+    table: DeltaTable,
+    snapshot: Snapshot,
+    staged: StagedFiles,
+    transactions: Readonly<Record<string, number>>,
+  ): Promise<string | undefined> {
+    const outcome = await table.commit(snapshot, {
+      add: staged.files,
+      transactions,
+      reads: { kind: 'none' },
+      operation: {
+        name: 'STREAMING UPDATE',
+        parameters: { outputMode: 'Append' },
+        metrics: {
+          numAddedFiles: staged.files.length,
+          numOutputRows: staged.rows,
+          numOutputBytes: staged.sizeBytes,
+        },
+        tags: { stage: 'landing' },
+      },
+    })
+    if (outcome.kind === 'committed') return undefined
+    await table.discard(staged)
+    return outcome.reason
+  }
+
+  #place(clock: Clock): string {
+    return `${text(this.#options.topic)} as kafka_topic, kafka_partition, kafka_offset, kafka_timestamp, make_timestamptz(${clock.now() * 1000}) as ingested_at`
+  }
+}
+
+/** The application of a partition in the tables' `txn` actions. */
+export function appId(
+  { clusterId, topic }: { readonly clusterId: string; readonly topic: string },
+  partition: number,
+): string {
+  return `landing/v1/${clusterId}/${topic}/${partition}`
+}
+
+async function readState(
+  options: BronzeOptions,
+  { signal }: IoOptions,
+): Promise<{ events: Snapshot; rejected: Snapshot; alreadyRejected: ReadonlySet<string> }> {
+  // In this order: rejects that are committed after the first read make the second one's offsets larger, never smaller.
+  const events = await options.tables.events.snapshot({ signal })
+  const rejected = await options.tables.rejected.snapshot({ signal })
+  const prefix = appId(options, 0).slice(0, -1)
+  const ahead = Object.entries(rejected.transactions).filter(
+    ([id, next]) => id.startsWith(prefix) && next > (events.transactionVersion(id) ?? 0),
+  )
+  const alreadyRejected = new Set<string>()
+  if (ahead.length > 0) {
+    const conditions = ahead.map(
+      ([id]) =>
+        `(kafka_partition = ${Number(id.slice(prefix.length))} and kafka_offset >= ${events.transactionVersion(id) ?? 0})`,
+    )
+    const select = await options.tables.rejected.scan(rejected, { signal })
+    const rows = await options.duckdb.use((session) =>
+      session.rows(
+        `select kafka_partition as p, kafka_offset as o from (${select}) where kafka_topic = ${text(options.topic)} and (${conditions.join(' or ')})`,
+        { signal },
+      ),
+    )
+    for (const row of rows) alreadyRejected.add(`${String(row['p'])}/${String(row['o'])}`)
+  }
+  return { events, rejected, alreadyRejected }
+}
+
+function mayHoldOffset(stats: string | undefined, at: Offset): boolean {
+  const statistics = decodeStatistics(stats)
+  const [min, max] = [statistics?.minValues['kafka_offset'], statistics?.maxValues['kafka_offset']]
+  if (min === undefined || max === undefined) return true
+  return BigInt(String(min)) <= at && at <= BigInt(String(max))
+}

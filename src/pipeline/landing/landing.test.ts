@@ -1,0 +1,225 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { isLakeError, LakeError } from '../../lib/base/errors.ts'
+import { DeltaTable } from '../../lib/delta/table.ts'
+import { type DuckDb, openDuckDb } from '../../lib/duckdb/duckdb.ts'
+import { createMemoryEventLog, type MemoryEventLog } from '../../lib/eventlog/eventlog.memory.ts'
+import { MemoryStore } from '../../lib/storage/store.memory.ts'
+import type { ObjectStore, PutOutcome } from '../../lib/storage/store.ts'
+import { type LandingOptions, type LandingReport, land } from './landing.ts'
+
+let duckdb: DuckDb
+beforeAll(async () => {
+  duckdb = await openDuckDb({ threads: 2 })
+})
+afterAll(() => duckdb[Symbol.dispose]())
+
+const event = (id: string, overrides: object = {}): string =>
+  JSON.stringify({
+    event_id: id,
+    user_id: 7,
+    event_type: 'click',
+    page: '/home',
+    timestamp: '2026-11-20T10:00:00Z',
+    source: 'web',
+    ...overrides,
+  })
+
+interface Lake extends AsyncDisposable {
+  readonly log: MemoryEventLog
+  readonly stores: { readonly events: MemoryStore; readonly rejected: MemoryStore }
+  readonly send: (...values: readonly (string | Uint8Array | null)[]) => Promise<void>
+  readonly drain: (options?: Partial<LandingOptions>) => Promise<LandingReport>
+  /** `partition/offset` of each row of both tables, sorted. */
+  readonly places: (table: 'events' | 'rejected') => Promise<readonly string[]>
+  readonly sent: () => Promise<readonly string[]>
+}
+
+async function openLake(): Promise<Lake> {
+  const log = createMemoryEventLog({ topic: 'user-events' })
+  const stores = { events: await MemoryStore.open(), rejected: await MemoryStore.open() }
+  const tableOn = (store: ObjectStore): DeltaTable => new DeltaTable({ store, duckdb })
+  return {
+    log,
+    stores,
+    send: (...values) =>
+      log.append(
+        values.map((value, index) => ({
+          key: Buffer.from(`user-${index}`),
+          value: typeof value === 'string' ? Buffer.from(value) : value,
+        })),
+      ),
+    drain: (options = {}) =>
+      land({
+        log,
+        tables: { events: tableOn(stores.events), rejected: tableOn(stores.rejected) },
+        duckdb,
+        triggerMs: 1_000,
+        maxRows: 4,
+        drain: true,
+        ...options,
+      }),
+    places: async (name) => {
+      const table = tableOn(stores[name])
+      const select = await table.scan(await table.snapshot())
+      const rows = await duckdb.use((session) =>
+        session.rows(`select kafka_partition || '/' || kafka_offset as place from (${select})`),
+      )
+      return rows.map((row) => String(row['place'])).sort()
+    },
+    sent: async () =>
+      (await log.partitions())
+        .flatMap(({ partition, end }) => Array.from({ length: Number(end) }, (_, at) => `${partition}/${at}`))
+        .sort(),
+    async [Symbol.asyncDispose]() {
+      await log[Symbol.asyncDispose]()
+      await stores.events[Symbol.asyncDispose]()
+      await stores.rejected[Symbol.asyncDispose]()
+    },
+  }
+}
+
+const mixed = (count: number): string[] =>
+  Array.from({ length: count }, (_, n) => (n % 5 === 4 ? `{"broken": ${n}` : event(`e${n}`)))
+
+describe('land(options)', () => {
+  it('lands each offset once, events and rejects together, and nothing more when run again', async () => {
+    await using lake = await openLake()
+    await lake.send(...mixed(23), null, '')
+
+    const report = await lake.drain()
+    const again = await lake.drain()
+
+    expect(report).toMatchObject({ events: 19, rejected: 6 })
+    expect(again).toEqual({ events: 0, rejected: 0, commits: 0 })
+    expect([...(await lake.places('events')), ...(await lake.places('rejected'))].sort()).toEqual(
+      await lake.sent(),
+    )
+  })
+
+  it('keeps the bytes, key, headers, place and reasons of what it rejects', async () => {
+    await using lake = await openLake()
+    await lake.log.append([
+      {
+        key: Buffer.from([1, 255]),
+        value: Buffer.from([0x7b, 0xff]),
+        headers: [
+          { key: 'trace', value: Buffer.from('a') },
+          { key: 'trace', value: null },
+        ],
+      },
+    ])
+
+    await lake.drain()
+
+    const table = new DeltaTable({ store: lake.stores.rejected, duckdb })
+    const select = await table.scan(await table.snapshot())
+    expect(await duckdb.use((session) => session.rows(select))).toMatchObject([
+      {
+        raw: Buffer.from([0x7b, 0xff]),
+        key: Buffer.from([1, 255]),
+        headers: [
+          { key: 'trace', value: Buffer.from('a') },
+          { key: 'trace', value: null },
+        ],
+        reasons: ['utf8_invalid'],
+        kafka_topic: 'user-events',
+        kafka_offset: 0n,
+      },
+    ])
+  })
+
+  it('loses and doubles nothing when it dies between any two commits', async () => {
+    await using lake = await openLake()
+    await lake.send(...mixed(30))
+
+    for (let dieAt = 1; dieAt < 40; dieAt++) {
+      const failing = dyingAfter(dieAt % 4)
+      await lake
+        .drain({
+          tables: {
+            events: new DeltaTable({ store: failing(lake.stores.events), duckdb }),
+            rejected: new DeltaTable({ store: failing(lake.stores.rejected), duckdb }),
+          },
+        })
+        .catch((error: unknown) => {
+          if (!isLakeError(error, 'STORE_REFUSED')) throw error
+        })
+    }
+    await lake.drain()
+
+    expect([...(await lake.places('events')), ...(await lake.places('rejected'))].sort()).toEqual(
+      await lake.sent(),
+    )
+  })
+
+  it('lets two run at once on the same messages', async () => {
+    await using lake = await openLake()
+    await lake.send(...mixed(60))
+
+    await Promise.all([lake.drain(), lake.drain(), lake.drain({ maxRows: 7 })])
+
+    expect([...(await lake.places('events')), ...(await lake.places('rejected'))].sort()).toEqual(
+      await lake.sent(),
+    )
+  })
+
+  it('stops loudly when the log holds other messages than those that were landed', async () => {
+    await using lake = await openLake()
+    await lake.send(...mixed(9))
+    await lake.drain()
+    const id = await lake.log.clusterId()
+    const other = createMemoryEventLog({
+      topic: 'user-events',
+      clusterId: id,
+      clock: { now: () => 1, sleep: async () => {} },
+    })
+    await other.append(
+      mixed(9).map((value, index) => ({ key: Buffer.from(`user-${index}`), value: Buffer.from(value) })),
+    )
+
+    await expect(lake.drain({ log: other })).rejects.toSatisfy((error) =>
+      isLakeError(error, 'EVENTLOG_RESET'),
+    )
+  })
+
+  it('lands what it has read when it is stopped, and goes on from there', async () => {
+    await using lake = await openLake()
+    await lake.send(...mixed(12))
+    const controller = new AbortController()
+
+    const running = land(
+      {
+        log: lake.log,
+        tables: {
+          events: new DeltaTable({ store: lake.stores.events, duckdb }),
+          rejected: new DeltaTable({ store: lake.stores.rejected, duckdb }),
+        },
+        duckdb,
+        triggerMs: 60_000,
+        maxRows: 4,
+        onProgress: ({ commits }) => {
+          if (commits === 2) controller.abort(new Error('stop'))
+        },
+      },
+      { signal: controller.signal },
+    )
+
+    expect((await running).commits).toBe(2)
+    await lake.drain()
+    expect([...(await lake.places('events')), ...(await lake.places('rejected'))].sort()).toEqual(
+      await lake.sent(),
+    )
+  })
+})
+
+/** A store that refuses every commit after the first `survived` ones, over both tables together. */
+function dyingAfter(survived: number): (store: MemoryStore) => ObjectStore {
+  let commits = 0
+  return (store) =>
+    Object.assign(Object.create(store) as ObjectStore, {
+      putIfAbsent: async (key: string, bytes: Uint8Array): Promise<PutOutcome> => {
+        if (commits++ >= survived) throw new LakeError('STORE_REFUSED', 'killed')
+        return store.putIfAbsent(key, bytes)
+      },
+    })
+}
