@@ -19,7 +19,7 @@ import type { RunDatabase } from './database.ts'
 import { migrate, type Schema } from './schema.ts'
 
 /** The driver waits inside a call and holds up the event loop: briefly here, the rest of the wait is ours. */
-const busyTimeoutMs = 100
+const busyTimeoutMs = 20
 
 export interface SqliteOptions {
   /** The host's own clock by default. */

@@ -18,7 +18,7 @@ export interface RunDatabase extends AsyncDisposable {
 }
 
 const patience = {
-  maxAttempts: 8,
+  maxAttempts: 10,
   firstDelayMs: 25,
   maxDelayMs: 1_000,
   isRetryable: (error: unknown): boolean => isLakeError(error, 'RUNSTORE_UNAVAILABLE'),
