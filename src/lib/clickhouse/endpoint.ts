@@ -1,0 +1,51 @@
+/**
+ * Where the embedded server is: `<home>/clickhouse.json`, mode 600.
+ *
+ * The file is a hint: it may outlive its server. Whoever reads it proves it with a request that needs the
+ * password before trusting it.
+ */
+import { randomUUID } from 'node:crypto'
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { systemCode } from '../base/errors.ts'
+import { parseJson } from '../base/json.ts'
+
+export interface Endpoint {
+  readonly url: string
+  readonly username: string
+  readonly password: string
+  readonly pid: number
+}
+
+export const endpointFile = (home: string): string => join(home, 'clickhouse.json')
+
+/** What the file says; undefined where there is none, or none that makes sense. */
+export async function readEndpoint(home: string): Promise<Endpoint | undefined> {
+  try {
+    const found = parseJson(await readFile(endpointFile(home), 'utf8'), endpointFile(home))
+    return isEndpoint(found) ? found : undefined
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT' || systemCode(error) === undefined) return undefined
+    throw error
+  }
+}
+
+/** Replaces the file whole. */
+export async function writeEndpoint(home: string, endpoint: Endpoint): Promise<void> {
+  await mkdir(home, { recursive: true })
+  const draft = `${endpointFile(home)}.${randomUUID()}`
+  try {
+    await writeFile(draft, `${JSON.stringify(endpoint)}\n`, { mode: 0o600, flag: 'wx' })
+    await rename(draft, endpointFile(home))
+  } finally {
+    await rm(draft, { force: true })
+  }
+}
+
+function isEndpoint(value: unknown): value is Endpoint {
+  if (typeof value !== 'object' || value === null) return false
+  const has = (name: string, type: string): boolean => typeof Reflect.get(value, name) === type
+  return (
+    has('url', 'string') && has('username', 'string') && has('password', 'string') && has('pid', 'number')
+  )
+}

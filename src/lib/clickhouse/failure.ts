@@ -1,0 +1,46 @@
+/** What the driver throws, in the words of the catalogue. */
+import { ClickHouseError } from '@clickhouse/client'
+import { LakeError, messageOf, systemCode } from '../base/errors.ts'
+
+/** Codes of ClickHouse for "we do not know you": nothing was carried out. */
+const refusals: ReadonlySet<string> = new Set(['192', '193', '194', '291', '497', '516'])
+
+/** The connection was never made: nothing was sent. */
+const unsent: ReadonlySet<string> = new Set([
+  'ECONNREFUSED',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENOENT',
+])
+
+/** The server ended the statement because it ends itself: as good as a broken connection. */
+const shuttingDown: ReadonlySet<string> = new Set(['210'])
+
+/**
+ * @param operation what was tried, for the message: `query`, `insert into t`.
+ * @param url where, without credentials.
+ */
+export function failureOf(thrown: unknown, operation: string, url: string): LakeError {
+  if (thrown instanceof LakeError) return thrown
+  const message = messageOf(thrown)
+  if (thrown instanceof ClickHouseError && !shuttingDown.has(thrown.code)) {
+    const details = { clickhouseCode: Number(thrown.code), clickhouseType: thrown.type ?? '', url }
+    const code = refusals.has(thrown.code) ? 'CLICKHOUSE_REFUSED' : 'CLICKHOUSE_FAILED'
+    const told = `${operation}: ${details.clickhouseType} (${thrown.code}): ${message.trim()}`
+    return new LakeError(code, told, { details, cause: thrown })
+  }
+  const ambiguous = !unsent.has(firstSystemCode(thrown))
+  return new LakeError('CLICKHOUSE_UNAVAILABLE', `${operation}: no answer from ${url}: ${message}`, {
+    details: { url, ambiguous },
+    cause: thrown,
+  })
+}
+
+/** Node wraps the failures of several addresses into one error without a code of its own. */
+function firstSystemCode(thrown: unknown): string {
+  const own = systemCode(thrown)
+  if (own !== undefined) return own
+  return thrown instanceof AggregateError ? (systemCode(thrown.errors[0]) ?? '') : ''
+}

@@ -1,0 +1,112 @@
+/**
+ * Finds the embedded server of a home, or starts one.
+ *
+ * Any number of processes may try at once: each that finds none starts one, the engine's lock lets one of them
+ * live, and all of them wait for the file that it writes and for its answer.
+ */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { closeSync, mkdirSync, openSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import { homedir, tmpdir, totalmem } from 'node:os'
+import { join, resolve } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { type Clock, systemClock } from '../base/clock.ts'
+import { LakeError } from '../base/errors.ts'
+import type { IoOptions } from '../base/io.ts'
+import { type Endpoint, readEndpoint } from './endpoint.ts'
+
+export interface LaunchOptions extends IoOptions {
+  readonly clock?: Clock
+  /** How long to wait for a server that answers. */
+  readonly deadlineMs?: number
+  /** Ends itself after this long without a request. */
+  readonly idleMs?: number
+  readonly port?: number
+}
+
+/** Memory that the engine may take: two fifths of the machine, but no more than 8 GiB and no less than 1. */
+const memoryBytes = (): number => Math.round(Math.min(2 ** 33, Math.max(2 ** 30, totalmem() * 0.4)))
+
+/** True when a server at this endpoint answers a request that needs the password. */
+export async function isAlive(
+  { url, username, password }: Endpoint,
+  { signal }: IoOptions = {},
+): Promise<boolean> {
+  try {
+    const response = await fetch(`${url}/?query=${encodeURIComponent("SELECT 'lakeshore'")}`, {
+      headers: { 'X-ClickHouse-User': username, 'X-ClickHouse-Key': password },
+      signal: AbortSignal.any([AbortSignal.timeout(2_000), ...(signal === undefined ? [] : [signal])]),
+    })
+    return response.ok && (await response.text()) === 'lakeshore\n'
+  } catch {
+    // Nothing listens there, or something else does: either way this is not our server.
+    signal?.throwIfAborted()
+    return false
+  }
+}
+
+/**
+ * The endpoint of a server that answers.
+ * @throws LakeError `CLICKHOUSE_UNAVAILABLE` with the end of its log when none answers in time.
+ */
+export async function findOrStart(
+  home: string,
+  { signal, clock = systemClock, deadlineMs = 10_000, idleMs = 60_000, port = 0 }: LaunchOptions = {},
+): Promise<Endpoint> {
+  const deadline = clock.now() + deadlineMs
+  let child: ChildProcess | undefined
+  for (;;) {
+    signal?.throwIfAborted()
+    const found = await readEndpoint(home)
+    if (found !== undefined && (await isAlive(found, { signal }))) return found
+    if (clock.now() >= deadline) break
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) {
+      if (child !== undefined) await clock.sleep(200, { signal })
+      child = start(home, idleMs, port)
+    }
+    await clock.sleep(30, { signal })
+  }
+  const message = `start ClickHouse in ${resolve(home)}: expected an answer within ${deadlineMs} ms, got none`
+  const hint = `Its log is ${logFile(home)}; it ends: ${await endOfLog(home)}`
+  throw new LakeError('CLICKHOUSE_UNAVAILABLE', message, { details: { home: resolve(home) }, hint })
+}
+
+const logFile = (home: string): string => join(resolve(home), 'logs', 'clickhouse.log')
+
+async function endOfLog(home: string): Promise<string> {
+  const text = await readFile(logFile(home), 'utf8').catch(() => '(no log)')
+  return text.trimEnd().slice(-600)
+}
+
+function start(home: string, idleMs: number, port: number): ChildProcess {
+  mkdirSync(join(resolve(home), 'logs'), { recursive: true })
+  const log = openSync(logFile(home), 'a', 0o600)
+  const isSource = import.meta.url.endsWith('.ts')
+  const loader = isSource
+    ? ['--import', pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href]
+    : []
+  const entry = fileURLToPath(new URL(isSource ? './server.main.ts' : './server.main.js', import.meta.url))
+  const settings = {
+    home: resolve(home),
+    log: logFile(home),
+    port,
+    'idle-ms': idleMs,
+    'memory-bytes': memoryBytes(),
+  }
+  const options = Object.entries(settings).map(([name, value]) => `--${name}=${value}`)
+  try {
+    const child = spawn(process.execPath, [...loader, entry, ...options], {
+      detached: true,
+      stdio: ['ignore', log, log],
+      cwd: resolve(home),
+      // Every statement that runs holds a thread of libuv, whose default is four.
+      env: { TZ: 'UTC', HOME: homedir(), TMPDIR: tmpdir(), UV_THREADPOOL_SIZE: '32' },
+    })
+    child.on('error', () => undefined)
+    child.unref()
+    return child
+  } finally {
+    closeSync(log)
+  }
+}

@@ -1,0 +1,120 @@
+/**
+ * The text of a statement and the data of an insert, received from an HTTP request.
+ *
+ * Data goes to a file as it comes, whatever its size and format, and the statement is made to read that file:
+ * so one insert is one block, and memory does not grow with the body.
+ */
+
+import { randomUUID } from 'node:crypto'
+import { createWriteStream } from 'node:fs'
+import { rm } from 'node:fs/promises'
+import type { IncomingMessage } from 'node:http'
+import { join } from 'node:path'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib'
+import { quoteLiteral } from './quote.ts'
+import { EngineError } from './server.engine.ts'
+import { readStatement, type Statement } from './statement.ts'
+
+export interface Upload {
+  readonly statement: Statement
+  readonly sql: string
+  /** A file name of this request's own, removed by `discard`. */
+  spare(): string
+  discard(): Promise<void>
+}
+
+/** How much of a body is looked at for the place where the data of an insert begins. */
+const headBytes = 1 << 20
+const maxStatementBytes = 64 << 20
+
+/** @throws EngineError when the body is not what its encoding says, or is a statement beyond all measure. */
+export async function receive(
+  request: IncomingMessage,
+  query: string,
+  folder: string,
+  signal: AbortSignal,
+): Promise<Upload> {
+  const chunks = decoded(request)[Symbol.asyncIterator]()
+  const files: string[] = []
+  const spare = (): string => {
+    const file = join(folder, randomUUID())
+    files.push(file)
+    return file
+  }
+  const discard = async (): Promise<void> => {
+    await Promise.all(files.map((file) => rm(file, { force: true })))
+  }
+  try {
+    let head = Buffer.from(query === '' ? '' : `${query}\n`)
+    let isEnded = false
+    const isHeadInQuery = readStatement(query).kind === 'insert'
+    while (!isEnded && !isHeadInQuery && head.byteLength < headBytes) {
+      const step = await chunks.next()
+      if (step.done === true) isEnded = true
+      else head = Buffer.concat([head, step.value])
+    }
+    let statement = readStatement(head.toString('latin1'))
+    if (statement.kind === 'insert') {
+      const { target, settings, format, dataAt } = statement.parts
+      const file = spare()
+      const rest = Readable.from(withFirst(head.subarray(dataAt), chunks), { objectMode: false })
+      await pipeline(rest, createWriteStream(file, { mode: 0o600 }), { signal })
+      const clauses = Buffer.from(`${settings}\nFORMAT ${format}`, 'latin1').toString()
+      const sql = `${Buffer.from(target, 'latin1').toString()}\nFROM INFILE ${quoteLiteral(file)} ${clauses}`
+      return { statement, sql, spare, discard }
+    }
+    while (!isEnded) {
+      const step = await chunks.next()
+      if (step.done === true) break
+      head = Buffer.concat([head, step.value])
+      if (head.byteLength > maxStatementBytes) {
+        throw new EngineError(62, 'SYNTAX_ERROR', `Max query size exceeded: ${maxStatementBytes} bytes`)
+      }
+    }
+    const sql = head.toString()
+    statement = readStatement(sql)
+    return { statement, sql, spare, discard }
+  } catch (error) {
+    await discard()
+    if (error instanceof EngineError) throw error
+    signal.throwIfAborted()
+    throw new EngineError(33, 'CANNOT_READ_ALL_DATA', `Cannot read the body: ${String(error)}`)
+  }
+}
+
+async function* withFirst(first: Buffer, rest: AsyncIterator<Buffer>): AsyncGenerator<Buffer, void> {
+  if (first.byteLength > 0) yield first
+  for (;;) {
+    const step = await rest.next()
+    if (step.done === true) return
+    yield step.value
+  }
+}
+
+function decoded(request: IncomingMessage): AsyncIterable<Buffer> {
+  const encoding = request.headers['content-encoding'] ?? 'identity'
+  switch (encoding) {
+    case 'identity':
+    case '':
+      return request
+    case 'gzip':
+      return joined(request, createGunzip())
+    case 'deflate':
+      return joined(request, createInflate())
+    case 'br':
+      return joined(request, createBrotliDecompress())
+    default:
+      throw new EngineError(48, 'NOT_IMPLEMENTED', `Content-Encoding ${encoding} is not served`)
+  }
+}
+
+/** `pipe` alone would leave a reader waiting for ever when the request breaks off. */
+function joined<T extends NodeJS.ReadWriteStream & AsyncIterable<Buffer>>(
+  request: IncomingMessage,
+  decoder: T,
+): AsyncIterable<Buffer> {
+  pipeline(request, decoder).catch(() => undefined)
+  return decoder
+}

@@ -1,0 +1,181 @@
+/**
+ * What the HTTP interface of ClickHouse has to know about a statement before the engine sees it: whether it
+ * reads, where the data of an INSERT begins, which format it names, whether a second statement follows.
+ *
+ * Works on any text whose ASCII is intact, so a body may be looked at as latin1 and positions are byte offsets.
+ */
+
+export interface InsertParts {
+  /** Everything before the clause that names settings, format or values. */
+  readonly target: string
+  /** `SETTINGS …`, or nothing. */
+  readonly settings: string
+  readonly format: string
+  /** Where the data begins. */
+  readonly dataAt: number
+}
+
+export type Statement =
+  | { readonly kind: 'empty' }
+  | { readonly kind: 'refused'; readonly code: number; readonly type: string; readonly reason: string }
+  | { readonly kind: 'insert'; readonly parts: InsertParts }
+  | {
+      /** `read` changes nothing; `session` would outlive its request (SET, USE, temporary tables). */
+      readonly kind: 'read' | 'write' | 'session'
+      readonly format: string | undefined
+      /** Where `INTO OUTFILE` would stand: before FORMAT, or at the end of the statement. */
+      readonly resultAt: number
+    }
+
+interface Token {
+  readonly kind: 'word' | 'name' | 'literal' | 'sign'
+  readonly text: string
+  readonly at: number
+  readonly end: number
+  readonly depth: number
+}
+
+const trivia = /(?:\s+|--[^\n]*|#[ !][^\n]*|\/\*[\s\S]*?(?:\*\/|$))+/y
+const lexeme =
+  /(?<word>[A-Za-z_]\w*)|(?<name>`(?:[^`\\]|\\[\s\S]|``)*(?:`|$)|"(?:[^"\\]|\\[\s\S]|"")*(?:"|$))|(?<literal>'(?:[^'\\]|\\[\s\S]|'')*(?:'|$)|\$(?<tag>\w*)\$[\s\S]*?(?:\$\k<tag>\$|$)|\d[\w.]*)|(?<sign>[\s\S])/y
+
+function* tokensOf(sql: string): Generator<Token, undefined> {
+  let depth = 0
+  let at = 0
+  while (at < sql.length) {
+    trivia.lastIndex = at
+    if (trivia.test(sql)) {
+      at = trivia.lastIndex
+      continue
+    }
+    lexeme.lastIndex = at
+    const match = lexeme.exec(sql)
+    if (match === null) return undefined
+    const text = match[0]
+    const kind =
+      match.groups?.['word'] !== undefined
+        ? 'word'
+        : match.groups?.['name'] !== undefined
+          ? 'name'
+          : match.groups?.['literal'] !== undefined
+            ? 'literal'
+            : 'sign'
+    if (kind === 'sign' && ')]}'.includes(text)) depth--
+    yield { kind, text, at, end: at + text.length, depth }
+    if (kind === 'sign' && '([{'.includes(text)) depth++
+    at += text.length
+  }
+  return undefined
+}
+
+const isWord = (token: Token | undefined, ...words: readonly string[]): boolean =>
+  token?.kind === 'word' && words.includes(token.text.toUpperCase())
+
+const readingVerbs = ['SELECT', 'WITH', 'SHOW', 'DESCRIBE', 'DESC', 'EXPLAIN', 'EXISTS', 'CHECK', 'FROM']
+
+const refused = (code: number, type: string, reason: string): Statement => ({
+  kind: 'refused',
+  code,
+  type,
+  reason,
+})
+
+/** What `sql` is. An INSERT is read up to its data; every other statement to its end. */
+export function readStatement(sql: string): Statement {
+  const tokens = tokensOf(sql)
+  const first = tokens.next().value
+  if (first === undefined) return { kind: 'empty' }
+  return isWord(first, 'INSERT') ? readInsert(sql, tokens) : readWhole(first, tokens)
+}
+
+function readWhole(first: Token, tokens: Generator<Token, undefined>): Statement {
+  const second = tokens.next().value
+  let isReading = isWord(first, ...readingVerbs) || first.text === '('
+  let format: { readonly name: Token; readonly at: number } | undefined
+  let end = first.end
+  let last: Token = first
+  let isClosed = false
+  const visit = (token: Token): Statement | undefined => {
+    if (isClosed && token.text !== ';') {
+      return refused(62, 'SYNTAX_ERROR', 'Syntax error (Multi-statements are not allowed)')
+    }
+    if (token.depth === 0) {
+      if (token.text === ';') isClosed = true
+      if (isWord(last, 'INTO') && isWord(token, 'OUTFILE')) {
+        return refused(48, 'NOT_IMPLEMENTED', 'INTO OUTFILE is not allowed over HTTP')
+      }
+      if (isWord(token, 'INSERT', 'UPDATE', 'DELETE')) isReading = false
+      if (isWord(last, 'FORMAT') && token.kind === 'word') format = { name: token, at: last.at }
+      else if (format !== undefined && format.name === last && !isClosed && !isWord(token, 'SETTINGS')) {
+        format = undefined
+      }
+    }
+    if (!isClosed) end = token.end
+    last = token
+    return undefined
+  }
+  if (second !== undefined) {
+    const fault = visit(second)
+    if (fault !== undefined) return fault
+  }
+  for (const token of tokens) {
+    const fault = visit(token)
+    if (fault !== undefined) return fault
+  }
+  const outlives =
+    isWord(first, 'SET', 'USE') || (isWord(first, 'CREATE') && isWord(second, 'TEMPORARY', 'OR'))
+  return {
+    kind: outlives ? 'session' : isReading ? 'read' : 'write',
+    format: format?.name.text,
+    resultAt: format?.at ?? end,
+  }
+}
+
+function readInsert(sql: string, tokens: Generator<Token, undefined>): Statement {
+  const write: Statement = { kind: 'write', format: undefined, resultAt: sql.length }
+  let token = tokens.next().value
+  if (isWord(token, 'INTO')) token = tokens.next().value
+  if (isWord(token, 'TABLE', 'FUNCTION')) token = tokens.next().value
+  if (token === undefined) return write
+  let settingsAt: number | undefined
+  let isInName = true
+  for (;;) {
+    const next = tokens.next().value
+    if (next === undefined) return write
+    // A table may be called `format` or `values`: its name ends where no dot follows.
+    if (isInName) {
+      if (next.text === '.') {
+        tokens.next()
+        continue
+      }
+      isInName = false
+    }
+    if (next.depth > 0) continue
+    if (isWord(next, 'SELECT', 'WITH', 'WATCH')) {
+      const source = readWhole(next, tokens)
+      return source.kind === 'refused' ? source : write
+    }
+    if (isWord(next, 'INFILE')) return refused(48, 'NOT_IMPLEMENTED', 'FROM INFILE is not allowed over HTTP')
+    if (isWord(next, 'SETTINGS')) settingsAt ??= next.at
+    if (isWord(next, 'FORMAT', 'VALUES')) {
+      const name = isWord(next, 'VALUES') ? undefined : tokens.next().value
+      if (isWord(next, 'FORMAT') && name?.kind !== 'word') return write
+      return {
+        kind: 'insert',
+        parts: {
+          target: sql.slice(0, settingsAt ?? next.at),
+          settings: settingsAt === undefined ? '' : sql.slice(settingsAt, next.at),
+          format: name?.text ?? 'Values',
+          dataAt: afterFormat(sql, name?.end ?? next.end),
+        },
+      }
+    }
+  }
+}
+
+function afterFormat(sql: string, at: number): number {
+  const gap = /[ \t]*;?[ \t]*\r?\n?/y
+  gap.lastIndex = at
+  gap.test(sql)
+  return gap.lastIndex
+}
