@@ -41,12 +41,17 @@ export class ManualClock implements Clock {
   sleep(ms: number, { signal }: IoOptions = {}): Promise<void> {
     return new Promise((resolve, reject) => {
       if (signal?.aborted) return reject(signal.reason)
-      const sleeper = { atMs: this.#nowMs + ms, wake: resolve }
-      this.#sleepers.push(sleeper)
-      signal?.addEventListener('abort', () => {
+      const abort = (): void => {
         this.#sleepers.splice(this.#sleepers.indexOf(sleeper), 1)
-        reject(signal.reason)
-      })
+        reject(signal?.reason)
+      }
+      const wake = (): void => {
+        signal?.removeEventListener('abort', abort)
+        resolve()
+      }
+      const sleeper = { atMs: this.#nowMs + ms, wake }
+      this.#sleepers.push(sleeper)
+      signal?.addEventListener('abort', abort, { once: true })
     })
   }
 

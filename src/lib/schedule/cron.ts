@@ -1,0 +1,110 @@
+/**
+ * Cron expressions in UTC: five fields, or six with seconds first, as `node-cron` reads them.
+ *
+ * `node-cron` parses, and judges days (`L`, `W`, `#` included; a day of month and a day of week must both
+ * hold); which ticks lie after or between given times is ours, and pure.
+ */
+import nodeCron from 'node-cron'
+import { LakeError } from '../base/errors.ts'
+
+export interface Cron {
+  readonly text: string
+  /** Milliseconds after midnight of each tick of a day on which there are any, ascending. */
+  readonly timesOfDayMs: readonly number[]
+  /** Whether there are ticks on the UTC day that begins at `dayMs`. */
+  hasTicksOn(dayMs: number): boolean
+}
+
+const dayMs = 86_400_000
+/** The 29th of February on a given day of the week may be this far away, across a year like 2100. */
+const horizonDays = 41 * 366
+
+const allowed: Readonly<Record<string, string>> = {
+  second: '0-59',
+  minute: '0-59',
+  hour: '0-23',
+  dayOfMonth: '1-31, L or nW',
+  month: '1-12 or JAN-DEC',
+  dayOfWeek: '0-7 or SUN-SAT',
+}
+
+/**
+ * @param setting What the expression is called where it was written: `BATCH_CRON`.
+ * @throws LakeError `CONFIG_INVALID` that says which field is wrong, what stands there, and what may.
+ */
+export function parseCron(text: string, setting: string): Cron {
+  const { errors, fields } = nodeCron.validateDetailed(text)
+  if (fields === undefined || errors.length > 0) {
+    const [first] = errors
+    const range = allowed[first?.field ?? '']
+    throw invalid(
+      text,
+      setting,
+      range === undefined
+        ? `expected 5 fields, or 6 with seconds first, got ${text.split(/\s+/).filter(Boolean).length}`
+        : `${first?.field}: expected ${range}, or *, a list, a range or a step of these, got ${first?.value}`,
+    )
+  }
+  const task = nodeCron.createTask(text, () => undefined, { timezone: 'UTC' })
+  const ascending = (values: readonly number[]): number[] => [...new Set(values)].sort((a, b) => a - b)
+  const timesOfDayMs = ascending(fields.hour).flatMap((hour) =>
+    ascending(fields.minute).flatMap((minute) =>
+      ascending(fields.second).map((second) => ((hour * 60 + minute) * 60 + second) * 1_000),
+    ),
+  )
+  const [firstOfDay = 0] = timesOfDayMs
+  const cron: Cron = {
+    text,
+    timesOfDayMs,
+    hasTicksOn: (day) =>
+      fields.month.includes(new Date(day).getUTCMonth() + 1) && task.match(new Date(day + firstOfDay)),
+  }
+  // Drops the task from the list that node-cron keeps for its own timers; matching needs none.
+  void task.destroy()
+  if (findTick(cron, 0) === undefined) throw invalid(text, setting, 'expected a day that exists, got none')
+  return cron
+}
+
+/** The first tick strictly after `afterMs`. */
+export function nextTick(cron: Cron, afterMs: number): number {
+  const tick = findTick(cron, afterMs)
+  if (tick === undefined) throw new LakeError('BUG', `Cron ${cron.text}: expected a tick after ${afterMs}`)
+  return tick
+}
+
+/** The ticks after `afterMs`, up to and with `upToMs`: how many, and the newest. */
+export function ticksBetween(
+  cron: Cron,
+  afterMs: number,
+  upToMs: number,
+): { readonly newestMs: number; readonly count: number } | undefined {
+  let newestMs: number | undefined
+  let count = 0
+  for (let day = startOfDay(afterMs); day <= upToMs; day += dayMs) {
+    if (!cron.hasTicksOn(day)) continue
+    for (const time of cron.timesOfDayMs) {
+      if (day + time <= afterMs || day + time > upToMs) continue
+      newestMs = day + time
+      count++
+    }
+  }
+  return newestMs === undefined ? undefined : { newestMs, count }
+}
+
+function findTick(cron: Cron, afterMs: number): number | undefined {
+  const today = startOfDay(afterMs)
+  for (let day = today; day <= today + horizonDays * dayMs; day += dayMs) {
+    if (!cron.hasTicksOn(day)) continue
+    const time = cron.timesOfDayMs.find((candidate) => day + candidate > afterMs)
+    if (time !== undefined) return day + time
+  }
+  return undefined
+}
+
+const startOfDay = (ms: number): number => Math.floor(ms / dayMs) * dayMs
+
+function invalid(text: string, setting: string, expected: string): LakeError {
+  return new LakeError('CONFIG_INVALID', `${setting} "${text}": ${expected}`, {
+    hint: 'Five fields: minute, hour, day of month, month, day of week, in UTC. "0 1 * * *" is daily at 01:00.',
+  })
+}

@@ -1,0 +1,44 @@
+import type { DueTick } from './due.ts'
+import type { TickStore } from './schedule.ts'
+
+/** Ticks as a map; public so that a test can plant and inspect them. */
+export class MemoryTickStore implements TickStore {
+  readonly made = new Map<string, Set<number>>()
+  /** Schedules at which somebody else is. */
+  readonly busy = new Set<string>()
+  /** Called before each claim: what it throws is what the store throws. */
+  beforeClaim: () => void = () => undefined
+
+  async latest(schedule: string): Promise<number | undefined> {
+    const made = this.made.get(schedule)
+    return made === undefined ? undefined : Math.max(...made)
+  }
+
+  async baseline(schedule: string, tickMs: number): Promise<void> {
+    this.#ticks(schedule).add(tickMs)
+  }
+
+  async once(
+    schedule: string,
+    { tickMs }: DueTick,
+    work: (signal: AbortSignal) => Promise<void>,
+  ): Promise<'ran' | 'settled' | 'busy'> {
+    this.beforeClaim()
+    if (this.#ticks(schedule).has(tickMs)) return 'settled'
+    if (this.busy.has(schedule)) return 'busy'
+    this.busy.add(schedule)
+    try {
+      await work(new AbortController().signal)
+    } finally {
+      this.busy.delete(schedule)
+      this.#ticks(schedule).add(tickMs)
+    }
+    return 'ran'
+  }
+
+  #ticks(schedule: string): Set<number> {
+    const ticks = this.made.get(schedule) ?? new Set()
+    this.made.set(schedule, ticks)
+    return ticks
+  }
+}
