@@ -1,0 +1,147 @@
+/** The dependency rules of the house. A failing line names the file and the rule it breaks. */
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import {
+  brokenModules,
+  brokenRooms,
+  type Import,
+  importsOf,
+  isTest,
+  readersOfEnvironment,
+  type SourceFile,
+  straysOfAdapters,
+  straysOfDrivers,
+} from './house.ts'
+
+const src = join(import.meta.dirname, '..')
+
+const files: readonly SourceFile[] = readdirSync(src, { recursive: true, encoding: 'utf8' })
+  .map((path) => path.replaceAll('\\', '/'))
+  .filter((path) => /\.tsx?$/.test(path) && !path.endsWith('.d.ts') && !isTest(path))
+  .map((path) => ({ path, text: readFileSync(join(src, path), 'utf8') }))
+const imports = files.flatMap(importsOf)
+
+const importing = (from: string, ...statements: string[]): readonly Import[] =>
+  importsOf({ path: from, text: statements.join('\n') })
+
+describe('importsOf(file)', () => {
+  it('finds static, type-only, re-exporting, bare and dynamic imports', () => {
+    const found = importing(
+      'lib/delta/commit.ts',
+      "import { a } from '../base/a.ts'",
+      "import type {\n  B,\n} from './b.ts'",
+      "export * from '../storage/c.ts'",
+      "import 'pkg/register'",
+      "const d = await import('@scope/pkg/deep')",
+    )
+
+    expect(found.map(({ to, isTypeOnly }) => `${to}${isTypeOnly ? ' (type)' : ''}`).sort()).toEqual([
+      '@scope/pkg',
+      'lib/base/a.ts',
+      'lib/delta/b.ts (type)',
+      'lib/storage/c.ts',
+      'pkg',
+    ])
+  })
+
+  it('does not take a comment for an import', () => {
+    expect(importing('lib/a.ts', "// import 'x'", "/* import 'y' */", " * import z from 'z'")).toEqual([])
+  })
+})
+
+describe('the rooms of src', () => {
+  it('know only what lies below them', () => {
+    expect(brokenRooms(imports)).toEqual([])
+  })
+
+  it.each([
+    ['lib/delta/commit.ts', '../../pipeline/tables.ts'],
+    ['pipeline/compose.ts', '../cli/main.ts'],
+    ['console/server.ts', '../notebook/index.ts'],
+    ['pipeline/landing/landing.ts', '../../../scripts/produce.ts'],
+    ['pipeline/config.ts', '../stray/file.ts'],
+  ])('are broken by %s importing %s', (from, to) => {
+    expect(brokenRooms(importing(from, `import { x } from '${to}'`))).toHaveLength(1)
+  })
+})
+
+describe('the modules of src/lib', () => {
+  it('know only what lies below them', () => {
+    expect(brokenModules(imports)).toEqual([])
+  })
+
+  it.each([
+    ['lib/base/json.ts', '../storage/store.ts'],
+    ['lib/dag/execute.ts', '../runs/run-book.ts'],
+    ['lib/schedule/schedule.ts', '../runs/ticks.ts'],
+    ['lib/storage/store.ts', '../delta/commit.ts'],
+    ['lib/delta/commit.ts', '../clickhouse/client.ts'],
+    ['lib/novel/new.ts', '../base/json.ts'],
+  ])('are broken by %s importing %s', (from, to) => {
+    expect(brokenModules(importing(from, `import type { X } from '${to}'`))).toHaveLength(1)
+  })
+})
+
+describe('a driver', () => {
+  it('is imported only in its home', () => {
+    expect(straysOfDrivers(imports)).toEqual([])
+  })
+
+  it.each([
+    ['pipeline/landing/landing.ts', 'kafkajs'],
+    ['lib/runs/database.sqlite.ts', 'mysql2/promise'],
+    ['lib/dag/execute.ts', 'kysely'],
+    ['lib/delta/parquet.ts', '@duckdb/node-api'],
+    ['pipeline/realtime/realtime.ts', 'chdb'],
+    ['lib/storage/store.local.ts', '@aws-sdk/client-s3'],
+    ['lib/notebook/plots.ts', 'plotly.js-basic-dist-min'],
+    ['pipeline/batch/batch.ts', 'danfojs-node'],
+  ])('strays when %s imports %s', (from, to) => {
+    expect(straysOfDrivers(importing(from, `import x from '${to}'`))).toHaveLength(1)
+  })
+})
+
+describe('an adapter', () => {
+  it('is constructed only in pipeline/compose.ts', () => {
+    expect(straysOfAdapters(imports)).toEqual([])
+  })
+
+  it('strays when another file imports it for more than its types', () => {
+    const to = '../../lib/eventlog/eventlog.kafka.ts'
+
+    expect(
+      straysOfAdapters(importing('pipeline/landing/landing.ts', `import { x } from '${to}'`)),
+    ).toHaveLength(1)
+    expect(
+      straysOfAdapters(importing('pipeline/landing/landing.ts', `import type { X } from '${to}'`)),
+    ).toEqual([])
+    expect(
+      straysOfAdapters(
+        importing('pipeline/compose.ts', `import { x } from '../lib/eventlog/eventlog.kafka.ts'`),
+      ),
+    ).toEqual([])
+  })
+})
+
+describe('the environment', () => {
+  it('is read only in pipeline/config.ts, and where the embedded server begins', () => {
+    expect(readersOfEnvironment(files)).toEqual([])
+  })
+
+  it.each([
+    "process.env['LAKE_HOME']",
+    'process.env.LAKE_HOME',
+    "process['env']",
+    'const { env } = process',
+    "import { argv, env } from 'node:process'",
+  ])('is read by %s', (text) => {
+    expect(readersOfEnvironment([{ path: 'lib/delta/commit.ts', text }])).toHaveLength(1)
+    expect(readersOfEnvironment([{ path: 'pipeline/config.ts', text }])).toEqual([])
+    expect(readersOfEnvironment([{ path: 'lib/clickhouse/server.main.ts', text }])).toEqual([])
+  })
+
+  it('is not read by a comment that speaks of process.env', () => {
+    expect(readersOfEnvironment([{ path: 'lib/a.ts', text: '/** Never reads process.env. */' }])).toEqual([])
+  })
+})

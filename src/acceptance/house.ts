@@ -1,0 +1,169 @@
+/**
+ * The rules of the house (DESIGN, section 5) as functions over source files: who may import whom, where each
+ * driver lives, who reads the environment. Each returns the lines that break it, ready to be shown.
+ */
+import { posix } from 'node:path'
+
+export interface SourceFile {
+  /** From `src`, with `/`: `lib/delta/commit.ts`. */
+  readonly path: string
+  readonly text: string
+}
+
+export interface Import {
+  readonly from: string
+  /** A path from `src`, or the name of a package without its subpath. */
+  readonly to: string
+  readonly isTypeOnly: boolean
+}
+
+const siblings = [
+  'storage',
+  'duckdb',
+  'eventlog',
+  'clickhouse',
+  'stream',
+  'dag',
+  'schedule',
+  'runs',
+  'quality',
+]
+
+/** Modules of `src/lib`, each with the others that it may import. */
+const lowerModules: Readonly<Record<string, readonly string[]>> = {
+  base: [],
+  ...Object.fromEntries(siblings.map((name) => [name, ['base']])),
+  quality: ['base', 'duckdb'],
+  delta: ['base', 'storage', 'duckdb'],
+  compute: ['base', ...siblings, 'delta'],
+  notebook: ['base', ...siblings, 'delta', 'compute'],
+}
+
+/** Rooms of `src`, each with the others that it may import. */
+const lowerRooms: Readonly<Record<string, readonly string[]>> = {
+  lib: [],
+  pipeline: ['lib'],
+  notebook: ['lib', 'pipeline'],
+  console: ['lib', 'pipeline'],
+  cli: ['lib', 'pipeline', 'notebook', 'console'],
+}
+
+/** Drivers, each with the files that may import it. A scope stands for all its packages. */
+const homes: Readonly<Record<string, RegExp>> = {
+  kafkajs: /^lib\/eventlog\/.*\bkafka\b/,
+  libsql: /^lib\/(eventlog|runs)\//,
+  mysql2: /^lib\/runs\/.*\.mysql\.ts$/,
+  kysely: /^lib\/runs\//,
+  'node-cron': /^lib\/schedule\//,
+  '@duckdb/node-api': /^lib\/duckdb\//,
+  chdb: /^lib\/clickhouse\//,
+  '@clickhouse/client': /^lib\/clickhouse\//,
+  '@aws-sdk': /^lib\/storage\/.*\.s3\.ts$/,
+  'lossless-json': /^lib\/base\/json\.ts$/,
+  commander: /^cli\//,
+  'cli-table3': /^cli\//,
+  listr2: /^cli\//,
+  fastify: /^console\//,
+  '@fastify': /^console\//,
+  '@grafana': /^console\//,
+  react: /^console\//,
+  'react-dom': /^console\//,
+  '@tanstack': /^console\//,
+  vite: /^console\//,
+  'plotly.js-basic-dist-min': /^console\//,
+  'danfojs-node': /^nowhere$/,
+  tslab: /^nowhere$/,
+}
+
+const adapter = /\.(kafka|sqlite|mysql|s3|local|spark)\.ts$/
+
+export function isTest(path: string): boolean {
+  return /\.(test|contract)\.tsx?$/.test(path) || path.startsWith('acceptance/')
+}
+
+/** Static and dynamic imports, re-exports too. Comments do not count. */
+export function importsOf({ path, text }: SourceFile): readonly Import[] {
+  const code = withoutComments(text)
+  const statements = [
+    ...code.matchAll(/^\s*(?:import|export)\b(?<what>[^'"`;]*?)\bfrom\s*['"](?<to>[^'"]+)['"]/gm),
+    ...code.matchAll(/^\s*import\s*['"](?<to>[^'"]+)['"]/gm),
+    ...code.matchAll(/\b(?:import|require|createRequire\([^)]*\))\(\s*['"](?<to>[^'"]+)['"]/g),
+  ]
+  return statements.map(({ groups }) => ({
+    from: path,
+    to: resolveSpecifier(path, groups?.['to'] ?? ''),
+    isTypeOnly: /^\s*type\b/.test(groups?.['what'] ?? ''),
+  }))
+}
+
+function resolveSpecifier(from: string, to: string): string {
+  if (to.startsWith('.')) return posix.join(posix.dirname(from), to)
+  const depth = to.startsWith('@') ? 2 : 1
+  return to.split('/').slice(0, depth).join('/')
+}
+
+function withoutComments(text: string): string {
+  return text.replace(/\/\*[\s\S]*?\*\//g, '').replace(/(^|\s)\/\/.*$/gm, '$1')
+}
+
+const show = ({ from, to }: Import, rule: string): string => `${from} imports ${to}: ${rule}`
+
+const roomOf = (path: string): string => path.split('/')[0] ?? ''
+const moduleOf = (path: string): string | undefined => /^lib\/(?<name>[^/]+)\//.exec(path)?.groups?.['name']
+
+/** Rooms know only what lies below them: `lib` knows nothing of the rest. */
+export function brokenRooms(imports: readonly Import[]): readonly string[] {
+  return imports
+    .filter(({ from, to }) => {
+      const [here, there] = [roomOf(from), roomOf(to)]
+      if (!/\.tsx?$/.test(to) && !to.startsWith('..')) return false
+      return here !== there && !lowerRooms[here]?.includes(there)
+    })
+    .map((found) =>
+      show(found, `${roomOf(found.from)} may import ${lowerRooms[roomOf(found.from)] ?? 'nothing'}`),
+    )
+}
+
+/** Modules of `src/lib` know only what lies below them; a module that the table lacks is a finding. */
+export function brokenModules(imports: readonly Import[]): readonly string[] {
+  return imports
+    .filter(({ from, to }) => {
+      const [here, there] = [moduleOf(from), moduleOf(to)]
+      return (
+        here !== undefined && there !== undefined && here !== there && !lowerModules[here]?.includes(there)
+      )
+    })
+    .map((found) => show(found, `lib/${moduleOf(found.from)} may not import lib/${moduleOf(found.to)}`))
+}
+
+/** A driver is imported by its home alone, so that it can be replaced in one place. */
+export function straysOfDrivers(imports: readonly Import[]): readonly string[] {
+  return imports
+    .filter(({ from, to }) => {
+      const home = homes[to] ?? homes[to.split('/')[0] ?? '']
+      return home !== undefined && !home.test(from)
+    })
+    .map((found) => show(found, 'a driver is imported only in its home'))
+}
+
+/** Only `pipeline/compose.ts` chooses adapters; everybody else sees the port. */
+export function straysOfAdapters(imports: readonly Import[]): readonly string[] {
+  return imports
+    .filter(({ from, to, isTypeOnly }) => {
+      if (isTypeOnly || !to.startsWith('lib/') || !adapter.test(to)) return false
+      return from !== 'pipeline/compose.ts' && moduleOf(from) !== moduleOf(to)
+    })
+    .map((found) => show(found, 'adapters are constructed in pipeline/compose.ts'))
+}
+
+/** The environment is read in one place, so that it is documented in one place. */
+export function readersOfEnvironment(files: readonly SourceFile[]): readonly string[] {
+  return files
+    .filter(({ path }) => path !== 'pipeline/config.ts' && !/(^|\/)server\.main\.ts$/.test(path))
+    .filter(({ text }) =>
+      /\bprocess\s*(\.|\?\.|\[\s*['"])env\b|\{[^}]*\benv\b[^}]*\}\s*(=\s*process\b|from\s*['"](node:)?process['"])/.test(
+        withoutComments(text),
+      ),
+    )
+    .map(({ path }) => `${path} reads process.env: only pipeline/config.ts may`)
+}
