@@ -15,15 +15,11 @@ import { decodeStatistics } from '../../lib/delta/statistics.ts'
 import type { DeltaTable, StagedFiles } from '../../lib/delta/table.ts'
 import type { DuckDb, DuckDbSession } from '../../lib/duckdb/duckdb.ts'
 import { text } from '../../lib/duckdb/sql-text.ts'
-import {
-  type EventLog,
-  type Message,
-  type Offset,
-  offset,
-  type Positions,
-} from '../../lib/eventlog/eventlog.ts'
+import { type EventLog, type Message, type Offset, offset } from '../../lib/eventlog/eventlog.ts'
+import type { MicroBatch } from '../../lib/stream/micro-batch.ts'
 import { parsedMessages } from '../event-rules.ts'
 import { createMessagesTable } from '../messages.ts'
+import type { StreamSink, WriteOutcome } from '../stream-stage.ts'
 import { lakeTables } from '../tables.ts'
 
 export interface BronzeTables {
@@ -39,18 +35,14 @@ export interface BronzeOptions {
   readonly clusterId: string
 }
 
-export interface LandingBatch {
-  readonly messages: readonly Message[]
-  /** Partition → one past the last offset that the batch covers. */
-  readonly next: ReadonlyMap<number, bigint>
+export interface Landed {
+  readonly events: number
+  readonly rejected: number
+  /** Of `bronze/events`. */
+  readonly version: number
 }
 
-export type LandOutcome =
-  | { readonly kind: 'landed'; readonly events: number; readonly rejected: number; readonly version: number }
-  /** Another writer landed some of these offsets: read on from where the tables stand now. */
-  | { readonly kind: 'superseded'; readonly reason: string }
-
-export class Bronze {
+export class Bronze implements StreamSink<Landed> {
   readonly #options: BronzeOptions
   #events: Snapshot
   #rejected: Snapshot
@@ -87,15 +79,6 @@ export class Bronze {
   next(partition: number): Offset | undefined {
     const next = this.#events.transactionVersion(appId(this.#options, partition))
     return next === undefined ? undefined : offset(BigInt(next))
-  }
-
-  positions(partitions: readonly number[]): Positions {
-    const positions = new Map<number, Offset>()
-    for (const partition of partitions) {
-      const next = this.next(partition)
-      if (next !== undefined) positions.set(partition, next)
-    }
-    return positions
   }
 
   /**
@@ -144,8 +127,8 @@ export class Bronze {
     return undefined
   }
 
-  /** Lands a batch. Safe to repeat: offsets that are there already make it `superseded`. */
-  async land(batch: LandingBatch, { signal }: IoOptions = {}): Promise<LandOutcome> {
+  /** Lands a batch: rejects first, events second. Offsets that are there already make it `superseded`. */
+  async write(batch: MicroBatch<Message>, { signal }: IoOptions = {}): Promise<WriteOutcome<Landed>> {
     const stale = [...batch.next].find(([partition]) => {
       const first = batch.messages.find((message) => message.partition === partition)
       const next = this.next(partition) ?? 0n
@@ -176,7 +159,7 @@ export class Bronze {
 
   async #landRejects(
     session: DuckDbSession,
-    batch: LandingBatch,
+    batch: MicroBatch<Message>,
     { signal }: IoOptions,
   ): Promise<string | undefined> {
     const { tables, clock } = this.#options
@@ -196,10 +179,10 @@ export class Bronze {
 
   async #landEvents(
     session: DuckDbSession,
-    batch: LandingBatch,
+    batch: MicroBatch<Message>,
     counts: { readonly events: number; readonly rejected: number },
     { signal }: IoOptions,
-  ): Promise<LandOutcome> {
+  ): Promise<WriteOutcome<Landed>> {
     const { tables, clock } = this.#options
     const select = `select event_id, user_id, event_type, page, "timestamp", source, event_date, ${this.#place(clock)} from parsed where is_event order by event_date, kafka_partition, kafka_offset`
     const staged =
@@ -212,7 +195,7 @@ export class Bronze {
     const reason = await this.#commit(tables.events, this.#events, staged, transactions)
     if (reason !== undefined) return { kind: 'superseded', reason }
     this.#events = await tables.events.snapshot({ signal })
-    return { kind: 'landed', ...counts, version: this.#events.version }
+    return { kind: 'written', written: { ...counts, version: this.#events.version } }
   }
 
   async #commit(

@@ -1,0 +1,137 @@
+/**
+ * What the two streaming stages share: read from where the sink stands, write micro-batches, go on after a
+ * failure that passes, end in order.
+ *
+ * The sink says where to read on, at every start and at every assignment; the group's own offsets are
+ * telemetry, written after the sink has the rows and never read.
+ */
+import type { Clock } from '../lib/base/clock.ts'
+import { isLakeError } from '../lib/base/errors.ts'
+import type { IoOptions } from '../lib/base/io.ts'
+import type { Logger } from '../lib/base/log.ts'
+import { type EventLog, type Message, type Offset, offset, type Positions } from '../lib/eventlog/eventlog.ts'
+import { type MicroBatch, microBatches } from '../lib/stream/micro-batch.ts'
+
+export type WriteOutcome<Written> =
+  | { readonly kind: 'written'; readonly written: Written }
+  /** Another writer has some of these offsets: read on from where the sink stands now. */
+  | { readonly kind: 'superseded'; readonly reason: string }
+
+export interface StreamSink<Written> {
+  /** Reads anew where the sink stands. */
+  refresh(options?: IoOptions): Promise<void>
+  /** The next offset of a partition; `undefined` when it has nothing of it yet. */
+  next(partition: number): Offset | undefined
+  /** All of the batch or nothing of it, once, also when it is repeated. */
+  write(batch: MicroBatch<Message>): Promise<WriteOutcome<Written>>
+}
+
+export interface StreamStageOptions<Written> {
+  readonly name: string
+  readonly group: string
+  readonly log: EventLog
+  readonly sink: StreamSink<Written>
+  readonly triggerMs: number
+  readonly maxRows: number
+  /** Up to the end that the log has now, then return. */
+  readonly drain: boolean
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly onWritten: (written: Written) => void
+}
+
+/** Pause before reading goes on after a failure that may pass. */
+const retryPauseMs = 1_000
+/** A run with an end gives up after so many failures in a row. */
+const drainAttempts = 10
+
+/**
+ * Runs until aborted, and returns: the batch in hand is written whole, what was only read is dropped.
+ *
+ * @throws whatever does not pass by itself; with `drain` also what did not pass in time.
+ */
+export async function runStreamStage<Written>(
+  options: StreamStageOptions<Written>,
+  { signal }: IoOptions = {},
+): Promise<void> {
+  const { name, log, sink, clock, logger } = options
+  const ends = options.drain ? await endsOf(log, { signal }) : undefined
+  let failures = 0
+  while (!signal?.aborted) {
+    const until = ends && remaining(ends, sink)
+    if (until?.size === 0) return
+    try {
+      const ended = await readOn(options, until, signal)
+      failures = 0
+      if (ended === 'superseded')
+        logger.info({ stage: name }, 'Another writer was faster; reading on from the sink')
+      await sink.refresh({ signal })
+    } catch (error) {
+      if (signal?.aborted) return
+      failures += 1
+      if (!isLakeError(error) || !error.retryable || (ends && failures >= drainAttempts)) throw error
+      logger.error(
+        { err: error, hint: error.hint, stage: name },
+        `${name} failed and will go on from its sink`,
+      )
+      await clock.sleep(retryPauseMs, { signal }).catch(() => undefined)
+    }
+  }
+}
+
+async function readOn<Written>(
+  options: StreamStageOptions<Written>,
+  until: ReadonlyMap<number, bigint> | undefined,
+  signal: AbortSignal | undefined,
+): Promise<'ended' | 'superseded'> {
+  const { log, sink, group, triggerMs, maxRows, clock, onWritten, logger } = options
+  const events = log.consume({
+    group,
+    // A run with an end must not wait for the members of a group; the sink fences by its own offsets.
+    membership: options.drain ? 'alone' : 'shared',
+    positions: async (partitions) => {
+      await sink.refresh({ signal })
+      return positionsOf(sink, partitions)
+    },
+    signal,
+  })
+  const landed = (partition: number): bigint | undefined => sink.next(partition)
+  const batches = microBatches(events, { triggerMs, maxRows, clock, landed, ...(until && { until }) })
+  for await (const batch of batches) {
+    // Not given the signal: what was read is written whole, or not begun.
+    const outcome = await sink.write(batch)
+    if (outcome.kind === 'superseded') return 'superseded'
+    onWritten(outcome.written)
+    await log.acknowledge(group, positions(batch.next)).catch((error: unknown) => {
+      // Telemetry: failing costs a wrong lag on somebody's screen.
+      logger.debug({ err: error, group }, 'The group’s offsets could not be written')
+    })
+    if (signal?.aborted) return 'ended'
+  }
+  return 'ended'
+}
+
+function positionsOf<Written>(sink: StreamSink<Written>, partitions: readonly number[]): Positions {
+  return new Map(
+    partitions.flatMap((partition) => {
+      const next = sink.next(partition)
+      return next === undefined ? [] : [[partition, next] as const]
+    }),
+  )
+}
+
+function positions(next: ReadonlyMap<number, bigint>): Positions {
+  return new Map([...next].map(([partition, at]) => [partition, offset(at)]))
+}
+
+async function endsOf(log: EventLog, options: IoOptions): Promise<ReadonlyMap<number, Offset>> {
+  const ranges = await log.partitions(options)
+  return new Map(ranges.filter(({ start, end }) => end > start).map(({ partition, end }) => [partition, end]))
+}
+
+function remaining<Written>(
+  ends: ReadonlyMap<number, Offset>,
+  sink: StreamSink<Written>,
+): ReadonlyMap<number, bigint> {
+  return new Map([...ends].filter(([partition, end]) => (sink.next(partition) ?? 0n) < end))
+}
