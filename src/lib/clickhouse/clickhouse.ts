@@ -59,7 +59,7 @@ export interface ClickHouse extends AsyncDisposable {
   insertStream(
     table: string,
     format: string,
-    bytes: AsyncIterable<Uint8Array>,
+    bytes: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
     options?: InsertOptions,
   ): Promise<void>
   insertFile(table: string, format: string, path: string, options?: InsertOptions): Promise<void>

@@ -5,7 +5,8 @@
  * open client keeps it from ending itself. Only what is safe to repeat is repeated.
  */
 import { randomUUID } from 'node:crypto'
-import { createReadStream } from 'node:fs'
+import { constants, createReadStream } from 'node:fs'
+import { access } from 'node:fs/promises'
 import { Readable } from 'node:stream'
 import {
   type ClickHouseClient,
@@ -19,7 +20,7 @@ import type { IoOptions } from '../base/io.ts'
 import { formatJson, parseJson } from '../base/json.ts'
 import { type Logger, silentLogger } from '../base/log.ts'
 import { retry } from '../base/retry.ts'
-import type { ClickHouse, InsertOptions, StatementOptions } from './clickhouse.ts'
+import type { ClickHouse, CommandOptions, InsertOptions, StatementOptions } from './clickhouse.ts'
 import { failureOf } from './failure.ts'
 import { findOrStart, isAlive, type LaunchOptions } from './launch.ts'
 import { quoteIdentifier, quoteLiteral, quoteTable } from './quote.ts'
@@ -65,6 +66,11 @@ const readSettings: ClickHouseSettings = {
   output_format_json_quote_denormals: 1,
   cancel_http_readonly_queries_on_client_close: 1,
 }
+/** The JavaScript of Apache Arrow reads no compressed batches. */
+const rawSettings: ClickHouseSettings = {
+  cancel_http_readonly_queries_on_client_close: 1,
+  output_format_arrow_compression_method: 'none',
+}
 const insertSettings: ClickHouseSettings = {
   async_insert: 0,
   wait_end_of_query: 1,
@@ -73,6 +79,12 @@ const insertSettings: ClickHouseSettings = {
   input_format_skip_unknown_fields: 0,
   input_format_null_as_default: 0,
 }
+
+/** Whether a statement is tried again when its answer was lost, only when it cannot have arrived, or never. */
+type Repeat = 'always' | 'unsent' | 'never'
+
+const repeatOf = (sql: string, { isRepeatable }: CommandOptions): Repeat =>
+  (isRepeatable ?? repeatable.test(sql)) ? 'always' : 'unsent'
 
 const repeatable = /\bIF\s+(?:NOT\s+)?EXISTS\b|\bOR\s+REPLACE\b|\bREPLACE\s+PARTITION\b/i
 
@@ -119,7 +131,7 @@ export async function openClickHouse(options: ClickHouseOptions): Promise<ClickH
   /** Runs `work` on a connection; on a failure finds the server again, and repeats what may be repeated. */
   const attempt = <T>(
     operation: string,
-    isRepeatable: boolean,
+    repeat: Repeat,
     { signal }: IoOptions,
     work: (client: ClickHouseClient, queryId: string) => Promise<T>,
   ): Promise<T> => {
@@ -148,9 +160,10 @@ export async function openClickHouse(options: ClickHouseOptions): Promise<ClickH
         maxAttempts: 4,
         isRetryable: (error) => {
           // Another server may have taken the port of the embedded one: it refused, so nothing was done.
+          if (repeat === 'never') return false
           if (isLakeError(error, 'CLICKHOUSE_REFUSED')) return 'home' in options && refusals === 1
           if (!isLakeError(error, 'CLICKHOUSE_UNAVAILABLE') || !('ambiguous' in error.details)) return false
-          return isRepeatable || error.details['ambiguous'] === false
+          return repeat === 'always' || (repeat === 'unsent' && error.details['ambiguous'] === false)
         },
         onRetry: (error, number) => logger.warn({ err: error, attempt: number }, `${operation}: tried again`),
       },
@@ -160,23 +173,35 @@ export async function openClickHouse(options: ClickHouseOptions): Promise<ClickH
   const insertBytes = async (
     table: string,
     format: string,
-    open: () => AsyncIterable<Uint8Array>,
+    repeat: Repeat,
+    open: () => AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
     { columns, settings, token, signal }: InsertOptions,
   ): Promise<void> => {
-    const operation = `insert into ${table}`
-    await attempt(operation, false, { signal }, async (client, queryId) => {
-      const { stream } = await client.exec({
-        query: `INSERT INTO ${quoteTable(table)}${columnList(columns)} FORMAT ${format}`,
-        values: Readable.from(open(), { objectMode: false }),
-        query_id: queryId,
-        clickhouse_settings: withToken({ ...insertSettings, ...settings }, token),
-        ...abortBy(signal),
+    let broken: { readonly thrown: unknown } | undefined
+    try {
+      await attempt(`insert into ${table}`, repeat, { signal }, async (client, queryId) => {
+        broken = undefined
+        const values = Readable.from(open(), { objectMode: false })
+        values.on('error', (thrown: unknown) => {
+          broken ??= { thrown }
+        })
+        const { stream } = await client.exec({
+          query: `INSERT INTO ${quoteTable(table)}${columnList(columns)} FORMAT ${format}`,
+          values,
+          query_id: queryId,
+          clickhouse_settings: withToken({ ...insertSettings, ...settings }, token),
+          ...abortBy(signal),
+        })
+        for await (const _ of stream) signal?.throwIfAborted()
       })
-      for await (const _ of stream) signal?.throwIfAborted()
-    })
+    } catch (error) {
+      signal?.throwIfAborted()
+      // Where the source broke off, the server never got the end of the request: what failed is the source.
+      throw sourceFault(broken) ?? error
+    }
   }
 
-  await attempt('connect to ClickHouse', true, {}, (client) => proveWith(client))
+  await attempt('connect to ClickHouse', 'always', {}, (client) => proveWith(client))
   const keepAlive =
     'home' in options
       ? setInterval(
@@ -189,7 +214,7 @@ export async function openClickHouse(options: ClickHouseOptions): Promise<ClickH
 
   const clickhouse: ClickHouse = {
     query: (sql, given = {}) =>
-      attempt('query ClickHouse', true, given, async (client, queryId) => {
+      attempt('query ClickHouse', 'always', given, async (client, queryId) => {
         const result = await client.query({
           query: sql,
           format: 'JSONEachRow',
@@ -201,7 +226,7 @@ export async function openClickHouse(options: ClickHouseOptions): Promise<ClickH
 
     async *stream(sql, given = {}) {
       const { signal } = given
-      const result = await attempt('query ClickHouse', true, given, (client, queryId) =>
+      const result = await attempt('query ClickHouse', 'always', given, (client, queryId) =>
         client.query({
           query: sql,
           format: 'JSONEachRow',
@@ -225,11 +250,11 @@ export async function openClickHouse(options: ClickHouseOptions): Promise<ClickH
 
     async *raw(sql, given) {
       const { format, signal } = given
-      const { stream } = await attempt('query ClickHouse', true, given, (client, queryId) =>
+      const { stream } = await attempt('query ClickHouse', 'always', given, (client, queryId) =>
         client.exec({
           query: `${sql.replace(/[\s;]+$/, '')}\nFORMAT ${quoteFormat(format)}`,
           query_id: queryId,
-          ...statement(given, { cancel_http_readonly_queries_on_client_close: 1 }),
+          ...statement(given, rawSettings),
         }),
       )
       const close = (): void => void stream.destroy()
@@ -247,30 +272,29 @@ export async function openClickHouse(options: ClickHouseOptions): Promise<ClickH
     },
 
     command: (sql, given = {}) =>
-      attempt('ClickHouse', given.isRepeatable ?? repeatable.test(sql), given, async (client, queryId) => {
-        await client.command({
-          query: sql,
-          query_id: queryId,
-          ...statement(given, { wait_end_of_query: 1 }),
-        })
+      attempt('ClickHouse', repeatOf(sql, given), given, async (client, queryId) => {
+        const asked = statement(given, { wait_end_of_query: 1 })
+        await client.command({ query: sql, query_id: queryId, ...asked })
       }),
 
     insert: async (table, rows, given = {}) => {
-      const lines = rows.map((row) => `${formatJson(row)}\n`)
-      if (lines.length === 0) return
-      await insertBytes(table, 'JSONEachRow', () => batched(lines), given)
+      if (rows.length > 0) await insertBytes(table, 'JSONEachRow', 'unsent', () => linesOf(rows), given)
     },
 
     insertStream: async (table, format, bytes, given = {}) => {
       // A stream can be read once: the server is proved before it is touched.
       await clickhouse.ping({ signal: given.signal })
-      await insertBytes(table, quoteFormat(format), () => bytes, given)
+      await insertBytes(table, quoteFormat(format), 'never', () => bytes, given)
     },
 
-    insertFile: (table, format, path, given = {}) =>
-      insertBytes(table, quoteFormat(format), () => createReadStream(path), given),
+    insertFile: async (table, format, path, given = {}) => {
+      await access(path, constants.R_OK).catch((cause: unknown) => {
+        throw new LakeError('FILE_MISSING', `insert into ${table}: cannot read ${path}`, { cause })
+      })
+      await insertBytes(table, quoteFormat(format), 'unsent', () => createReadStream(path), given)
+    },
 
-    ping: (given = {}) => attempt('ping ClickHouse', true, given, (client) => proveWith(client, given)),
+    ping: (given = {}) => attempt('ping ClickHouse', 'always', given, (client) => proveWith(client, given)),
 
     version: async (given = {}) => {
       const [row] = await clickhouse.query<{ readonly version: string }>('SELECT version() AS version', given)
@@ -326,23 +350,18 @@ function quoteFormat(format: string): string {
   throw new LakeError('BUG', `format ${JSON.stringify(format)}: expected the name of a format of ClickHouse`)
 }
 
-/** Lines in pieces that are worth a write each. */
-function* pieces(lines: readonly string[]): Generator<Buffer> {
-  let piece: string[] = []
-  let length = 0
-  for (const line of lines) {
-    piece.push(line)
-    length += line.length
-    if (length < 65_536) continue
-    yield Buffer.from(piece.join(''))
-    piece = []
-    length = 0
-  }
-  if (piece.length > 0) yield Buffer.from(piece.join(''))
-}
+const sourceFault = (broken: { readonly thrown: unknown } | undefined): unknown => broken?.thrown
 
-async function* batched(lines: readonly string[]): AsyncGenerator<Uint8Array> {
-  yield* pieces(lines)
+/** Rows as lines of JSON, in pieces that are worth a write each. */
+function* linesOf(rows: readonly object[]): Generator<Buffer> {
+  let piece = ''
+  for (const row of rows) {
+    piece += `${formatJson(row)}\n`
+    if (piece.length < 65_536) continue
+    yield Buffer.from(piece)
+    piece = ''
+  }
+  if (piece !== '') yield Buffer.from(piece)
 }
 
 /** The driver's type for what a parser returns is the row that the caller named. */

@@ -12,7 +12,6 @@ const unsent: ReadonlySet<string> = new Set([
   'EAI_AGAIN',
   'EHOSTUNREACH',
   'ENETUNREACH',
-  'ENOENT',
 ])
 
 /** The server ended the statement because it ends itself: as good as a broken connection. */

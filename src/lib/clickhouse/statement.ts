@@ -104,7 +104,7 @@ function readWhole(first: Token, tokens: Generator<Token, undefined>): Statement
       if (isWord(last, 'INTO') && isWord(token, 'OUTFILE')) {
         return refused(48, 'NOT_IMPLEMENTED', 'INTO OUTFILE is not allowed over HTTP')
       }
-      if (isWord(token, 'INSERT', 'UPDATE', 'DELETE')) isReading = false
+      if (isWord(first, 'WITH') && last.text === ')' && isWord(token, 'INSERT')) isReading = false
       if (isWord(last, 'FORMAT') && token.kind === 'word') format = { name: token, at: last.at }
       else if (format !== undefined && format.name === last && !isClosed && !isWord(token, 'SETTINGS')) {
         format = undefined

@@ -1,0 +1,151 @@
+/** The life of the embedded server: who starts it, who ends it, and what a kill leaves behind. */
+import { spawn } from 'node:child_process'
+import { readFile, stat } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { openClickHouse } from './client.ts'
+import { endpointFile, writeEndpoint } from './endpoint.ts'
+import { type Home, temporaryHome, until } from './home.fixture.ts'
+import { findOrStart, isAlive } from './launch.ts'
+
+let home: Home
+
+beforeEach(async () => {
+  home = await temporaryHome()
+})
+
+afterEach(async () => {
+  await home[Symbol.asyncDispose]()
+})
+
+const patient = { deadlineMs: 20_000 }
+
+/** Opens a client in a process of its own and prints the pid of the server that it found. */
+const visit = (path: string): Promise<string> =>
+  new Promise((resolve, reject) => {
+    const program = `
+      import { findOrStart } from ${JSON.stringify(new URL('./launch.ts', import.meta.url).href)}
+      findOrStart(${JSON.stringify(path)}, { deadlineMs: 20000 }).then(({ pid }) => console.log(pid))`
+    const loader = createRequire(import.meta.url).resolve('tsx')
+    const child = spawn(process.execPath, ['--import', loader, '--input-type=module', '-e', program])
+    let told = ''
+    child.stdout.on('data', (chunk: Buffer) => {
+      told += chunk.toString()
+    })
+    child.stderr.on('data', (chunk: Buffer) => {
+      told += chunk.toString()
+    })
+    child.on('error', reject)
+    child.on('close', () => resolve(told.trim()))
+  })
+
+describe('findOrStart(home)', () => {
+  it('leaves one server however many start at once, and tells all of them where it is', async () => {
+    const told = await Promise.all([
+      visit(home.path),
+      visit(home.path),
+      findOrStart(home.path, patient).then(({ pid }) => `${pid}`),
+      findOrStart(home.path, patient).then(({ pid }) => `${pid}`),
+    ])
+    await until(async () => (await home.servers()).length === 1)
+
+    expect(new Set(told)).toEqual(new Set([`${(await home.servers())[0]}`]))
+    expect((await stat(endpointFile(home.path))).mode & 0o777).toBe(0o600)
+  })
+
+  it('does not believe a file that names somebody else', async () => {
+    const other = await findOrStart(home.path, patient)
+    await using mine = await temporaryHome()
+    await writeEndpoint(mine.path, { ...other, password: 'not theirs' })
+
+    const found = await findOrStart(mine.path, patient)
+
+    expect(found.pid).not.toBe(other.pid)
+    expect(found.url).not.toBe(other.url)
+  })
+
+  it('says where the log is when no server comes up', async () => {
+    await expect(findOrStart(join('/proc', 'nowhere'), { deadlineMs: 1 })).rejects.toThrow()
+    await writeEndpoint(home.path, { url: 'http://127.0.0.1:1', username: 'x', password: 'y', pid: 1 })
+
+    await expect(findOrStart(home.path, { deadlineMs: 0 })).rejects.toMatchObject({
+      code: 'CLICKHOUSE_UNAVAILABLE',
+      hint: expect.stringContaining('clickhouse.log'),
+    })
+  })
+})
+
+describe('the server', () => {
+  it('ends itself when nobody has used it, not while a client is open, and its successor is found again', async () => {
+    const client = await openClickHouse({ home: home.path, idleMs: 1_000, ...patient })
+    await client.command('CREATE TABLE kept (a UInt8) ENGINE = MergeTree ORDER BY a')
+    await client.insert('kept', [{ a: 1 }])
+    const before = await home.endpoint()
+    const opened = Date.now()
+    await until(async () => Date.now() - opened > 1_800)
+    expect(await isAlive(before)).toBe(true)
+
+    await client[Symbol.asyncDispose]()
+    await until(async () => (await home.servers()).length === 0)
+
+    await using again = await openClickHouse({ home: home.path, ...patient })
+    const after = await home.endpoint()
+    expect(await again.query('SELECT * FROM kept')).toEqual([{ a: 1 }])
+    expect({ url: after.url, password: after.password }).toEqual({
+      url: before.url,
+      password: before.password,
+    })
+    expect(await readFile(join(home.path, 'logs', 'clickhouse.log'), 'utf8')).toContain('"reason":"idle"')
+  })
+
+  it('ends on SIGTERM with what it was told to keep', async () => {
+    await using client = await openClickHouse({ home: home.path, ...patient })
+    await client.command('CREATE TABLE kept (a UInt8) ENGINE = MergeTree ORDER BY a')
+    const insert = client.command('INSERT INTO kept SELECT sleepEachRow(0.5) + 1 FROM numbers(1)')
+    await until(
+      async () =>
+        (await client.query("SELECT 1 FROM system.processes WHERE query LIKE 'INSERT INTO kept%'")).length ===
+        1,
+    )
+
+    await Promise.all([home.end('SIGTERM'), insert])
+
+    expect(await client.query('SELECT * FROM kept')).toEqual([{ a: 1 }])
+  })
+
+  it('killed in the middle of inserts holds each of them whole or not at all, and its clients go on', async () => {
+    await using client = await openClickHouse({ home: home.path, ...patient })
+    await client.command('CREATE TABLE whole (batch UInt8, a UInt64) ENGINE = MergeTree ORDER BY a')
+    const rows = 400_000
+    const line = (batch: number): Buffer => Buffer.from(`{"batch":${batch},"a":${'7'.repeat(15)}}\n`)
+    const insert = (batch: number): Promise<string> =>
+      client
+        .insertStream('whole', 'JSONEachRow', [Buffer.alloc(rows * line(batch).length, line(batch))])
+        .then(
+          () => 'done',
+          () => 'lost',
+        )
+    const isRunning = async (): Promise<boolean> =>
+      (await client.query("SELECT 1 FROM system.processes WHERE query LIKE 'INSERT INTO%'")).length > 0
+
+    const first = await insert(1)
+    const second = insert(2)
+    await until(isRunning)
+    await home.end('SIGKILL')
+    const secondEnd = await second
+    const third = await insert(3)
+
+    const held = await client.query<{ readonly batch: number; readonly n: number }>(
+      'SELECT batch, count() AS n FROM whole GROUP BY batch ORDER BY batch',
+    )
+    expect([first, third]).toEqual(['done', 'done'])
+    expect(held.filter(({ batch }) => batch !== 2)).toEqual([
+      { batch: 1, n: rows },
+      { batch: 3, n: rows },
+    ])
+    expect(held.filter(({ batch }) => batch === 2).map(({ n }) => n)).toEqual(
+      held.length === 3 || secondEnd === 'done' ? [rows] : [],
+    )
+  })
+})

@@ -1,0 +1,145 @@
+/**
+ * Loads that may be repeated: whole partitions of a table are replaced by what a fresh staging table holds.
+ *
+ * prepare (staging made, stale ones dropped) → fill → check → REPLACE PARTITION one by one → DROP what became
+ * empty → staging dropped. Nobody sees a part of a partition; a load that was killed anywhere is run again
+ * from its start. ClickHouse documentation, "Manipulating Partitions and Parts".
+ */
+import { randomUUID } from 'node:crypto'
+import { LakeError } from '../base/errors.ts'
+import type { IoOptions } from '../base/io.ts'
+import { type Logger, silentLogger } from '../base/log.ts'
+import type { ClickHouse, InsertOptions } from './clickhouse.ts'
+import { quoteIdentifier, quoteLiteral, quoteTable } from './quote.ts'
+
+export interface ReplaceOptions extends IoOptions {
+  /** `database.table`, a partitioned table of the MergeTree family. */
+  readonly table: string
+  /** Fills the staging table, whose name it is given. Anything else that it does is not undone. */
+  readonly fill: (staging: string) => Promise<void>
+  /** How many rows `fill` should have written. Not given: not checked. */
+  readonly expectedRows?: number
+  /**
+   * Partitions that this load answers for, as `system.parts.partition_id` (`20261123` for a Date). One that
+   * staging does not hold becomes empty; one that only staging holds is an error. Not given: `touched` is
+   * what staging holds, and nothing becomes empty. `all`: what the table holds besides becomes empty.
+   */
+  readonly partitions?: readonly string[] | 'all'
+  readonly logger?: Logger
+  /** How old a staging table of another load must be before it counts as left behind. Default a day. */
+  readonly staleMs?: number
+}
+
+export interface Replaced {
+  readonly rows: number
+  readonly replaced: readonly string[]
+  readonly emptied: readonly string[]
+}
+
+/** The settings of an INSERT that may touch any number of partitions. */
+export const anyPartitions = { max_partitions_per_insert_block: 0 } as const
+
+/**
+ * @throws LakeError `CHECK_FAILED` when staging does not hold `expectedRows` or holds a partition that was not
+ * announced; then the table is untouched.
+ */
+export async function replacePartitions(clickhouse: ClickHouse, options: ReplaceOptions): Promise<Replaced> {
+  const { table, fill, expectedRows, partitions, signal, logger = silentLogger } = options
+  await dropStale(clickhouse, table, options.staleMs ?? 86_400_000, logger, { signal })
+  const staging = `${table}__staging_${randomUUID().replaceAll('-', '')}`
+  await clickhouse.command(`CREATE TABLE ${quoteTable(staging)} AS ${quoteTable(table)}`, { signal })
+  try {
+    // Staging inherits the deduplication window, which would drop blocks that are equal by chance.
+    const noWindow = `ALTER TABLE ${quoteTable(staging)} MODIFY SETTING non_replicated_deduplication_window = 0`
+    await clickhouse.command(noWindow, { signal, isRepeatable: true })
+    await fill(staging)
+    const { rows, ids } = await partitionsOf(clickhouse, staging, { signal })
+    if (expectedRows !== undefined && rows !== expectedRows) {
+      const message = `load ${table}: expected ${expectedRows} rows in staging, got ${rows}`
+      throw new LakeError('CHECK_FAILED', message, { details: { table, expectedRows, rows } })
+    }
+    const held = (await partitionsOf(clickhouse, table, { signal })).ids
+    const announced = partitions === undefined ? ids : partitions === 'all' ? [...ids, ...held] : partitions
+    const stray = ids.find((id) => !announced.includes(id))
+    if (stray !== undefined) {
+      const message = `load ${table}: staging holds partition ${stray}, which was not announced`
+      throw new LakeError('CHECK_FAILED', message, { details: { table, partition: stray } })
+    }
+    const emptied = held.filter((id) => announced.includes(id) && !ids.includes(id))
+    const alter = `ALTER TABLE ${quoteTable(table)}`
+    for (const id of ids) {
+      const sql = `${alter} REPLACE PARTITION ID ${quoteLiteral(id)} FROM ${quoteTable(staging)}`
+      await clickhouse.command(sql, { signal, isRepeatable: true })
+    }
+    for (const id of emptied) {
+      await clickhouse.command(`${alter} DROP PARTITION ID ${quoteLiteral(id)}`, {
+        signal,
+        isRepeatable: true,
+      })
+    }
+    return { rows, replaced: ids, emptied }
+  } finally {
+    // Failing here leaves a table that a later load drops as stale.
+    await clickhouse.command(`DROP TABLE IF EXISTS ${quoteTable(staging)} SYNC`).catch((error: unknown) => {
+      logger.warn({ err: error, staging }, 'a staging table was left behind')
+    })
+  }
+}
+
+/** The partition id of a day (`2026-11-23`) in a table that is partitioned by a Date. */
+export function dayPartition(day: string): string {
+  return day.replaceAll('-', '')
+}
+
+/** Rows of one load in one insert: sending them again under the same token changes nothing. */
+export async function insertWithToken(
+  clickhouse: ClickHouse,
+  table: string,
+  rows: readonly object[],
+  token: string,
+  options: Omit<InsertOptions, 'token'> = {},
+): Promise<void> {
+  await clickhouse.insert(table, rows, { ...options, token })
+}
+
+interface Held {
+  readonly rows: number
+  readonly ids: readonly string[]
+}
+
+async function partitionsOf(clickhouse: ClickHouse, table: string, { signal }: IoOptions): Promise<Held> {
+  const found = await clickhouse.query<{ readonly id: string; readonly rows: number }>(
+    `SELECT _partition_id AS id, count() AS rows FROM ${quoteTable(table)} GROUP BY id ORDER BY id`,
+    { signal },
+  )
+  return { rows: found.reduce((sum, { rows }) => sum + rows, 0), ids: found.map(({ id }) => id) }
+}
+
+async function dropStale(
+  clickhouse: ClickHouse,
+  table: string,
+  staleMs: number,
+  logger: Logger,
+  { signal }: IoOptions,
+): Promise<void> {
+  const dot = table.indexOf('.')
+  const stale = await clickhouse.query<{ readonly database: string; readonly name: string }>(
+    `SELECT database, name FROM system.tables
+     WHERE database = if({database:String} = '', currentDatabase(), {database:String})
+       AND startsWith(name, {prefix:String})
+       AND metadata_modification_time <= now() - toIntervalSecond({age:UInt32})`,
+    {
+      signal,
+      params: {
+        database: table.slice(0, Math.max(0, dot)),
+        prefix: `${table.slice(dot + 1)}__staging_`,
+        age: Math.ceil(staleMs / 1000),
+      },
+    },
+  )
+  for (const { database, name } of stale) {
+    logger.warn({ table: `${database}.${name}` }, 'dropping what a load that was killed left behind')
+    const sql = `DROP TABLE IF EXISTS ${quoteIdentifier(database)}.${quoteIdentifier(name)} SYNC`
+    await clickhouse.command(sql, { signal })
+  }
+}

@@ -1,0 +1,113 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { until } from './home.fixture.ts'
+import { type Engine, openEngine, type Work } from './server.engine.ts'
+
+const endless = 'SELECT count() FROM numbers(100000000000) WHERE sipHash64(number) = 1'
+
+let path: string
+let engine: Engine
+let ids = 0
+
+beforeAll(async () => {
+  path = await mkdtemp(join(tmpdir(), 'clickhouse-engine-'))
+  engine = await openEngine({ path, memoryBytes: 2 ** 30, readers: 1, writers: 1, maxWaiting: 1 })
+})
+
+afterAll(async () => {
+  await engine.close()
+  await rm(path, { recursive: true, force: true })
+})
+
+const ask = async (sql: string, extra: Partial<Work> = {}, signal?: AbortSignal): Promise<string> => {
+  const work: Work = {
+    sql,
+    format: 'TabSeparated',
+    kind: 'read',
+    outlives: false,
+    database: 'default',
+    settings: new Map(),
+    params: new Map(),
+    id: `test ${ids++}`,
+    ...extra,
+  }
+  const { bytes } = await engine.run(work, signal ?? new AbortController().signal)
+  return Buffer.from(bytes).toString().trimEnd()
+}
+
+describe('run(work, signal)', () => {
+  it('takes back the settings of the request before', async () => {
+    const own = await ask("SELECT getSetting('max_block_size')", {
+      settings: new Map([['max_block_size', '7']]),
+    })
+    const next = await ask("SELECT getSetting('max_block_size') = 7")
+
+    expect([own, next]).toEqual(['7', '0'])
+  })
+
+  it('does not lend a parameter to the next request', async () => {
+    await ask('SELECT {x:String}', { params: new Map([['x', 'mine']]) })
+
+    await expect(ask('SELECT {x:String}')).rejects.toMatchObject({ code: 456 })
+  })
+
+  it('forgets a SET statement with its request', async () => {
+    await ask('SET max_block_size = 9', { outlives: true })
+
+    expect(await ask("SELECT getSetting('max_block_size') = 9")).toBe('0')
+  })
+
+  it('goes back to the database that is asked for', async () => {
+    await ask('CREATE DATABASE IF NOT EXISTS other', { kind: 'write' })
+
+    const there = await ask('SELECT currentDatabase()', { database: 'other' })
+    const here = await ask('SELECT currentDatabase()')
+
+    expect([there, here]).toEqual(['other', 'default'])
+  })
+
+  it('refuses what finds neither a seat nor room to wait, and goes on when a seat is free', async () => {
+    const stop = new AbortController()
+    const slow = ask(endless, {}, stop.signal)
+    const waiting = ask('SELECT 1')
+
+    await expect(ask('SELECT 2')).rejects.toMatchObject({ code: 202, type: 'TOO_MANY_SIMULTANEOUS_QUERIES' })
+    expect(await ask('SELECT 3', { kind: 'write' })).toBe('3')
+
+    stop.abort(new Error('enough'))
+    await expect(slow).rejects.toThrow('enough')
+    expect(await waiting).toBe('1')
+  })
+
+  it('lets one that waits give up its place', async () => {
+    const [slowStop, waitStop] = [new AbortController(), new AbortController()]
+    const slow = ask(endless, {}, slowStop.signal)
+    const waiting = ask('SELECT 1', {}, waitStop.signal)
+
+    waitStop.abort(new Error('no longer wanted'))
+    await expect(waiting).rejects.toThrow('no longer wanted')
+    const next = ask('SELECT 2')
+    slowStop.abort(new Error('enough'))
+
+    await expect(slow).rejects.toThrow('enough')
+    expect(await next).toBe('2')
+  })
+
+  it('ends an aborted statement in the engine', async () => {
+    const stop = new AbortController()
+    const id = 'to be ended'
+    const slow = ask(endless, { id }, stop.signal)
+    const isThere = async (): Promise<boolean> =>
+      (await ask(`SELECT count() FROM system.processes WHERE Settings['log_comment'] = '${id}'`, {
+        kind: 'write',
+      })) === '1'
+    await until(isThere)
+
+    stop.abort(new Error('enough'))
+    await expect(slow).rejects.toThrow('enough')
+
+    expect(await isThere()).toBe(false)
+  })
+})
