@@ -101,10 +101,10 @@ async function main(): Promise<number> {
     const failures = outcomes.flatMap((outcome, at) =>
       outcome.status === 'rejected' ? [`${chosen[at]?.name}: ${messageOf(outcome.reason)}`] : [],
     )
+    if (interrupted.signal.aborted) return 130
     for (const failure of failures) say(failure)
     if (failures.length > 0) return 2
-    if (interrupted.signal.aborted) return 130
-    const env = Object.assign({}, ...running.map((service) => service.env))
+    const env = Object.fromEntries(running.flatMap((service) => Object.entries(service.env)))
     const code = await runTests(rest, env, interrupted.signal)
     return interrupted.signal.aborted ? 130 : code
   } finally {
