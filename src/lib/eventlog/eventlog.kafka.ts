@@ -6,14 +6,7 @@
  * or fell silent is replaced by a new one, and a producer that failed once is thrown away.
  */
 import { randomUUID } from 'node:crypto'
-import kafkajs, {
-  type Admin,
-  type IHeaders,
-  type Kafka,
-  type KafkaConfig,
-  type Producer,
-  type Message as ProducerMessage,
-} from 'kafkajs'
+import kafkajs, { type Admin, type Kafka } from 'kafkajs'
 import { systemClock } from '../base/clock.ts'
 import { LakeError } from '../base/errors.ts'
 import type { IoOptions } from '../base/io.ts'
@@ -22,7 +15,6 @@ import {
   type ConsumeOptions,
   type ConsumerEvent,
   type EventLog,
-  type Header,
   type Message,
   type NewMessage,
   type Offset,
@@ -31,30 +23,14 @@ import {
   type Positions,
   type TimestampType,
 } from './eventlog.ts'
+import { KafkaAppender } from './kafka-appender.ts'
+import { clientConfig, disconnect, type KafkaConnection } from './kafka-client.ts'
 import { fromKafka } from './kafka-errors.ts'
 import { KafkaMember } from './kafka-member.ts'
 import { gapAt, resetAt, startingPositions } from './positions.ts'
 
-export type KafkaMechanism = 'plain' | 'scram-sha-256' | 'scram-sha-512'
-
-export type KafkaSasl = {
-  [M in KafkaMechanism]: { readonly mechanism: M; readonly username: string; readonly password: string }
-}[KafkaMechanism]
-
-export interface KafkaTls {
-  /** PEM of the authorities to trust instead of the system's, and of a certificate of our own. */
-  readonly ca?: string
-  readonly cert?: string
-  readonly key?: string
-}
-
-export interface KafkaEventLogOptions {
-  /** `host:port` of some brokers; the others are found through them. */
-  readonly brokers: readonly string[]
+export interface KafkaEventLogOptions extends KafkaConnection {
   readonly topic: string
-  readonly clientId?: string
-  readonly ssl?: boolean | KafkaTls
-  readonly sasl?: KafkaSasl
   /** Of a topic that is made now; one that is there keeps its own settings. */
   readonly partitions?: number
   readonly replicationFactor?: number
@@ -66,7 +42,6 @@ export interface KafkaEventLogOptions {
 }
 
 const idleMs = 100
-const requestBytes = 900_000
 const topicAppearsWithinMs = 15_000
 const rejoinAfterMs = 1_000
 const readWithinMs = 15_000
@@ -95,16 +70,14 @@ class KafkaEventLog implements EventLog {
   readonly #kafka: Kafka
   readonly #members = new Map<string, KafkaMember>()
   #admin: Promise<Admin> | undefined
-  #producer: Promise<Producer> | undefined
-  #appending: Promise<void> = Promise.resolve()
-  #partitionCount = 0
-  #turn = Math.floor(Math.random() * 1_000)
+  readonly #appender: KafkaAppender
 
   constructor(options: KafkaEventLogOptions) {
     this.topic = options.topic
     this.#options = options
     this.#logger = options.logger ?? silentLogger
     this.#kafka = new kafkajs.Kafka(clientConfig(options, this.#logger))
+    this.#appender = new KafkaAppender(this.#kafka, options)
   }
 
   /** Makes the topic where it is missing. Many processes may do so at once. */
@@ -132,7 +105,7 @@ class KafkaEventLog implements EventLog {
     const untilMs = performance.now() + topicAppearsWithinMs
     for (;;) {
       try {
-        this.#partitionCount = (await this.partitions()).length
+        this.#appender.partitionCount = (await this.partitions()).length
         return
       } catch (error) {
         const isNew = error instanceof LakeError && error.code === 'EVENTLOG_UNAVAILABLE'
@@ -179,17 +152,8 @@ class KafkaEventLog implements EventLog {
     }
   }
 
-  append(messages: readonly NewMessage[], { signal }: IoOptions = {}): Promise<void> {
-    // One at a time: kafkajs numbers the messages of its producer per request, and a failed request beside
-    // another would let the broker take one for a repetition of the other.
-    const appended = this.#appending.then(async () => {
-      for (const request of requestsOf(messages)) {
-        signal?.throwIfAborted()
-        await this.#send(request)
-      }
-    })
-    this.#appending = appended.catch(() => undefined)
-    return appended
+  append(messages: readonly NewMessage[], options: IoOptions = {}): Promise<void> {
+    return this.#appender.append(messages, options)
   }
 
   async *consume({ group, membership, positions, signal }: ConsumeOptions): AsyncIterable<ConsumerEvent> {
@@ -279,9 +243,8 @@ class KafkaEventLog implements EventLog {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#appending
-    await Promise.all([this.#disconnect(this.#producer), this.#disconnect(this.#admin)])
-    this.#producer = undefined
+    await this.#appender[Symbol.asyncDispose]()
+    await disconnect(this.#admin)
     this.#admin = undefined
   }
 
@@ -324,51 +287,6 @@ class KafkaEventLog implements EventLog {
     return undefined
   }
 
-  async #send(messages: readonly NewMessage[]): Promise<void> {
-    this.#producer ??= this.#newProducer()
-    const connecting = this.#producer
-    try {
-      const producer = await connecting
-      await producer.send({
-        topic: this.topic,
-        acks: -1,
-        timeout: 10_000,
-        compression:
-          this.#options.compression === 'gzip'
-            ? kafkajs.CompressionTypes.GZIP
-            : kafkajs.CompressionTypes.None,
-        messages: messages.map((message) => this.#toKafka(message)),
-      })
-    } catch (error) {
-      // Its numbering of messages is in doubt: a next request could pass for a repetition of this one.
-      this.#producer = undefined
-      await this.#disconnect(connecting)
-      throw fromKafka(error, `append ${messages.length} messages to ${this.topic}`)
-    }
-  }
-
-  async #newProducer(): Promise<Producer> {
-    const producer = this.#kafka.producer({
-      allowAutoTopicCreation: false,
-      createPartitioner: kafkajs.Partitioners.DefaultPartitioner,
-      idempotent: true,
-      maxInFlightRequests: 1,
-      retry: { retries: 5 },
-    })
-    await producer.connect()
-    return producer
-  }
-
-  #toKafka({ key, value, headers }: NewMessage): ProducerMessage {
-    return {
-      key: key && bufferOf(key),
-      value: value && bufferOf(value),
-      ...(headers && headers.length > 0 ? { headers: toKafkaHeaders(headers) } : {}),
-      // Named, so that a repetition goes where the first attempt went.
-      ...(key === null ? { partition: this.#turn++ % this.#partitionCount } : {}),
-    }
-  }
-
   async #ask<T>(operation: string, call: (admin: Admin) => Promise<T>): Promise<T> {
     this.#admin ??= this.#newAdmin()
     const connecting = this.#admin
@@ -376,7 +294,7 @@ class KafkaEventLog implements EventLog {
       return await call(await connecting)
     } catch (error) {
       if (this.#admin === connecting) this.#admin = undefined
-      await this.#disconnect(connecting)
+      await disconnect(connecting)
       throw fromKafka(error, `${operation} at ${this.#options.brokers.join(',')}`)
     }
   }
@@ -394,75 +312,5 @@ class KafkaEventLog implements EventLog {
       // Kafka forgets a group without members and offsets by itself.
       this.#logger.debug({ groupId, error }, 'the group was not deleted')
     }
-  }
-
-  async #disconnect(connecting: Promise<{ disconnect(): Promise<void> }> | undefined): Promise<void> {
-    try {
-      await (await connecting)?.disconnect()
-    } catch (error) {
-      // What cannot be closed politely is closed by the broker; the failure that matters was reported.
-      this.#logger.debug({ error }, 'disconnecting failed')
-    }
-  }
-}
-
-/** Pieces that stay below what a broker takes in one request by default; a larger message goes alone. */
-function* requestsOf(messages: readonly NewMessage[]): Generator<readonly NewMessage[]> {
-  let from = 0
-  let bytes = 0
-  for (const [index, { key, value }] of messages.entries()) {
-    const size = 100 + (key?.length ?? 0) + (value?.length ?? 0)
-    if (index > from && bytes + size > requestBytes) {
-      yield messages.slice(from, index)
-      from = index
-      bytes = 0
-    }
-    bytes += size
-  }
-  if (from < messages.length) yield messages.slice(from)
-}
-
-function toKafkaHeaders(headers: readonly Header[]): IHeaders {
-  const byKey = new Map<string, Header[]>()
-  for (const header of headers) byKey.set(header.key, [...(byKey.get(header.key) ?? []), header])
-  return Object.fromEntries(
-    [...byKey].map(([key, same]) => [
-      key,
-      same.map(({ value }) => {
-        if (value !== null) return bufferOf(value)
-        throw new LakeError(
-          'SOURCE_FAILED',
-          `header ${key}: expected a value, which kafkajs cannot do without`,
-        )
-      }),
-    ]),
-  )
-}
-
-function bufferOf(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-}
-
-function clientConfig(options: KafkaEventLogOptions, logger: Logger): KafkaConfig {
-  const { brokers, clientId = 'lakeshore', ssl, sasl } = options
-  return {
-    brokers: [...brokers],
-    clientId,
-    ...(ssl === undefined ? {} : { ssl }),
-    ...(sasl === undefined ? {} : { sasl }),
-    connectionTimeout: 3_000,
-    authenticationTimeout: 5_000,
-    requestTimeout: 10_000,
-    retry: { retries: 5, initialRetryTime: 200 },
-    logLevel: kafkajs.logLevel.INFO,
-    // kafkajs reports each attempt at each broker as an error; what they come to is thrown, and told there.
-    logCreator:
-      () =>
-      ({ level, namespace, log: { message, timestamp: _, logger: __, ...details } }) => {
-        const text = `kafkajs ${namespace}: ${message}`
-        const isAttempt = namespace === 'Connection' || namespace === 'BrokerPool'
-        if (level === kafkajs.logLevel.ERROR && !isAttempt) logger.warn(details, text)
-        else logger.debug(details, text)
-      },
   }
 }

@@ -32,11 +32,12 @@ describeEventLog('sqlite', {
     const { log, clock } = opened.get(contractLog) ?? {}
     clock?.advance(2 * dayMs)
     await log?.append([{ key: null, value: null }])
+    clock?.advance(dayMs / 12)
     await log?.applyRetention()
   },
 })
 
-const child = join(import.meta.dirname, 'fixtures', 'child.ts')
+const child = join(import.meta.dirname, 'eventlog.sqlite.fixture.ts')
 
 /** Runs a process of its own, and collects the lines that it prints. */
 function start(...args: readonly string[]) {
@@ -171,6 +172,22 @@ describe('openSqliteEventLog(options)', () => {
     const messages = await readCount(log, 30)
     expect(messages.map(({ value }) => Number(text(value))).sort((a, b) => a - b)[0]).toBe(29 * 30)
     expect(ranges.reduce((sum, { start }) => sum + Number(start), 0)).toBe(29 * 30)
+  })
+
+  it('leaves readers an hour for what lay there unread over a long pause', async () => {
+    const clock = new ManualClock(Date.now())
+    await using log = await openSqliteEventLog({ directory, topic: 'paused', clock })
+    await log.append(numbered(30))
+    clock.advance(10 * dayMs)
+    await log.append(numbered(30, 30))
+
+    clock.advance(dayMs / 25)
+    const soon = await log.applyRetention()
+    clock.advance(dayMs / 25)
+    const later = await log.applyRetention()
+
+    expect([soon, later]).toEqual([0, 1])
+    expect(await total(log)).toBe(30)
   })
 
   it('throws EVENTLOG_GAP at a reader that retention has overtaken', async () => {

@@ -24,9 +24,10 @@ import {
   type TimestampType,
 } from './eventlog.ts'
 import { type ExclusiveLock, tryExclusiveLock } from './exclusive-lock.ts'
+import { OpenSegments, SegmentGone } from './open-segments.ts'
 import { spread } from './partitioner.ts'
 import { gapAt, startingPositions } from './positions.ts'
-import { type BlockRead, type PartitionEnd, Segment } from './segment.sqlite.ts'
+import type { BlockRead, PartitionEnd, Segment } from './segment.sqlite.ts'
 import { type LogIdentity, SegmentFolder } from './segment-folder.ts'
 import { fromSqlite, isBusy } from './sqlite.ts'
 import { Wakeup } from './wakeup.ts'
@@ -37,7 +38,7 @@ export interface SqliteEventLogOptions {
   readonly topic: string
   /** Of a log that is made now; one that is there keeps its own number. */
   readonly partitions?: number
-  /** A segment goes when its newest message is older than this. */
+  /** A segment goes when its newest message is older than this, and readers have had a while since it was closed. */
   readonly retentionMs?: number
   /** A segment is closed at the first append after this time … */
   readonly segmentMs?: number
@@ -59,7 +60,6 @@ const idleMs = 100
 const appendMessages = 5_000
 const busyForMs = 30_000
 const goneForMs = 2_000
-const openSegments = 4
 
 /**
  * Opens the log, and makes it where there is none; the caller closes it.
@@ -91,12 +91,12 @@ class SegmentedLog implements SqliteEventLog {
   readonly #identity: LogIdentity
   readonly #retentionMs: number
   readonly #segmentMs: number
+  readonly #graceMs: number
   readonly #segmentMessages: number
   readonly #clock: Clock
   readonly #logger: Logger
   readonly #wakeup = new Wakeup()
-  /** Least recently used first. */
-  readonly #open = new Map<number, Segment>()
+  readonly #open: OpenSegments
   readonly #locks = new Set<ExclusiveLock>()
   #active: number | undefined
   #turn = Math.floor(Math.random() * 1_000)
@@ -105,8 +105,10 @@ class SegmentedLog implements SqliteEventLog {
     this.topic = options.topic
     this.#folder = folder
     this.#identity = identity
+    this.#open = new OpenSegments(folder)
     this.#retentionMs = options.retentionMs ?? dayMs
     this.#segmentMs = options.segmentMs ?? Math.max(60_000, this.#retentionMs / 24)
+    this.#graceMs = Math.min(this.#segmentMs, this.#retentionMs)
     this.#segmentMessages = options.segmentMessages ?? 5_000_000
     this.#clock = options.clock ?? systemClock
     this.#logger = options.logger ?? silentLogger
@@ -193,15 +195,18 @@ class SegmentedLog implements SqliteEventLog {
   }
 
   async applyRetention({ signal }: IoOptions = {}): Promise<number> {
-    const before = this.#clock.now() - this.#retentionMs
+    const nowMs = this.#clock.now()
     let count = 0
     for (const number of this.#folder.numbers().slice(0, -1)) {
       const state = await this.#attempt('read', signal, () =>
         this.#folder.has(number) ? this.#segment(number).state() : undefined,
       )
       if (!state) continue
-      if (state.sealedMs === undefined || state.sealedMs >= before) break
-      this.#forget(number)
+      const { sealed } = state
+      const isOver = sealed && nowMs - sealed.newestMs > this.#retentionMs
+      // After a long pause the first append seals what readers may just be about to read.
+      if (!isOver || nowMs - sealed.atMs < this.#graceMs) break
+      this.#open.close(number)
       this.#folder.drop(number)
       this.#logger.info({ topic: this.topic, segment: number }, 'retention dropped a segment')
       count++
@@ -211,7 +216,7 @@ class SegmentedLog implements SqliteEventLog {
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const lock of this.#locks) this.#release(lock)
-    for (const number of [...this.#open.keys()]) this.#forget(number)
+    this.#open.closeAll()
     this.#wakeup.notify()
   }
 
@@ -223,13 +228,13 @@ class SegmentedLog implements SqliteEventLog {
       const segment = this.#segment(number)
       const nowMs = this.#clock.now()
       const outcome = segment.write(() => {
-        const { createdMs, sealedMs } = segment.state()
-        if (sealedMs !== undefined) return 'sealed'
+        const { createdMs, sealed } = segment.state()
+        if (sealed) return 'sealed'
         const ends = segment.ends()
         const held = ends.reduce((sum, end, p) => sum + end.next - (segment.bases[p]?.next ?? 0n), 0n)
         if (held > 0n && (nowMs - createdMs >= this.#segmentMs || held >= this.#segmentMessages)) {
           this.#begin(number + 1, nowMs, ends)
-          segment.seal(Math.max(...ends.map(({ lastMs }) => lastMs)))
+          segment.seal(nowMs)
           return 'rolled'
         }
         segment.insert(byPartition, ends, nowMs)
@@ -243,7 +248,7 @@ class SegmentedLog implements SqliteEventLog {
 
   /** The next segment must be whole on disk before its predecessor is sealed: sealing is what makes it count. */
   #begin(number: number, nowMs: number, bases: readonly PartitionEnd[]): void {
-    this.#forget(number)
+    this.#open.close(number)
     this.#folder.create(number, { createdMs: nowMs, bases })
   }
 
@@ -254,16 +259,16 @@ class SegmentedLog implements SqliteEventLog {
     const { partition, next } = reader
     for (;;) {
       reader.segment ??= this.#holding(partition, next)
-      if (!this.#open.has(reader.segment) && !this.#folder.has(reader.segment)) {
+      if (!this.#open.canRead(reader.segment)) {
         reader.segment = undefined
         continue
       }
       const segment = this.#segment(reader.segment)
       // Asked before the blocks: what is sealed when they are read has no more to come.
-      const { sealedMs } = segment.state()
+      const { sealed } = segment.state()
       const got = segment.read(partition, next, limit)
       if (got) return got
-      if (sealedMs === undefined) return undefined
+      if (!sealed) return undefined
       reader.segment++
     }
   }
@@ -284,7 +289,7 @@ class SegmentedLog implements SqliteEventLog {
     for (;;) {
       const active = this.#segment(this.#activeNumber())
       const ends = active.ends()
-      if (active.state().sealedMs === undefined)
+      if (!active.state().sealed)
         return starts.map(({ next }, partition) => ({
           partition,
           start: offset(next),
@@ -296,36 +301,15 @@ class SegmentedLog implements SqliteEventLog {
 
   /** The newest segment that counts, as far as this process knows: whoever writes or asks for ends sees the seal. */
   #activeNumber(): number {
-    if (this.#active !== undefined && (this.#open.has(this.#active) || this.#folder.has(this.#active)))
-      return this.#active
+    if (this.#active !== undefined && this.#open.canRead(this.#active)) return this.#active
     const [newest = 0, before] = this.#folder.numbers().reverse()
-    const isNewestCounted = before === undefined || this.#segment(before).state().sealedMs !== undefined
+    const isNewestCounted = before === undefined || this.#segment(before).state().sealed !== undefined
     this.#active = isNewestCounted ? newest : before
     return this.#active
   }
 
   #segment(number: number): Segment {
-    const segment = this.#open.get(number) ?? this.#openSegment(number)
-    this.#open.delete(number)
-    this.#open.set(number, segment)
-    for (const [other] of this.#open) {
-      if (this.#open.size <= openSegments) break
-      if (other !== number && other !== this.#active) this.#forget(other)
-    }
-    return segment
-  }
-
-  #openSegment(number: number): Segment {
-    try {
-      return Segment.open(this.#folder.folderOf(number))
-    } catch (error) {
-      throw this.#folder.has(number) ? error : new SegmentGone(number)
-    }
-  }
-
-  #forget(number: number): void {
-    this.#open.get(number)?.close()
-    this.#open.delete(number)
+    return this.#open.get(number, this.#active)
   }
 
   async #turnOf(group: string, signal: AbortSignal | undefined): Promise<ExclusiveLock> {
@@ -378,12 +362,5 @@ class SegmentedLog implements SqliteEventLog {
         await systemClock.sleep(1 + Math.random() * 10, { signal })
       }
     }
-  }
-}
-
-/** Retention of another process was faster: what the call knew of the folder is out of date. */
-class SegmentGone extends Error {
-  constructor(number: number) {
-    super(`segment ${number} is gone`)
   }
 }

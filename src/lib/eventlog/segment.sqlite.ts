@@ -26,8 +26,8 @@ export interface PartitionEnd {
 
 export interface SegmentState {
   readonly createdMs: number
-  /** The time of its newest message, once the segment is closed for good. */
-  readonly sealedMs: number | undefined
+  /** Set once the segment is closed for good: when that was, and the time of its newest message. */
+  readonly sealed: { readonly atMs: number; readonly newestMs: number } | undefined
 }
 
 export interface BlockRead {
@@ -45,8 +45,8 @@ export function writeEmptySegment(
     connection.exec(`
       PRAGMA journal_mode = WAL;
       BEGIN;
-      CREATE TABLE segment (created_ms INTEGER NOT NULL, sealed_ms INTEGER);
-      INSERT INTO segment VALUES (${createdMs}, NULL);
+      CREATE TABLE segment (created_ms INTEGER NOT NULL, sealed_ms INTEGER, newest_ms INTEGER);
+      INSERT INTO segment VALUES (${createdMs}, NULL, NULL);
       CREATE TABLE base (partition INTEGER PRIMARY KEY, first INTEGER NOT NULL, last_ms INTEGER NOT NULL);
       ${bases.map(({ next, lastMs }, partition) => `INSERT INTO base VALUES (${partition}, ${next}, ${lastMs});`).join('')}
       ${bases
@@ -78,7 +78,7 @@ export class Segment {
 
   private constructor(connection: Connection) {
     this.#connection = connection
-    this.#state = connection.prepare('SELECT created_ms, sealed_ms FROM segment').raw()
+    this.#state = connection.prepare('SELECT created_ms, sealed_ms, newest_ms FROM segment').raw()
     this.bases = integerRows(
       connection.prepare('SELECT first, last_ms FROM base ORDER BY partition').raw().all(),
     ).map(([next = 0n, lastMs = 0n]) => ({ next, lastMs: Number(lastMs) }))
@@ -110,10 +110,11 @@ export class Segment {
   }
 
   state(): SegmentState {
-    const [[createdMs = 0n, sealedMs] = []] = integerRows(this.#state.all())
+    const [[createdMs = 0n, sealedMs, newestMs] = []] = integerRows(this.#state.all())
+    const isSealed = typeof sealedMs === 'bigint'
     return {
       createdMs: Number(createdMs),
-      sealedMs: typeof sealedMs === 'bigint' ? Number(sealedMs) : undefined,
+      sealed: isSealed ? { atMs: Number(sealedMs), newestMs: Number(newestMs) } : undefined,
     }
   }
 
@@ -161,8 +162,11 @@ export class Segment {
   }
 
   /** Closes the segment for good. Only inside `write`. */
-  seal(newestMs: number): void {
-    this.#connection.exec(`UPDATE segment SET sealed_ms = ${newestMs} WHERE sealed_ms IS NULL`)
+  seal(nowMs: number): void {
+    const newestMs = Math.max(...this.ends().map(({ lastMs }) => lastMs))
+    this.#connection.exec(
+      `UPDATE segment SET sealed_ms = ${nowMs}, newest_ms = ${newestMs} WHERE sealed_ms IS NULL`,
+    )
   }
 
   /** Messages of a partition from an offset on, some thousand at most, or `undefined` where there are none. */

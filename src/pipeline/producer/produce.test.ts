@@ -350,6 +350,14 @@ describe('produceLines(sink, lines, io)', () => {
     expect(sink.appends).toEqual([1, 1_000, 1_000, 500])
   })
 
+  it('sends large lines in small batches', async () => {
+    const sink = recordingSink()
+
+    await produceLines(sink, source(Array.from({ length: 5 }, () => Buffer.alloc(300_000))))
+
+    expect(sink.appends).toEqual([2, 2, 1])
+  })
+
   async function* source(lines: readonly Buffer[]): AsyncGenerator<readonly Buffer[]> {
     yield lines
   }

@@ -57,6 +57,8 @@ export interface EventsReport extends ProduceReport {
 }
 
 const batchMessages = 1_000
+/** So that a log takes a batch as one piece: what fails in the middle would be sent twice in part. */
+const batchBytes = 800_000
 const progressMs = 200
 const cycleMessages = 20_000
 
@@ -112,10 +114,8 @@ export async function produceLines(
   const sender = new Sender(sink, undefined, io)
   try {
     for await (const group of lines)
-      for (let from = 0; from < group.length; from += batchMessages)
-        await sender.send(
-          group.slice(from, from + batchMessages).map((value) => ({ key: keyOfLine(value), value })),
-        )
+      for (const batch of batchesOf(group))
+        await sender.send(batch.map((value) => ({ key: keyOfLine(value), value })))
   } catch (error) {
     if (!io.signal?.aborted || error !== io.signal.reason) throw error
     return { ...sender.report, end: 'stopped' }
@@ -148,6 +148,21 @@ function checkOptions({ plan, late = 0, duplicate = 0, malformed = 0 }: ProduceO
 
 function expectThat(isTrue: boolean, message: string): void {
   if (!isTrue) throw new LakeError('USAGE', message)
+}
+
+function* batchesOf(lines: readonly Uint8Array[]): Iterable<readonly Uint8Array[]> {
+  let batch: Uint8Array[] = []
+  let bytes = 0
+  for (const line of lines) {
+    if (batch.length >= batchMessages || (batch.length > 0 && bytes + line.length > batchBytes)) {
+      yield batch
+      batch = []
+      bytes = 0
+    }
+    batch.push(line)
+    bytes += line.length
+  }
+  if (batch.length > 0) yield batch
 }
 
 function* historyBatches(history: History, seed: number): Iterable<readonly Moment[]> {
