@@ -17,6 +17,9 @@ export interface Endpoint {
   readonly pid: number
 }
 
+/** What a server that ends itself says to a statement that it did not touch. */
+export const notBegun = 'The server is shutting down, the statement was not begun'
+
 export const endpointFile = (home: string): string => join(home, 'clickhouse.json')
 
 /** What the file says; undefined where there is none, or none that makes sense. */

@@ -1,6 +1,7 @@
 /** What the driver throws, in the words of the catalogue. */
 import { ClickHouseError } from '@clickhouse/client'
 import { LakeError, messageOf, systemCode } from '../base/errors.ts'
+import { notBegun } from './endpoint.ts'
 
 /** Codes of ClickHouse for "we do not know you": nothing was carried out. */
 const refusals: ReadonlySet<string> = new Set(['192', '193', '194', '291', '497', '516'])
@@ -24,13 +25,14 @@ const shuttingDown: ReadonlySet<string> = new Set(['210'])
 export function failureOf(thrown: unknown, operation: string, url: string): LakeError {
   if (thrown instanceof LakeError) return thrown
   const message = messageOf(thrown)
-  if (thrown instanceof ClickHouseError && !shuttingDown.has(thrown.code)) {
+  const isUntouched = message.includes(notBegun)
+  if (thrown instanceof ClickHouseError && !isUntouched && !shuttingDown.has(thrown.code)) {
     const details = { clickhouseCode: Number(thrown.code), clickhouseType: thrown.type ?? '', url }
     const code = refusals.has(thrown.code) ? 'CLICKHOUSE_REFUSED' : 'CLICKHOUSE_FAILED'
     const told = `${operation}: ${details.clickhouseType} (${thrown.code}): ${message.trim()}`
     return new LakeError(code, told, { details, cause: thrown })
   }
-  const ambiguous = !unsent.has(firstSystemCode(thrown))
+  const ambiguous = !isUntouched && !unsent.has(firstSystemCode(thrown))
   return new LakeError('CLICKHOUSE_UNAVAILABLE', `${operation}: no answer from ${url}: ${message}`, {
     details: { url, ambiguous },
     cause: thrown,

@@ -39,6 +39,9 @@ export interface Replaced {
 /** The settings of an INSERT that may touch any number of partitions. */
 export const anyPartitions = { max_partitions_per_insert_block: 0 } as const
 
+/** Each change is whole by itself; one statement for many only saves the way there and back. */
+const changesPerStatement = 50
+
 /**
  * @throws LakeError `CHECK_FAILED` when staging does not hold `expectedRows` or holds a partition that was not
  * announced; then the table is untouched.
@@ -67,15 +70,13 @@ export async function replacePartitions(clickhouse: ClickHouse, options: Replace
     }
     const emptied = held.filter((id) => announced.includes(id) && !ids.includes(id))
     const alter = `ALTER TABLE ${quoteTable(table)}`
-    for (const id of ids) {
-      const sql = `${alter} REPLACE PARTITION ID ${quoteLiteral(id)} FROM ${quoteTable(staging)}`
+    const changes = [
+      ...ids.map((id) => `REPLACE PARTITION ID ${quoteLiteral(id)} FROM ${quoteTable(staging)}`),
+      ...emptied.map((id) => `DROP PARTITION ID ${quoteLiteral(id)}`),
+    ]
+    for (let at = 0; at < changes.length; at += changesPerStatement) {
+      const sql = `${alter} ${changes.slice(at, at + changesPerStatement).join(', ')}`
       await clickhouse.command(sql, { signal, isRepeatable: true })
-    }
-    for (const id of emptied) {
-      await clickhouse.command(`${alter} DROP PARTITION ID ${quoteLiteral(id)}`, {
-        signal,
-        isRepeatable: true,
-      })
     }
     return { rows, replaced: ids, emptied }
   } finally {

@@ -32,8 +32,6 @@ export interface Answer {
 
 export interface Engine {
   readonly version: string
-  /** Statements that run or wait. */
-  readonly load: number
   /**
    * Waits for a seat, runs, and answers. Aborting ends the statement in the engine, frees its seat, and then
    * rejects.
@@ -107,7 +105,7 @@ const houseSettings: ReadonlyMap<string, string> = new Map([
 interface Seat {
   session: Session
   database: string
-  settings: Set<string>
+  settings: ReadonlyMap<string, string>
   params: Set<string>
   isSoiled: boolean
 }
@@ -138,7 +136,7 @@ export async function openEngine({
   const seat = (): Seat => ({
     session: openSession(),
     database: 'default',
-    settings: new Set(houseSettings.keys()),
+    settings: new Map(),
     params: new Set(),
     isSoiled: false,
   })
@@ -152,7 +150,6 @@ export async function openEngine({
   }
   const closing = new AbortController()
   const running = new Set<Promise<unknown>>()
-  let load = 0
 
   const takeSeat = (work: Work, signal: AbortSignal): Promise<Seat> => {
     const room = rooms[work.kind]
@@ -215,24 +212,16 @@ export async function openEngine({
   const run = async (work: Work, given: AbortSignal): Promise<Answer> => {
     const signal = AbortSignal.any([given, closing.signal])
     signal.throwIfAborted()
-    load++
+    const used = await takeSeat(work, signal)
     try {
-      const used = await takeSeat(work, signal)
-      try {
-        return await runSeated(work, used, signal)
-      } finally {
-        giveBack(work, used)
-      }
+      return await runSeated(work, used, signal)
     } finally {
-      load--
+      giveBack(work, used)
     }
   }
 
   return {
     version,
-    get load() {
-      return load
-    },
     run: (work, signal) => {
       const answer = run(work, signal)
       running.add(answer)
@@ -260,8 +249,10 @@ function holdsForeignParameter(used: Seat, work: Work): boolean {
 async function prepare(used: Seat, work: Work): Promise<void> {
   const wanted = new Map([...houseSettings, ...work.settings, ['log_comment', work.id]])
   const assignments = [
-    ...[...used.settings].filter((name) => !wanted.has(name)).map((name) => `${name} = DEFAULT`),
-    ...[...wanted].map(([name, value]) => `${name} = ${quoteLiteral(value)}`),
+    ...[...used.settings.keys()].filter((name) => !wanted.has(name)).map((name) => `${name} = DEFAULT`),
+    ...[...wanted]
+      .filter(([name, value]) => used.settings.get(name) !== value)
+      .map(([name, value]) => `${name} = ${quoteLiteral(value)}`),
     ...[...work.params].map(([name, value]) => `param_${name} = ${quoteLiteral(value)}`),
   ]
   try {
@@ -270,7 +261,7 @@ async function prepare(used: Seat, work: Work): Promise<void> {
       used.database = work.database
     }
     await used.session.queryAsync(`SET ${assignments.join(', ')}`)
-    used.settings = new Set(wanted.keys())
+    used.settings = wanted
     for (const name of work.params.keys()) used.params.add(name)
     if (wanted.has('readonly')) used.isSoiled = true
   } catch (error) {

@@ -26,8 +26,8 @@ export interface HttpOptions {
   /** Where the data of an insert, and an answer too large for memory, lie while they are in work. */
   readonly folder: string
   readonly logger: Logger
-  /** Called for each request that has proved who it is. */
-  readonly onUse: () => void
+  /** Called for each request that has proved who it is. Returns what to call when it is over. */
+  readonly onUse: () => () => void
 }
 
 /** What an answer may weigh in memory; one above it goes by way of a file. */
@@ -96,7 +96,7 @@ async function answer(
     throw new EngineError(1000, 'POCO_EXCEPTION', `Method ${request.method ?? ''} is not allowed`)
   }
   authenticate(request, url, username, password)
-  onUse()
+  response.once('close', onUse())
 
   const gone = new AbortController()
   response.once('close', () => {

@@ -10,8 +10,8 @@ import type { Server } from 'node:http'
 import { join, resolve } from 'node:path'
 import { LakeError, systemCode } from '../base/errors.ts'
 import type { Logger } from '../base/log.ts'
-import { type Endpoint, readEndpoint, writeEndpoint } from './endpoint.ts'
-import { openEngine } from './server.engine.ts'
+import { type Endpoint, notBegun, readEndpoint, writeEndpoint } from './endpoint.ts'
+import { EngineError, openEngine } from './server.engine.ts'
 import { createHttp } from './server.http.ts'
 
 export interface ServerOptions {
@@ -52,8 +52,15 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const username = 'default'
   const password = last?.password || randomBytes(24).toString('base64url')
   let lastUse = Date.now()
-  const onUse = (): void => {
-    lastUse = Date.now()
+  let inWork = 0
+  let isEnding = false
+  const onUse = (): (() => void) => {
+    if (isEnding) throw new EngineError(236, 'ABORTED', notBegun)
+    inWork++
+    return () => {
+      inWork--
+      lastUse = Date.now()
+    }
   }
   const server = createHttp({ engine, username, password, folder, logger: options.logger, onUse })
   const lastPort = Number(/:(?<port>\d+)\/?$/.exec(last?.url ?? '')?.groups?.['port'] ?? 0)
@@ -63,11 +70,12 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 
   let ended: Promise<void> | undefined
   const end = async (): Promise<void> => {
+    isEnding = true
     clearInterval(watch)
     const isClosed = new Promise((done) => server.close(done))
     server.closeIdleConnections()
     const deadline = Date.now() + graceMs
-    while (engine.load > 0 && Date.now() < deadline) await new Promise((done) => setTimeout(done, 20))
+    while (inWork > 0 && Date.now() < deadline) await new Promise((done) => setTimeout(done, 20))
     await engine.close()
     server.closeIdleConnections()
     const cut = setTimeout(() => server.closeAllConnections(), 500)
@@ -81,8 +89,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   })
   const watch = setInterval(
     () => {
-      if (engine.load > 0) onUse()
-      if (Date.now() - lastUse >= options.idleMs) reportIdle()
+      if (inWork === 0 && Date.now() - lastUse >= options.idleMs) reportIdle()
     },
     Math.min(1_000, Math.ceil(options.idleMs / 4)),
   )

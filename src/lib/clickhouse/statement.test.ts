@@ -10,6 +10,7 @@ describe('readStatement(sql)', () => {
     ['WITH x AS (SELECT 1) INSERT INTO t SELECT * FROM x', 'write'],
     ['create table t (a Int8) engine Memory', 'write'],
     ['INSERT INTO t SELECT * FROM s', 'write'],
+    ['SELECT insert, delete FROM t', 'read'],
     ['SET max_threads = 1', 'session'],
     ['use other', 'session'],
     ['create temporary table x (a Int8)', 'session'],
