@@ -78,12 +78,12 @@ describe('findOrStart(home)', () => {
 
 describe('the server', () => {
   it('ends itself when nobody has used it, not while a client is open, and its successor is found again', async () => {
-    const client = await openClickHouse({ home: home.path, idleMs: 1_000, ...patient })
+    const client = await openClickHouse({ home: home.path, idleMs: 800, ...patient })
     await client.command('CREATE TABLE kept (a UInt8) ENGINE = MergeTree ORDER BY a')
     await client.insert('kept', [{ a: 1 }])
     const before = await home.endpoint()
     const opened = Date.now()
-    await until(async () => Date.now() - opened > 1_800)
+    await until(async () => Date.now() - opened > 1_300)
     expect(await isAlive(before)).toBe(true)
 
     await client[Symbol.asyncDispose]()
@@ -117,7 +117,7 @@ describe('the server', () => {
   it('killed in the middle of inserts holds each of them whole or not at all, and its clients go on', async () => {
     await using client = await openClickHouse({ home: home.path, ...patient })
     await client.command('CREATE TABLE whole (batch UInt8, a UInt64) ENGINE = MergeTree ORDER BY a')
-    const rows = 400_000
+    const rows = 250_000
     const line = (batch: number): Buffer => Buffer.from(`{"batch":${batch},"a":${'7'.repeat(15)}}\n`)
     const insert = (batch: number): Promise<string> =>
       client

@@ -148,8 +148,8 @@ export async function openEngine({
     read: { size: readers, free: Array.from({ length: readers }, seat), waiting: [] },
     write: { size: writers, free: Array.from({ length: writers }, seat), waiting: [] },
   }
-  const closing = new AbortController()
-  const running = new Set<Promise<unknown>>()
+  const running = new Map<AbortController, Promise<unknown>>()
+  let isClosed = false
 
   const takeSeat = (work: Work, signal: AbortSignal): Promise<Seat> => {
     const room = rooms[work.kind]
@@ -209,8 +209,7 @@ export async function openEngine({
     }
   }
 
-  const run = async (work: Work, given: AbortSignal): Promise<Answer> => {
-    const signal = AbortSignal.any([given, closing.signal])
+  const run = async (work: Work, signal: AbortSignal): Promise<Answer> => {
     signal.throwIfAborted()
     const used = await takeSeat(work, signal)
     try {
@@ -222,21 +221,34 @@ export async function openEngine({
 
   return {
     version,
-    run: (work, signal) => {
-      const answer = run(work, signal)
-      running.add(answer)
-      const forget = (): boolean => running.delete(answer)
-      answer.then(forget, forget)
-      return answer
+    run: async (work, given) => {
+      if (isClosed) throw shutDown
+      // Not AbortSignal.any: on Node 20 the long-lived one would remember every request.
+      const own = new AbortController()
+      const onAbort = (): void => own.abort(given.reason)
+      if (given.aborted) onAbort()
+      given.addEventListener('abort', onAbort, { once: true })
+      const answer = run(work, own.signal)
+      running.set(own, answer)
+      try {
+        return await answer
+      } finally {
+        given.removeEventListener('abort', onAbort)
+        running.delete(own)
+      }
     },
     close: async () => {
-      closing.abort(new EngineError(210, 'NETWORK_ERROR', 'The server is shutting down'))
-      await Promise.allSettled(running)
+      isClosed = true
+      const answers = [...running.values()]
+      for (const own of running.keys()) own.abort(shutDown)
+      await Promise.allSettled(answers)
       for (const { session } of [...rooms.read.free, ...rooms.write.free]) session.close()
       control.close()
     },
   }
 }
+
+const shutDown = new EngineError(210, 'NETWORK_ERROR', 'The server is shutting down')
 
 /** A parameter cannot be unset: one that this request uses and did not give must not come from an earlier one. */
 function holdsForeignParameter(used: Seat, work: Work): boolean {
