@@ -37,7 +37,6 @@ export async function openSqlite(file: string, { clock }: SqliteOptions = {}): P
       try {
         mkdirSync(dirname(path), { recursive: true })
         database = new Database(path, { timeout: busyTimeoutMs })
-        database.defaultSafeIntegers(true)
         database.pragma('journal_mode = wal')
         database.pragma('synchronous = full')
         const db = new Kysely<Schema>({ dialect: new ImmediateDialect(database) })
@@ -60,7 +59,12 @@ export async function openSqlite(file: string, { clock }: SqliteOptions = {}): P
       }
     },
     // Many processes that start at once take turns at the tables.
-    { maxAttempts: 30, firstDelayMs: 25, maxDelayMs: 500 },
+    {
+      maxAttempts: 30,
+      firstDelayMs: 25,
+      maxDelayMs: 500,
+      isRetryable: (error) => isLakeError(error, 'RUNSTORE_UNAVAILABLE'),
+    },
   )
 }
 

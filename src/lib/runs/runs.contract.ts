@@ -225,6 +225,22 @@ export function describeRunStore(adapter: string, makeDatabase: () => Promise<Fr
       await expect(before.runEnded({ state: 'succeeded', endedMs: 3 })).rejects.toSatisfy(code('LEASE_LOST'))
     })
 
+    it('refuses what a process writes that slept past its lease, though nobody has taken it', async () => {
+      const clock = new ManualClock(1_000_000)
+      const store = await openStore({ clock, leaseTtlMs: 30_000 })
+      const lease = await leaseOf(store, 'd')
+      const sleeper = store.runs.recorder({ dag: 'd', trigger: 'manual', lease })
+      const id = await sleeper.runStarted({ nodes: ['a'], startedMs: 1 })
+      clock.advance(31_000)
+      await store.runs.closeOrphans()
+      await store.leases.renew(lease)
+
+      const late = sleeper.attemptStarted({ node: 'a', attempt: 1, startedMs: 2 })
+
+      await expect(late).rejects.toSatisfy(code('LEASE_LOST'))
+      expect((await store.runs.show(id)).state).toBe('abandoned')
+    })
+
     it('closes orphans, and leaves alone what a living process is at', async () => {
       const store = await openStore()
       const alive = store.runs.recorder({ dag: 'd', trigger: 'manual', lease: await leaseOf(store, 'alive') })

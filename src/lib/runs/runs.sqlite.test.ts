@@ -50,6 +50,20 @@ describe('openRunStore({ url: "sqlite:…" })', () => {
     await expect(openRunStore({ url: `sqlite:${file}` })).rejects.toThrow('got 99')
   })
 
+  it('refuses an integer that a number cannot hold rather than round it', async () => {
+    const file = join(dir, 'runs.db')
+    await using store = await openRunStore({ url: `sqlite:${file}` })
+    const outcome = await store.leases.acquire('batch')
+    if (outcome.kind !== 'acquired') throw new Error('the lease is held')
+    const recorder = store.runs.recorder({ dag: 'd', trigger: 'manual', lease: outcome.lease })
+    const id = await recorder.runStarted({ nodes: ['a'], startedMs: 1 })
+    const database = new Database(file)
+    database.exec('update attempts set rows_in = 9007199254740993')
+    database.close()
+
+    await expect(store.runs.show(id)).rejects.toThrow('safe integer')
+  })
+
   it('waits for a writer that holds the file for a while', async () => {
     const file = join(dir, 'runs.db')
     await using store = await openRunStore({ url: `sqlite:${file}` })
