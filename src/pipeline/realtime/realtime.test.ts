@@ -1,0 +1,188 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { LakeError } from '../../lib/base/errors.ts'
+import type { ClickHouse } from '../../lib/clickhouse/clickhouse.ts'
+import { openClickHouse } from '../../lib/clickhouse/client.ts'
+import { type Home, temporaryHome } from '../../lib/clickhouse/home.fixture.ts'
+import { type DuckDb, openDuckDb } from '../../lib/duckdb/duckdb.ts'
+import { createMemoryEventLog, type MemoryEventLog } from '../../lib/eventlog/eventlog.memory.ts'
+import { offset } from '../../lib/eventlog/eventlog.ts'
+import { realtimeTableNames } from '../serving-tables.ts'
+import { type RealtimeOptions, type RealtimeReport, runRealtime } from './realtime.ts'
+
+let duckdb: DuckDb
+let home: Home
+let clickhouse: ClickHouse
+beforeAll(async () => {
+  duckdb = await openDuckDb({ threads: 2 })
+  home = await temporaryHome()
+  clickhouse = await openClickHouse({ home: home.path })
+})
+afterAll(async () => {
+  await clickhouse[Symbol.asyncDispose]()
+  await home[Symbol.asyncDispose]()
+  duckdb[Symbol.dispose]()
+})
+
+let log: MemoryEventLog
+let logs = 0
+beforeEach(async () => {
+  log = createMemoryEventLog({ topic: 'user-events', clusterId: `log-${++logs}` })
+  for (const table of realtimeTableNames) {
+    await clickhouse.command(`TRUNCATE TABLE IF EXISTS realtime.${table}`)
+  }
+})
+
+const drain = (options: Partial<RealtimeOptions> = {}): Promise<RealtimeReport> =>
+  runRealtime({ log, clickhouse, duckdb, triggerMs: 1_000, maxRows: 200, drain: true, ...options })
+
+interface Sent {
+  readonly minute: number
+  readonly type: string
+  readonly source: string
+}
+
+const startMs = Date.parse('2026-11-20T10:00:00Z')
+
+/** Events whose times wander back by up to seven minutes, with rejects, invalid ones and duplicates among them. */
+function messages(count: number, seed: number): readonly (string | null)[] {
+  let state = seed
+  const random = (below: number): number => {
+    state = (state * 1_103_515_245 + 12_345) % 2_147_483_648
+    return state % below
+  }
+  return Array.from({ length: count }, (_, n) => {
+    if (n % 17 === 3) return n % 2 ? null : '{"torn":'
+    const backMs = random(5) === 0 ? random(7 * 60_000) : 0
+    return JSON.stringify({
+      event_id: `e${n}`,
+      user_id: n % 19 === 5 ? -1 : 1 + random(9),
+      event_type: ['login', 'click', 'purchase', 'logout'][random(4)],
+      page: '/p',
+      timestamp: new Date(startMs + n * 1_000 - backMs).toISOString(),
+      source: ['web', 'mobile'][random(2)],
+    })
+  })
+}
+
+async function send(values: readonly (string | null)[]): Promise<void> {
+  await log.append(
+    values.map((value, n) => ({
+      key: Buffer.from(`user-${n % 9}`),
+      value: value === null ? null : Buffer.from(value),
+    })),
+  )
+}
+
+/** What the definition says, read off the log message by message. */
+async function replay(): Promise<{ onTime: readonly Sent[]; late: readonly Sent[] }> {
+  const [onTime, late]: [Sent[], Sent[]] = [[], []]
+  for (const { partition, end } of await log.partitions()) {
+    let newestMs = Number.NEGATIVE_INFINITY
+    for (let at = 0n; at < end; at++) {
+      const value = (await log.readAt(partition, offset(at)))?.value
+      if (value === null || value === undefined || !String(value).endsWith('}')) continue
+      const event = JSON.parse(Buffer.from(value).toString()) as Record<string, string>
+      if (Number(event['user_id']) <= 0) continue
+      const timeMs = Date.parse(String(event['timestamp']))
+      const minute = Math.floor(timeMs / 60_000) * 60
+      const sent = { minute, type: String(event['event_type']), source: String(event['source']) }
+      if ((minute + 60) * 1000 <= newestMs - 120_000) late.push(sent)
+      else onTime.push(sent)
+      newestMs = Math.max(newestMs, timeMs)
+    }
+  }
+  return { onTime, late }
+}
+
+function tally(events: readonly Sent[], keyOf: (event: Sent) => string): Readonly<Record<string, number>> {
+  const counts: Record<string, number> = {}
+  for (const event of events) counts[keyOf(event)] = (counts[keyOf(event)] ?? 0) + 1
+  return counts
+}
+
+async function sums(table: string, key: string, measure: string): Promise<Readonly<Record<string, number>>> {
+  const rows = await clickhouse.query<{ k: string; n: number }>(
+    `SELECT ${key} AS k, sum(${measure}) AS n FROM realtime.${table} GROUP BY k HAVING n > 0`,
+  )
+  return Object.fromEntries(rows.map(({ k, n }) => [k, n]))
+}
+
+async function expectRight(): Promise<void> {
+  const { onTime, late } = await replay()
+  const start = 'toString(toUnixTimestamp(window_start))'
+  const typeKey = `concat(${start}, ' ', event_type)`
+  expect(await sums('events_per_minute', typeKey, 'event_count')).toEqual(
+    tally(onTime, ({ minute, type }) => `${minute} ${type}`),
+  )
+  expect(await sums('late_events', typeKey, 'event_count')).toEqual(
+    tally(late, ({ minute, type }) => `${minute} ${type}`),
+  )
+  expect(await sums('logins_per_source', `concat(${start}, ' ', source)`, 'login_count')).toEqual(
+    tally(
+      onTime.filter(({ type }) => type === 'login'),
+      ({ minute, source }) => `${minute} ${source}`,
+    ),
+  )
+  expect(await sums('purchases_per_minute', start, 'purchase_count')).toEqual(
+    tally(
+      onTime.filter(({ type }) => type === 'purchase'),
+      ({ minute }) => String(minute),
+    ),
+  )
+}
+
+describe('runRealtime(options)', () => {
+  it('counts each valid event once, on time or late, as a replay of the log says', async () => {
+    await send(messages(900, 1))
+
+    const report = await drain()
+
+    const { onTime, late } = await replay()
+    expect(late.length).toBeGreaterThan(20)
+    expect(report).toMatchObject({ messages: 900, events: onTime.length, late: late.length })
+    await expectRight()
+  })
+
+  it('says the same whatever the batches, over restarts', async () => {
+    const all = messages(600, 2)
+    for (let from = 0; from < all.length; from += 150) {
+      await send(all.slice(from, from + 150))
+      await drain({ maxRows: 40 + from })
+    }
+
+    await expectRight()
+    expect(await drain()).toMatchObject({ messages: 0, batches: 0 })
+  })
+
+  it('loses and doubles nothing when answers are lost and inserts fail between any two tables', async () => {
+    await send(messages(400, 3))
+    let inserts = 0
+    const unreliable: ClickHouse = Object.assign(Object.create(clickhouse) as ClickHouse, {
+      insert: async (...args: Parameters<ClickHouse['insert']>) => {
+        inserts += 1
+        if (inserts % 7 === 2) throw new LakeError('CLICKHOUSE_UNAVAILABLE', 'never arrived')
+        await clickhouse.insert(...args)
+        if (inserts % 5 === 0) {
+          throw new LakeError('CLICKHOUSE_UNAVAILABLE', 'answer lost', { details: { ambiguous: true } })
+        }
+      },
+    })
+
+    await drain({
+      maxRows: 100,
+      clickhouse: unreliable,
+      clock: { now: () => Date.now(), sleep: () => Promise.resolve() },
+    })
+
+    expect(inserts).toBeGreaterThan(20)
+    await expectRight()
+  })
+
+  it('lets two run at once on the same messages', async () => {
+    await send(messages(500, 4))
+
+    await Promise.all([drain({ maxRows: 90 }), drain({ maxRows: 140 })])
+
+    await expectRight()
+  })
+})

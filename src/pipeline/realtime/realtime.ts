@@ -1,0 +1,75 @@
+/** The speed layer: event log → one-minute windows in ClickHouse, within seconds. */
+import { type Clock, systemClock } from '../../lib/base/clock.ts'
+import type { IoOptions } from '../../lib/base/io.ts'
+import { type Logger, silentLogger } from '../../lib/base/log.ts'
+import type { ClickHouse } from '../../lib/clickhouse/clickhouse.ts'
+import type { DuckDb } from '../../lib/duckdb/duckdb.ts'
+import type { EventLog } from '../../lib/eventlog/eventlog.ts'
+import { ensureServingSchema } from '../serving-schema.ts'
+import { runStreamStage } from '../stream-stage.ts'
+import { SpeedLayer } from './speed-layer.ts'
+
+export interface RealtimeOptions {
+  readonly log: EventLog
+  readonly clickhouse: ClickHouse
+  readonly duckdb: DuckDb
+  /** Longest time that a message waits for its insert. */
+  readonly triggerMs: number
+  readonly maxRows?: number
+  /** Count up to the end that the log has now, then return. */
+  readonly drain?: boolean
+  readonly clock?: Clock
+  readonly logger?: Logger
+  readonly onProgress?: (progress: RealtimeReport) => void
+}
+
+export interface RealtimeReport {
+  readonly messages: number
+  /** Valid events on time. */
+  readonly events: number
+  readonly late: number
+  readonly batches: number
+}
+
+export const realtimeGroup = 'lakeshore-realtime'
+
+const defaultMaxRows = 50_000
+
+/**
+ * Runs until aborted, and then returns what was done.
+ *
+ * @throws LakeError `EVENTLOG_GAP`, `EVENTLOG_RESET` and whatever else does not pass by itself.
+ */
+export async function runRealtime(
+  options: RealtimeOptions,
+  { signal }: IoOptions = {},
+): Promise<RealtimeReport> {
+  const { log, clickhouse, duckdb, drain = false, clock = systemClock, logger = silentLogger } = options
+  const report = { messages: 0, events: 0, late: 0, batches: 0 }
+  await ensureServingSchema(clickhouse, { signal })
+  const logId = `${await log.clusterId({ signal })}/${log.topic}`
+  const sink = new SpeedLayer({ clickhouse, duckdb, clock, logId })
+  await sink.refresh({ signal })
+  await runStreamStage(
+    {
+      name: 'realtime',
+      group: realtimeGroup,
+      log,
+      sink,
+      triggerMs: options.triggerMs,
+      maxRows: options.maxRows ?? defaultMaxRows,
+      drain,
+      clock,
+      logger,
+      onWritten: ({ messages, events, late }) => {
+        report.messages += messages
+        report.events += events
+        report.late += late
+        report.batches += 1
+        options.onProgress?.({ ...report })
+      },
+    },
+    { signal },
+  )
+  return report
+}

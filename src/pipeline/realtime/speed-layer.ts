@@ -1,0 +1,251 @@
+/**
+ * ClickHouse's `realtime.*` as a sink: deltas a micro-batch, so that a plain SUM is right at any time.
+ *
+ * Every row says which offsets of its partition it covers, so rows and position are one atomic part, and each
+ * table knows by itself where it stands. After a crash tables may be apart by a batch: reading goes on at the
+ * least of them, and each leaves out what it has. A table that counted nothing in a batch gets a row of 0.
+ *
+ * Two writers of the same offsets are told apart by the insert's token, which names the first offset: the
+ * second insert is dropped by ClickHouse, and reading back shows it.
+ */
+import type { Clock } from '../../lib/base/clock.ts'
+import { isLakeError } from '../../lib/base/errors.ts'
+import type { IoOptions } from '../../lib/base/io.ts'
+import type { ClickHouse } from '../../lib/clickhouse/clickhouse.ts'
+import type { DuckDb, DuckDbSession } from '../../lib/duckdb/duckdb.ts'
+import type { Row } from '../../lib/duckdb/values.ts'
+import { type Message, type Offset, offset } from '../../lib/eventlog/eventlog.ts'
+import type { MicroBatch } from '../../lib/stream/micro-batch.ts'
+import { createMessagesTable } from '../messages.ts'
+import { type RealtimeTable, realtimeTableNames } from '../serving-tables.ts'
+import type { StreamSink, WriteOutcome } from '../stream-stage.ts'
+import { aggregates, countsOf, windowedEvents, windowSeconds } from './windows.ts'
+
+export interface SpeedLayerOptions {
+  readonly clickhouse: ClickHouse
+  readonly duckdb: DuckDb
+  readonly clock: Clock
+  /** Which log the offsets are of: a topic that was made anew is another log. */
+  readonly logId: string
+}
+
+export interface Counted {
+  /** Valid events on time. */
+  readonly events: number
+  readonly late: number
+  readonly messages: number
+}
+
+interface Position {
+  readonly next: bigint
+  /** As ClickHouse writes it, in UTC. */
+  readonly newestEventTime: string
+}
+
+/** The rows that one table gets for one partition: one insert, one part. */
+interface InsertPlace {
+  readonly table: RealtimeTable
+  readonly partition: number
+  readonly from: bigint
+  readonly next: bigint
+  readonly newestEventTime: string
+}
+
+interface PlannedInsert extends InsertPlace {
+  readonly rows: readonly object[]
+}
+
+/** Stands for "no event read yet": no window can end before it. */
+const noEventTime = '1970-01-01 00:00:00.000000'
+/** How often an insert is tried that ClickHouse neither holds nor lets in: its token outlived its rows. */
+const insertAttempts = 5
+
+export class SpeedLayer implements StreamSink<Counted> {
+  readonly #options: SpeedLayerOptions
+  #positions = new Map<RealtimeTable, Map<number, Position>>()
+
+  constructor(options: SpeedLayerOptions) {
+    this.#options = options
+  }
+
+  async refresh({ signal }: IoOptions = {}): Promise<void> {
+    const positions = new Map<RealtimeTable, Map<number, Position>>()
+    for (const table of realtimeTableNames) {
+      const rows = await this.#options.clickhouse.query<{ p: number; next: number | bigint; newest: string }>(
+        `SELECT kafka_partition AS p, max(offset_to) AS next, toString(argMax(newest_event_time, offset_to)) AS newest
+         FROM realtime.${table} WHERE log_id = {log:String} GROUP BY p`,
+        { params: { log: this.#options.logId }, signal },
+      )
+      positions.set(
+        table,
+        new Map(rows.map(({ p, next, newest }) => [p, { next: BigInt(next), newestEventTime: newest }])),
+      )
+    }
+    this.#positions = positions
+  }
+
+  /** The least of the tables' positions, for they may be apart. */
+  next(partition: number): Offset | undefined {
+    const position = this.#least(partition)
+    return position === undefined ? undefined : offset(position.next)
+  }
+
+  #least(partition: number): Position | undefined {
+    let least: Position | undefined
+    for (const table of realtimeTableNames) {
+      const position = this.#positions.get(table)?.get(partition)
+      if (position === undefined) return undefined
+      if (least === undefined || position.next < least.next) least = position
+    }
+    return least
+  }
+
+  async write(batch: MicroBatch<Message>): Promise<WriteOutcome<Counted>> {
+    using session = await this.#options.duckdb.connect()
+    await createMessagesTable(session, 'messages', batch.messages)
+    const partitions = [...batch.next.keys()]
+    await session.run(
+      `create or replace temporary table watermarks as ${this.#watermarks(partitions)};
+       create or replace temporary table events as ${windowedEvents('messages', 'watermarks')}`,
+    )
+    const newest = await this.#newestEventTimes(session)
+    const totals = await session.row(
+      'select count(*) filter (not is_late) as events, count(*) filter (is_late) as late from events',
+    )
+    const inserts = await this.#planInserts(session, batch, newest)
+    // Side by side: each table and partition has a position of its own. All are waited for, so that none is
+    // still under way when reading goes on after a failure.
+    const running = inserts.map((insert) => this.#insert(insert))
+    await Promise.allSettled(running)
+    const reason = (await Promise.all(running)).find((outcome) => outcome !== undefined)
+    if (reason !== undefined) return { kind: 'superseded', reason }
+    for (const { table, partition, next, newestEventTime } of inserts) {
+      const positions = this.#positions.get(table) ?? new Map<number, Position>()
+      positions.set(partition, { next, newestEventTime })
+      this.#positions.set(table, positions)
+    }
+    return {
+      kind: 'written',
+      written: {
+        events: Number(totals['events']),
+        late: Number(totals['late']),
+        messages: batch.messages.length,
+      },
+    }
+  }
+
+  async #planInserts(
+    session: DuckDbSession,
+    batch: MicroBatch<Message>,
+    newest: ReadonlyMap<number, string>,
+  ): Promise<readonly PlannedInsert[]> {
+    const zeros = await this.#placeOfZero(session, batch)
+    const inserts: PlannedInsert[] = []
+    for (const table of realtimeTableNames) {
+      const starts = [...batch.next].map(([partition]) => ({
+        partition,
+        from: this.#positions.get(table)?.get(partition)?.next ?? firstOffset(batch, partition),
+      }))
+      const values = starts.map(({ partition, from }) => `(${partition}, ${from})`).join(', ')
+      const counts = await session.rows(
+        countsOf(table, 'events', `(select * from (values ${values}) as v(kafka_partition, offset_from))`),
+      )
+      for (const { partition, from } of starts) {
+        const next = batch.next.get(partition) ?? from
+        if (from >= next) continue
+        const newestEventTime = newest.get(partition) ?? noEventTime
+        const at = { table, partition, from, next, newestEventTime }
+        const counted = counts.filter((row) => Number(row['kafka_partition']) === partition)
+        const rows = counted.length > 0 ? counted : [{ ...zeros.get(partition), n: 0n }]
+        inserts.push({ ...at, rows: rows.map((row) => this.#row(row, at)) })
+      }
+    }
+    return inserts
+  }
+
+  /** @returns why another writer was first, or `undefined` when our rows are there. */
+  async #insert({ table, partition, from, next, rows }: PlannedInsert): Promise<string | undefined> {
+    const { clickhouse, logId } = this.#options
+    for (let attempt = 1; ; attempt++) {
+      // A token may outlive its rows when the server dies in between: a later attempt needs another one.
+      const salt = attempt === 1 ? '' : `#${attempt}`
+      try {
+        await clickhouse.insert(`realtime.${table}`, rows, {
+          token: `${logId}/${partition}/${from}${salt}`,
+          settings: { insert_deduplicate: 1, async_insert: 0 },
+        })
+      } catch (error) {
+        if (!isLakeError(error, 'CLICKHOUSE_UNAVAILABLE') || error.details['ambiguous'] !== true) throw error
+      }
+      const [found] = await clickhouse.query<{ ours: number; furthest: number | bigint }>(
+        `SELECT countIf(offset_from = {from:Int64} AND offset_to = {next:Int64}) AS ours, max(offset_to) AS furthest
+         FROM realtime.${table} WHERE log_id = {log:String} AND kafka_partition = {p:Int32} AND offset_to > {from:Int64}`,
+        { params: { log: logId, p: partition, from, next } },
+      )
+      if (found !== undefined && found.ours > 0) return undefined
+      if (found !== undefined && BigInt(found.furthest) > from) {
+        return `partition ${partition} of ${table} was counted up to ${found.furthest}`
+      }
+      if (attempt >= insertAttempts)
+        return `partition ${partition} of ${table} could not be inserted at ${from}`
+    }
+  }
+
+  #row(counted: Row, { table, ...at }: InsertPlace): object {
+    const { dimension, measure } = aggregates[table]
+    const windowStart = Number(counted['window_start'] ?? 0)
+    return {
+      window_start: windowStart,
+      window_end: windowStart + windowSeconds,
+      ...(dimension !== undefined && {
+        [dimension]: String(counted['dimension'] ?? counted[dimension] ?? ''),
+      }),
+      [measure]: Number(counted['n']),
+      log_id: this.#options.logId,
+      kafka_partition: at.partition,
+      offset_from: at.from,
+      offset_to: at.next,
+      newest_event_time: at.newestEventTime,
+      inserted_at: (this.#options.clock.now() / 1000).toFixed(6),
+    }
+  }
+
+  #watermarks(partitions: readonly number[]): string {
+    const rows = partitions.map(
+      (partition) =>
+        `(${partition}, timestamptz '${this.#least(partition)?.newestEventTime ?? noEventTime}+00')`,
+    )
+    return `select * from (values ${rows.join(', ')}) as v(kafka_partition, newest_event_time)`
+  }
+
+  /** The newest event time of each partition, this batch included. */
+  async #newestEventTimes(session: DuckDbSession): Promise<ReadonlyMap<number, string>> {
+    const rows = await session.rows(
+      `select w.kafka_partition as p,
+         strftime(greatest(w.newest_event_time, max(e."timestamp")), '%Y-%m-%d %H:%M:%S.%f') as newest
+       from watermarks as w left join events as e on e.kafka_partition = w.kafka_partition
+       group by w.kafka_partition, w.newest_event_time`,
+    )
+    return new Map(rows.map((row) => [Number(row['p']), String(row['newest'])]))
+  }
+
+  /** Where a row of 0 goes: to the window of the partition's newest event, or of its last message. */
+  async #placeOfZero(session: DuckDbSession, batch: MicroBatch<Message>): Promise<ReadonlyMap<number, Row>> {
+    const rows = await session.rows(
+      `select kafka_partition, epoch(max(window_start))::bigint as window_start,
+         arg_max(event_type, kafka_offset) as event_type, arg_max(source, kafka_offset) as source
+       from events group by kafka_partition`,
+    )
+    const places = new Map<number, Row>(rows.map((row) => [Number(row['kafka_partition']), row]))
+    for (const { partition, timestampMs } of batch.messages) {
+      if (places.has(partition)) continue
+      const windowStart = Math.floor(timestampMs / 1000 / windowSeconds) * windowSeconds
+      places.set(partition, { window_start: windowStart, event_type: '', source: '' })
+    }
+    return places
+  }
+}
+
+function firstOffset(batch: MicroBatch<Message>, partition: number): bigint {
+  return batch.messages.find((message) => message.partition === partition)?.offset ?? 0n
+}

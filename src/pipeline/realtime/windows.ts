@@ -1,0 +1,67 @@
+/**
+ * One-minute windows over a micro-batch, as SQL for DuckDB.
+ *
+ * An event is *late* when its window ended two minutes or more before the newest event time already read from
+ * its partition. That is a pure function of the log: a replay, cut in whatever batches, says the same of each
+ * event. Only valid events count, and only they move the watermark; duplicates do both.
+ */
+import { isValid, parsedMessages } from '../event-rules.ts'
+import type { RealtimeTable } from '../serving-tables.ts'
+
+export const windowSeconds = 60
+export const watermarkSeconds = 120
+
+/**
+ * A SELECT of the valid events in `messages` with `window_start` and `is_late`.
+ *
+ * @param watermarks A relation (`kafka_partition`, `newest_event_time`): what was read before this batch.
+ */
+export function windowedEvents(messages: string, watermarks: string): string {
+  return `
+select event.kafka_partition, event.kafka_offset, event_type, source, "timestamp",
+  time_bucket(interval '${windowSeconds} seconds', "timestamp") as window_start,
+  coalesce(
+    time_bucket(interval '${windowSeconds} seconds', "timestamp") + interval '${windowSeconds} seconds'
+      <= greatest(
+           watermark.newest_event_time,
+           max("timestamp") over (
+             partition by event.kafka_partition order by event.kafka_offset
+             rows between unbounded preceding and 1 preceding))
+         - interval '${watermarkSeconds} seconds',
+    false) as is_late
+from (select * from (${parsedMessages(messages)}) where is_event and ${isValid}) as event
+left join ${watermarks} as watermark on watermark.kafka_partition = event.kafka_partition`
+}
+
+interface Aggregate {
+  readonly dimension: 'event_type' | 'source' | undefined
+  readonly measure: string
+  readonly where: string
+}
+
+/** What each table of the speed layer counts. */
+export const aggregates: Readonly<Record<RealtimeTable, Aggregate>> = {
+  events_per_minute: { dimension: 'event_type', measure: 'event_count', where: 'not is_late' },
+  logins_per_source: {
+    dimension: 'source',
+    measure: 'login_count',
+    where: `not is_late and event_type = 'login'`,
+  },
+  purchases_per_minute: {
+    dimension: undefined,
+    measure: 'purchase_count',
+    where: `not is_late and event_type = 'purchase'`,
+  },
+  late_events: { dimension: 'event_type', measure: 'event_count', where: 'is_late' },
+}
+
+/** A SELECT of the counts of one table over `events`, leaving out offsets below each partition's `from`. */
+export function countsOf(table: RealtimeTable, events: string, starts: string): string {
+  const { dimension, where } = aggregates[table]
+  const columns = dimension === undefined ? '' : `, ${dimension} as dimension`
+  return `
+select event.kafka_partition as kafka_partition, epoch(window_start)::bigint as window_start${columns}, count(*) as n
+from ${events} as event join ${starts} as start on start.kafka_partition = event.kafka_partition
+where kafka_offset >= start.offset_from and ${where}
+group by all order by all`
+}

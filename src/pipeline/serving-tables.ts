@@ -1,0 +1,187 @@
+/**
+ * Every table and view of the platform in ClickHouse. All times are UTC.
+ *
+ * `realtime.*` is appended and read with SUM; each row also says which offsets of which partition it covers.
+ * `gold.*` mirrors gold in Delta and changes by whole days. `serving.*` changes by whole loads: each load has
+ * its own rows, and one row of `serving.loads` switches all views to it at once.
+ */
+import type { ColumnDeclaration, TableDeclaration } from '../lib/clickhouse/ddl.ts'
+
+const column = (name: string, type: string): ColumnDeclaration => ({ name, type })
+
+const second = "DateTime('UTC')"
+const micro = "DateTime64(6, 'UTC')"
+const window = [column('window_start', second), column('window_end', second)]
+
+/** Where a row of the speed layer comes from; `newest_event_time` is that of its partition up to `offset_to`. */
+const place = [
+  column('log_id', 'LowCardinality(String)'),
+  column('kafka_partition', 'Int32'),
+  column('offset_from', 'Int64'),
+  column('offset_to', 'Int64'),
+  column('newest_event_time', micro),
+  column('inserted_at', micro),
+]
+
+/** Inserts of one table whose tokens are remembered: hours of them, at one every two seconds and partition. */
+const deduplicationWindow = 10_000
+
+function realtimeTable(
+  name: string,
+  dimensions: readonly ColumnDeclaration[],
+  measure: string,
+): TableDeclaration {
+  return {
+    name: `realtime.${name}`,
+    columns: [...window, ...dimensions, column(measure, 'UInt64'), ...place],
+    engine: { kind: 'MergeTree' },
+    // Not partitioned, and no TTL: an insert is then one part, and its offsets never go before its rows.
+    orderBy: ['window_start', ...dimensions.map(({ name: dimension }) => dimension), 'kafka_partition'],
+    settings: { non_replicated_deduplication_window: deduplicationWindow },
+  }
+}
+
+const eventType = column('event_type', 'LowCardinality(String)')
+const source = column('source', 'LowCardinality(String)')
+const day = column('event_date', 'Date')
+
+export const realtimeTables = {
+  events_per_minute: realtimeTable('events_per_minute', [eventType], 'event_count'),
+  logins_per_source: realtimeTable('logins_per_source', [source], 'login_count'),
+  purchases_per_minute: realtimeTable('purchases_per_minute', [], 'purchase_count'),
+  late_events: realtimeTable('late_events', [eventType], 'event_count'),
+} as const
+
+export type RealtimeTable = keyof typeof realtimeTables
+
+export const realtimeTableNames = Object.keys(realtimeTables) as readonly RealtimeTable[]
+
+const goldColumns = {
+  daily_active_users: [day, column('dau_count', 'Int64')],
+  conversion_rate_daily: [
+    day,
+    column('conversion_rate', 'Float64'),
+    column('total_purchases', 'Int64'),
+    column('dau_count', 'Int64'),
+  ],
+  events_per_source_daily: [day, source, column('event_count', 'Int64')],
+  purchases_per_page_daily: [day, column('page', 'String'), column('purchase_count', 'Int64')],
+} as const
+
+export type GoldTable = keyof typeof goldColumns
+
+export const goldTableNames = Object.keys(goldColumns) as readonly GoldTable[]
+
+const goldKeys: Readonly<Record<GoldTable, readonly string[]>> = {
+  daily_active_users: ['event_date'],
+  conversion_rate_daily: ['event_date'],
+  events_per_source_daily: ['event_date', 'source'],
+  purchases_per_page_daily: ['event_date', 'page'],
+}
+
+/** Columns of a gold table, as in Delta. */
+export function goldColumnsOf(table: GoldTable): readonly string[] {
+  return goldColumns[table].map(({ name }) => name)
+}
+
+/** Columns that name one row of a gold table. */
+export function goldKeyOf(table: GoldTable): readonly string[] {
+  return goldKeys[table]
+}
+
+function goldTable(name: GoldTable): TableDeclaration {
+  return {
+    name: `gold.${name}`,
+    columns: [...goldColumns[name], column('updated_at', second)],
+    engine: { kind: 'ReplacingMergeTree', version: 'updated_at' },
+    orderBy: goldKeys[name],
+    // Replaced by whole months, so that a month's days change together and years of days stay few partitions.
+    partitionBy: 'toYYYYMM(event_date)',
+  }
+}
+
+export const goldTables = Object.fromEntries(
+  goldTableNames.map((name) => [name, goldTable(name)]),
+) as Readonly<Record<GoldTable, TableDeclaration>>
+
+/** The rows of every load of a gold table; a view shows those of the current load. */
+function loadedTable(name: GoldTable): TableDeclaration {
+  return {
+    name: `serving.${name}_loads`,
+    columns: [column('load_id', 'UInt64'), ...goldColumns[name]],
+    engine: { kind: 'MergeTree' },
+    orderBy: goldKeys[name],
+    partitionBy: 'load_id',
+  }
+}
+
+export const loadedTables = Object.fromEntries(
+  goldTableNames.map((name) => [name, loadedTable(name)]),
+) as Readonly<Record<GoldTable, TableDeclaration>>
+
+/** One row a load; the row with the greatest `load_id` is what serving shows. */
+export const loadsTable: TableDeclaration = {
+  name: 'serving.loads',
+  columns: [
+    column('load_id', 'UInt64'),
+    // The first UTC day that was not closed at the batch's pinned version: realtime answers from it on.
+    column('boundary', 'Date'),
+    // Delta version of each gold table, and of bronze: `{"bronze/events": 12}`.
+    column('versions', 'String'),
+    column('run_id', 'String'),
+    column('loaded_at', micro),
+  ],
+  engine: { kind: 'MergeTree' },
+  orderBy: ['load_id'],
+}
+
+const currentLoad = '(SELECT max(load_id) FROM serving.loads)'
+const boundary = '(SELECT argMax(boundary, load_id) FROM serving.loads)'
+
+export interface ViewDeclaration {
+  readonly name: string
+  readonly select: string
+}
+
+function goldView(name: GoldTable): ViewDeclaration {
+  return {
+    name: `serving.${name}`,
+    select: `SELECT ${goldColumnsOf(name).join(', ')}, toBool(event_date >= ${boundary}) AS provisional
+FROM serving.${name}_loads WHERE load_id = ${currentLoad}`,
+  }
+}
+
+/** Before the boundary gold counts, from it on realtime does: cut at the stored day, never by the clock. */
+function joinedView(
+  name: string,
+  measure: string,
+  gold: { readonly table: GoldTable; readonly sum: string },
+  realtime: { readonly table: RealtimeTable; readonly sum: string },
+): ViewDeclaration {
+  return {
+    name: `serving.${name}`,
+    select: `SELECT event_date, toInt64(sum(${gold.sum})) AS ${measure}, false AS provisional
+FROM serving.${gold.table}_loads WHERE load_id = ${currentLoad} AND event_date < ${boundary}
+GROUP BY event_date
+UNION ALL
+SELECT toDate(window_start, 'UTC') AS event_date, toInt64(sum(${realtime.sum})) AS ${measure}, true AS provisional
+FROM realtime.${realtime.table} WHERE toDate(window_start, 'UTC') >= ${boundary}
+GROUP BY event_date HAVING ${measure} > 0`,
+  }
+}
+
+export const servingViews: readonly ViewDeclaration[] = [
+  ...goldTableNames.map(goldView),
+  joinedView(
+    'events_per_day',
+    'event_count',
+    { table: 'events_per_source_daily', sum: 'event_count' },
+    { table: 'events_per_minute', sum: 'event_count' },
+  ),
+  joinedView(
+    'purchases_per_day',
+    'purchase_count',
+    { table: 'purchases_per_page_daily', sum: 'purchase_count' },
+    { table: 'purchases_per_minute', sum: 'purchase_count' },
+  ),
+]
