@@ -14,8 +14,25 @@ interface LockEntry {
 }
 
 const platforms = ['darwin', 'linux', 'win32', 'freebsd', 'openbsd', 'netbsd', 'sunos', 'android', 'aix']
-const processors = ['x64', 'arm64', 'arm', 'ia32', 'ppc64', 's390x', 'riscv64', 'loong64', 'mips64el', 'wasm32']
-const libraries = { gnu: 'glibc', glibc: 'glibc', gnueabihf: 'glibc', musl: 'musl', musleabihf: 'musl' } as const
+const processors = [
+  'x64',
+  'arm64',
+  'arm',
+  'ia32',
+  'ppc64',
+  's390x',
+  'riscv64',
+  'loong64',
+  'mips64el',
+  'wasm32',
+]
+const libraries = {
+  gnu: 'glibc',
+  glibc: 'glibc',
+  gnueabihf: 'glibc',
+  musl: 'musl',
+  musleabihf: 'musl',
+} as const
 
 /** `@chdb/lib-linux-arm64-gnu` → what npm needs to know to leave it alone on other platforms. */
 function platformOf(name: string): Pick<LockEntry, 'os' | 'cpu' | 'libc'> {

@@ -1,0 +1,34 @@
+/**
+ * Port: a SELECT over pinned table versions → Parquet files that nobody sees yet.
+ *
+ * The engine computes and writes below the table's root; checks and the commit are the library's, so that
+ * publication is the same whatever the engine.
+ */
+import type { IoOptions } from '../base/io.ts'
+import type { AddFile } from '../delta/actions.ts'
+import type { Snapshot } from '../delta/snapshot.ts'
+import type { DeltaTable, StagedFiles } from '../delta/table.ts'
+
+export interface ComputeInput {
+  /** The SELECT knows the input by this name. */
+  readonly name: string
+  readonly table: DeltaTable
+  readonly snapshot: Snapshot
+  /** A part of the snapshot's files; all of them without it. */
+  readonly files?: readonly AddFile[]
+}
+
+export interface ComputeRequest {
+  readonly inputs: readonly ComputeInput[]
+  /** In the dialect that DuckDB and Spark share. Its columns are those of the target, by name. */
+  readonly select: string
+  readonly target: DeltaTable
+  readonly targetSnapshot: Snapshot
+}
+
+export interface Compute {
+  /** For messages: `duckdb`. */
+  readonly engine: string
+  /** @throws LakeError `SQL_INVALID`, `SCHEMA_MISMATCH`, `DISK_FULL`; then nothing is left behind that anyone sees. */
+  stage(request: ComputeRequest, options?: IoOptions): Promise<StagedFiles>
+}

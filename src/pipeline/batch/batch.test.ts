@@ -1,0 +1,258 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { LakeError } from '../../lib/base/errors.ts'
+import { silentLogger } from '../../lib/base/log.ts'
+import type { ClickHouse } from '../../lib/clickhouse/clickhouse.ts'
+import { openClickHouse } from '../../lib/clickhouse/client.ts'
+import { type Home, temporaryHome } from '../../lib/clickhouse/home.fixture.ts'
+import { createDuckDbCompute } from '../../lib/compute/compute.duckdb.ts'
+import { MemoryRecorder } from '../../lib/dag/recorder.memory.ts'
+import { DeltaTable } from '../../lib/delta/table.ts'
+import { type DuckDb, openDuckDb } from '../../lib/duckdb/duckdb.ts'
+import type { Row } from '../../lib/duckdb/values.ts'
+import { createMemoryEventLog, type MemoryEventLog } from '../../lib/eventlog/eventlog.memory.ts'
+import { openLocalStore } from '../../lib/storage/store.local.ts'
+import { land } from '../landing/landing.ts'
+import { type LakeTable, lakeTableNames } from '../tables.ts'
+import { type BatchContext, explainBatch, runBatch } from './batch.ts'
+import type { Scope } from './days.ts'
+
+let duckdb: DuckDb
+let home: Home
+let clickhouse: ClickHouse
+beforeAll(async () => {
+  duckdb = await openDuckDb({ threads: 2 })
+  home = await temporaryHome()
+  clickhouse = await openClickHouse({ home: home.path })
+})
+afterAll(async () => {
+  await clickhouse[Symbol.asyncDispose]()
+  await home[Symbol.asyncDispose]()
+  duckdb[Symbol.dispose]()
+})
+
+let folder = ''
+let log: MemoryEventLog
+let context: BatchContext
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'lakeshore-batch-'))
+  log = createMemoryEventLog({ topic: 'user-events' })
+  for (const database of ['serving', 'gold', 'realtime']) {
+    await clickhouse.command(`DROP DATABASE IF EXISTS ${database} SYNC`)
+  }
+  context = contextIn(folder)
+  return () => rm(folder, { recursive: true, force: true })
+})
+
+function contextIn(root: string): BatchContext {
+  const tables = new Map<LakeTable, DeltaTable>()
+  return {
+    table: (name) => {
+      const table = tables.get(name) ?? new DeltaTable({ store: openLocalStore(join(root, name)), duckdb })
+      tables.set(name, table)
+      return table
+    },
+    duckdb,
+    compute: createDuckDbCompute(duckdb),
+    clickhouse: async () => clickhouse,
+    temporaryDirectory: tmpdir(),
+    logger: silentLogger,
+  }
+}
+
+interface Sent {
+  readonly id: string
+  readonly user?: number
+  readonly type?: string
+  readonly page?: string
+  readonly at?: string
+  readonly source?: string
+}
+
+async function landed(...events: readonly Sent[]): Promise<void> {
+  await log.append(
+    events.map(
+      ({ id, user = 1, type = 'click', page = '/home', at = '2026-11-20T10:00:00Z', source = 'web' }) => ({
+        key: Buffer.from(String(user)),
+        value: Buffer.from(
+          JSON.stringify({ event_id: id, user_id: user, event_type: type, page, timestamp: at, source }),
+        ),
+      }),
+    ),
+  )
+  const tables = { events: context.table('bronze/events'), rejected: context.table('bronze/rejected') }
+  await land({ log, tables, duckdb, triggerMs: 1_000, maxRows: 10_000, drain: true })
+}
+
+async function batch(scope: Scope = { kind: 'changed' }): Promise<Record<string, string>> {
+  const outcome = await runBatch(context, { scope, recorder: new MemoryRecorder() })
+  for (const node of outcome.nodes) if (node.kind === 'failed') throw node.error
+  return Object.fromEntries(outcome.nodes.map(({ node, kind }) => [node, kind]))
+}
+
+async function rows(name: LakeTable, columns = '*', of: BatchContext = context): Promise<readonly Row[]> {
+  const table = of.table(name)
+  const scan = await table.scan(await table.snapshot())
+  return duckdb.use((session) => session.rows(`select ${columns} from (${scan}) order by all`))
+}
+
+const versions = async (): Promise<Record<string, number>> =>
+  Object.fromEntries(
+    await Promise.all(
+      lakeTableNames.map(async (name) => [name, (await context.table(name).snapshot()).version] as const),
+    ),
+  )
+
+const events: readonly Sent[] = [
+  { id: 'a', user: 1, type: 'login' },
+  { id: 'b', user: 1, type: 'purchase', page: '/cart' },
+  { id: 'b', user: 1, type: 'purchase', page: '/cart' },
+  { id: 'c', user: 2, source: 'mobile' },
+  { id: 'd', user: -3 },
+  { id: 'e', user: 4, type: 'fly' },
+  { id: 'f', user: 5, type: 'purchase', page: '/cart', at: '2026-11-21T23:59:59.999999Z' },
+  { id: 'g', user: 6, at: '1969-12-31T23:59:59Z' },
+]
+
+describe('runBatch(context, options)', () => {
+  it('makes silver of the first valid delivery of each event, and gold of silver', async () => {
+    await landed(...events)
+
+    await batch()
+
+    expect(await rows('silver/events', 'event_id')).toEqual([
+      { event_id: 'a' },
+      { event_id: 'b' },
+      { event_id: 'c' },
+      { event_id: 'f' },
+    ])
+    expect(await rows('silver/quarantine', 'event_id, reasons')).toEqual([
+      { event_id: 'd', reasons: ['user_id_not_positive'] },
+      { event_id: 'e', reasons: ['event_type_unknown'] },
+      { event_id: 'g', reasons: ['timestamp_before_1970'] },
+    ])
+    expect(await rows('gold/conversion_rate_daily')).toEqual([
+      { event_date: '2026-11-20', conversion_rate: 0.5, total_purchases: 1n, dau_count: 2n },
+      { event_date: '2026-11-21', conversion_rate: 1, total_purchases: 1n, dau_count: 1n },
+    ])
+    expect(await rows('gold/purchases_per_page_daily')).toEqual([
+      { event_date: '2026-11-20', page: '/cart', purchase_count: 1n },
+      { event_date: '2026-11-21', page: '/cart', purchase_count: 1n },
+    ])
+    expect(await rows('gold/events_per_source_daily')).toEqual([
+      { event_date: '2026-11-20', source: 'mobile', event_count: 1n },
+      { event_date: '2026-11-20', source: 'web', event_count: 2n },
+      { event_date: '2026-11-21', source: 'web', event_count: 1n },
+    ])
+  })
+
+  it('shows in ClickHouse what gold in Delta holds, and switches serving as a whole', async () => {
+    await landed(...events)
+    await batch()
+
+    const inGold = await clickhouse.query(
+      'SELECT toString(event_date) AS event_date, conversion_rate, total_purchases, dau_count FROM gold.conversion_rate_daily ORDER BY event_date',
+    )
+    const inServing = await clickhouse.query(
+      'SELECT toString(event_date) AS event_date, event_count, provisional FROM serving.events_per_day ORDER BY event_date',
+    )
+
+    expect(inGold).toEqual([
+      { event_date: '2026-11-20', conversion_rate: 0.5, total_purchases: 1, dau_count: 2 },
+      { event_date: '2026-11-21', conversion_rate: 1, total_purchases: 1, dau_count: 1 },
+    ])
+    expect(inServing).toEqual([
+      { event_date: '2026-11-20', event_count: 3, provisional: false },
+      { event_date: '2026-11-21', event_count: 1, provisional: false },
+    ])
+  })
+
+  it('changes nothing when nothing has come, and says so', async () => {
+    await landed(...events)
+    await batch()
+    const before = await versions()
+
+    const outcome = await batch()
+
+    expect(new Set(Object.values(outcome))).toEqual(new Set(['unchanged']))
+    expect(await versions()).toEqual(before)
+  })
+
+  it('makes again the day of a late event, and no other', async () => {
+    await landed(...events)
+    await batch()
+    const files = async (): Promise<readonly string[]> =>
+      (await context.table('silver/events').snapshot()).files
+        .filter(({ partitionValues }) => partitionValues['event_date'] === '2026-11-20')
+        .map(({ path }) => path)
+    const before = await files()
+
+    await landed({ id: 'late', user: 9, at: '2026-11-21T01:00:00Z' })
+    expect((await explainBatch(context, {})).at(-1)).toMatch(/1 days to make: 2026-11-21/)
+    await batch()
+
+    expect(await files()).toEqual(before)
+    expect(await rows('gold/daily_active_users')).toEqual([
+      { event_date: '2026-11-20', dau_count: 2n },
+      { event_date: '2026-11-21', dau_count: 2n },
+    ])
+  })
+
+  it('gives day by day what a full rebuild gives', async () => {
+    for (const [index, event] of events.entries()) {
+      await landed(event)
+      if (index % 3 === 0) await batch()
+    }
+    await batch()
+    const names = lakeTableNames.filter((name) => !name.startsWith('bronze'))
+    const incremental = await Promise.all(names.map((name) => rows(name)))
+
+    await batch({ kind: 'full' })
+
+    expect(await Promise.all(names.map((name) => rows(name)))).toEqual(incremental)
+  })
+
+  it('takes a day away that has become empty, in Delta and in ClickHouse', async () => {
+    await landed(...events)
+    await batch()
+    const bronze = context.table('bronze/events')
+    const snapshot = await bronze.snapshot()
+    const gone = snapshot.files.filter(
+      ({ partitionValues }) => partitionValues['event_date'] === '2026-11-21',
+    )
+    await bronze.commit(snapshot, { remove: gone, reads: { kind: 'table' }, operation: { name: 'DELETE' } })
+
+    await batch()
+
+    expect(await rows('gold/daily_active_users')).toEqual([{ event_date: '2026-11-20', dau_count: 2n }])
+    expect(
+      await clickhouse.query('SELECT toString(event_date) AS d FROM gold.daily_active_users ORDER BY d'),
+    ).toEqual([{ d: '2026-11-20' }])
+    expect(
+      await clickhouse.query('SELECT toString(event_date) AS d FROM serving.daily_active_users'),
+    ).toEqual([{ d: '2026-11-20' }])
+  })
+
+  it('has all tables, be they empty, once landing and batch have run', async () => {
+    await landed()
+    await batch()
+
+    expect(await Promise.all(lakeTableNames.map((name) => rows(name)))).toEqual(lakeTableNames.map(() => []))
+  })
+
+  it('stops at a task that fails, and goes on from there when run again', async () => {
+    await landed(...events)
+    const down: BatchContext = {
+      ...context,
+      clickhouse: () => Promise.reject(new LakeError('CLICKHOUSE_UNAVAILABLE', 'nobody answers')),
+    }
+
+    const failed = await runBatch(down, { recorder: new MemoryRecorder() })
+
+    expect(failed.kind).toBe('failed')
+    expect(failed.nodes.at(-1)).toMatchObject({ node: 'gold_to_clickhouse', kind: 'failed' })
+    expect(await batch()).toMatchObject({ silver_to_gold_dau: 'unchanged', gold_to_clickhouse: 'succeeded' })
+  })
+})

@@ -1,0 +1,208 @@
+/**
+ * The DAG `lakehouse_batch`: bronze → silver → gold → ClickHouse, over pinned versions.
+ *
+ *     bronze_to_silver ─┬─► silver_to_gold_dau ────────────┬─► gold_to_clickhouse
+ *                       ├─► silver_to_gold_conversion ─────┤
+ *                       ├─► silver_to_gold_events_source ──┤
+ *                       └─► silver_to_gold_purchases_page ─┘
+ *
+ * One batch runs at a time, under a lease; each task knows from its own table what it has made, so a run that
+ * was killed anywhere is simply run again.
+ */
+import { type Clock, systemClock } from '../../lib/base/clock.ts'
+import type { IoOptions } from '../../lib/base/io.ts'
+import { type Logger, silentLogger } from '../../lib/base/log.ts'
+import type { ClickHouse } from '../../lib/clickhouse/clickhouse.ts'
+import type { Compute } from '../../lib/compute/compute.ts'
+import { type ExecutionEvent, execute } from '../../lib/dag/execute.ts'
+import { explain } from '../../lib/dag/explain.ts'
+import { createGraph, type Graph } from '../../lib/dag/graph.ts'
+import type { DagNode, NodeContext, NodeResult, RunOutcome } from '../../lib/dag/node.ts'
+import { plan, type Selection } from '../../lib/dag/plan.ts'
+import type { RunRecorder } from '../../lib/dag/recorder.ts'
+import type { Snapshot } from '../../lib/delta/snapshot.ts'
+import type { DeltaTable } from '../../lib/delta/table.ts'
+import type { DuckDb } from '../../lib/duckdb/duckdb.ts'
+import { invalidReasons, isValid } from '../event-rules.ts'
+import { columnNames, type LakeTable, lakeTableNames, lakeTables } from '../tables.ts'
+import { planDays, type Scope } from './days.ts'
+import { goldMetrics } from './gold/metrics.ts'
+import { type Made, makeDays } from './make.ts'
+import { publishGold } from './publish.ts'
+
+export interface BatchContext {
+  readonly table: (name: LakeTable) => DeltaTable
+  readonly duckdb: DuckDb
+  readonly compute: Compute
+  /** Asked for by the last task alone. */
+  readonly clickhouse: () => Promise<ClickHouse>
+  readonly temporaryDirectory: string
+  readonly clock?: Clock
+  readonly logger?: Logger
+}
+
+export interface BatchOptions extends IoOptions {
+  readonly scope?: Scope
+  /** These tasks and nothing else. */
+  readonly tasks?: readonly string[]
+  readonly recorder: RunRecorder
+  readonly onEvent?: (event: ExecutionEvent) => void
+}
+
+export const batchDag = 'lakehouse_batch'
+
+/** Tasks that run side by side: DuckDB uses all cores within one already. */
+const concurrency = 2
+
+export async function runBatch(
+  context: BatchContext,
+  { scope = { kind: 'changed' }, tasks, recorder, onEvent, signal }: BatchOptions,
+): Promise<RunOutcome> {
+  for (const name of lakeTableNames) await context.table(name).createIfMissing(lakeTables[name], { signal })
+  const bronze = await context.table('bronze/events').snapshot({ signal })
+  const graph = batchGraph(context, bronze, scope)
+  return execute(graph, plan(graph, selectionOf(tasks)), {
+    recorder,
+    concurrency,
+    signal,
+    ...(context.clock && { clock: context.clock }),
+    ...(onEvent && { onEvent }),
+  })
+}
+
+/** What a run would do, in lines: each task, the days that it would make, and why. Changes nothing. */
+export async function explainBatch(
+  context: BatchContext,
+  { scope = { kind: 'changed' }, tasks, signal }: Pick<BatchOptions, 'scope' | 'tasks' | 'signal'>,
+): Promise<readonly string[]> {
+  const bronzeTable = context.table('bronze/events')
+  if (!(await bronzeTable.exists({ signal }))) return ['bronze/events is not there yet: nothing to make']
+  const bronze = await bronzeTable.snapshot({ signal })
+  const silver = context.table('silver/events')
+  const lines = [...explain(plan(batchGraph(context, bronze, scope), selectionOf(tasks)))]
+  const input = { name: 'bronze/events', table: bronzeTable, snapshot: bronze }
+  if (!(await silver.exists({ signal })))
+    return [...lines, `bronze/events at version ${bronze.version}: every day`]
+  const { days } = await planDays(scope, input, await silver.snapshot({ signal }), { signal })
+  const which = days.length === 0 ? 'no day has changed' : `${days.length} days to make: ${days.join(', ')}`
+  return [...lines, `bronze/events at version ${bronze.version}: ${which}`]
+}
+
+function selectionOf(tasks: readonly string[] | undefined): Selection {
+  return tasks === undefined || tasks.length === 0 ? { kind: 'all' } : { kind: 'only', nodes: tasks }
+}
+
+export function batchGraph(context: BatchContext, bronze: Snapshot, scope: Scope): Graph<DagNode> {
+  const goldTasks = goldMetrics.map((metric): DagNode => {
+    const key = { kind: 'unique', columns: metric.grain } as const
+    const notNull = metric.grain.map((column) => ({ kind: 'notNull', column }) as const)
+    return {
+      name: metric.task,
+      dependsOn: ['bronze_to_silver'],
+      run: async ({ runId, signal, note }) => {
+        const silver = await context.table('silver/events').snapshot({ signal })
+        const made = await makeDays(
+          context,
+          {
+            target: metric.table,
+            input: { table: 'silver/events', name: 'silver_events', snapshot: silver },
+            select: metric.select,
+            checks: [key, ...notNull, ...metric.checks],
+            scope,
+            task: metric.task,
+            runId,
+          },
+          { signal },
+        )
+        return resultOf([made], note)
+      },
+    }
+  })
+  return createGraph<DagNode>(batchDag, [
+    {
+      name: 'bronze_to_silver',
+      dependsOn: [],
+      run: (node) => makeSilver(context, bronze, scope, node),
+    },
+    ...goldTasks,
+    {
+      name: 'gold_to_clickhouse',
+      dependsOn: goldTasks.map(({ name }) => name),
+      run: async ({ runId, signal }): Promise<NodeResult> => {
+        const { clock = systemClock, logger = silentLogger } = context
+        const { kind, rows, versions, boundary } = await publishGold(
+          { ...context, clickhouse: await context.clickhouse(), clock, logger },
+          bronze,
+          runId,
+          { signal },
+        )
+        return { kind, rowsIn: rows, rowsOut: rows, versionsAfter: versions, details: { boundary } }
+      },
+    },
+  ])
+}
+
+const bronzeColumns = columnNames(lakeTables['bronze/events'].schema)
+  .map((name) => `"${name}"`)
+  .join(', ')
+
+/** Valid and the first of its deliveries. `event_date` stands in the key: an id on two days is kept on both. */
+const silverSelect = `
+SELECT ${bronzeColumns} FROM (
+  SELECT *, ROW_NUMBER() OVER (
+    PARTITION BY event_date, event_id
+    ORDER BY kafka_timestamp, kafka_partition, kafka_offset) AS delivery
+  FROM bronze_events WHERE ${isValid})
+WHERE delivery = 1`
+
+const quarantineSelect = `
+SELECT ${bronzeColumns}, split(invalid, ',') AS reasons
+FROM (SELECT *, ${invalidReasons} AS invalid FROM bronze_events)
+WHERE invalid <> ''`
+
+async function makeSilver(
+  context: BatchContext,
+  bronze: Snapshot,
+  scope: Scope,
+  { runId, signal, note }: NodeContext,
+): Promise<NodeResult> {
+  const input = { table: 'bronze/events', name: 'bronze_events', snapshot: bronze } as const
+  const common = { input, scope, task: 'bronze_to_silver', runId }
+  const quarantine = await makeDays(
+    context,
+    { ...common, target: 'silver/quarantine', select: quarantineSelect, checks: [] },
+    { signal },
+  )
+  const silver = await makeDays(
+    context,
+    {
+      ...common,
+      target: 'silver/events',
+      select: silverSelect,
+      checks: [
+        { kind: 'unique', columns: ['event_date', 'event_id'] },
+        {
+          kind: 'condition',
+          name: 'event_date is the UTC day of timestamp',
+          sql: `cast("timestamp" as date) = event_date`,
+        },
+      ],
+    },
+    { signal },
+  )
+  return resultOf([silver, quarantine], note)
+}
+
+function resultOf(made: readonly Made[], note: NodeContext['note']): NodeResult {
+  const [first] = made
+  const result: NodeResult = {
+    kind: made.some(({ kind }) => kind === 'succeeded') ? 'succeeded' : 'unchanged',
+    rowsIn: first?.rowsIn ?? 0,
+    rowsOut: made.reduce((sum, { rowsOut }) => sum + rowsOut, 0),
+    versionsBefore: Object.fromEntries(made.map(({ target, versionBefore }) => [target, versionBefore])),
+    versionsAfter: Object.fromEntries(made.map(({ target, versionAfter }) => [target, versionAfter])),
+    details: { days: [...(first?.days ?? [])] },
+  }
+  note(result)
+  return result
+}

@@ -1,0 +1,130 @@
+/**
+ * Which UTC days a target must make again: those that its input's commits have touched since the version that
+ * the target was made from.
+ *
+ * The target says that version itself, as a `txn` in the commit that holds its rows; so cost follows new data,
+ * and running again without any is no work at all.
+ */
+import { isLakeError, LakeError } from '../../lib/base/errors.ts'
+import type { IoOptions } from '../../lib/base/io.ts'
+import type { AddFile } from '../../lib/delta/actions.ts'
+import { version } from '../../lib/delta/log-path.ts'
+import { readCommit, type Snapshot } from '../../lib/delta/snapshot.ts'
+import { decodeStatistics } from '../../lib/delta/statistics.ts'
+import type { DeltaTable } from '../../lib/delta/table.ts'
+
+/** What a batch is to make: what has changed, everything, or the days of a range (`from` included, `to` not). */
+export type Scope =
+  | { readonly kind: 'changed' }
+  | { readonly kind: 'full' }
+  | { readonly kind: 'range'; readonly from: string; readonly to: string }
+
+export interface DayPlan {
+  /** ISO days, sorted. A null day cannot be: bronze knows the day of each event. */
+  readonly days: readonly string[]
+  /** Whether the target, once made, is up to the input's version. */
+  readonly isComplete: boolean
+}
+
+/** The application under which a target keeps the version of `input` that it was made from. */
+export function madeFrom(input: string): string {
+  return `batch/v1/${input}`
+}
+
+export async function planDays(
+  scope: Scope,
+  input: { readonly name: string; readonly table: DeltaTable; readonly snapshot: Snapshot },
+  target: Snapshot,
+  { signal }: IoOptions = {},
+): Promise<DayPlan> {
+  const inputDays = daysOf(input.snapshot.files)
+  switch (scope.kind) {
+    case 'full':
+      return { days: sorted([...inputDays, ...daysHeld(target)]), isComplete: true }
+    case 'range':
+      return {
+        days: sorted([...inputDays, ...daysHeld(target)]).filter(
+          (day) => day >= scope.from && day < scope.to,
+        ),
+        isComplete: false,
+      }
+    case 'changed': {
+      const made = target.transactionVersion(madeFrom(input.name))
+      if (made === undefined) return { days: sorted([...inputDays, ...daysHeld(target)]), isComplete: true }
+      const touched = await touchedDays(input.table, made, input.snapshot.version, { signal })
+      return { days: touched ?? sorted([...inputDays, ...daysHeld(target)]), isComplete: true }
+    }
+  }
+}
+
+/** `undefined` when commits in between are no longer in the log: then any day may have been touched. */
+async function touchedDays(
+  table: DeltaTable,
+  after: number,
+  upTo: number,
+  { signal }: IoOptions,
+): Promise<readonly string[] | undefined> {
+  const days = new Set<string>()
+  for (let at = after + 1; at <= upTo; at++) {
+    try {
+      for (const action of await readCommit(table.store, version(at), { signal })) {
+        const file = 'add' in action ? action.add : 'remove' in action ? action.remove : undefined
+        if (file?.dataChange === true) days.add(dayOf(file.partitionValues?.['event_date']))
+      }
+    } catch (error) {
+      if (isLakeError(error, 'OBJECT_MISSING')) return undefined
+      throw error
+    }
+  }
+  return sorted(days)
+}
+
+/** Files of the given days, of a table that is partitioned by `event_date`. */
+export function filesOfDays(files: readonly AddFile[], days: readonly string[]): readonly AddFile[] {
+  const wanted = new Set(days)
+  return files.filter((file) => wanted.has(dayOf(file.partitionValues['event_date'])))
+}
+
+/** Files of a table without partitions that may hold rows of the given days, by their statistics. */
+export function filesThatMayHold(files: readonly AddFile[], days: readonly string[]): readonly AddFile[] {
+  return files.filter((file) => {
+    const range = rangeOf(file)
+    return range === undefined || days.some((day) => range.min <= day && day <= range.max)
+  })
+}
+
+function daysHeld(target: Snapshot): readonly string[] {
+  if (target.partitionColumns.includes('event_date')) return daysOf(target.files)
+  // Without partitions the days lie between the bounds; days in between that do not exist cost nothing.
+  return target.files.flatMap((file) => {
+    const range = rangeOf(file)
+    return range === undefined ? [] : daysBetween(range.min, range.max)
+  })
+}
+
+function daysBetween(min: string, max: string): readonly string[] {
+  const days: string[] = []
+  for (let ms = Date.parse(min); ms <= Date.parse(max); ms += 86_400_000) {
+    days.push(new Date(ms).toISOString().slice(0, 10))
+  }
+  return days
+}
+
+function rangeOf(file: AddFile): { readonly min: string; readonly max: string } | undefined {
+  const statistics = decodeStatistics(file.stats)
+  const [min, max] = [statistics?.minValues['event_date'], statistics?.maxValues['event_date']]
+  return typeof min === 'string' && typeof max === 'string' ? { min, max } : undefined
+}
+
+function daysOf(files: readonly AddFile[]): readonly string[] {
+  return files.map((file) => dayOf(file.partitionValues['event_date']))
+}
+
+function dayOf(value: string | null | undefined): string {
+  if (value === null || value === undefined) throw new LakeError('BUG', 'A file without a day')
+  return value
+}
+
+function sorted(days: Iterable<string>): readonly string[] {
+  return [...new Set(days)].sort()
+}

@@ -1,0 +1,162 @@
+/**
+ * Makes days of a table again: compute → check → commit, the days whole and all of them in one commit.
+ *
+ * What is computed is seen by nobody until the commit; where a check fails, readers keep the version they
+ * have. A commit of somebody else in between means computing anew, not committing over it.
+ */
+import { LakeError } from '../../lib/base/errors.ts'
+import type { IoOptions } from '../../lib/base/io.ts'
+import type { Compute } from '../../lib/compute/compute.ts'
+import type { AddFile } from '../../lib/delta/actions.ts'
+import type { Snapshot } from '../../lib/delta/snapshot.ts'
+import { decodeStatistics } from '../../lib/delta/statistics.ts'
+import type { DeltaTable } from '../../lib/delta/table.ts'
+import type { DuckDb } from '../../lib/duckdb/duckdb.ts'
+import { type Expectation, evaluateExpectations } from '../../lib/quality/expectation.ts'
+import { type LakeTable, lakeTables } from '../tables.ts'
+import { filesOfDays, filesThatMayHold, madeFrom, planDays, type Scope } from './days.ts'
+
+export interface MakeContext {
+  readonly table: (name: LakeTable) => DeltaTable
+  readonly compute: Compute
+  readonly duckdb: DuckDb
+}
+
+export interface MakeRequest {
+  readonly target: LakeTable
+  readonly input: { readonly table: LakeTable; readonly name: string; readonly snapshot: Snapshot }
+  /** A SELECT over the input's name: the rows of the target. Computed over the days to make, and nothing else. */
+  readonly select: string
+  readonly checks: readonly Expectation[]
+  readonly scope: Scope
+  readonly task: string
+  readonly runId: number
+}
+
+export interface Made {
+  readonly kind: 'succeeded' | 'unchanged'
+  readonly target: LakeTable
+  readonly versionBefore: number
+  readonly versionAfter: number
+  readonly days: readonly string[]
+  readonly rowsIn: number
+  readonly rowsOut: number
+}
+
+const attempts = 5
+
+/** @throws LakeError `CHECK_FAILED` naming the check, the table and rows; `COMMIT_CONFLICT` after some tries. */
+export async function makeDays(
+  context: MakeContext,
+  request: MakeRequest,
+  { signal }: IoOptions = {},
+): Promise<Made> {
+  const table = context.table(request.target)
+  await table.createIfMissing(lakeTables[request.target], { signal })
+  let reason = ''
+  for (let attempt = 0; attempt < attempts; attempt++) {
+    const made = await tryToMake(context, request, await table.snapshot({ signal }), { signal })
+    if (typeof made !== 'string') return made
+    reason = made
+  }
+  throw new LakeError('COMMIT_CONFLICT', `${request.target}: ${reason}, ${attempts} times in a row`)
+}
+
+async function tryToMake(
+  context: MakeContext,
+  { target, input, select, checks, scope, task, runId }: MakeRequest,
+  before: Snapshot,
+  { signal }: IoOptions,
+): Promise<Made | string> {
+  const table = context.table(target)
+  const inputTable = context.table(input.table)
+  const { days, isComplete } = await planDays(
+    scope,
+    { name: input.table, table: inputTable, snapshot: input.snapshot },
+    before,
+    { signal },
+  )
+  const versions = { target, versionBefore: before.version, versionAfter: before.version }
+  if (days.length === 0) return { ...versions, kind: 'unchanged', days, rowsIn: 0, rowsOut: 0 }
+
+  const inputFiles = filesOfDays(input.snapshot.files, days)
+  const isPartitioned = before.partitionColumns.includes('event_date')
+  const replaced = isPartitioned ? filesOfDays(before.files, days) : filesThatMayHold(before.files, days)
+  const staged = await context.compute.stage(
+    {
+      inputs: [
+        { name: input.name, table: inputTable, snapshot: input.snapshot, files: inputFiles },
+        ...(isPartitioned ? [] : [{ name: 'kept', table, snapshot: before, files: replaced }]),
+      ],
+      select: isPartitioned ? select : `${select} union all by name ${keptRows(days)}`,
+      target: table,
+      targetSnapshot: before,
+    },
+    { signal },
+  )
+  try {
+    await requireChecks(context, table, before, staged.files, checks, target, { signal })
+  } catch (error) {
+    await table.discard(staged)
+    throw error
+  }
+  const outcome = await table.commit(before, {
+    add: staged.files,
+    remove: replaced,
+    ...(isComplete && { transactions: { [madeFrom(input.table)]: input.snapshot.version } }),
+    reads: { kind: 'table' },
+    operation: {
+      name: 'WRITE',
+      parameters: { mode: 'Overwrite', days: `${days[0]}…${days.at(-1)} (${days.length})` },
+      metrics: {
+        numFiles: staged.files.length,
+        numOutputRows: staged.rows,
+        numOutputBytes: staged.sizeBytes,
+        numRemovedFiles: replaced.length,
+      },
+      tags: { task, run: String(runId) },
+    },
+  })
+  if (outcome.kind === 'conflict') {
+    await table.discard(staged)
+    return outcome.reason
+  }
+  return {
+    ...versions,
+    kind: 'succeeded',
+    versionAfter: outcome.version,
+    days,
+    rowsIn: rowsOf(inputFiles),
+    rowsOut: staged.rows,
+  }
+}
+
+function keptRows(days: readonly string[]): string {
+  return `select * from kept where event_date not in (${days.map((day) => `date '${day}'`).join(', ')})`
+}
+
+async function requireChecks(
+  { duckdb }: MakeContext,
+  table: DeltaTable,
+  snapshot: Snapshot,
+  files: readonly AddFile[],
+  checks: readonly Expectation[],
+  name: string,
+  { signal }: IoOptions,
+): Promise<void> {
+  const select = await table.scan(snapshot, { files, ...(signal && { signal }) })
+  const results = await duckdb.use((session) =>
+    evaluateExpectations(session, `(${select})`, checks, { signal }),
+  )
+  const failed = results.filter(({ violations }) => violations > 0)
+  if (failed.length === 0) return
+  throw new LakeError(
+    'CHECK_FAILED',
+    `${name}: ${failed.map(({ expectation, violations }) => `expected ${expectation}, ${violations} rows break it`).join('; ')}`,
+    { details: { table: name, failed } },
+  )
+}
+
+function rowsOf(files: readonly AddFile[]): number {
+  return files.reduce((sum, { stats }) => sum + (decodeStatistics(stats)?.numRecords ?? 0), 0)
+}
