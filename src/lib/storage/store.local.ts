@@ -8,8 +8,9 @@
 import { randomUUID } from 'node:crypto'
 import { link, mkdir, open, readdir, readFile, rename, rm, stat, unlink } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
-import { LakeError, systemCode } from '../base/errors.ts'
+import { systemCode } from '../base/errors.ts'
 import type { IoOptions } from '../base/io.ts'
+import { fileFailure } from './file-failure.ts'
 import { compareUtf8, type ObjectMeta, type ObjectStore, type PutOutcome } from './store.ts'
 
 /** @param root Made when the first file is written. */
@@ -30,7 +31,7 @@ class LocalStore implements ObjectStore {
     signal?.throwIfAborted()
     return readFile(this.#path(key), { signal }).catch((error: unknown) => {
       signal?.throwIfAborted()
-      throw storeError('Read', this.#path(key), error)
+      throw fileFailure('Read', this.#path(key), error)
     })
   }
 
@@ -41,7 +42,7 @@ class LocalStore implements ObjectStore {
       return { key, sizeBytes: size, modifiedMs: Math.floor(mtimeMs) }
     } catch (error) {
       if (isMissing(error)) return undefined
-      throw storeError('Look at', this.#path(key), error)
+      throw fileFailure('Look at', this.#path(key), error)
     }
   }
 
@@ -62,7 +63,7 @@ class LocalStore implements ObjectStore {
     signal?.throwIfAborted()
     const entries = await readdir(this.#path(folder), { withFileTypes: true }).catch((error: unknown) => {
       if (isMissing(error)) return []
-      throw storeError('List', this.#path(folder), error)
+      throw fileFailure('List', this.#path(folder), error)
     })
     const names = entries
       .filter((entry) => entry.isDirectory() || entry.isFile())
@@ -82,7 +83,7 @@ class LocalStore implements ObjectStore {
       await link(temporary, path)
     } catch (error) {
       if (systemCode(error) === 'EEXIST') return 'exists'
-      throw storeError('Create', path, error)
+      throw fileFailure('Create', path, error)
     } finally {
       await unlink(temporary)
     }
@@ -95,7 +96,7 @@ class LocalStore implements ObjectStore {
     const path = this.#path(key)
     const temporary = await this.#writeTemporary(path, bytes)
     await rename(temporary, path).catch((error: unknown) => {
-      throw storeError('Replace', path, error)
+      throw fileFailure('Replace', path, error)
     })
     await syncFolders(this.uri, [path])
   }
@@ -104,7 +105,7 @@ class LocalStore implements ObjectStore {
     for (const key of keys) {
       signal?.throwIfAborted()
       await rm(this.#path(key), { force: true }).catch((error: unknown) => {
-        throw storeError('Delete', this.#path(key), error)
+        throw fileFailure('Delete', this.#path(key), error)
       })
     }
   }
@@ -142,7 +143,7 @@ class LocalStore implements ObjectStore {
     } catch (error) {
       // What could not be written may not be there to remove either; the first error is the one to tell.
       await rm(temporary, { force: true }).catch(() => undefined)
-      throw storeError('Write', path, error)
+      throw fileFailure('Write', path, error)
     }
     return temporary
   }
@@ -150,12 +151,12 @@ class LocalStore implements ObjectStore {
 
 async function sync(path: string): Promise<void> {
   const handle = await open(path, 'r').catch((error: unknown) => {
-    throw storeError('Sync', path, error)
+    throw fileFailure('Sync', path, error)
   })
   try {
     await handle.sync()
   } catch (error) {
-    throw storeError('Sync', path, error)
+    throw fileFailure('Sync', path, error)
   } finally {
     await handle.close()
   }
@@ -173,25 +174,4 @@ async function syncFolders(root: string, paths: readonly string[]): Promise<void
 
 function isMissing(error: unknown): boolean {
   return systemCode(error) === 'ENOENT' || systemCode(error) === 'ENOTDIR'
-}
-
-function storeError(operation: string, path: string, error: unknown): LakeError {
-  const details = { path }
-  switch (systemCode(error)) {
-    case 'ENOENT':
-    case 'ENOTDIR':
-      return new LakeError('OBJECT_MISSING', `${operation}: no file at ${path}`, { details, cause: error })
-    case 'ENOSPC':
-    case 'EDQUOT':
-      return new LakeError('DISK_FULL', `${operation} ${path}: the disk is full`, { details, cause: error })
-    case 'EACCES':
-    case 'EPERM':
-    case 'EROFS':
-      return new LakeError('FILE_UNWRITABLE', `${operation} ${path}: not allowed`, { details, cause: error })
-    default:
-      return new LakeError('STORE_UNAVAILABLE', `${operation} ${path}: ${String(error)}`, {
-        details,
-        cause: error,
-      })
-  }
 }

@@ -1,0 +1,84 @@
+import { existsSync } from 'node:fs'
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { ManualClock } from '../base/clock.ts'
+import { LocalCopies } from './local-copies.ts'
+
+let directory: string
+let clock: ManualClock
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'lakeshore-copies-'))
+  clock = new ManualClock(1_000_000)
+})
+afterEach(() => rm(directory, { recursive: true, force: true }))
+
+const open = (maxBytes = 100): LocalCopies => new LocalCopies({ directory, maxBytes, clock, graceMs: 60_000 })
+const download =
+  (content: string) =>
+  (path: string): Promise<void> =>
+    writeFile(path, content)
+const refuse = (): Promise<void> => Promise.reject(new Error('must not be downloaded'))
+const shared = (): Promise<string[]> => readdir(join(directory, 'objects'))
+
+describe('LocalCopies', () => {
+  it('evicts what was used longest ago, and keeps the file of whoever was given it', async () => {
+    await using one = open()
+    await using two = open()
+    const held = await one.file('a', download('a'.repeat(60)))
+    clock.advance(1_000)
+    await two.file('b', download('b'.repeat(60)))
+
+    expect(await shared()).toHaveLength(1)
+    expect(await readFile(held, 'utf8')).toBe('a'.repeat(60))
+    expect(await one.file('a', refuse)).toBe(held)
+    await one.file('b', refuse)
+  })
+
+  it('lets go of a file after the grace since it was last handed out', async () => {
+    await using copies = open()
+    const old = await copies.file('a', download('a'.repeat(60)))
+    const fresh = await copies.file('b', download('b'.repeat(60)))
+    clock.advance(50_000)
+    await copies.file('b', refuse)
+    clock.advance(50_000)
+
+    await copies.file('c', download('c'.repeat(60)))
+
+    expect([existsSync(old), existsSync(fresh)]).toEqual([false, true])
+  })
+
+  it('leaves nothing of a download that failed', async () => {
+    await using copies = open()
+    const failing = copies.file('a', async (path) => {
+      await writeFile(path, 'half')
+      throw new Error('cut')
+    })
+
+    await expect(failing).rejects.toThrow('cut')
+    expect(await shared()).toEqual([])
+    expect(await readFile(await copies.file('a', download('whole')), 'utf8')).toBe('whole')
+  })
+
+  it('removes the folder of a process that is gone, and not that of one that lives', async () => {
+    const gone = join(directory, 'user-999999999-x')
+    const alive = join(directory, `user-${process.ppid}-x`)
+    await mkdir(gone)
+    await mkdir(alive)
+
+    await using copies = open()
+    await copies.file('a', download('a'))
+
+    expect([existsSync(gone), existsSync(alive)]).toEqual([false, true])
+  })
+
+  it('takes its own folder with it when it is closed', async () => {
+    const copies = open()
+    await copies.file('a', download('a'))
+
+    await copies[Symbol.asyncDispose]()
+
+    expect(await readdir(directory)).toEqual(['objects'])
+  })
+})
