@@ -5,7 +5,7 @@
  * last, switches all views at once. Killed anywhere before it, nothing has changed for readers of `serving.*`,
  * and the next run loads again.
  */
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Clock } from '../../lib/base/clock.ts'
 import { LakeError } from '../../lib/base/errors.ts'
@@ -73,6 +73,7 @@ export async function publishGold(
   }
 
   const loadId = Math.max(clock.now() * 1000, (current?.id ?? 0) + 1)
+  await mkdir(context.temporaryDirectory, { recursive: true })
   const folder = await mkdtemp(join(context.temporaryDirectory, 'load-'))
   let rows = 0
   try {

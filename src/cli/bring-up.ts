@@ -1,0 +1,222 @@
+/**
+ * The whole platform in one process: what `lake up` brings up, keeps running, and ends in order.
+ *
+ * A stage that fails for good stops alone and says so; the others go on. Nothing is lost by ending at any
+ * moment: each stage reads on from its own sink.
+ */
+import { join } from 'node:path'
+import { ensureWebBuilt } from '../console/build-web.ts'
+import { type RunningConsole, startConsole } from '../console/console.ts'
+import { createTablesReader } from '../console/tables.ts'
+import { isLakeError, LakeError, messageOf } from '../lib/base/errors.ts'
+import type { IoOptions } from '../lib/base/io.ts'
+import { acquireProcessLock } from '../lib/runs/process-lock.ts'
+import { runRecordedBatch } from '../pipeline/batch/recorded.ts'
+import type { Platform } from '../pipeline/compose.ts'
+import { produce } from '../pipeline/producer/produce.ts'
+import { runBatchSchedule } from '../pipeline/schedule.ts'
+import { batchContextOf, runLandingStage, runRealtimeStage } from '../pipeline/stages.ts'
+import { lakeTableNames } from '../pipeline/tables.ts'
+
+export interface BringUpOptions extends IoOptions {
+  readonly hasProducer: boolean
+  /** Of events to make on an empty lake. */
+  readonly historyDays: number
+  readonly host: string
+  readonly port: number
+}
+
+/** A step of coming up, in words; `note` says how far it is. */
+export interface Step {
+  readonly title: string
+  readonly run: (note: (text: string) => void) => Promise<void>
+}
+
+export interface Upcoming {
+  /** To be run one after the other; the last one leaves everything running. */
+  readonly steps: readonly Step[]
+  /** Where the console is, once its step is done. */
+  url(): string | undefined
+  /** Resolves when all has ended after an abort. */
+  ended(): Promise<void>
+}
+
+const historyEvents = 100_000
+
+/** @throws LakeError `HOME_LOCKED` when another `lake up` runs on the same home. */
+export async function lockHome(platform: Platform): Promise<AsyncDisposable> {
+  const home = await platform.home()
+  const outcome = await acquireProcessLock(join(home, 'up.lock'))
+  if (outcome.kind === 'acquired') return outcome.lock
+  const holder = outcome.holder === undefined ? '' : ` (process ${outcome.holder.pid})`
+  throw new LakeError('HOME_LOCKED', `LAKE_HOME ${home}: another lake up runs on it${holder}`, {
+    details: { home },
+  })
+}
+
+export function bringUp(platform: Platform, options: BringUpOptions): Upcoming {
+  const { signal } = options
+  const running: Promise<void>[] = []
+  let console: RunningConsole | undefined
+
+  const steps: Step[] = [
+    {
+      title: 'ClickHouse',
+      run: async (note) => {
+        const clickhouse = await platform.clickhouse()
+        note(
+          `${await clickhouse.version({ signal })}${platform.config.clickhouse === undefined ? ', embedded' : ''}`,
+        )
+      },
+    },
+    {
+      title: 'Console',
+      run: async (note) => {
+        console = await openConsole(platform, options)
+        running.push(closeOnAbort(console, signal))
+        note(console.url)
+      },
+    },
+    { title: 'First look', run: (note) => firstLook(platform, options, note) },
+    {
+      title: 'Stages',
+      run: async (note) => {
+        const stages = stagesOf(platform, options)
+        for (const [name, run] of Object.entries(stages)) running.push(supervise(platform, name, run, signal))
+        note(Object.keys(stages).join(', '))
+      },
+    },
+  ]
+  return {
+    steps,
+    url: () => console?.url,
+    ended: async () => {
+      await Promise.all(running)
+    },
+  }
+}
+
+async function openConsole(
+  platform: Platform,
+  { host, port, signal }: BringUpOptions,
+): Promise<RunningConsole> {
+  const webRoot = await ensureWebBuilt()
+  const tables = await Promise.all(
+    lakeTableNames.map(async (name) => ({ name, table: await platform.table(name) })),
+  )
+  return startConsole(
+    {
+      clickhouse: await platform.clickhouse(),
+      tables: createTablesReader(tables),
+      runs: (await platform.runs()).runs,
+      logger: platform.logger,
+      clock: platform.clock,
+    },
+    { host, port, webRoot },
+    { signal },
+  )
+}
+
+/** On an empty lake a history is made; where no batch has ended well yet, one is run: so there is a picture. */
+async function firstLook(
+  platform: Platform,
+  { hasProducer, historyDays, signal }: BringUpOptions,
+  note: (text: string) => void,
+): Promise<void> {
+  const log = await platform.log()
+  const ranges = await log.partitions({ signal })
+  const isEmpty =
+    ranges.every(({ end }) => end === 0n) &&
+    !(await (await platform.table('bronze/events')).exists({ signal }))
+  if (isEmpty && hasProducer && historyDays > 0) {
+    const untilMs = platform.clock.now()
+    await produce(
+      log,
+      {
+        seed: untilMs % 2 ** 32,
+        plan: { kind: 'history', count: historyEvents, days: historyDays, untilMs },
+      },
+      {
+        signal,
+        clock: platform.clock,
+        logger: platform.logger,
+        onProgress: (sent) => note(`making ${historyDays} days of events: ${sent} of ${historyEvents}`),
+      },
+    )
+  }
+  const store = await platform.runs()
+  const last = await store.runs.latest({}, { signal })
+  if (last?.state === 'succeeded' || last?.state === 'unchanged') {
+    note('the last batch ended well')
+    return
+  }
+  await Promise.all([
+    runLandingStage(platform, {
+      drain: true,
+      signal,
+      onProgress: ({ events, rejected }) => note(`landing: ${events} events, ${rejected} rejected`),
+    }),
+    runRealtimeStage(platform, { drain: true, signal }),
+  ])
+  signal?.throwIfAborted()
+  note('making silver and gold')
+  const outcome = await runRecordedBatch(await batchContextOf(platform), store, { trigger: 'manual', signal })
+  if (outcome.kind === 'failed') {
+    const failed = outcome.nodes.find(({ kind }) => kind === 'failed')
+    platform.logger.error(
+      { run: outcome.runId, task: failed?.node },
+      'The first batch failed; see lake runs show',
+    )
+  }
+  note(`batch ${outcome.runId} ${outcome.kind}`)
+}
+
+type Stage = () => Promise<unknown>
+
+function stagesOf(
+  platform: Platform,
+  { hasProducer, signal }: BringUpOptions,
+): Readonly<Record<string, Stage>> {
+  const { clock, logger, config } = platform
+  const producer: Stage = async () =>
+    produce(
+      await platform.log(),
+      { seed: clock.now() % 2 ** 32, plan: { kind: 'live', eventsPerSecond: config.eventsPerSecond } },
+      { signal, clock, logger },
+    )
+  return {
+    ...(hasProducer && { producer }),
+    landing: () => runLandingStage(platform, { signal }),
+    realtime: () => runRealtimeStage(platform, { signal }),
+    schedule: async () =>
+      runBatchSchedule(await batchContextOf(platform), await platform.runs(), {
+        cron: config.batchCron,
+        signal,
+        clock,
+        logger,
+      }),
+  }
+}
+
+/** A stage that fails stops alone: what it says is told, and the platform goes on without it. */
+async function supervise(
+  { logger }: Platform,
+  stage: string,
+  run: Stage,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  try {
+    await run()
+  } catch (error) {
+    if (signal?.aborted) return
+    const hint = isLakeError(error) ? error.hint : 'See the error.'
+    logger.error({ err: error, stage, hint }, `The stage ${stage} has stopped: ${messageOf(error)}. ${hint}`)
+  }
+}
+
+async function closeOnAbort(open: AsyncDisposable, signal: AbortSignal | undefined): Promise<void> {
+  if (signal?.aborted !== true) {
+    await new Promise<void>((resolve) => signal?.addEventListener('abort', () => resolve(), { once: true }))
+  }
+  await open[Symbol.asyncDispose]()
+}
