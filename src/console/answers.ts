@@ -1,0 +1,150 @@
+/** What the REST API answers, as schemas: the types of server and page, and the source of `openapi.json`. */
+import { z } from 'zod'
+
+/** ISO 8601, UTC. */
+const time = z.iso.datetime()
+
+export const problemSchema = z.object({
+  /** Code of the error catalogue. */
+  code: z.string(),
+  message: z.string(),
+  hint: z.string(),
+})
+export type Problem = z.infer<typeof problemSchema>
+
+/** Of anything that was read from somewhere else and may be old. */
+const reading = {
+  /** When it was read; null when it never was. */
+  readAt: time.nullable(),
+  /** The newest attempt to read failed or has not ended: what is shown is older than it should be. */
+  isStale: z.boolean(),
+  problem: problemSchema.nullable(),
+}
+
+export const freshnessSchema = z.object({
+  layer: z.enum(['batch', 'realtime']),
+  /** How new the data is: the load's time, or when the speed layer last wrote. Null: nothing yet. */
+  asOf: time.nullable(),
+  /** From here on figures are provisional: the batch's boundary, or the first window that is still open. */
+  provisionalFrom: time.nullable(),
+  /** The newest event that the speed layer has counted. */
+  newestEvent: time.nullable(),
+})
+export type Freshness = z.infer<typeof freshnessSchema>
+
+const statSchema = z.object({
+  kind: z.literal('stat'),
+  /** Days ascending; the last one is the figure. */
+  days: z.array(z.object({ day: z.iso.date(), value: z.number(), isProvisional: z.boolean() })),
+})
+const timeseriesSchema = z.object({
+  kind: z.literal('timeseries'),
+  from: time,
+  to: time,
+  series: z.array(z.object({ label: z.string(), points: z.array(z.object({ time, value: z.number() })) })),
+})
+const barsSchema = z.object({
+  kind: z.literal('bars'),
+  bars: z.array(z.object({ label: z.string(), value: z.number(), isProvisional: z.boolean() })),
+})
+
+export const figuresSchema = z.discriminatedUnion('kind', [statSchema, timeseriesSchema, barsSchema])
+export type Figures = z.infer<typeof figuresSchema>
+export type StatFigures = z.infer<typeof statSchema>
+export type TimeseriesFigures = z.infer<typeof timeseriesSchema>
+export type BarsFigures = z.infer<typeof barsSchema>
+
+export const panelAnswerSchema = z.object({
+  id: z.string(),
+  title: z.string(),
+  description: z.string(),
+  kind: z.enum(['stat', 'timeseries', 'bars']),
+  style: z.enum(['stacked', 'lines']).nullable(),
+  row: z.enum(['top', 'middle', 'bottom']),
+  layer: z.enum(['batch', 'realtime']),
+  unit: z.enum(['count', 'ratio']),
+  /** How new the data is that `figures` shows. */
+  asOf: time.nullable(),
+  provisionalFrom: time.nullable(),
+  /** Null when the panel could never be read. */
+  figures: figuresSchema.nullable(),
+  ...reading,
+})
+export type PanelAnswer = z.infer<typeof panelAnswerSchema>
+
+export const overviewSchema = z.object({
+  title: z.string(),
+  now: time,
+  rangeMinutes: z.number(),
+  freshness: z.array(freshnessSchema),
+  panels: z.array(panelAnswerSchema),
+})
+export type Overview = z.infer<typeof overviewSchema>
+
+export const tableSummarySchema = z.object({
+  name: z.string(),
+  /** Null in all that follows: the table is not there yet, or its log does not say. */
+  version: z.number().nullable(),
+  rows: z.number().nullable(),
+  files: z.number().nullable(),
+  sizeBytes: z.number().nullable(),
+  committedAt: time.nullable(),
+  operation: z.string().nullable(),
+})
+export type TableSummary = z.infer<typeof tableSummarySchema>
+
+export const tablesSchema = z.object({ tables: z.array(tableSummarySchema), ...reading })
+export type TablesAnswer = z.infer<typeof tablesSchema>
+
+const recordedErrorSchema = z.object({ code: z.string(), message: z.string(), hint: z.string().nullable() })
+
+export const taskSchema = z.object({
+  node: z.string(),
+  attempt: z.number(),
+  state: z.enum([
+    'waiting',
+    'skipped',
+    'running',
+    'succeeded',
+    'unchanged',
+    'failed',
+    'cancelled',
+    'abandoned',
+  ]),
+  startedAt: time.nullable(),
+  endedAt: time.nullable(),
+  rowsIn: z.number().nullable(),
+  rowsOut: z.number().nullable(),
+  versionsBefore: z.record(z.string(), z.number().nullable()),
+  versionsAfter: z.record(z.string(), z.number().nullable()),
+  error: recordedErrorSchema.nullable(),
+})
+export type Task = z.infer<typeof taskSchema>
+
+export const runSchema = z.object({
+  id: z.number(),
+  dag: z.string(),
+  trigger: z.enum(['manual', 'schedule', 'catch-up']),
+  state: z.enum(['running', 'succeeded', 'unchanged', 'failed', 'cancelled', 'abandoned']),
+  startedAt: time,
+  endedAt: time.nullable(),
+  error: recordedErrorSchema.nullable(),
+  /** In the order of the DAG, then by attempt. */
+  tasks: z.array(taskSchema),
+})
+export type RunAnswer = z.infer<typeof runSchema>
+
+export const runsSchema = z.object({ runs: z.array(runSchema), ...reading })
+export type RunsAnswer = z.infer<typeof runsSchema>
+
+export const healthSchema = z.object({
+  isHealthy: z.boolean(),
+  parts: z.array(
+    z.object({
+      name: z.enum(['clickhouse', 'tables', 'runs']),
+      isHealthy: z.boolean(),
+      problem: problemSchema.nullable(),
+    }),
+  ),
+})
+export type Health = z.infer<typeof healthSchema>

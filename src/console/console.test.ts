@@ -1,0 +1,337 @@
+import { createServer } from 'node:net'
+import { afterEach, describe, expect, it } from 'vitest'
+import { ManualClock } from '../lib/base/clock.ts'
+import { LakeError } from '../lib/base/errors.ts'
+import type { ClickHouse } from '../lib/clickhouse/clickhouse.ts'
+import { healthSchema, overviewSchema, panelAnswerSchema, runsSchema, tablesSchema } from './answers.ts'
+import { type ConsoleParts, type ConsolePlace, createConsole, startConsole } from './console.ts'
+import type { RunReader } from './runs.ts'
+
+type Answer = () => Promise<readonly object[]>
+
+/** A ClickHouse that answers by a fragment of the SQL, and counts what it was asked. */
+class FakeClickHouse {
+  readonly asked: string[] = []
+  readonly answers = new Map<string, Answer>()
+  isDown = false
+
+  query = (async (sql: string) => {
+    this.asked.push(sql)
+    if (this.isDown) throw new LakeError('CLICKHOUSE_UNAVAILABLE', 'query ClickHouse: connection refused')
+    const [, answer] = [...this.answers].find(([fragment]) => sql.includes(fragment)) ?? []
+    return answer === undefined ? [] : await answer()
+  }) as ClickHouse['query']
+
+  ping = async (): Promise<void> => {
+    if (this.isDown) throw new LakeError('CLICKHOUSE_UNAVAILABLE', 'ping ClickHouse: connection refused')
+  }
+}
+
+const noRuns: RunReader = {
+  list: async () => [],
+  show: async (id) => {
+    throw new LakeError('RUN_MISSING', `Run ${id}: there is no such run`)
+  },
+}
+
+const startMs = Date.parse('2026-11-23T08:00:00Z')
+const closing: (() => Promise<unknown>)[] = []
+
+afterEach(async () => {
+  for (const close of closing.splice(0)) await close()
+})
+
+function open(parts: Partial<ConsoleParts> = {}, place: Partial<ConsolePlace> = {}) {
+  const clickhouse = new FakeClickHouse()
+  const clock = new ManualClock(startMs)
+  const app = createConsole(
+    {
+      clickhouse,
+      tables: async () => [],
+      runs: noRuns,
+      clock,
+      ...parts,
+    },
+    { host: '127.0.0.1', port: 8080, ...place },
+  )
+  closing.push(() => app.close())
+  const get = (url: string, headers: Record<string, string> = {}) =>
+    app.inject({ method: 'GET', url, headers: { host: 'localhost:8080', ...headers } })
+  return { app, clickhouse, clock, get }
+}
+
+const dauRows = [{ time: '2026-11-23 00:00:00', daily_active_users: 110, provisional: true }]
+const load = { boundary: '2026-11-23', loaded_at: '2026-11-23 01:00:05.250000' }
+
+describe('GET /api/overview', () => {
+  it('gives each panel with figures, date and provisional marks', async () => {
+    const { clickhouse, get } = open()
+    clickhouse.answers.set('serving.daily_active_users', async () => dauRows)
+    clickhouse.answers.set('serving.loads', async () => [load])
+
+    const { panels } = overviewSchema.parse((await get('/api/overview')).json())
+
+    expect(panels).toHaveLength(7)
+    expect(panels[0]).toMatchObject({
+      id: 'daily-active-users',
+      asOf: '2026-11-23T01:00:05.250Z',
+      provisionalFrom: '2026-11-23T00:00:00.000Z',
+      figures: { kind: 'stat', days: [{ day: '2026-11-23', value: 110, isProvisional: true }] },
+      isStale: false,
+      problem: null,
+    })
+  })
+
+  it('asks once for all who look on at the same time, and again when the answer is old', async () => {
+    const { clickhouse, clock, get } = open()
+    const sharedBySix = 9
+
+    await Promise.all(Array.from({ length: 6 }, () => get('/api/overview')))
+    expect(clickhouse.asked).toHaveLength(sharedBySix)
+
+    clock.advance(10_000)
+    await get('/api/overview')
+    expect(clickhouse.asked).toHaveLength(2 * sharedBySix)
+  })
+
+  it('shows the failure of one panel there alone', async () => {
+    const { clickhouse, get } = open()
+    clickhouse.answers.set('serving.daily_active_users', async () => dauRows)
+    clickhouse.answers.set('serving.purchases_per_page_daily', async () => {
+      throw new LakeError('CLICKHOUSE_FAILED', 'query ClickHouse: UNKNOWN_TABLE')
+    })
+
+    const { panels } = overviewSchema.parse((await get('/api/overview')).json())
+
+    expect(panels.filter(({ problem }) => problem !== null)).toMatchObject([
+      { id: 'top-pages-by-purchases', figures: null, problem: { code: 'CLICKHOUSE_FAILED' } },
+    ])
+  })
+
+  it('keeps the last figures with their date when ClickHouse is gone', async () => {
+    const { clickhouse, clock, get } = open()
+    clickhouse.answers.set('serving.daily_active_users', async () => dauRows)
+    await get('/api/overview')
+
+    clickhouse.isDown = true
+    clock.advance(10_000)
+    const { panels } = overviewSchema.parse((await get('/api/overview')).json())
+
+    expect(panels[0]).toMatchObject({
+      figures: { days: [{ value: 110 }] },
+      readAt: '2026-11-23T08:00:00.000Z',
+      isStale: true,
+      problem: { code: 'CLICKHOUSE_UNAVAILABLE' },
+    })
+  })
+
+  it('does not wait for a slow ClickHouse, and takes its answer when it comes', async () => {
+    const { clickhouse, clock, get } = open()
+    clickhouse.answers.set('serving.daily_active_users', async () => dauRows)
+    await get('/api/panels/daily-active-users')
+    let answer = (_rows: readonly object[]): void => undefined
+    const slow = new Promise<readonly object[]>((resolve) => {
+      answer = resolve
+    })
+    clickhouse.answers.set('serving.daily_active_users', () => slow)
+    clock.advance(10_000)
+
+    const waiting = get('/api/panels/daily-active-users')
+    await expect.poll(() => clock.sleeping).toBe(2)
+    clock.advance(3_000)
+    const late = panelAnswerSchema.parse((await waiting).json())
+    answer([{ ...dauRows[0], daily_active_users: 120 }])
+    const later = panelAnswerSchema.parse((await get('/api/panels/daily-active-users')).json())
+
+    expect(late).toMatchObject({ isStale: true, figures: { days: [{ value: 110 }] } })
+    expect(late.problem?.message).toContain('no answer within 3 s')
+    expect(later).toMatchObject({ isStale: false, problem: null, figures: { days: [{ value: 120 }] } })
+  })
+
+  it.each(['minutes=7', 'minutes=x', 'minutes=-60'])('refuses %s', async (query) => {
+    const response = await open().get(`/api/overview?${query}`)
+
+    expect(response.statusCode).toBe(400)
+    expect(response.json()).toMatchObject({ error: { code: 'USAGE' } })
+    expect(response.body).toContain('minutes')
+  })
+})
+
+describe('the rest of the API', () => {
+  it('names the panels there are when it knows none of that id', async () => {
+    const response = await open().get('/api/panels/nonsense')
+
+    expect(response.statusCode).toBe(404)
+    expect(response.body).toContain('daily-active-users')
+  })
+
+  it('lists tables', async () => {
+    const table = {
+      name: 'bronze/events',
+      version: 3,
+      rows: 10,
+      files: 2,
+      sizeBytes: 4096,
+      committedAt: '2026-11-23T07:59:00.000Z',
+      operation: 'WRITE',
+    }
+
+    const answer = tablesSchema.parse((await open({ tables: async () => [table] }).get('/api/tables')).json())
+
+    expect(answer).toMatchObject({ tables: [table], isStale: false, problem: null })
+  })
+
+  it('lists runs with their tasks, and reads a run that has ended once', async () => {
+    const run = {
+      id: 4,
+      dag: 'lakehouse_batch',
+      trigger: 'manual',
+      state: 'failed',
+      parameters: {},
+      startedMs: startMs,
+      endedMs: startMs + 1500,
+      error: { code: 'TASK_FAILED', message: 'bronze_to_silver failed' },
+      owner: 'host:1:x',
+    } as const
+    const shown: number[] = []
+    const { clock, get } = open({
+      runs: {
+        list: async () => [run],
+        show: async (id) => {
+          shown.push(id)
+          return { ...run, attempts: [{ node: 'bronze_to_silver', attempt: 1, state: 'failed' }] }
+        },
+      },
+    })
+
+    await get('/api/runs')
+    clock.advance(10_000)
+    const { runs } = runsSchema.parse((await get('/api/runs')).json())
+
+    expect(runs).toMatchObject([
+      {
+        id: 4,
+        state: 'failed',
+        endedAt: '2026-11-23T08:00:01.500Z',
+        error: { code: 'TASK_FAILED', hint: null },
+        tasks: [{ node: 'bronze_to_silver', state: 'failed', startedAt: null }],
+      },
+    ])
+    expect(shown).toEqual([4])
+  })
+
+  it('says that a run is not there', async () => {
+    const response = await open().get('/api/runs/12')
+
+    expect(response.statusCode).toBe(404)
+    expect(response.json()).toMatchObject({ error: { code: 'RUN_MISSING' } })
+  })
+
+  it('is healthy when each part answers, and else says which does not', async () => {
+    const { clickhouse, clock, get } = open()
+    const well = await get('/api/health')
+    clickhouse.isDown = true
+    clock.advance(10_000)
+    const ill = await get('/api/health')
+
+    expect(well.statusCode).toBe(200)
+    expect(ill.statusCode).toBe(503)
+    expect(healthSchema.parse(ill.json())).toMatchObject({
+      isHealthy: false,
+      parts: [{ name: 'clickhouse', isHealthy: false }, { isHealthy: true }, { isHealthy: true }],
+    })
+  })
+
+  it('describes itself', async () => {
+    const document = (await open().get('/api/openapi.json')).json()
+
+    expect(document).toMatchObject({ openapi: '3.1.0', paths: { '/api/overview': { get: {} } } })
+  })
+})
+
+describe('who may ask', () => {
+  it.each(['localhost:8080', '127.0.0.1:8080', '[::1]:8080', 'LOCALHOST:8080'])('%s may', async (host) => {
+    expect((await open().get('/api/health', { host })).statusCode).toBe(200)
+  })
+
+  it.each([
+    'evil.example',
+    'evil.example:8080',
+    'localhost:9999',
+    'localhost',
+    'localhost.evil.example:8080',
+    '',
+  ])('%s may not', async (host) => {
+    const { clickhouse, get } = open()
+
+    expect((await get('/api/overview', { host })).statusCode).toBe(403)
+    expect(clickhouse.asked).toEqual([])
+  })
+
+  it.each([
+    ['lake.example:8080', { host: 'lake.example' }, 200],
+    ['10.1.2.3:80', { host: '0.0.0.0' }, 200],
+    ['rebound.example:8080', { host: '0.0.0.0' }, 403],
+    ['console:8080', { host: '0.0.0.0', allowedHosts: ['console'] }, 200],
+  ])('%s on %j gets %d', async (host, place, status) => {
+    expect((await open({}, place).get('/api/health', { host })).statusCode).toBe(status)
+  })
+
+  it('refuses what is not read, from another origin', async () => {
+    const { app } = open()
+    const post = (origin: string) =>
+      app.inject({ method: 'POST', url: '/api/runs', headers: { host: 'localhost:8080', origin } })
+
+    expect((await post('http://evil.example')).statusCode).toBe(403)
+    expect((await post('http://localhost:8080')).statusCode).toBe(404)
+  })
+
+  it('sends headers that forbid foreign scripts, framing and guessing of types', async () => {
+    const { headers } = await open().get('/api/health')
+
+    expect(headers['content-security-policy']).toContain("script-src 'self';")
+    expect(headers['content-security-policy']).toContain("frame-ancestors 'none'")
+    expect(headers).toMatchObject({ 'x-content-type-options': 'nosniff', 'x-frame-options': 'DENY' })
+  })
+})
+
+describe('startConsole(parts, place)', () => {
+  const parts: ConsoleParts = {
+    clickhouse: new FakeClickHouse(),
+    tables: async () => [],
+    runs: noRuns,
+  }
+
+  it('listens until it is disposed of', async () => {
+    const running = await startConsole(parts, { host: '127.0.0.1', port: 0 })
+    const { status } = await fetch(`${running.url}/api/health`)
+    await running[Symbol.asyncDispose]()
+
+    expect(status).toBe(200)
+    await expect(fetch(`${running.url}/api/health`)).rejects.toThrow('fetch failed')
+  })
+
+  it('ends when it is aborted', async () => {
+    const stop = new AbortController()
+    const running = await startConsole(parts, { host: '127.0.0.1', port: 0 }, { signal: stop.signal })
+
+    stop.abort()
+    await running[Symbol.asyncDispose]()
+
+    await expect(fetch(`${running.url}/api/health`)).rejects.toThrow('fetch failed')
+  })
+
+  it('names host and port when something else listens there', async () => {
+    const other = createServer().listen(0, '127.0.0.1')
+    closing.push(async () => other.close())
+    await new Promise((resolve) => other.once('listening', resolve))
+    const address = other.address()
+    const port = typeof address === 'object' && address !== null ? address.port : 0
+
+    await expect(startConsole(parts, { host: '127.0.0.1', port })).rejects.toMatchObject({
+      code: 'PORT_TAKEN',
+      message: expect.stringContaining(`127.0.0.1:${port}`),
+      hint: expect.stringContaining('CONSOLE_PORT'),
+    })
+  })
+})

@@ -1,0 +1,261 @@
+/**
+ * The console: REST API and page on one port, for people who look on. It only reads.
+ *
+ * Nothing that it asks for can hold it up: each part is read by itself, shared among all who look, and shown
+ * with its age when it is late.
+ */
+import { join } from 'node:path'
+import fastifyStatic from '@fastify/static'
+import { type FastifyInstance, type FastifyReply, fastify } from 'fastify'
+import { type Clock, systemClock } from '../lib/base/clock.ts'
+import { isLakeError, LakeError, messageOf, systemCode } from '../lib/base/errors.ts'
+import type { IoOptions } from '../lib/base/io.ts'
+import { type Logger, silentLogger } from '../lib/base/log.ts'
+import type { ClickHouse } from '../lib/clickhouse/clickhouse.ts'
+import type { Health, Problem, RunsAnswer, TablesAnswer } from './answers.ts'
+import { openApiDocument, panelParams, parseParameters, rangeQuery, runParams } from './api.ts'
+import { createGuard, securityHeaders } from './guard.ts'
+import { OverviewReader } from './overview.ts'
+import { findPanel, panels } from './panels.ts'
+import { createRunsReader, type RunReader, runAnswerOf } from './runs.ts'
+import { problemOf, type Reading, SharedReading } from './shared-reading.ts'
+import type { TablesReader } from './tables.ts'
+
+export interface ConsoleParts {
+  readonly clickhouse: Pick<ClickHouse, 'query' | 'ping'>
+  readonly tables: TablesReader
+  readonly runs: RunReader
+  readonly logger?: Logger
+  readonly clock?: Clock
+}
+
+export interface ConsolePlace {
+  readonly host: string
+  /** 0: any free one. */
+  readonly port: number
+  /** Folder of the built page; without it the API alone is served. */
+  readonly webRoot?: string
+  /** Names beside loopback and `host` under which the console may be asked. */
+  readonly allowedHosts?: readonly string[]
+}
+
+export interface RunningConsole extends AsyncDisposable {
+  readonly url: string
+}
+
+/** Closing it ends what it is reading; the parts stay the caller's. */
+export function createConsole(
+  { clickhouse, tables, runs, logger = silentLogger, clock = systemClock }: ConsoleParts,
+  place: ConsolePlace,
+): FastifyInstance {
+  const guard = createGuard(place)
+  const overview = new OverviewReader({ clickhouse, clock, logger })
+  const share = <T>(what: string, read: (io: IoOptions) => Promise<T>): SharedReading<T> =>
+    new SharedReading(read, {
+      what,
+      clock,
+      onFailure: (error) => logger.warn({ err: error }, `${what} could not be read`),
+    })
+  const tablesReading = share('The tables', tables)
+  const runsReading = share('The runs', createRunsReader(runs))
+  const ping = share('ClickHouse', (io) => clickhouse.ping(io))
+
+  const app = fastify({ logger: false, forceCloseConnections: true })
+
+  app.addHook('onRequest', async (request, reply) => {
+    reply.headers(securityHeaders)
+    const refusal = guard.refusal({
+      method: request.method,
+      host: request.headers.host,
+      origin: request.headers.origin,
+      localPort: request.socket.localPort,
+    })
+    if (refusal !== undefined) {
+      const hint = 'Open the console under the address that it printed, or name this host as allowed.'
+      await reply.code(403).send({ error: { code: 'USAGE', message: `Request: ${refusal}`, hint } })
+    }
+  })
+
+  app.setErrorHandler(async (error, request, reply) => {
+    const status = statusOf(error)
+    if (status === 500) logger.error({ err: error, url: request.url }, 'The console could not answer')
+    await sendProblem(reply, status, problemOf(error))
+  })
+
+  app.setNotFoundHandler(async (request, reply) => {
+    await sendProblem(reply, 404, {
+      code: 'USAGE',
+      message: `${request.method} ${request.url.split('?')[0]}: there is nothing here`,
+      hint: 'The API is described at /api/openapi.json.',
+    })
+  })
+
+  app.get('/api/overview', async (request, reply) => {
+    const { minutes } = parseParameters(rangeQuery, request.query)
+    return fresh(reply).send(await overview.overview(minutes))
+  })
+
+  app.get('/api/panels/:id', async (request, reply) => {
+    const { id } = parseParameters(panelParams, request.params)
+    const { minutes } = parseParameters(rangeQuery, request.query)
+    const panel = findPanel(id)
+    if (panel === undefined) {
+      const hint = `There are ${panels.map((known) => known.id).join(', ')}.`
+      return sendProblem(reply, 404, { code: 'USAGE', message: `Panel ${id}: there is no such panel`, hint })
+    }
+    return fresh(reply).send(await overview.panel(panel, minutes))
+  })
+
+  app.get('/api/tables', async (_request, reply) => {
+    const reading = await tablesReading.get()
+    const answer: TablesAnswer = { tables: [...(reading.value ?? [])], ...markOf(reading) }
+    return fresh(reply).send(answer)
+  })
+
+  app.get('/api/runs', async (_request, reply) => {
+    const reading = await runsReading.get()
+    const answer: RunsAnswer = { runs: [...(reading.value ?? [])], ...markOf(reading) }
+    return fresh(reply).send(answer)
+  })
+
+  app.get('/api/runs/:id', async (request, reply) => {
+    const { id } = parseParameters(runParams, request.params)
+    return fresh(reply).send(runAnswerOf(await runs.show(id)))
+  })
+
+  app.get('/api/health', async (_request, reply) => {
+    const parts: Health['parts'] = await Promise.all(
+      (
+        [
+          ['clickhouse', ping],
+          ['tables', tablesReading],
+          ['runs', runsReading],
+        ] as const
+      ).map(async ([name, reading]) => {
+        const { problem } = await reading.get()
+        return { name, isHealthy: problem === undefined, problem: problem ?? null }
+      }),
+    )
+    const health: Health = { isHealthy: parts.every(({ isHealthy }) => isHealthy), parts }
+    return fresh(reply)
+      .code(health.isHealthy ? 200 : 503)
+      .send(health)
+  })
+
+  app.get('/api/openapi.json', async () => openApiDocument())
+
+  app.addHook('onClose', async () => {
+    overview.close()
+    for (const reading of [tablesReading, runsReading, ping]) reading.close()
+  })
+
+  if (place.webRoot !== undefined) servePage(app, place.webRoot)
+  return app
+}
+
+/** Files under `assets` carry their hash in their names; the page that names them is asked for each time. */
+function servePage(app: FastifyInstance, webRoot: string): void {
+  const assets = join(webRoot, 'assets')
+  app.register(fastifyStatic, {
+    root: webRoot,
+    dotfiles: 'ignore',
+    cacheControl: false,
+    setHeaders: (reply, path) => {
+      const isImmutable = path.startsWith(assets)
+      reply.header('cache-control', isImmutable ? 'public, max-age=31536000, immutable' : 'no-cache')
+    },
+  })
+}
+
+/**
+ * Listens until it is disposed of or `signal` aborts.
+ *
+ * @throws LakeError `PORT_TAKEN` naming host and port, `CONFIG_INVALID` for a host that is not ours.
+ */
+export async function startConsole(
+  parts: ConsoleParts,
+  place: ConsolePlace,
+  { signal }: IoOptions = {},
+): Promise<RunningConsole> {
+  signal?.throwIfAborted()
+  const app = createConsole(parts, place)
+  const { host, port } = place
+  try {
+    await app.listen({ host, port })
+  } catch (error) {
+    await app.close()
+    throw listenFailure(error, host, port)
+  }
+  const close = (): Promise<void> => app.close()
+  const closeQuietly = (): void => {
+    // Whoever disposes of it waits for the same closing, and sees its failure.
+    void close().catch(() => undefined)
+  }
+  signal?.addEventListener('abort', closeQuietly, { once: true })
+  if (signal?.aborted) closeQuietly()
+  const address = app.server.address()
+  return {
+    url: urlOf(host, typeof address === 'object' && address !== null ? address.port : port),
+    [Symbol.asyncDispose]: async () => {
+      signal?.removeEventListener('abort', closeQuietly)
+      await close()
+    },
+  }
+}
+
+/** As one would type it: a wildcard is reached by loopback. */
+function urlOf(host: string, port: number): string {
+  const name = host === '0.0.0.0' || host === '::' || host === '' ? '127.0.0.1' : host
+  return `http://${name.includes(':') ? `[${name}]` : name}:${port}`
+}
+
+function listenFailure(error: unknown, host: string, port: number): LakeError {
+  const where = `${host}:${port}`
+  const code = systemCode(error)
+  if (code === 'EADDRINUSE') {
+    return new LakeError('PORT_TAKEN', `Console: something else listens on ${where}`, {
+      cause: error,
+      details: { host, port },
+      hint: 'Choose another port with CONSOLE_PORT or --port, or stop what listens there.',
+    })
+  }
+  if (code === 'EACCES') {
+    return new LakeError('PORT_TAKEN', `Console: the system lets us not listen on ${where}`, {
+      cause: error,
+      details: { host, port },
+      hint: 'Choose a port above 1023 with CONSOLE_PORT or --port.',
+    })
+  }
+  return new LakeError('CONFIG_INVALID', `Console: cannot listen on ${where}: ${messageOf(error)}`, {
+    cause: error,
+    details: { host, port },
+    hint: 'Set CONSOLE_HOST to an address of this machine.',
+  })
+}
+
+function statusOf(error: unknown): number {
+  if (isLakeError(error, 'USAGE')) return 400
+  if (isLakeError(error, 'RUN_MISSING')) return 404
+  if (isLakeError(error, 'RUNSTORE_UNAVAILABLE', 'RUNSTORE_REFUSED')) return 503
+  if (typeof error === 'object' && error !== null && 'statusCode' in error) {
+    return typeof error.statusCode === 'number' ? error.statusCode : 500
+  }
+  return 500
+}
+
+const sendProblem = (reply: FastifyReply, status: number, problem: Problem): FastifyReply =>
+  fresh(reply).code(status).send({ error: problem })
+
+const fresh = (reply: FastifyReply): FastifyReply => reply.header('cache-control', 'no-store')
+
+function markOf({ readAtMs, isStale, problem }: Reading<unknown>): {
+  readAt: string | null
+  isStale: boolean
+  problem: Problem | null
+} {
+  return {
+    readAt: readAtMs === undefined ? null : new Date(readAtMs).toISOString(),
+    isStale,
+    problem: problem ?? null,
+  }
+}

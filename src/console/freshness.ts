@@ -1,0 +1,73 @@
+/**
+ * How new each layer is, and from when on its figures may still change.
+ *
+ * Batch: the load that serving shows, and its boundary. Speed layer: a window is closed once the newest event
+ * time of every partition is two minutes past its end (DESIGN §4, "Late").
+ */
+import type { IoOptions } from '../lib/base/io.ts'
+import type { ClickHouse } from '../lib/clickhouse/clickhouse.ts'
+import type { Freshness } from './answers.ts'
+import { utc } from './figures.ts'
+import type { Layer } from './panels.ts'
+
+const windowMs = 60_000
+const watermarkMs = 120_000
+
+const batchSql = `SELECT toString(boundary) AS boundary, toString(loaded_at) AS loaded_at
+FROM serving.loads ORDER BY load_id DESC LIMIT 1`
+
+/** Of the log that was written last; a partition that has had no event holds no window open. */
+const realtimeSql = `SELECT
+  toString(max(reached)) AS newest, toString(min(reached)) AS slowest, toString(max(written)) AS last_written
+FROM (
+  SELECT max(newest_event_time) AS reached, max(inserted_at) AS written
+  FROM realtime.events_per_minute
+  WHERE log_id = (SELECT argMax(log_id, inserted_at) FROM realtime.events_per_minute)
+  GROUP BY kafka_partition
+  HAVING reached > toDateTime64('1970-01-02 00:00:00', 6, 'UTC')
+)
+HAVING count() > 0`
+
+/** Of a layer that nothing has written. */
+export function noFreshness(layer: Layer): Freshness {
+  return { layer, asOf: null, provisionalFrom: null, newestEvent: null }
+}
+
+/** @throws LakeError as `ClickHouse.query` does. */
+export async function readFreshness(
+  clickhouse: Pick<ClickHouse, 'query'>,
+  layer: Layer,
+  options: IoOptions = {},
+): Promise<Freshness> {
+  return layer === 'batch' ? readBatch(clickhouse, options) : readRealtime(clickhouse, options)
+}
+
+async function readBatch(clickhouse: Pick<ClickHouse, 'query'>, options: IoOptions): Promise<Freshness> {
+  const [load] = await clickhouse.query<{ readonly boundary: string; readonly loaded_at: string }>(
+    batchSql,
+    options,
+  )
+  if (load === undefined) return noFreshness('batch')
+  return {
+    layer: 'batch',
+    asOf: utc(load.loaded_at),
+    provisionalFrom: utc(`${load.boundary} 00:00:00`),
+    newestEvent: null,
+  }
+}
+
+async function readRealtime(clickhouse: Pick<ClickHouse, 'query'>, options: IoOptions): Promise<Freshness> {
+  const [row] = await clickhouse.query<{
+    readonly newest: string
+    readonly slowest: string
+    readonly last_written: string
+  }>(realtimeSql, options)
+  if (row === undefined) return noFreshness('realtime')
+  const closedBefore = Date.parse(utc(row.slowest)) - watermarkMs
+  return {
+    layer: 'realtime',
+    asOf: utc(row.last_written),
+    provisionalFrom: new Date(Math.floor(closedBefore / windowMs) * windowMs).toISOString(),
+    newestEvent: utc(row.newest),
+  }
+}

@@ -1,0 +1,178 @@
+/** Grafana's dashboard from our list of panels: the same SQL, macros left for the plugin to expand. */
+import { PanelBuilder as BarsBuilder } from '@grafana/grafana-foundation-sdk/barchart'
+import type { Builder, Dataquery } from '@grafana/grafana-foundation-sdk/cog'
+import {
+  BigValueColorMode,
+  BigValueGraphMode,
+  type DataSourceRef,
+  GraphDrawStyle,
+  LegendDisplayMode,
+  LegendPlacement,
+  ReduceDataOptionsBuilder,
+  StackingMode,
+  TooltipDisplayMode,
+  VisibilityMode,
+  VizLegendOptionsBuilder,
+  VizOrientation,
+  VizTooltipOptionsBuilder,
+} from '@grafana/grafana-foundation-sdk/common'
+import {
+  DashboardBuilder,
+  DatasourceVariableBuilder,
+  FieldColorBuilder,
+  FieldColorModeId,
+  type Panel as GrafanaPanel,
+  type GridPos,
+} from '@grafana/grafana-foundation-sdk/dashboard'
+import { PanelBuilder as StatBuilder } from '@grafana/grafana-foundation-sdk/stat'
+import { PanelBuilder as TimeseriesBuilder } from '@grafana/grafana-foundation-sdk/timeseries'
+import type { BarsPanel, Panel, StatPanel, TimeseriesPanel, Unit } from './panels.ts'
+
+/** The official plugin for ClickHouse. */
+export const pluginId = 'grafana-clickhouse-datasource'
+/** As `dashboards/provisioning` names the data source. */
+export const datasourceUid = 'lakeshore-clickhouse'
+
+const datasource: DataSourceRef = { type: pluginId, uid: `\${datasource}` }
+
+/** Of Grafana 10.2; later ones migrate it. */
+const schemaVersion = 38
+
+/** The plugin's own numbers. */
+const formats = { timeseries: 0, table: 1 } as const
+
+const rowOf: Readonly<Record<Panel['row'], { readonly y: number; readonly height: number }>> = {
+  top: { y: 0, height: 6 },
+  middle: { y: 6, height: 9 },
+  bottom: { y: 15, height: 9 },
+}
+
+const unitOf: Readonly<Record<Unit, string>> = { count: 'locale', ratio: 'percentunit' }
+
+/** The dashboard as the text of its file. */
+export function grafanaDashboard(title: string, panels: readonly Panel[]): string {
+  const dashboard = new DashboardBuilder(title)
+    .uid('lakeshore-overview')
+    .tags(['lakeshore'])
+    .timezone('utc')
+    .time({ from: 'now-1h', to: 'now' })
+    .refresh('10s')
+    .withVariable(
+      new DatasourceVariableBuilder('datasource')
+        .label('ClickHouse')
+        .type(pluginId)
+        .current({ selected: true, text: 'ClickHouse', value: datasourceUid }),
+    )
+  for (const [at, panel] of panels.entries()) {
+    dashboard.withPanel(
+      panelBuilder(panel)
+        .id(at + 1)
+        .gridPos(placeOf(panel, panels)),
+    )
+  }
+  return `${JSON.stringify({ ...dashboard.build(), schemaVersion }, null, 2)}\n`
+}
+
+/** The panels of a row share its 24 columns. */
+function placeOf(panel: Panel, panels: readonly Panel[]): GridPos {
+  const neighbours = panels.filter(({ row }) => row === panel.row)
+  const width = 24 / neighbours.length
+  const { y, height } = rowOf[panel.row]
+  return { x: neighbours.indexOf(panel) * width, y, w: width, h: height }
+}
+
+type PanelBuilder = Builder<GrafanaPanel> & {
+  id(id: number): PanelBuilder
+  gridPos(place: GridPos): PanelBuilder
+}
+
+function panelBuilder(panel: Panel): PanelBuilder {
+  switch (panel.kind) {
+    case 'stat':
+      return statBuilder(panel)
+    case 'timeseries':
+      return timeseriesBuilder(panel)
+    case 'bars':
+      return barsBuilder(panel)
+  }
+}
+
+function target(panel: Panel): Builder<Dataquery> {
+  const queryType = panel.kind === 'timeseries' ? 'timeseries' : 'table'
+  const query = {
+    refId: 'A',
+    datasource,
+    editorType: 'sql',
+    queryType,
+    format: formats[queryType],
+    rawSql: panel.sql,
+    _implementsDataqueryVariant: () => undefined,
+  }
+  return { build: () => query }
+}
+
+const fixedColor = (color: string): FieldColorBuilder =>
+  new FieldColorBuilder().mode(FieldColorModeId.Fixed).fixedColor(color)
+
+function statBuilder(panel: StatPanel): StatBuilder {
+  return new StatBuilder()
+    .title(panel.title)
+    .description(panel.description)
+    .datasource(datasource)
+    .withTarget(target(panel))
+    .unit(unitOf[panel.unit])
+    .colorScheme(fixedColor('blue'))
+    .colorMode(BigValueColorMode.Value)
+    .graphMode(BigValueGraphMode.Area)
+    .reduceOptions(
+      new ReduceDataOptionsBuilder().calcs(['lastNotNull']).fields(`/^${panel.value}$/`).values(false),
+    )
+    .noValue('The first batch has not run')
+}
+
+function timeseriesBuilder(panel: TimeseriesPanel): TimeseriesBuilder {
+  const builder = new TimeseriesBuilder()
+    .title(panel.title)
+    .description(panel.description)
+    .datasource(datasource)
+    .withTarget(target(panel))
+    .unit(unitOf[panel.unit])
+    .min(0)
+    .interval('1m')
+    .showPoints(VisibilityMode.Never)
+    .legend(
+      new VizLegendOptionsBuilder()
+        .displayMode(LegendDisplayMode.List)
+        .placement(LegendPlacement.Bottom)
+        .showLegend(true),
+    )
+    .tooltip(new VizTooltipOptionsBuilder().mode(TooltipDisplayMode.Multi))
+    .noValue('No events in this time')
+  return panel.style === 'stacked'
+    ? builder.drawStyle(GraphDrawStyle.Bars).fillOpacity(80).lineWidth(0).stacking(stacked)
+    : builder.drawStyle(GraphDrawStyle.Line).fillOpacity(8).lineWidth(2)
+}
+
+const stacked = { build: () => ({ mode: StackingMode.Normal, group: 'A' }) }
+
+function barsBuilder(panel: BarsPanel): BarsBuilder {
+  return new BarsBuilder()
+    .title(panel.title)
+    .description(panel.description)
+    .datasource(datasource)
+    .withTarget(target(panel))
+    .withTransformation({ id: 'organize', options: { excludeByName: { provisional: true } } })
+    .unit(unitOf[panel.unit])
+    .colorScheme(fixedColor('blue'))
+    .xField(panel.label)
+    .orientation(VizOrientation.Horizontal)
+    .showValue(VisibilityMode.Auto)
+    .fillOpacity(80)
+    .legend(
+      new VizLegendOptionsBuilder()
+        .displayMode(LegendDisplayMode.Hidden)
+        .placement(LegendPlacement.Bottom)
+        .showLegend(false),
+    )
+    .noValue('The first batch has not run')
+}

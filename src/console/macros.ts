@@ -1,0 +1,29 @@
+/**
+ * The macros of Grafana's ClickHouse plugin that our panels use, expanded as the plugin expands them, so that
+ * one SQL text serves both. A macro that is not known is an error rather than text sent to ClickHouse.
+ */
+import { LakeError } from '../lib/base/errors.ts'
+
+export interface TimeRange {
+  /** Milliseconds since the epoch; both ends belong to the range, as in Grafana. */
+  readonly fromMs: number
+  readonly toMs: number
+}
+
+const dateTime = (ms: number): string => `toDateTime(${Math.floor(ms / 1000)})`
+
+/** @throws LakeError `BUG` naming a macro that is unknown or has the wrong arguments. */
+export function expandMacros(sql: string, { fromMs, toMs }: TimeRange): string {
+  return sql.replace(/\$__(\w+)(?:\(([^()]*)\))?/g, (text, name: string, argument: string | undefined) => {
+    const column = argument?.trim() ?? ''
+    if (name === 'timeFilter' && column !== '') {
+      return `${column} >= ${dateTime(fromMs)} AND ${column} <= ${dateTime(toMs)}`
+    }
+    if (name === 'fromTime' && column === '') return dateTime(fromMs)
+    if (name === 'toTime' && column === '') return dateTime(toMs)
+    throw new LakeError(
+      'BUG',
+      `Panel SQL: expected $__timeFilter(column), $__fromTime or $__toTime, got ${text}`,
+    )
+  })
+}

@@ -1,0 +1,124 @@
+/**
+ * The panels with their figures: one query a panel and refresh, however many look on. A panel that fails or is
+ * slow keeps its last figures and says so; it takes no other down.
+ */
+import type { Clock } from '../lib/base/clock.ts'
+import type { IoOptions } from '../lib/base/io.ts'
+import type { Logger } from '../lib/base/log.ts'
+import type { ClickHouse } from '../lib/clickhouse/clickhouse.ts'
+import type { Figures, Freshness, Overview, PanelAnswer } from './answers.ts'
+import { figuresOf } from './figures.ts'
+import { noFreshness, readFreshness } from './freshness.ts'
+import { expandMacros, type TimeRange } from './macros.ts'
+import { type Layer, type Panel, panels } from './panels.ts'
+import { type Reading, SharedReading } from './shared-reading.ts'
+
+export const overviewTitle = 'Lakehouse Platform Overview'
+/** What the page offers to look back, in minutes. */
+export const rangesMinutes = [60, 360, 1440] as const
+export type RangeMinutes = (typeof rangesMinutes)[number]
+
+/** Figures and how new they are belong together: an old picture keeps its own date. */
+interface PanelReading {
+  readonly figures: Figures
+  readonly freshness: Freshness
+}
+
+export interface OverviewOptions {
+  readonly clickhouse: Pick<ClickHouse, 'query'>
+  readonly clock: Clock
+  readonly logger: Logger
+}
+
+/** For ClickHouse to end by itself what we have given up. */
+const settings = { max_execution_time: 20, max_threads: 2 }
+
+export class OverviewReader {
+  readonly #options: OverviewOptions
+  readonly #readings = new Map<string, SharedReading<PanelReading>>()
+  readonly #freshness: ReadonlyMap<Layer, SharedReading<Freshness>>
+
+  constructor(options: OverviewOptions) {
+    this.#options = options
+    this.#freshness = new Map(
+      (['batch', 'realtime'] as const).map((layer) => [
+        layer,
+        this.#share(`Freshness of ${layer}`, (io) => readFreshness(options.clickhouse, layer, io)),
+      ]),
+    )
+  }
+
+  async overview(rangeMinutes: RangeMinutes): Promise<Overview> {
+    const [freshness, answers] = await Promise.all([
+      Promise.all([...this.#freshness.values()].map((reading) => reading.get())),
+      Promise.all(panels.map((panel) => this.panel(panel, rangeMinutes))),
+    ])
+    return {
+      title: overviewTitle,
+      now: new Date(this.#options.clock.now()).toISOString(),
+      rangeMinutes,
+      freshness: freshness.flatMap(({ value }) => (value === undefined ? [] : [value])),
+      panels: answers,
+    }
+  }
+
+  async panel(panel: Panel, rangeMinutes: RangeMinutes): Promise<PanelAnswer> {
+    return answerOf(panel, await this.#readingOf(panel, rangeMinutes).get())
+  }
+
+  close(): void {
+    for (const reading of [...this.#readings.values(), ...this.#freshness.values()]) reading.close()
+  }
+
+  #readingOf(panel: Panel, rangeMinutes: RangeMinutes): SharedReading<PanelReading> {
+    const key = panel.sql.includes('$__') ? `${panel.id} ${rangeMinutes}` : panel.id
+    const known = this.#readings.get(key)
+    if (known !== undefined) return known
+    const made = this.#share(`Panel ${panel.id}`, (io) => this.#read(panel, rangeMinutes, io))
+    this.#readings.set(key, made)
+    return made
+  }
+
+  async #read(panel: Panel, rangeMinutes: RangeMinutes, { signal }: IoOptions): Promise<PanelReading> {
+    const { clickhouse, clock } = this.#options
+    const range = rangeUpTo(clock.now(), rangeMinutes)
+    // Before the rows: figures may then be newer than their date says, never older.
+    const freshness = await this.#freshness.get(panel.layer)?.get()
+    const rows = await clickhouse.query(expandMacros(panel.sql, range), { signal, settings })
+    return { figures: figuresOf(panel, rows, range), freshness: freshness?.value ?? noFreshness(panel.layer) }
+  }
+
+  #share<T>(what: string, read: (io: IoOptions) => Promise<T>): SharedReading<T> {
+    const { clock, logger } = this.#options
+    return new SharedReading(read, {
+      what,
+      clock,
+      onFailure: (error) => logger.warn({ err: error }, `${what} could not be read`),
+    })
+  }
+}
+
+/** Whole minutes, so that the first window is not cut. */
+export function rangeUpTo(nowMs: number, minutes: number): TimeRange {
+  return { fromMs: Math.floor(nowMs / 60_000 - minutes) * 60_000, toMs: nowMs }
+}
+
+function answerOf(panel: Panel, { value, readAtMs, isStale, problem }: Reading<PanelReading>): PanelAnswer {
+  const { id, title, description, kind, row, layer, unit } = panel
+  return {
+    id,
+    title,
+    description,
+    kind,
+    style: panel.kind === 'timeseries' ? panel.style : null,
+    row,
+    layer,
+    unit,
+    asOf: value?.freshness.asOf ?? null,
+    provisionalFrom: value?.freshness.provisionalFrom ?? null,
+    figures: value?.figures ?? null,
+    readAt: readAtMs === undefined ? null : new Date(readAtMs).toISOString(),
+    isStale,
+    problem: problem ?? null,
+  }
+}

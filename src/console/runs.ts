@@ -1,0 +1,57 @@
+/** Runs with their tasks as the console lists them. A run that has ended never changes, so it is read once. */
+import type { IoOptions } from '../lib/base/io.ts'
+import type { Attempt, RecordedError, RunWithAttempts } from '../lib/runs/run.ts'
+import type { RunBook } from '../lib/runs/run-book.ts'
+import type { RunAnswer, Task } from './answers.ts'
+
+export type RunReader = Pick<RunBook, 'list' | 'show'>
+
+const shownRuns = 10
+
+/** The newest runs, newest first. */
+export function createRunsReader(book: RunReader): (options?: IoOptions) => Promise<readonly RunAnswer[]> {
+  let ended: ReadonlyMap<number, RunAnswer> = new Map()
+
+  return async (options = {}) => {
+    const runs = await book.list({ limit: shownRuns }, options)
+    const answers = await Promise.all(
+      runs.map(async ({ id }) => ended.get(id) ?? runAnswerOf(await book.show(id, options))),
+    )
+    ended = new Map(answers.filter(({ state }) => state !== 'running').map((answer) => [answer.id, answer]))
+    return answers
+  }
+}
+
+const iso = (ms: number | undefined): string | null => (ms === undefined ? null : new Date(ms).toISOString())
+
+export function runAnswerOf(run: RunWithAttempts): RunAnswer {
+  return {
+    id: run.id,
+    dag: run.dag,
+    trigger: run.trigger,
+    state: run.state,
+    startedAt: new Date(run.startedMs).toISOString(),
+    endedAt: iso(run.endedMs),
+    error: errorOf(run.error),
+    tasks: run.attempts.map(taskOf),
+  }
+}
+
+function taskOf(attempt: Attempt): Task {
+  return {
+    node: attempt.node,
+    attempt: attempt.attempt,
+    state: attempt.state,
+    startedAt: iso(attempt.startedMs),
+    endedAt: iso(attempt.endedMs),
+    rowsIn: attempt.rowsIn ?? null,
+    rowsOut: attempt.rowsOut ?? null,
+    versionsBefore: attempt.versionsBefore ?? {},
+    versionsAfter: attempt.versionsAfter ?? {},
+    error: errorOf(attempt.error),
+  }
+}
+
+function errorOf(error: RecordedError | undefined): RunAnswer['error'] {
+  return error === undefined ? null : { code: error.code, message: error.message, hint: error.hint ?? null }
+}

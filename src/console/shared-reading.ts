@@ -1,0 +1,135 @@
+/**
+ * A value that many ask for and few should read: one read at a time, its answer shared for a while.
+ *
+ *     fresh ──age──► due ──ask──► reading ──answer──► fresh
+ *                     ▲              └──failure──► failed, the last value kept ──age──► due
+ *
+ * Whoever asks waits for `patienceMs` at most and then gets the last value, marked as stale; the read goes on
+ * and is ended in the server after `deadlineMs`. A failure is shared like an answer, so that it hammers nobody.
+ */
+import type { Clock } from '../lib/base/clock.ts'
+import { isLakeError, LakeError, messageOf } from '../lib/base/errors.ts'
+import type { IoOptions } from '../lib/base/io.ts'
+import type { Problem } from './answers.ts'
+
+export interface SharedReadingOptions {
+  /** For messages: `Panel total-events`. */
+  readonly what: string
+  readonly clock: Clock
+  readonly maxAgeMs?: number
+  readonly patienceMs?: number
+  readonly deadlineMs?: number
+  readonly onFailure?: (error: unknown) => void
+}
+
+export interface Reading<T> {
+  /** The last value that was read, be it old. */
+  readonly value: T | undefined
+  readonly readAtMs: number | undefined
+  readonly isStale: boolean
+  readonly problem: Problem | undefined
+}
+
+export class SharedReading<T> {
+  readonly #read: (options: IoOptions) => Promise<T>
+  readonly #what: string
+  readonly #clock: Clock
+  readonly #maxAgeMs: number
+  readonly #patienceMs: number
+  readonly #deadlineMs: number
+  readonly #onFailure: (error: unknown) => void
+  readonly #closed = new AbortController()
+  #value: { readonly value: T; readonly readAtMs: number } | undefined
+  #problem: Problem | undefined
+  #settledMs = Number.NEGATIVE_INFINITY
+  #inFlight: Promise<void> | undefined
+
+  constructor(
+    read: (options: IoOptions) => Promise<T>,
+    {
+      what,
+      clock,
+      maxAgeMs = 4_000,
+      patienceMs = 3_000,
+      deadlineMs = 20_000,
+      onFailure = () => undefined,
+    }: SharedReadingOptions,
+  ) {
+    this.#read = read
+    this.#what = what
+    this.#clock = clock
+    this.#maxAgeMs = maxAgeMs
+    this.#patienceMs = patienceMs
+    this.#deadlineMs = deadlineMs
+    this.#onFailure = onFailure
+  }
+
+  /** Never rejects: what went wrong is in the reading. */
+  async get(): Promise<Reading<T>> {
+    const isDue = this.#clock.now() - this.#settledMs >= this.#maxAgeMs
+    if (this.#inFlight === undefined && isDue) this.#inFlight = this.#refresh()
+    if (this.#inFlight === undefined) return this.#reading()
+    const patience = new AbortController()
+    const isPatienceOver = await Promise.race([
+      this.#inFlight.then(() => false),
+      this.#clock.sleep(this.#patienceMs, { signal: patience.signal }).then(
+        () => true,
+        () => false,
+      ),
+    ])
+    patience.abort()
+    return isPatienceOver ? this.#late() : this.#reading()
+  }
+
+  /** Ends a read that is under way. */
+  close(): void {
+    this.#closed.abort(new LakeError('INTERRUPTED', `${this.#what}: the console ends`))
+  }
+
+  async #refresh(): Promise<void> {
+    const settled = new AbortController()
+    const deadline = new AbortController()
+    void this.#clock.sleep(this.#deadlineMs, { signal: settled.signal }).then(
+      () => deadline.abort(this.#tooSlow(this.#deadlineMs)),
+      // The read ended first.
+      () => undefined,
+    )
+    try {
+      const value = await this.#read({ signal: AbortSignal.any([deadline.signal, this.#closed.signal]) })
+      this.#value = { value, readAtMs: this.#clock.now() }
+      this.#problem = undefined
+    } catch (error) {
+      this.#problem = problemOf(error)
+      if (!this.#closed.signal.aborted) this.#onFailure(error)
+    } finally {
+      settled.abort()
+      this.#settledMs = this.#clock.now()
+      this.#inFlight = undefined
+    }
+  }
+
+  #tooSlow(ms: number): LakeError {
+    return new LakeError('SOURCE_FAILED', `${this.#what}: no answer within ${ms / 1000} s`, {
+      hint: 'What it reads is slow or busy. The last values are shown until it answers.',
+    })
+  }
+
+  #late(): Reading<T> {
+    return { ...this.#reading(), isStale: true, problem: problemOf(this.#tooSlow(this.#patienceMs)) }
+  }
+
+  #reading(): Reading<T> {
+    return {
+      value: this.#value?.value,
+      readAtMs: this.#value?.readAtMs,
+      isStale: this.#problem !== undefined,
+      problem: this.#problem,
+    }
+  }
+}
+
+/** Any failure as the API shows it. */
+export function problemOf(error: unknown): Problem {
+  if (isLakeError(error)) return { code: error.code, message: error.message, hint: error.hint }
+  return { code: 'BUG', message: messageOf(error), hint: 'See the log of the console.' }
+}
