@@ -1,0 +1,10 @@
+#!/bin/bash
+# Run once by the image, when its volume is new: the user of the dashboards may read, and nothing else.
+set -euo pipefail
+reader_password=$(cat /run/secrets/grafana_clickhouse_password)
+clickhouse client --user "$CLICKHOUSE_USER" --password "$(cat "$CLICKHOUSE_PASSWORD_FILE")" --multiquery <<SQL
+CREATE USER IF NOT EXISTS grafana IDENTIFIED WITH sha256_password BY '$reader_password';
+GRANT SELECT ON realtime.* TO grafana;
+GRANT SELECT ON gold.* TO grafana;
+GRANT SELECT ON serving.* TO grafana;
+SQL
