@@ -1,0 +1,33 @@
+/** The whole DAG over three days of events, beside one SELECT of DuckDB that computes the same four metrics. */
+import { goldMetrics } from '../src/pipeline/batch/gold/metrics.ts'
+import { runRecordedBatch } from '../src/pipeline/batch/recorded.ts'
+import { batchContextOf, runLandingStage } from '../src/pipeline/stages.ts'
+import { type Case, measurement, onPlatform, secondsOf, sendHistory } from './case.ts'
+
+const count = 200_000
+
+export const batchCase: Case = {
+  name: 'batch',
+  run: () =>
+    onPlatform(async (platform) => {
+      await sendHistory(platform, count)
+      await runLandingStage(platform, { drain: true })
+      const context = await batchContextOf(platform)
+      const batch = (): Promise<unknown> =>
+        platform.runs().then((store) => runRecordedBatch(context, store, { trigger: 'manual' }))
+      const first = await secondsOf(batch)
+      const again = await secondsOf(batch)
+      const silver = context.table('silver/events')
+      const scan = await silver.scan(await silver.snapshot())
+      const bare = await secondsOf(() =>
+        context.duckdb.use(async (session) => {
+          await session.run(`create temporary view silver_events as ${scan}`)
+          for (const { select } of goldMetrics) await session.rows(select)
+        }),
+      )
+      return [
+        measurement('batch', 's', first, count, { name: 'the four SELECTs alone', value: bare }),
+        measurement('batch again, nothing new', 's', again, count),
+      ]
+    }),
+}
