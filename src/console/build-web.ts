@@ -1,0 +1,162 @@
+/**
+ * Builds the page with Vite, when its sources are others than those of the build that is there.
+ *
+ * A build lies in a folder named after the hash of its sources and appears there by one rename, so that it is
+ * whole or absent, two builders at once do no harm, and a console that still serves an older one goes on.
+ */
+import { createHash, randomUUID } from 'node:crypto'
+import { mkdir, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
+import { join, relative } from 'node:path'
+import { LakeError, messageOf, systemCode } from '../lib/base/errors.ts'
+
+const root = join(import.meta.dirname, '../..')
+
+export interface WebBuildOptions {
+  /** Folder of the page's sources. */
+  readonly sources?: string
+  /** Folder of all builds. */
+  readonly builds?: string
+  /** Build although the sources have not changed. */
+  readonly force?: boolean
+}
+
+interface Place {
+  readonly sources: string
+  readonly builds: string
+}
+
+const placeOf = ({
+  sources = join(root, 'src/console/web'),
+  builds = join(root, 'dist/console-web'),
+}: WebBuildOptions): Place => ({ sources, builds })
+
+/** @returns The folder to serve; builds only when the sources differ. @throws as `buildWeb` does. */
+export async function ensureWebBuilt(options: WebBuildOptions = {}): Promise<string> {
+  const { sources, builds } = placeOf(options)
+  const target = join(builds, await hashOf(sources))
+  return (await exists(target)) ? target : buildWeb(options)
+}
+
+/**
+ * @returns The folder to serve.
+ * @throws LakeError `FILE_MISSING` without sources, `FILE_UNWRITABLE` where no build can be written, `BUG` with
+ * Vite's words when the sources do not build.
+ */
+export async function buildWeb(options: WebBuildOptions = {}): Promise<string> {
+  const { sources, builds } = placeOf(options)
+  const target = join(builds, await hashOf(sources))
+  if (options.force !== true && (await exists(target))) return target
+  const staging = join(builds, `.building-${randomUUID()}`)
+  try {
+    await makeFolder(staging)
+    await runVite(sources, staging)
+    if (options.force === true) await rm(target, { recursive: true, force: true })
+    await moveUnlessThere(staging, target)
+  } finally {
+    await rm(staging, { recursive: true, force: true })
+  }
+  await removeOld(builds, target)
+  return target
+}
+
+/** Of everything that the build depends on: sources and the exact versions of what goes into it. */
+async function hashOf(sources: string): Promise<string> {
+  const hash = createHash('sha256')
+  for (const file of await filesOf(sources)) {
+    hash.update(`${relative(sources, file).replaceAll('\\', '/')}\0`)
+    hash.update(await readFile(file))
+    hash.update('\0')
+  }
+  const manifest: unknown = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'))
+  if (typeof manifest === 'object' && manifest !== null && 'dependencies' in manifest) {
+    hash.update(JSON.stringify(manifest.dependencies))
+  }
+  return hash.digest('hex').slice(0, 16)
+}
+
+async function filesOf(sources: string): Promise<readonly string[]> {
+  try {
+    const entries = await readdir(sources, { recursive: true, withFileTypes: true })
+    return entries
+      .filter((entry) => entry.isFile())
+      .map((entry) => join(entry.parentPath, entry.name))
+      .sort()
+  } catch (error) {
+    throw new LakeError('FILE_MISSING', `Console: no sources of the page in ${sources}`, { cause: error })
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await stat(path)
+    return true
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return false
+    throw error
+  }
+}
+
+async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true })
+  } catch (error) {
+    throw new LakeError('FILE_UNWRITABLE', `Console: cannot write the page to ${path}: ${messageOf(error)}`, {
+      cause: error,
+      hint: 'Make the folder writable, or build once with a user who may write there.',
+    })
+  }
+}
+
+async function runVite(sources: string, outDir: string): Promise<void> {
+  // Loaded when needed only: most starts find a build and need neither Vite nor its memory.
+  const [{ build }, { default: react }] = await Promise.all([import('vite'), import('@vitejs/plugin-react')])
+  try {
+    await build({
+      configFile: false,
+      envDir: false,
+      publicDir: false,
+      root: sources,
+      base: './',
+      mode: 'production',
+      logLevel: 'error',
+      clearScreen: false,
+      plugins: [react()],
+      build: {
+        outDir,
+        emptyOutDir: false,
+        target: 'es2022',
+        // A data URL in a script or style would need a wider content security policy.
+        assetsInlineLimit: 0,
+        modulePreload: { polyfill: false },
+        reportCompressedSize: false,
+        chunkSizeWarningLimit: 2_000,
+      },
+    })
+  } catch (error) {
+    throw new LakeError('BUG', `Console: the page does not build: ${messageOf(error)}`, { cause: error })
+  }
+}
+
+async function moveUnlessThere(staging: string, target: string): Promise<void> {
+  try {
+    await rename(staging, target)
+  } catch (error) {
+    // Another process was faster with the same sources.
+    if (!['ENOTEMPTY', 'EEXIST', 'EPERM'].includes(systemCode(error) ?? '') || !(await exists(target))) {
+      throw error
+    }
+  }
+}
+
+const keptMs = 86_400_000
+
+/** Best effort: an old build that stays only takes space. One of the last day may still be served. */
+async function removeOld(builds: string, current: string): Promise<void> {
+  const old: string[] = []
+  for (const name of await readdir(builds)) {
+    const path = join(builds, name)
+    const found = path === current ? undefined : await stat(path).catch(() => undefined)
+    if (found !== undefined && Date.now() - found.mtimeMs > keptMs) old.push(path)
+  }
+  await Promise.all(old.map((path) => rm(path, { recursive: true, force: true }).catch(() => undefined)))
+}

@@ -1,0 +1,91 @@
+/** The Lakehouse Platform Overview: three rows of panels, then the tables and the last runs. */
+import { type ReactElement, useState } from 'react'
+import type { Freshness, Overview, PanelAnswer } from '../answers.ts'
+import { Banner } from './banner.tsx'
+import { BarsPanel } from './bars-panel.tsx'
+import { Heading } from './heading.tsx'
+import { useNow } from './now.ts'
+import { useOverview, useRuns, useTables } from './readings.ts'
+import { RunsCard } from './runs-card.tsx'
+import { StatPanel } from './stat-panel.tsx'
+import { TablesCard } from './tables-card.tsx'
+import { TimeseriesPanel } from './timeseries-panel.tsx'
+
+const rows = ['top', 'middle', 'bottom'] as const
+const rowNames = { top: 'Batch, latest day', middle: 'Real time', bottom: 'Batch, last seven days' } as const
+const skeletons = { top: 4, middle: 2, bottom: 1 } as const
+
+export function App(): ReactElement {
+  const [minutes, setMinutes] = useState(60)
+  const overview = useOverview(minutes)
+  const tables = useTables()
+  const runs = useRuns()
+  const nowMs = useNow(overview.data?.now, overview.dataUpdatedAt)
+  return (
+    <>
+      <Heading overview={overview.data} nowMs={nowMs} minutes={minutes} onMinutes={setMinutes} />
+      <main>
+        <Banner
+          overview={overview.data}
+          tables={tables.data}
+          runs={runs.data}
+          isUnreachable={overview.isError}
+        />
+        {rows.map((row) => (
+          <section key={row} className={`row row-${row}`} aria-label={rowNames[row]}>
+            {overview.data === undefined
+              ? Array.from({ length: skeletons[row] }, (_, at) => (
+                  // biome-ignore lint/suspicious/noArrayIndexKey: placeholders are all alike
+                  <div key={at} className="card skeleton-card" aria-hidden="true">
+                    <div className="skeleton" />
+                  </div>
+                ))
+              : panelsOf(overview.data, row).map((panel) => (
+                  <Panel
+                    key={panel.id}
+                    panel={panel}
+                    freshness={freshnessOf(overview.data, panel)}
+                    nowMs={nowMs}
+                  />
+                ))}
+          </section>
+        ))}
+        <div className="row row-lists">
+          <TablesCard answer={tables.data} nowMs={nowMs} />
+          <RunsCard answer={runs.data} nowMs={nowMs} />
+        </div>
+      </main>
+    </>
+  )
+}
+
+const panelsOf = ({ panels }: Overview, row: PanelAnswer['row']): readonly PanelAnswer[] =>
+  panels.filter((panel) => panel.row === row)
+
+const freshnessOf = ({ freshness }: Overview, { layer }: PanelAnswer): Freshness | undefined =>
+  freshness.find((found) => found.layer === layer)
+
+interface PanelProps {
+  readonly panel: PanelAnswer
+  readonly freshness: Freshness | undefined
+  readonly nowMs: number
+}
+
+function Panel({ panel, freshness, nowMs }: PanelProps): ReactElement {
+  const { figures } = panel
+  switch (panel.kind) {
+    case 'stat':
+      return <StatPanel panel={panel} figures={figures?.kind === 'stat' ? figures : null} nowMs={nowMs} />
+    case 'timeseries':
+      return (
+        <TimeseriesPanel
+          panel={panel}
+          figures={figures?.kind === 'timeseries' ? figures : null}
+          freshness={freshness}
+          nowMs={nowMs}
+        />
+      )
+    case 'bars':
+      return <BarsPanel panel={panel} figures={figures?.kind === 'bars' ? figures : null} nowMs={nowMs} />
+  }
+}

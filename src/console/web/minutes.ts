@@ -1,0 +1,23 @@
+/** A minute without a row counted nothing: zeros between the range's start and the newest event. */
+import type { TimeseriesFigures } from '../answers.ts'
+
+type Points = TimeseriesFigures['series'][number]['points']
+
+const minuteMs = 60_000
+
+/** One point a minute; none after the newest event, where nobody knows yet. */
+export function everyMinute(
+  points: Points,
+  { from, to }: { readonly from: string; readonly to: string },
+  newestEvent: string | null,
+): Points {
+  const known = new Map(points.map(({ time, value }) => [Date.parse(time), value]))
+  const newestMs = Math.max(newestEvent === null ? 0 : Date.parse(newestEvent), ...known.keys())
+  const firstMs = Math.ceil(Date.parse(from) / minuteMs) * minuteMs
+  const lastMs = Math.min(Date.parse(to), newestMs)
+  const filled: Points = []
+  for (let ms = firstMs; ms <= lastMs; ms += minuteMs) {
+    filled.push({ time: new Date(ms).toISOString(), value: known.get(ms) ?? 0 })
+  }
+  return filled
+}

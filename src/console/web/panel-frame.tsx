@@ -1,0 +1,79 @@
+/** What every panel has: title, layer, how old its data is, what is provisional, what went wrong. */
+import type { ReactElement, ReactNode } from 'react'
+import type { PanelAnswer } from '../answers.ts'
+import { age, exactTime } from './format.ts'
+
+interface PanelFrameProps {
+  readonly panel: PanelAnswer
+  readonly nowMs: number
+  /** What is provisional in what is shown; nothing is when it is not given. */
+  readonly provisional?: string | undefined
+  readonly children: ReactNode
+}
+
+export function PanelFrame({ panel, nowMs, provisional, children }: PanelFrameProps): ReactElement {
+  const headingId = `panel-${panel.id}`
+  return (
+    <section
+      className={`card panel panel-${panel.kind}`}
+      aria-labelledby={headingId}
+      data-panel={panel.id}
+      data-stale={panel.isStale}
+    >
+      <header className="panel-head">
+        <h2 id={headingId} title={panel.description}>
+          {panel.title}
+        </h2>
+        {provisional !== undefined && (
+          <span className="badge badge-provisional" title={provisional}>
+            provisional
+          </span>
+        )}
+      </header>
+      <div className="panel-body">{children}</div>
+      <footer className="panel-foot">
+        <Age panel={panel} nowMs={nowMs} />
+        {panel.isStale && panel.readAt !== null && (
+          <span className="stale">
+            not refreshed for {age(nowMs - Date.parse(panel.readAt)).replace(' ago', '')}
+          </span>
+        )}
+      </footer>
+    </section>
+  )
+}
+
+function Age({ panel, nowMs }: { readonly panel: PanelAnswer; readonly nowMs: number }): ReactElement {
+  const layer = panel.layer === 'batch' ? 'Batch' : 'Real time'
+  if (panel.asOf === null) return <span>{layer} · no data yet</span>
+  return (
+    <span>
+      {layer} ·{' '}
+      <time dateTime={panel.asOf} title={exactTime(panel.asOf)}>
+        {panel.layer === 'batch' ? 'loaded ' : 'updated '}
+        {age(nowMs - Date.parse(panel.asOf))}
+      </time>
+    </span>
+  )
+}
+
+/** In the place of a picture. */
+export function Empty({
+  title,
+  children,
+}: {
+  readonly title: string
+  readonly children?: ReactNode
+}): ReactElement {
+  return (
+    <div className="empty">
+      <strong>{title}</strong>
+      {children !== undefined && <span>{children}</span>}
+    </div>
+  )
+}
+
+/** A panel that could never be read. */
+export function Unread({ panel }: { readonly panel: PanelAnswer }): ReactElement {
+  return <Empty title="Could not be read">{panel.problem?.message}</Empty>
+}

@@ -1,0 +1,136 @@
+/** The last runs of the batch, each with its tasks. */
+import type { ReactElement } from 'react'
+import type { RunAnswer, RunsAnswer, Task } from '../answers.ts'
+import { age, duration, exactTime } from './format.ts'
+import { StateMark } from './state-mark.tsx'
+
+const count = new Intl.NumberFormat('en')
+
+export function RunsCard({
+  answer,
+  nowMs,
+}: {
+  readonly answer: RunsAnswer | undefined
+  readonly nowMs: number
+}): ReactElement {
+  return (
+    <section className="card" aria-labelledby="runs-heading">
+      <header className="panel-head">
+        <h2 id="runs-heading">Last runs</h2>
+      </header>
+      {answer === undefined ? (
+        <div className="skeleton skeleton-list" />
+      ) : answer.runs.length === 0 ? (
+        <div className="empty">
+          <strong>The first batch has not run</strong>
+          <span>
+            <code>lake batch</code> runs it, and so does the schedule
+          </span>
+        </div>
+      ) : (
+        <ol className="runs">
+          {answer.runs.map((run, at) => (
+            <li key={run.id}>
+              <RunLine run={run} nowMs={nowMs} isOpen={at === 0} />
+            </li>
+          ))}
+        </ol>
+      )}
+    </section>
+  )
+}
+
+interface RunLineProps {
+  readonly run: RunAnswer
+  readonly nowMs: number
+  readonly isOpen: boolean
+}
+
+function RunLine({ run, nowMs, isOpen }: RunLineProps): ReactElement {
+  const startedMs = Date.parse(run.startedAt)
+  const endedMs = run.endedAt === null ? nowMs : Date.parse(run.endedAt)
+  return (
+    <details className="run" open={isOpen}>
+      <summary>
+        <StateMark state={run.state} />
+        <span className="run-id">#{run.id}</span>
+        <span className="soft run-trigger">{run.trigger}</span>
+        <span className="run-tasks" role="img" aria-label={spokenTasks(run.tasks)}>
+          {run.tasks.map((task) => (
+            <i
+              key={`${task.node} ${task.attempt}`}
+              className={`dot dot-${task.state}`}
+              title={`${task.node}: ${task.state}`}
+            />
+          ))}
+        </span>
+        <span className="run-times">
+          <time dateTime={run.startedAt} title={exactTime(run.startedAt)}>
+            {age(nowMs - startedMs)}
+          </time>
+          <span className="soft">{duration(endedMs - startedMs)}</span>
+        </span>
+      </summary>
+      {run.error !== null && <p className="run-error">{run.error.message}</p>}
+      <table className="list">
+        <thead>
+          <tr>
+            <th scope="col">Task</th>
+            <th scope="col">State</th>
+            <th scope="col" className="number wide">
+              Rows in
+            </th>
+            <th scope="col" className="number">
+              Rows out
+            </th>
+            <th scope="col" className="number">
+              Took
+            </th>
+          </tr>
+        </thead>
+        <tbody>
+          {run.tasks.map((task) => (
+            <TaskLine key={`${task.node} ${task.attempt}`} task={task} nowMs={nowMs} />
+          ))}
+        </tbody>
+      </table>
+    </details>
+  )
+}
+
+function TaskLine({ task, nowMs }: { readonly task: Task; readonly nowMs: number }): ReactElement {
+  const rows = (value: number | null): string => (value === null ? '–' : count.format(value))
+  const took =
+    task.startedAt === null
+      ? '–'
+      : duration((task.endedAt === null ? nowMs : Date.parse(task.endedAt)) - Date.parse(task.startedAt))
+  return (
+    <tr>
+      <th scope="row" className="task">
+        {task.node.split('_').map((word, at) => (
+          <span key={word}>
+            {at > 0 && (
+              <>
+                _<wbr />
+              </>
+            )}
+            {word}
+          </span>
+        ))}
+        {task.attempt > 1 && <span className="soft"> · attempt {task.attempt}</span>}
+        {task.error !== null && <span className="task-error">{task.error.message}</span>}
+      </th>
+      <td>
+        <StateMark state={task.state} />
+      </td>
+      <td className="number wide">{rows(task.rowsIn)}</td>
+      <td className="number">{rows(task.rowsOut)}</td>
+      <td className="number">{took}</td>
+    </tr>
+  )
+}
+
+function spokenTasks(tasks: readonly Task[]): string {
+  const states = [...new Set(tasks.map(({ state }) => state))]
+  return states.map((state) => `${tasks.filter((task) => task.state === state).length} ${state}`).join(', ')
+}

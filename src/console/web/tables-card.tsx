@@ -1,0 +1,94 @@
+/** The Delta tables: version, rows, size, last commit. */
+import type { ReactElement } from 'react'
+import type { TableSummary, TablesAnswer } from '../answers.ts'
+import { age, bytes, exactTime } from './format.ts'
+
+const count = new Intl.NumberFormat('en')
+const orDash = (value: number | null): string => (value === null ? '–' : count.format(value))
+
+export function TablesCard({
+  answer,
+  nowMs,
+}: {
+  readonly answer: TablesAnswer | undefined
+  readonly nowMs: number
+}): ReactElement {
+  return (
+    <section className="card" aria-labelledby="tables-heading">
+      <header className="panel-head">
+        <h2 id="tables-heading">Tables</h2>
+      </header>
+      {answer === undefined ? (
+        <div className="skeleton skeleton-list" />
+      ) : (
+        <table className="list tables">
+          <thead>
+            <tr>
+              <th scope="col">Table</th>
+              <th scope="col" className="number">
+                Version
+              </th>
+              <th scope="col" className="number">
+                Rows
+              </th>
+              <th scope="col" className="number wide">
+                Size
+              </th>
+              <th scope="col" className="wide">
+                Operation
+              </th>
+              <th scope="col" className="number">
+                Last commit
+              </th>
+            </tr>
+          </thead>
+          <tbody>
+            {answer.tables.map((table) => (
+              <Line key={table.name} table={table} nowMs={nowMs} />
+            ))}
+          </tbody>
+        </table>
+      )}
+    </section>
+  )
+}
+
+function Line({ table, nowMs }: { readonly table: TableSummary; readonly nowMs: number }): ReactElement {
+  const { name, version, rows, files, sizeBytes, committedAt, operation } = table
+  const [folder, leaf] = name.split('/')
+  return (
+    <tr className={version === null ? 'absent' : undefined}>
+      <th scope="row">
+        {leaf === undefined ? (
+          name
+        ) : (
+          <>
+            <span className={`folder folder-${folder}`}>{folder}</span>
+            <span className="slash">/</span>
+            <wbr />
+            {leaf}
+          </>
+        )}
+      </th>
+      <td className="number">{orDash(version)}</td>
+      <td className="number">{orDash(rows)}</td>
+      <td className="number wide" title={files === null ? undefined : `${count.format(files)} files`}>
+        {sizeBytes === null ? '–' : bytes(sizeBytes)}
+      </td>
+      <td className="wide soft">{operation ?? '–'}</td>
+      <td className="number">
+        {committedAt === null ? (
+          version === null ? (
+            'not yet'
+          ) : (
+            '–'
+          )
+        ) : (
+          <time dateTime={committedAt} title={exactTime(committedAt)}>
+            {age(nowMs - Date.parse(committedAt))}
+          </time>
+        )}
+      </td>
+    </tr>
+  )
+}

@@ -1,0 +1,124 @@
+/** Counts per minute: stacked bars or lines; what is provisional is drawn lighter or dotted. */
+import type { Layout, Trace } from 'plotly.js-basic-dist-min'
+import { type ReactElement, useMemo } from 'react'
+import type { Freshness, PanelAnswer, TimeseriesFigures } from '../answers.ts'
+import { Chart } from './chart.tsx'
+import { chartLayout } from './chart-layout.ts'
+import { clockTime, exactTime } from './format.ts'
+import { everyMinute } from './minutes.ts'
+import { Empty, PanelFrame, Unread } from './panel-frame.tsx'
+import { type Theme, useTheme } from './theme.ts'
+
+interface TimeseriesPanelProps {
+  readonly panel: PanelAnswer
+  readonly figures: TimeseriesFigures | null
+  readonly freshness: Freshness | undefined
+  readonly nowMs: number
+}
+
+export function TimeseriesPanel({ panel, figures, freshness, nowMs }: TimeseriesPanelProps): ReactElement {
+  const hasPoints = figures?.series.some(({ points }) => points.length > 0) === true
+  const provisional =
+    hasPoints && panel.provisionalFrom !== null
+      ? `From ${clockTime(panel.provisionalFrom)} UTC on events may still arrive on time`
+      : undefined
+  return (
+    <PanelFrame panel={panel} nowMs={nowMs} provisional={provisional}>
+      {figures === null ? (
+        <Unread panel={panel} />
+      ) : hasPoints ? (
+        <Minutes panel={panel} figures={figures} newestEvent={freshness?.newestEvent ?? null} />
+      ) : (
+        <Empty title="Nothing in this time">
+          {freshness?.newestEvent
+            ? `The newest event is of ${exactTime(freshness.newestEvent)}`
+            : 'The speed layer has not counted an event yet'}
+        </Empty>
+      )}
+    </PanelFrame>
+  )
+}
+
+function Minutes({
+  panel,
+  figures,
+  newestEvent,
+}: {
+  readonly panel: PanelAnswer
+  readonly figures: TimeseriesFigures
+  readonly newestEvent: string | null
+}): ReactElement {
+  const theme = useTheme()
+  const { provisionalFrom, style } = panel
+  const traces = useMemo<readonly Trace[]>(() => {
+    const drawn = style === 'stacked' ? stackedBars : dottedLines
+    return figures.series.flatMap(({ label, points }, at) =>
+      drawn(
+        label,
+        everyMinute(points, figures, newestEvent),
+        provisionalFrom,
+        theme.series[at % theme.series.length] ?? theme.accent,
+      ),
+    )
+  }, [figures, newestEvent, provisionalFrom, style, theme])
+  const layout = useMemo<Layout>(() => minutesLayout(theme, figures), [theme, figures])
+  const totals = figures.series
+    .map(({ label, points }) => `${label} ${points.reduce((sum, { value }) => sum + value, 0)}`)
+    .join(', ')
+  return (
+    <Chart
+      label={`${panel.title} per minute; in all: ${totals}`}
+      traces={traces}
+      layout={layout}
+      height={280}
+    />
+  )
+}
+
+type Points = TimeseriesFigures['series'][number]['points']
+
+function stackedBars(name: string, points: Points, provisionalFrom: string | null, color: string): Trace[] {
+  const isOpen = (time: string): boolean => provisionalFrom !== null && time >= provisionalFrom
+  return [
+    {
+      type: 'bar',
+      name,
+      x: points.map(({ time }) => time),
+      y: points.map(({ value }) => value),
+      marker: { color, opacity: points.map(({ time }) => (isOpen(time) ? 0.45 : 1)), line: { width: 0 } },
+      hovertemplate: '%{y:,}',
+    },
+  ]
+}
+
+function dottedLines(name: string, points: Points, provisionalFrom: string | null, color: string): Trace[] {
+  const cut = provisionalFrom === null ? -1 : points.findIndex(({ time }) => time >= provisionalFrom)
+  const closed = cut < 0 ? points : points.slice(0, cut)
+  // The dotted line begins where the other ends.
+  const open = cut < 0 ? [] : points.slice(Math.max(0, cut - 1))
+  const line = (of: Points, dash: string, isShown: boolean): Trace => ({
+    type: 'scatter',
+    mode: 'lines',
+    name,
+    legendgroup: name,
+    showlegend: isShown,
+    x: of.map(({ time }) => time),
+    y: of.map(({ value }) => value),
+    line: { color, width: 2, dash, shape: 'linear' },
+    hovertemplate: '%{y:,}',
+    ...(isShown ? {} : { hoverinfo: 'skip', hovertemplate: null }),
+  })
+  return [line(closed, 'solid', true), line(open, 'dot', closed.length === 0)]
+}
+
+function minutesLayout(theme: Theme, { from, to }: TimeseriesFigures): Layout {
+  const base = chartLayout(theme)
+  return {
+    ...base,
+    barmode: 'stack',
+    bargap: 0.18,
+    hovermode: 'x unified',
+    xaxis: { ...base.xaxis, type: 'date', range: [from, to], tickformat: '%H:%M', nticks: 7 },
+    yaxis: { ...base.yaxis, rangemode: 'tozero', nticks: 5 },
+  }
+}
