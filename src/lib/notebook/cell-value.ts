@@ -1,0 +1,24 @@
+/** Values as a notebook meets them: plain, without rounding, and printable. */
+
+/** A row of any query; what a column holds is the query's affair. */
+export type AnyRow = Readonly<Record<string, unknown>>
+
+/** A bigint as a number where that says the same; every other value as it is. */
+export function plainNumber(value: unknown): unknown {
+  if (typeof value !== 'bigint') return value
+  const number = Number(value)
+  return Number.isSafeInteger(number) ? number : value
+}
+
+/** As one would write it in a table: nothing for null, texts of a list one after the other, bytes by their length. */
+export function cellText(value: unknown): string {
+  if (value === null || value === undefined) return ''
+  if (value instanceof Uint8Array) return `${value.byteLength} bytes`
+  if (Array.isArray(value)) return value.map(cellText).join(', ')
+  return typeof value === 'object' ? compactJson(value) : String(value)
+}
+
+/** JSON on one line; a bigint is written as text. */
+export function compactJson(value: object): string {
+  return JSON.stringify(value, (_, inner: unknown) => (typeof inner === 'bigint' ? inner.toString() : inner))
+}

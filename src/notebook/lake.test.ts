@@ -1,0 +1,164 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { DataType } from '../lib/delta/schema.ts'
+import { openPlatform, type Platform } from '../pipeline/compose.ts'
+import { readConfig } from '../pipeline/config.ts'
+import { type LakeTable, lakeTables } from '../pipeline/tables.ts'
+import { createLake, type Lake } from './lake.ts'
+import type { Place, TableName, TableRows } from './rows.ts'
+
+type KindOf<T> = [T] extends [string]
+  ? 'text'
+  : [T] extends [number]
+    ? 'number'
+    : [T] extends [Uint8Array | null]
+      ? 'bytes'
+      : 'list'
+
+type Kinds<Row> = { readonly [Column in keyof Row]-?: KindOf<Row[Column]> }
+
+const place: Kinds<Place> = {
+  kafka_topic: 'text',
+  kafka_partition: 'number',
+  kafka_offset: 'number',
+  kafka_timestamp: 'text',
+  ingested_at: 'text',
+}
+const event: Kinds<TableRows['silver/events']> = {
+  event_id: 'text',
+  user_id: 'number',
+  event_type: 'text',
+  page: 'text',
+  timestamp: 'text',
+  source: 'text',
+  event_date: 'text',
+  ...place,
+}
+/** The compiler holds this to the types of the rows; the test below holds it to the tables. */
+const kinds: { readonly [T in TableName]: Kinds<TableRows[T]> } = {
+  'bronze/events': event,
+  'bronze/rejected': { raw: 'bytes', key: 'bytes', headers: 'list', reasons: 'list', ...place },
+  'silver/events': event,
+  'silver/quarantine': { ...event, reasons: 'list' },
+  'gold/daily_active_users': { event_date: 'text', dau_count: 'number' },
+  'gold/conversion_rate_daily': {
+    event_date: 'text',
+    conversion_rate: 'number',
+    total_purchases: 'number',
+    dau_count: 'number',
+  },
+  'gold/events_per_source_daily': { event_date: 'text', source: 'text', event_count: 'number' },
+  'gold/purchases_per_page_daily': { event_date: 'text', page: 'text', purchase_count: 'number' },
+}
+
+function kindOf(type: DataType): string {
+  if (typeof type !== 'string') return 'list'
+  if (type === 'binary') return 'bytes'
+  return ['long', 'integer', 'double'].includes(type) ? 'number' : 'text'
+}
+
+describe('TableRows', () => {
+  it('has the tables of the platform, with their columns and types', () => {
+    const declared = Object.fromEntries(
+      Object.entries(lakeTables).map(([name, { schema }]) => [
+        name,
+        Object.fromEntries(schema.fields.map((field) => [field.name, kindOf(field.type)])),
+      ]),
+    )
+
+    expect(kinds).toEqual(declared)
+  })
+})
+
+describe('createLake(platform)', () => {
+  let home: string
+  let platform: Platform
+  let lake: Lake
+
+  const write = async (name: LakeTable, select: string): Promise<void> => {
+    const table = await platform.table(name)
+    await table.createIfMissing(lakeTables[name])
+    const snapshot = await table.snapshot()
+    const duckdb = await platform.duckdb()
+    const staged = await duckdb.use((session) => table.stage(session, snapshot, select))
+    await table.commit(snapshot, { add: staged.files, reads: { kind: 'none' }, operation: { name: 'WRITE' } })
+  }
+
+  beforeAll(async () => {
+    home = await mkdtemp(join(tmpdir(), 'lakeshore-notebook-'))
+    platform = openPlatform(readConfig({ LAKE_HOME: home }))
+    lake = createLake(platform)
+    await write(
+      'gold/events_per_source_daily',
+      `select * from (values (date '2026-01-01', 'web', 3), (date '2026-01-01', 'mobile', 2)) t(event_date, source, event_count)`,
+    )
+    await write(
+      'gold/events_per_source_daily',
+      `select date '2026-01-02' as event_date, 'web' as source, 5 as event_count`,
+    )
+    await write(
+      'gold/daily_active_users',
+      `select date '2026-01-01' as event_date, 9007199254740993 as dau_count`,
+    )
+  })
+  afterAll(async () => {
+    await lake.close()
+    await rm(home, { recursive: true, force: true })
+  })
+
+  it('lists the tables that are there', async () => {
+    expect(await lake.tables()).toMatchObject([
+      { table: 'gold/daily_active_users', version: 1, rows: 1, files: 1 },
+      { table: 'gold/events_per_source_daily', version: 2, rows: 3, files: 2 },
+    ])
+  })
+
+  it('reads rows by column, condition, order and number', async () => {
+    const rows = await lake.rows('gold/events_per_source_daily', {
+      columns: ['source', 'event_count'],
+      where: "event_date = '2026-01-01'",
+      orderBy: 'event_count',
+      limit: 1,
+    })
+
+    expect(rows).toEqual([{ source: 'mobile', event_count: 2 }])
+  })
+
+  it('reads a table as it was', async () => {
+    expect(await lake.rows('gold/events_per_source_daily', { version: 1 })).toHaveLength(2)
+  })
+
+  it('refuses to round a whole number, and tells another way that works', async () => {
+    await expect(lake.rows('gold/daily_active_users')).rejects.toMatchObject({
+      code: 'SCHEMA_MISMATCH',
+      hint: expect.stringContaining('select dau_count::varchar from gold.daily_active_users'),
+    })
+    expect(await lake.sql('select dau_count, dau_count::varchar as t from gold.daily_active_users')).toEqual([
+      { dau_count: 9007199254740993n, t: '9007199254740993' },
+    ])
+  })
+
+  it('answers SQL over several tables, asked at once, and sees what was written since', async () => {
+    const query = `select sum(event_count) as events, (select count(*) from gold.daily_active_users) as days from gold.events_per_source_daily`
+    expect(await Promise.all([lake.sql(query), lake.sql(query)])).toEqual([
+      [{ events: 10, days: 1 }],
+      [{ events: 10, days: 1 }],
+    ])
+
+    await write(
+      'gold/events_per_source_daily',
+      `select date '2026-01-03' as event_date, 'web' as source, 7 as event_count`,
+    )
+
+    expect(await lake.sql(query)).toEqual([{ events: 17, days: 1 }])
+  })
+
+  it('says which table is not there', async () => {
+    await expect(lake.rows('silver/events')).rejects.toMatchObject({
+      code: 'TABLE_MISSING',
+      message: expect.stringContaining('silver/events'),
+    })
+  })
+})
