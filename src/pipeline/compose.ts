@@ -36,6 +36,8 @@ export interface Platform extends AsyncDisposable {
   log(): Promise<EventLog>
   /** Where it is the embedded one, its server is found or started. */
   clickhouse(): Promise<ClickHouse>
+  /** Closing then ends the embedded ClickHouse too, which otherwise ends itself when nobody has used it for a while. */
+  endClickHouseAtClose(): void
   duckdb(): Promise<DuckDb>
   compute(): Promise<Compute>
   runs(): Promise<RunStore>
@@ -53,6 +55,7 @@ export function openPlatform(
   const closers: (() => unknown)[] = []
   const opening = new Set<Promise<unknown>>()
   const temporaryDirectory = join(config.home, 'tmp')
+  let endsClickHouse = false
 
   /** A part that is opened at the first call, and again where opening failed. */
   const lazily = <T>(open: () => Promise<T>, close?: (part: T) => unknown): (() => Promise<T>) => {
@@ -105,6 +108,13 @@ export function openPlatform(
     return known()
   }
 
+  const closeClickHouse = async (clickhouse: ClickHouse): Promise<void> => {
+    await clickhouse[Symbol.asyncDispose]()
+    if (!endsClickHouse || config.clickhouse !== undefined) return
+    const { endServer } = await import('../lib/clickhouse/launch.ts')
+    await endServer(config.home, { clock })
+  }
+
   return {
     config,
     logger,
@@ -131,7 +141,11 @@ export function openPlatform(
       const { openClickHouse } = await import('../lib/clickhouse/client.ts')
       if (config.clickhouse !== undefined) return openClickHouse({ ...config.clickhouse, clock, logger })
       return openClickHouse({ home: await home(), clock, logger })
-    }, dispose),
+    }, closeClickHouse),
+
+    endClickHouseAtClose: () => {
+      endsClickHouse = true
+    },
 
     compute: lazily(async () => {
       const { createDuckDbCompute } = await import('../lib/compute/compute.duckdb.ts')

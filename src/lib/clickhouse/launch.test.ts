@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { openClickHouse } from './client.ts'
 import { endpointFile, writeEndpoint } from './endpoint.ts'
 import { type Home, temporaryHome, until } from './home.fixture.ts'
-import { findOrStart, isAlive } from './launch.ts'
+import { endServer, findOrStart, isAlive } from './launch.ts'
 
 let home: Home
 
@@ -147,5 +147,28 @@ describe('the server', () => {
     expect(held.filter(({ batch }) => batch === 2).map(({ n }) => n)).toEqual(
       held.length === 3 || secondEnd === 'done' ? [rows] : [],
     )
+  })
+})
+
+describe('endServer(home)', () => {
+  it('ends the server in order, and one that is needed again is started anew', async () => {
+    const first = await findOrStart(home.path, patient)
+
+    expect(await endServer(home.path)).toBe(true)
+    expect(await home.servers()).toEqual([])
+
+    const second = await findOrStart(home.path, patient)
+    expect(second.pid).not.toBe(first.pid)
+  })
+
+  it('leaves a process alone that only has the number of a server that is gone', async () => {
+    await writeEndpoint(home.path, {
+      url: 'http://127.0.0.1:9',
+      username: 'u',
+      password: 'p',
+      pid: process.pid,
+    })
+
+    expect(await endServer(home.path)).toBe(true)
   })
 })

@@ -52,7 +52,7 @@ export async function isAlive(
  */
 export async function findOrStart(
   home: string,
-  { signal, clock = systemClock, deadlineMs = 10_000, idleMs = 60_000, port = 0 }: LaunchOptions = {},
+  { signal, clock = systemClock, deadlineMs = 30_000, idleMs = 60_000, port = 0 }: LaunchOptions = {},
 ): Promise<Endpoint> {
   const deadline = clock.now() + deadlineMs
   let child: ChildProcess | undefined
@@ -70,6 +70,40 @@ export async function findOrStart(
   const message = `start ClickHouse in ${resolve(home)}: expected an answer within ${deadlineMs} ms, got none`
   const hint = `Its log is ${logFile(home)}; it ends: ${await endOfLog(home)}`
   throw new LakeError('CLICKHOUSE_UNAVAILABLE', message, { details: { home: resolve(home) }, hint })
+}
+
+/**
+ * Ends the server of a home in order, where one answers. Whoever still uses it starts another on demand.
+ *
+ * @returns false when it was still there after `deadlineMs`; it then ends by itself when idle.
+ */
+export async function endServer(
+  home: string,
+  {
+    signal,
+    clock = systemClock,
+    deadlineMs = 8_000,
+  }: Pick<LaunchOptions, 'signal' | 'clock' | 'deadlineMs'> = {},
+): Promise<boolean> {
+  const found = await readEndpoint(home)
+  // Only a server that knows the password is ours: the file may be old, and the number another process's by now.
+  if (found === undefined || !(await isAlive(found, { signal }))) return true
+  const deadline = clock.now() + deadlineMs
+  send(found.pid, 'SIGTERM')
+  while (send(found.pid, 0)) {
+    if (clock.now() >= deadline) return false
+    await clock.sleep(25, { signal })
+  }
+  return true
+}
+
+/** @returns false when there is no such process. */
+function send(pid: number, what: NodeJS.Signals | 0): boolean {
+  try {
+    return process.kill(pid, what)
+  } catch {
+    return false
+  }
 }
 
 const logFile = (home: string): string => join(resolve(home), 'logs', 'clickhouse.log')
