@@ -51,15 +51,15 @@ class LocalStore implements ObjectStore {
     { signal, startAfter = '' }: IoOptions & { readonly startAfter?: string } = {},
   ): AsyncIterable<ObjectMeta> {
     const folder = prefix.slice(0, prefix.lastIndexOf('/') + 1)
-    for await (const key of this.#walk(folder, { signal })) {
-      if (!key.startsWith(prefix) || compareUtf8(key, startAfter) <= 0) continue
+    for await (const key of this.#walk(folder, startAfter, { signal })) {
+      if (!key.startsWith(prefix)) continue
       const meta = await this.head(key, { signal })
       if (meta !== undefined) yield meta
     }
     signal?.throwIfAborted()
   }
 
-  async *#walk(folder: string, { signal }: IoOptions): AsyncIterable<string> {
+  async *#walk(folder: string, startAfter: string, { signal }: IoOptions): AsyncIterable<string> {
     signal?.throwIfAborted()
     const entries = await readdir(this.#path(folder), { withFileTypes: true }).catch((error: unknown) => {
       if (isMissing(error)) return []
@@ -68,9 +68,11 @@ class LocalStore implements ObjectStore {
     const names = entries
       .filter((entry) => entry.isDirectory() || entry.isFile())
       .map((entry) => (entry.isDirectory() ? `${entry.name}/` : entry.name))
+      // Of a log with years of commits only the tail is wanted: what comes before is not sorted either.
+      .filter((name) => name.endsWith('/') || compareUtf8(folder + name, startAfter) > 0)
       .sort(compareUtf8)
     for (const name of names) {
-      if (name.endsWith('/')) yield* this.#walk(folder + name, { signal })
+      if (name.endsWith('/')) yield* this.#walk(folder + name, startAfter, { signal })
       else yield folder + name
     }
   }

@@ -39,7 +39,22 @@ export interface ObjectStore extends AsyncDisposable {
   publish(keys: readonly string[], options?: IoOptions): Promise<void>
 }
 
-/** `<` on strings compares UTF-16 units, which is not the byte order that the protocol asks for. */
+/**
+ * Order of UTF-8 bytes, as the protocol asks. `<` on strings compares UTF-16 units, which differs where a
+ * surrogate meets a unit from U+E000 on: a character beyond U+FFFF comes after all of those.
+ */
 export function compareUtf8(a: string, b: string): number {
-  return a === b ? 0 : Buffer.compare(Buffer.from(a), Buffer.from(b))
+  const shorter = Math.min(a.length, b.length)
+  for (let at = 0; at < shorter; at++) {
+    const [unitA, unitB] = [a.charCodeAt(at), b.charCodeAt(at)]
+    if (unitA === unitB) continue
+    const [isPairA, isPairB] = [isSurrogate(unitA), isSurrogate(unitB)]
+    if (isPairA !== isPairB) return isPairA ? 1 : -1
+    return unitA - unitB
+  }
+  return a.length - b.length
+}
+
+function isSurrogate(unit: number): boolean {
+  return unit >= 0xd800 && unit <= 0xdfff
 }
