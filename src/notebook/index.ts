@@ -9,7 +9,8 @@ export { type Figure, type FigureOptions, figureOf } from '../lib/notebook/figur
 export { columnsOf, type FrameClass, toFrame } from '../lib/notebook/frame.ts'
 export { type HtmlTableOptions, htmlTable } from '../lib/notebook/html-table.ts'
 export { createScreen, type Display, plotlyMimeType, type Screen } from '../lib/notebook/screen.ts'
-export { type Lake, openLake, type RowsOptions, type TableSummary } from './lake.ts'
+export type { Lake, RowsOptions, TableSummary } from './lake.ts'
+export { openLake } from './open-lake.ts'
 export type {
   EventRow,
   Place,

@@ -6,7 +6,8 @@ import type { DataType } from '../lib/delta/schema.ts'
 import { openPlatform, type Platform } from '../pipeline/compose.ts'
 import { readConfig } from '../pipeline/config.ts'
 import { type LakeTable, lakeTables } from '../pipeline/tables.ts'
-import { createLake, type Lake } from './lake.ts'
+import type { Lake } from './lake.ts'
+import { createLake } from './platform-lake.ts'
 import type { Place, TableName, TableRows } from './rows.ts'
 
 type KindOf<T> = [T] extends [string]

@@ -1,0 +1,121 @@
+/** A `Lake` over the parts of the platform. It reads the configuration that the stages read, and writes nothing. */
+import { isLakeError, LakeError } from '../lib/base/errors.ts'
+import { identifier } from '../lib/duckdb/sql-text.ts'
+import { type AnyRow, plainNumber } from '../lib/notebook/cell-value.ts'
+import type { Platform } from '../pipeline/compose.ts'
+import { lakeTableNames } from '../pipeline/tables.ts'
+import type { Lake, RowsOptions, TableSummary } from './lake.ts'
+import type { TableName, TableRows } from './rows.ts'
+
+/** Closing the lake closes the platform. */
+export function createLake(platform: Platform): Lake {
+  // Two queries at once would both replace the views; the second waits for the first.
+  let before: Promise<unknown> = Promise.resolve()
+  const oneByOne = <T>(work: () => Promise<T>): Promise<T> => {
+    const mine = before.then(work)
+    before = mine.catch(() => undefined)
+    return mine
+  }
+
+  return {
+    uri: platform.config.lakeUri,
+
+    tables: async () => {
+      const summaries: TableSummary[] = []
+      for (const table of lakeTableNames) {
+        const summary = await summaryOf(platform, table)
+        if (summary !== undefined) summaries.push(summary)
+      }
+      return summaries
+    },
+
+    rows: async <T extends TableName, C extends keyof TableRows[T] & string>(
+      name: T,
+      options: RowsOptions<C> = {},
+    ) => {
+      const { columns = [], where, orderBy, limit, version } = options
+      const duckdb = await platform.duckdb()
+      const table = await platform.table(name)
+      const scan = await table.scan(await table.snapshot({ version }))
+      const query = [
+        `select ${columns.length === 0 ? '*' : columns.map(identifier).join(', ')} from (${scan})`,
+        where === undefined ? '' : `where ${where}`,
+        orderBy === undefined ? '' : `order by ${orderBy}`,
+        limit === undefined ? '' : `limit ${Number(limit)}`,
+      ].join(' ')
+      const rows = await duckdb.use((session) => session.rows(query))
+      return rows.map((row) => decodeRow<Pick<TableRows[T], C>>(name, row))
+    },
+
+    sql: <Row extends object>(query: string) =>
+      oneByOne(async () => {
+        const duckdb = await platform.duckdb()
+        return duckdb.use(async (session) => {
+          for (const name of lakeTableNames.filter((each) => mentions(query, each))) {
+            await session.run(`create schema if not exists ${identifier(layerOf(name))}`)
+            const table = await platform.table(name)
+            const scan = await table.scan(await table.snapshot())
+            await session.run(`create or replace view ${viewOf(name)} as ${scan}`)
+          }
+          return (await session.rows(query)).map((row) => plainRow<Row>(row))
+        })
+      }),
+
+    clickhouse: async <Row extends object>(query: string, params: Readonly<Record<string, unknown>> = {}) => {
+      const clickhouse = await platform.clickhouse()
+      return [...(await clickhouse.query<Row>(query, { params }))]
+    },
+
+    close: async () => platform[Symbol.asyncDispose](),
+  }
+}
+
+async function summaryOf(platform: Platform, name: TableName): Promise<TableSummary | undefined> {
+  try {
+    const snapshot = await (await platform.table(name)).snapshot()
+    return {
+      table: name,
+      version: snapshot.version,
+      rows: snapshot.numRecords ?? Number.NaN,
+      files: snapshot.files.length,
+      sizeBytes: snapshot.sizeBytes,
+    }
+  } catch (error) {
+    if (isLakeError(error, 'TABLE_MISSING')) return undefined
+    throw error
+  }
+}
+
+function layerOf(name: TableName): string {
+  return name.slice(0, name.indexOf('/'))
+}
+
+function viewOf(name: TableName): string {
+  return name.split('/').map(identifier).join('.')
+}
+
+function mentions(query: string, name: TableName): boolean {
+  const [layer = '', short = ''] = name.split('/')
+  return new RegExp(`\\b${layer}"?\\s*\\.\\s*"?${short}\\b`, 'i').test(query)
+}
+
+/** Columns and types are those of the table, which `rows.ts` is held to. */
+function decodeRow<Row>(table: TableName, row: AnyRow): Row {
+  for (const [column, value] of Object.entries(row)) {
+    if (typeof plainNumber(value) === 'bigint') {
+      throw new LakeError(
+        'SCHEMA_MISMATCH',
+        `${table}: ${column} is ${String(value)}, which a number would round`,
+        {
+          details: { table, column },
+          hint: `Read it as text: lake.sql("select ${column}::varchar from ${table.replace('/', '.')}")`,
+        },
+      )
+    }
+  }
+  return plainRow<Row & object>(row)
+}
+
+function plainRow<Row extends object>(row: AnyRow): Row {
+  return Object.fromEntries(Object.entries(row).map(([name, value]) => [name, plainNumber(value)])) as Row
+}
