@@ -45,7 +45,8 @@ const timeseriesSchema = z.object({
 })
 const barsSchema = z.object({
   kind: z.literal('bars'),
-  bars: z.array(z.object({ label: z.string(), value: z.number(), isProvisional: z.boolean() })),
+  /** `provisional` is the part of `value` that may still change. */
+  bars: z.array(z.object({ label: z.string(), value: z.number(), provisional: z.number() })),
 })
 
 export const figuresSchema = z.discriminatedUnion('kind', [statSchema, timeseriesSchema, barsSchema])

@@ -11,6 +11,27 @@ import { LakeError, messageOf, systemCode } from '../lib/base/errors.ts'
 
 const root = join(import.meta.dirname, '../..')
 
+const recipe = {
+  configFile: false,
+  envDir: false,
+  publicDir: false,
+  base: './',
+  mode: 'production',
+  logLevel: 'silent',
+  // Vite takes both from NODE_ENV where that is set: the build must not depend on who builds.
+  define: { 'process.env.NODE_ENV': JSON.stringify('production') },
+  oxc: { jsx: { runtime: 'automatic', development: false } },
+  build: {
+    emptyOutDir: false,
+    target: 'es2022',
+    // A data URL in a script or style would need a wider content security policy.
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+    reportCompressedSize: false,
+    chunkSizeWarningLimit: 2_000,
+  },
+} as const
+
 export interface WebBuildOptions {
   /** Folder of the page's sources. */
   readonly sources?: string
@@ -59,7 +80,7 @@ export async function buildWeb(options: WebBuildOptions = {}): Promise<string> {
   return target
 }
 
-/** Of everything that the build depends on: sources and the exact versions of what goes into it. */
+/** Of everything that the build depends on: sources, exact versions of what goes into it, recipe. */
 async function hashOf(sources: string): Promise<string> {
   const hash = createHash('sha256')
   for (const file of await filesOf(sources)) {
@@ -67,6 +88,7 @@ async function hashOf(sources: string): Promise<string> {
     hash.update(await readFile(file))
     hash.update('\0')
   }
+  hash.update(JSON.stringify(recipe))
   const manifest: unknown = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'))
   if (typeof manifest === 'object' && manifest !== null && 'dependencies' in manifest) {
     hash.update(JSON.stringify(manifest.dependencies))
@@ -109,29 +131,9 @@ async function makeFolder(path: string): Promise<void> {
 
 async function runVite(sources: string, outDir: string): Promise<void> {
   // Loaded when needed only: most starts find a build and need neither Vite nor its memory.
-  const [{ build }, { default: react }] = await Promise.all([import('vite'), import('@vitejs/plugin-react')])
+  const { build } = await import('vite')
   try {
-    await build({
-      configFile: false,
-      envDir: false,
-      publicDir: false,
-      root: sources,
-      base: './',
-      mode: 'production',
-      logLevel: 'error',
-      clearScreen: false,
-      plugins: [react()],
-      build: {
-        outDir,
-        emptyOutDir: false,
-        target: 'es2022',
-        // A data URL in a script or style would need a wider content security policy.
-        assetsInlineLimit: 0,
-        modulePreload: { polyfill: false },
-        reportCompressedSize: false,
-        chunkSizeWarningLimit: 2_000,
-      },
-    })
+    await build({ ...recipe, root: sources, build: { ...recipe.build, outDir } })
   } catch (error) {
     throw new LakeError('BUG', `Console: the page does not build: ${messageOf(error)}`, { cause: error })
   }

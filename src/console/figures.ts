@@ -24,7 +24,7 @@ export function figuresOf(panel: Panel, rows: readonly ResultRow[], range: TimeR
         bars: rows.map((row) => ({
           label: text(panel, row, panel.label),
           value: figure(panel, row, panel.value),
-          isProvisional: flag(panel, row, 'provisional'),
+          provisional: figure(panel, row, panel.provisional),
         })),
       }
     case 'timeseries':

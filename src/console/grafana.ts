@@ -163,7 +163,7 @@ function barsBuilder(panel: BarsPanel): BarsBuilder {
     .description(panel.description)
     .datasource(datasource)
     .withTarget(target(panel))
-    .withTransformation({ id: 'organize', options: { excludeByName: { provisional: true } } })
+    .withTransformation({ id: 'organize', options: { excludeByName: { [panel.provisional]: true } } })
     .unit(unitOf[panel.unit])
     .colorScheme(fixedColor('blue'))
     .xField(panel.label)

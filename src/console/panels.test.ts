@@ -198,9 +198,9 @@ describe('the panels, with data', () => {
     expect(await figures('top-pages-by-purchases')).toEqual({
       kind: 'bars',
       bars: [
-        { label: '/checkout', value: 32, isProvisional: false },
-        { label: '/products', value: 30, isProvisional: false },
-        { label: '/home', value: 3, isProvisional: true },
+        { label: '/checkout', value: 32, provisional: 0 },
+        { label: '/products', value: 30, provisional: 0 },
+        { label: '/home', value: 3, provisional: 2 },
       ],
     })
   })

@@ -35,10 +35,12 @@ export interface TimeseriesPanel extends CommonPanel {
   readonly style: 'stacked' | 'lines'
 }
 
-/** Rows of `label`, value, `provisional`; the greatest first. */
+/** Rows of `label`, value, and how much of it is provisional; the greatest first. */
 export interface BarsPanel extends CommonPanel {
   readonly kind: 'bars'
   readonly label: string
+  /** The column that holds the part of the figure that is provisional. */
+  readonly provisional: string
 }
 
 export type Panel = StatPanel | TimeseriesPanel | BarsPanel
@@ -152,8 +154,9 @@ export const panels: readonly Panel[] = [
     unit: 'count',
     value: 'purchases',
     label: 'page',
-    sql: `SELECT page, sum(purchase_count) AS purchases, max(p.provisional) AS provisional
-FROM serving.purchases_per_page_daily AS p
+    provisional: 'provisional_purchases',
+    sql: `SELECT page, sum(purchase_count) AS purchases, sumIf(purchase_count, provisional) AS provisional_purchases
+FROM serving.purchases_per_page_daily
 WHERE event_date > (SELECT max(event_date) FROM serving.purchases_per_page_daily) - 7
 GROUP BY page
 ORDER BY purchases DESC, page

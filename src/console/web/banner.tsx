@@ -42,7 +42,7 @@ export function Banner(props: BannerProps): ReactElement {
 }
 
 function troublesOf({ overview, tables, runs, isUnreachable }: BannerProps): readonly Trouble[] {
-  if (isUnreachable) return [{ what: 'The console does not answer. Is `lake up` still running?' }]
+  if (isUnreachable) return [{ what: 'The console does not answer. Is “lake up” still running?' }]
   const troubles = new Map<string, Trouble>()
   for (const { title, problem } of overview?.panels ?? []) {
     if (problem === null) continue

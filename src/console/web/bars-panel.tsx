@@ -15,14 +15,13 @@ interface BarsPanelProps {
 }
 
 export function BarsPanel({ panel, figures, nowMs }: BarsPanelProps): ReactElement {
-  const isProvisional = figures?.bars.some((bar) => bar.isProvisional) === true
+  const isProvisional = figures?.bars.some(({ provisional }) => provisional > 0) === true
   return (
     <PanelFrame
       panel={panel}
       nowMs={nowMs}
-      provisional={
-        isProvisional ? 'Striped bars hold purchases of a day that is not over for the batch' : undefined
-      }
+      scope="last seven days"
+      provisional={isProvisional ? 'striped: provisional' : undefined}
     >
       {figures === null ? (
         <Unread panel={panel} />
@@ -47,43 +46,45 @@ function Bars({
   readonly figures: BarsFigures
 }): ReactElement {
   const theme = useTheme()
-  const traces = useMemo<readonly Trace[]>(
-    () => [
+  const traces = useMemo<readonly Trace[]>(() => {
+    const y = bars.map(({ label }) => label)
+    const bar = { type: 'bar', orientation: 'h', y, cliponaxis: false } as const
+    return [
       {
-        type: 'bar',
-        orientation: 'h',
-        x: bars.map(({ value }) => value),
-        y: bars.map(({ label }) => label),
-        text: bars.map(({ value }) => figure(value, panel.unit)),
-        textposition: 'auto',
-        insidetextanchor: 'end',
-        insidetextfont: { color: theme.surface },
-        outsidetextfont: { color: theme.text },
-        cliponaxis: false,
-        hovertemplate: '%{y}: %{x:,}<extra></extra>',
-        marker: {
-          color: theme.accent,
-          pattern: {
-            shape: bars.map(({ isProvisional }) => (isProvisional ? '/' : '')),
-            fgopacity: 0.25,
-            size: 6,
-            solidity: 0.3,
-            fillmode: 'overlay',
-          },
-        },
+        ...bar,
+        x: bars.map(({ value, provisional }) => value - provisional),
+        marker: { color: theme.accent },
+        hoverinfo: 'skip',
       },
-    ],
-    [bars, panel.unit, theme],
-  )
+      {
+        ...bar,
+        x: bars.map(({ provisional }) => provisional),
+        customdata: bars.map(({ value, provisional }) => [value, provisional]),
+        text: bars.map(({ value }) => figure(value, panel.unit)),
+        textposition: 'outside',
+        textfont: { color: theme.text },
+        hovertemplate: '%{y}: %{customdata[0]:,}, of which %{customdata[1]:,} provisional<extra></extra>',
+        marker: { color: theme.accent, pattern: { shape: '/', size: 5, solidity: 0.45 } },
+      },
+    ]
+  }, [bars, panel.unit, theme])
   const layout = useMemo<Layout>(() => {
     const base = chartLayout(theme)
     return {
       ...base,
-      margin: { l: 8, r: 24, t: 4, b: 28 },
+      margin: { l: 8, r: 48, t: 4, b: 28 },
+      barmode: 'stack',
       bargap: 0.3,
       barcornerradius: 3,
       showlegend: false,
-      xaxis: { ...base.xaxis, showgrid: true, rangemode: 'tozero', nticks: 6 },
+      xaxis: {
+        ...base.xaxis,
+        showgrid: true,
+        rangemode: 'tozero',
+        nticks: 6,
+        tickangle: 0,
+        tickformat: '~s',
+      },
       yaxis: { ...base.yaxis, automargin: true, autorange: 'reversed', type: 'category', ticksuffix: '  ' },
     }
   }, [theme])

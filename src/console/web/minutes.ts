@@ -5,16 +5,17 @@ type Points = TimeseriesFigures['series'][number]['points']
 
 const minuteMs = 60_000
 
-/** One point a minute; none after the newest event, where nobody knows yet. */
+/** One point a minute; none after the newest event, where nobody knows yet. `isLastWhole`: nor the minute of it. */
 export function everyMinute(
   points: Points,
   { from, to }: { readonly from: string; readonly to: string },
   newestEvent: string | null,
+  { isLastWhole = false }: { readonly isLastWhole?: boolean } = {},
 ): Points {
   const known = new Map(points.map(({ time, value }) => [Date.parse(time), value]))
   const newestMs = Math.max(newestEvent === null ? 0 : Date.parse(newestEvent), ...known.keys())
   const firstMs = Math.ceil(Date.parse(from) / minuteMs) * minuteMs
-  const lastMs = Math.min(Date.parse(to), newestMs)
+  const lastMs = Math.min(Date.parse(to), newestMs) - (isLastWhole ? minuteMs : 0)
   const filled: Points = []
   for (let ms = firstMs; ms <= lastMs; ms += minuteMs) {
     filled.push({ time: new Date(ms).toISOString(), value: known.get(ms) ?? 0 })

@@ -6,12 +6,14 @@ import { age, exactTime } from './format.ts'
 interface PanelFrameProps {
   readonly panel: PanelAnswer
   readonly nowMs: number
+  /** Over which time, where the title does not say. */
+  readonly scope?: string
   /** What is provisional in what is shown; nothing is when it is not given. */
   readonly provisional?: string | undefined
   readonly children: ReactNode
 }
 
-export function PanelFrame({ panel, nowMs, provisional, children }: PanelFrameProps): ReactElement {
+export function PanelFrame({ panel, nowMs, scope, provisional, children }: PanelFrameProps): ReactElement {
   const headingId = `panel-${panel.id}`
   return (
     <section
@@ -21,15 +23,19 @@ export function PanelFrame({ panel, nowMs, provisional, children }: PanelFramePr
       data-stale={panel.isStale}
     >
       <header className="panel-head">
-        <h2 id={headingId} title={panel.description}>
+        <h2 id={headingId} title={panel.description} aria-describedby={`${headingId}-means`}>
           {panel.title}
+          {scope !== undefined && <span className="scope"> {scope}</span>}
         </h2>
         {provisional !== undefined && (
-          <span className="badge badge-provisional" title={provisional}>
-            provisional
+          <span className="badge badge-provisional" title={panel.description}>
+            {provisional}
           </span>
         )}
       </header>
+      <p id={`${headingId}-means`} className="hidden">
+        {panel.description}
+      </p>
       <div className="panel-body">{children}</div>
       <footer className="panel-foot">
         <Age panel={panel} nowMs={nowMs} />

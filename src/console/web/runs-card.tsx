@@ -1,6 +1,7 @@
 /** The last runs of the batch, each with its tasks. */
 import type { ReactElement } from 'react'
 import type { RunAnswer, RunsAnswer, Task } from '../answers.ts'
+import { Breakable } from './breakable.tsx'
 import { age, duration, exactTime } from './format.ts'
 import { StateMark } from './state-mark.tsx'
 
@@ -14,7 +15,7 @@ export function RunsCard({
   readonly nowMs: number
 }): ReactElement {
   return (
-    <section className="card" aria-labelledby="runs-heading">
+    <section className="card listing" aria-labelledby="runs-heading">
       <header className="panel-head">
         <h2 id="runs-heading">Last runs</h2>
       </header>
@@ -107,16 +108,7 @@ function TaskLine({ task, nowMs }: { readonly task: Task; readonly nowMs: number
   return (
     <tr>
       <th scope="row" className="task">
-        {task.node.split('_').map((word, at) => (
-          <span key={word}>
-            {at > 0 && (
-              <>
-                _<wbr />
-              </>
-            )}
-            {word}
-          </span>
-        ))}
+        <Breakable name={task.node} />
         {task.attempt > 1 && <span className="soft"> · attempt {task.attempt}</span>}
         {task.error !== null && <span className="task-error">{task.error.message}</span>}
       </th>

@@ -15,19 +15,16 @@ interface StatPanelProps {
 
 export function StatPanel({ panel, figures, nowMs }: StatPanelProps): ReactElement {
   const latest = figures?.days.at(-1)
-  const provisional =
-    latest?.isProvisional === true ? `${day(latest.day)} is not over for the batch` : undefined
+  const provisional = latest?.isProvisional === true ? 'provisional' : undefined
   return (
     <PanelFrame panel={panel} nowMs={nowMs} provisional={provisional}>
       {figures === null ? (
         <Unread panel={panel} />
       ) : latest === undefined ? (
-        <Empty title="The first batch has not run">
-          Run <code>lake batch</code>
-        </Empty>
+        <Empty title="The first batch has not run" />
       ) : (
         <div className="stat">
-          <div>
+          <div className="stat-text">
             <p className="stat-value" data-value={latest.value}>
               {figure(latest.value, panel.unit)}
             </p>

@@ -1,6 +1,7 @@
 /** The Delta tables: version, rows, size, last commit. */
 import type { ReactElement } from 'react'
 import type { TableSummary, TablesAnswer } from '../answers.ts'
+import { Breakable } from './breakable.tsx'
 import { age, bytes, exactTime } from './format.ts'
 
 const count = new Intl.NumberFormat('en')
@@ -14,12 +15,16 @@ export function TablesCard({
   readonly nowMs: number
 }): ReactElement {
   return (
-    <section className="card" aria-labelledby="tables-heading">
+    <section className="card listing" aria-labelledby="tables-heading">
       <header className="panel-head">
         <h2 id="tables-heading">Tables</h2>
       </header>
       {answer === undefined ? (
         <div className="skeleton skeleton-list" />
+      ) : answer.tables.length === 0 ? (
+        <div className="empty">
+          <strong>No tables yet</strong>
+        </div>
       ) : (
         <table className="list tables">
           <thead>
@@ -34,7 +39,7 @@ export function TablesCard({
               <th scope="col" className="number wide">
                 Size
               </th>
-              <th scope="col" className="wide">
+              <th scope="col" className="wider">
                 Operation
               </th>
               <th scope="col" className="number">
@@ -66,7 +71,7 @@ function Line({ table, nowMs }: { readonly table: TableSummary; readonly nowMs: 
             <span className={`folder folder-${folder}`}>{folder}</span>
             <span className="slash">/</span>
             <wbr />
-            {leaf}
+            <Breakable name={leaf} />
           </>
         )}
       </th>
@@ -75,7 +80,7 @@ function Line({ table, nowMs }: { readonly table: TableSummary; readonly nowMs: 
       <td className="number wide" title={files === null ? undefined : `${count.format(files)} files`}>
         {sizeBytes === null ? '–' : bytes(sizeBytes)}
       </td>
-      <td className="wide soft">{operation ?? '–'}</td>
+      <td className="wider soft">{operation ?? '–'}</td>
       <td className="number">
         {committedAt === null ? (
           version === null ? (

@@ -20,19 +20,19 @@ export function TimeseriesPanel({ panel, figures, freshness, nowMs }: Timeseries
   const hasPoints = figures?.series.some(({ points }) => points.length > 0) === true
   const provisional =
     hasPoints && panel.provisionalFrom !== null
-      ? `From ${clockTime(panel.provisionalFrom)} UTC on events may still arrive on time`
+      ? `provisional from ${clockTime(panel.provisionalFrom)}`
       : undefined
   return (
-    <PanelFrame panel={panel} nowMs={nowMs} provisional={provisional}>
+    <PanelFrame panel={panel} nowMs={nowMs} scope="per minute, UTC" provisional={provisional}>
       {figures === null ? (
         <Unread panel={panel} />
       ) : hasPoints ? (
         <Minutes panel={panel} figures={figures} newestEvent={freshness?.newestEvent ?? null} />
       ) : (
-        <Empty title="Nothing in this time">
+        <Empty title={freshness?.newestEvent ? 'Nothing in this time' : 'No events yet'}>
           {freshness?.newestEvent
             ? `The newest event is of ${exactTime(freshness.newestEvent)}`
-            : 'The speed layer has not counted an event yet'}
+            : 'They appear here seconds after the first one was sent'}
         </Empty>
       )}
     </PanelFrame>
@@ -51,11 +51,13 @@ function Minutes({
   const theme = useTheme()
   const { provisionalFrom, style } = panel
   const traces = useMemo<readonly Trace[]>(() => {
-    const drawn = style === 'stacked' ? stackedBars : dottedLines
+    const isStacked = style === 'stacked'
+    const drawn = isStacked ? stackedBars : dottedLines
     return figures.series.flatMap(({ label, points }, at) =>
       drawn(
         label,
-        everyMinute(points, figures, newestEvent),
+        // A line that falls to a minute which has just begun would look like a loss.
+        everyMinute(points, figures, newestEvent, { isLastWhole: !isStacked }),
         provisionalFrom,
         theme.series[at % theme.series.length] ?? theme.accent,
       ),
@@ -111,6 +113,9 @@ function dottedLines(name: string, points: Points, provisionalFrom: string | nul
   return [line(closed, 'solid', true), line(open, 'dot', closed.length === 0)]
 }
 
+/** Half a minute more on both sides: a bar stands around its minute. */
+const shifted = (iso: string, ms: number): string => new Date(Date.parse(iso) + ms).toISOString()
+
 function minutesLayout(theme: Theme, { from, to }: TimeseriesFigures): Layout {
   const base = chartLayout(theme)
   return {
@@ -118,7 +123,13 @@ function minutesLayout(theme: Theme, { from, to }: TimeseriesFigures): Layout {
     barmode: 'stack',
     bargap: 0.18,
     hovermode: 'x unified',
-    xaxis: { ...base.xaxis, type: 'date', range: [from, to], tickformat: '%H:%M', nticks: 7 },
+    xaxis: {
+      ...base.xaxis,
+      type: 'date',
+      range: [shifted(from, -30_000), shifted(to, 30_000)],
+      tickformat: '%H:%M',
+      nticks: 7,
+    },
     yaxis: { ...base.yaxis, rangemode: 'tozero', nticks: 5 },
   }
 }

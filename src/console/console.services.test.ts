@@ -1,0 +1,223 @@
+/** The page in Chromium, on the embedded ClickHouse. CHROMIUM names the browser. */
+import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { LakeError } from '../lib/base/errors.ts'
+import type { ClickHouse } from '../lib/clickhouse/clickhouse.ts'
+import { openClickHouse } from '../lib/clickhouse/client.ts'
+import { type Home, temporaryHome } from '../lib/clickhouse/home.fixture.ts'
+import { ensureServingSchema } from '../pipeline/serving-schema.ts'
+import { ensureWebBuilt } from './build-web.ts'
+import { type RunningConsole, startConsole } from './console.ts'
+import { insertSample, sampleParts } from './sample.fixture.ts'
+import { insertDeltas } from './serving.fixture.ts'
+
+let home: Home
+let clickhouse: ClickHouse
+let browser: Browser
+let webRoot: string
+let isClickHouseGone = false
+const open: (() => Promise<unknown>)[] = []
+
+/** ClickHouse as the console sees it: there, or gone when a test says so. */
+const gone = (): Promise<never> =>
+  Promise.reject(new LakeError('CLICKHOUSE_UNAVAILABLE', 'query ClickHouse: connection refused'))
+const source: Pick<ClickHouse, 'query' | 'ping'> = {
+  query: (sql, options) => (isClickHouseGone ? gone() : clickhouse.query(sql, options)),
+  ping: (options) => (isClickHouseGone ? gone() : clickhouse.ping(options)),
+}
+
+beforeAll(async () => {
+  home = await temporaryHome()
+  clickhouse = await openClickHouse({ home: home.path, deadlineMs: 20_000 })
+  await ensureServingSchema(clickhouse)
+  webRoot = await ensureWebBuilt()
+  browser = await chromium.launch({
+    executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium',
+    args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking'],
+  })
+})
+
+afterEach(async () => {
+  isClickHouseGone = false
+  for (const close of open.splice(0).reverse()) await close()
+})
+
+afterAll(async () => {
+  await browser.close()
+  await clickhouse[Symbol.asyncDispose]()
+  await home[Symbol.asyncDispose]()
+})
+
+async function start(): Promise<RunningConsole> {
+  const running = await startConsole(
+    { clickhouse: source, ...sampleParts(Date.now()) },
+    { host: '127.0.0.1', port: 0, webRoot },
+  )
+  open.push(async () => running[Symbol.asyncDispose]())
+  return running
+}
+
+interface Visit {
+  readonly page: Page
+  /** Errors of the console, of scripts, and requests that failed or left the machine. */
+  readonly faults: string[]
+}
+
+async function visit(options: BrowserContextOptions = {}): Promise<Visit> {
+  const { url } = await start()
+  const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, ...options })
+  open.push(() => context.close())
+  const page = await context.newPage()
+  const faults: string[] = []
+  page.on('console', (message) => {
+    if (message.type() === 'error' || message.type() === 'warning') faults.push(message.text())
+  })
+  page.on('pageerror', (error) => faults.push(error.message))
+  page.on('requestfailed', (request) => faults.push(`failed: ${request.url()}`))
+  page.on('request', (request) => {
+    if (!request.url().startsWith(url) && !request.url().startsWith('data:')) faults.push(request.url())
+  })
+  await page.goto(url)
+  return { page, faults }
+}
+
+async function visitDrawn(options: BrowserContextOptions = {}): Promise<Visit> {
+  const visited = await visit(options)
+  await visited.page.locator('.panel svg.main-svg').nth(6).waitFor()
+  await visited.page.locator('.tables tbody tr').nth(7).waitFor()
+  return visited
+}
+
+describe('the page, before the first event', () => {
+  it('says that nothing has run yet', async () => {
+    const { page, faults } = await visit()
+
+    await page.getByText('The first batch has not run').first().waitFor()
+    await page.getByText('No events yet').first().waitFor()
+
+    expect(faults).toEqual([])
+  })
+})
+
+describe('the page, with data', () => {
+  beforeAll(() => insertSample(clickhouse, Date.now()))
+
+  it('shows every panel with its figure, its age and what is provisional', async () => {
+    const { page, faults } = await visitDrawn()
+
+    const panels = page.locator('.panel')
+    expect(await panels.count()).toBe(7)
+    expect(await page.locator('[data-panel=daily-active-users] .stat-value').textContent()).toBe('38')
+    expect(await page.locator('[data-panel=conversion-rate] .stat-value').textContent()).toBe('41.2%')
+    expect(await page.locator('[data-panel=top-pages-by-purchases] .badge-provisional').count()).toBe(1)
+    for (const footer of await panels.locator('footer').allTextContents()) {
+      expect(footer).toMatch(/(loaded|updated) .* ago/)
+    }
+    expect(await page.locator('.tables tbody').textContent()).toContain('231,480')
+    expect(await page.locator('.run').count()).toBe(4)
+    expect(faults).toEqual([])
+  })
+
+  it('refreshes in place, without a moment in which a chart is gone', async () => {
+    const { page, faults } = await visitDrawn()
+    const stream = page.locator('[data-panel=event-stream]')
+    const before = await stream.locator('.chart').getAttribute('aria-label')
+    await page.evaluate(`
+      const charts = [...document.querySelectorAll('.panel .chart')]
+      window.timesGone = 0
+      new MutationObserver(() => {
+        if (charts.some((chart) => !chart.isConnected || chart.querySelector('svg') === null)) timesGone += 1
+      }).observe(document.body, { childList: true, subtree: true })
+    `)
+
+    const now = new Date().toISOString().replace('T', ' ')
+    await insertDeltas(clickhouse, 'events_per_minute', [
+      {
+        window: `${now.slice(0, 17)}00`,
+        partition: 0,
+        label: 'click',
+        count: 1000,
+        newestEvent: now.slice(0, 23),
+      },
+    ])
+    await expect
+      .poll(() => stream.locator('.chart').getAttribute('aria-label'), { timeout: 25_000 })
+      .not.toBe(before)
+
+    expect(await page.evaluate('timesGone')).toBe(0)
+    expect(faults).toEqual([])
+  })
+
+  it('keeps its figures and names ClickHouse when that is gone, and goes on when it is back', async () => {
+    const { page } = await visitDrawn()
+
+    isClickHouseGone = true
+    await page.locator('.banner', { hasText: 'ClickHouse does not answer' }).waitFor({ timeout: 25_000 })
+    expect(await page.locator('[data-panel=daily-active-users] .stat-value').textContent()).toBe('38')
+    expect(await page.locator('.panel svg.main-svg').count()).toBeGreaterThanOrEqual(7)
+    expect(await page.locator('.panel[data-stale=true]').count()).toBe(7)
+
+    isClickHouseGone = false
+    await page.locator('.banner').waitFor({ state: 'detached', timeout: 25_000 })
+  })
+
+  it('fits every screen from a phone to a wide one', async () => {
+    const { page, faults } = await visitDrawn({ viewport: { width: 1920, height: 900 } })
+
+    for (const width of [1920, 1440, 1000, 768, 390, 360]) {
+      await page.setViewportSize({ width, height: 900 })
+      const charts = page.locator('.panel .chart svg.main-svg').first()
+      await expect.poll(async () => (await charts.boundingBox())?.width ?? width).toBeLessThan(width)
+      expect(await page.evaluate('document.documentElement.scrollWidth - innerWidth')).toBeLessThanOrEqual(0)
+    }
+    expect(faults).toEqual([])
+  })
+
+  it('follows the reader from light to dark, charts too', async () => {
+    const { page } = await visitDrawn({ colorScheme: 'light' })
+    const look = async () => ({
+      page: await page.evaluate('getComputedStyle(document.body).backgroundColor'),
+      bar: await page.locator('[data-panel=event-stream] .point path').first().getAttribute('style'),
+    })
+    const light = await look()
+
+    await page.emulateMedia({ colorScheme: 'dark' })
+    await expect.poll(async () => (await look()).bar).not.toBe(light.bar)
+
+    expect((await look()).page).not.toBe(light.page)
+  })
+
+  it('looks back as far as it is asked to', async () => {
+    const { page, faults } = await visitDrawn()
+    const label = page.locator('[data-panel=logins-per-source] .chart')
+    const before = await label.getAttribute('aria-label')
+
+    await page.getByText('24 h').click()
+    await expect.poll(() => label.getAttribute('aria-label')).not.toBe(before)
+
+    expect(await page.locator('.panel svg.main-svg').count()).toBeGreaterThanOrEqual(7)
+    expect(faults).toEqual([])
+  })
+
+  it('can be gone through by keyboard, and every chart has words', async () => {
+    const { page } = await visitDrawn()
+
+    await page.keyboard.press('Tab')
+    expect(await page.evaluate('document.activeElement.name')).toBe('range')
+    for (const chart of await page.locator('.chart').all()) {
+      expect(await chart.getAttribute('aria-label')).toMatch(/\w+.*\d/)
+    }
+  })
+})
+
+describe('the page of a console that has ended', () => {
+  it('says so and keeps what it has', async () => {
+    const { page } = await visitDrawn()
+    const [endConsole] = open
+
+    await endConsole?.()
+    await page.locator('.banner', { hasText: 'The console does not answer' }).waitFor({ timeout: 25_000 })
+
+    expect(await page.locator('[data-panel=daily-active-users] .stat-value').textContent()).toBe('38')
+  })
+})
