@@ -107,6 +107,7 @@ export function batchGraph(context: BatchContext, bronze: Snapshot, scope: Scope
             target: metric.table,
             input: { table: 'silver/events', name: 'silver_events', snapshot: silver },
             select: metric.select,
+            orderBy: metric.grain,
             checks: [key, ...notNull, ...metric.checks],
             scope,
             task: metric.task,
@@ -167,7 +168,8 @@ async function makeSilver(
   { runId, signal, note }: NodeContext,
 ): Promise<NodeResult> {
   const input = { table: 'bronze/events', name: 'bronze_events', snapshot: bronze } as const
-  const common = { input, scope, task: 'bronze_to_silver', runId }
+  const orderBy = ['event_date', 'kafka_partition', 'kafka_offset']
+  const common = { input, orderBy, scope, task: 'bronze_to_silver', runId }
   const quarantine = await makeDays(
     context,
     { ...common, target: 'silver/quarantine', select: quarantineSelect, checks: [] },

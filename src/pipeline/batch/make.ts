@@ -27,6 +27,8 @@ export interface MakeRequest {
   readonly input: { readonly table: LakeTable; readonly name: string; readonly snapshot: Snapshot }
   /** A SELECT over the input's name: the rows of the target. Computed over the days to make, and nothing else. */
   readonly select: string
+  /** Columns that the rows are written in the order of: figures read well, and bounds of files stay narrow. */
+  readonly orderBy: readonly string[]
   readonly checks: readonly Expectation[]
   readonly scope: Scope
   readonly task: string
@@ -64,7 +66,7 @@ export async function makeDays(
 
 async function tryToMake(
   context: MakeContext,
-  { target, input, select, checks, scope, task, runId }: MakeRequest,
+  { target, input, select, orderBy, checks, scope, task, runId }: MakeRequest,
   before: Snapshot,
   { signal }: IoOptions,
 ): Promise<Made | string> {
@@ -88,7 +90,7 @@ async function tryToMake(
         { name: input.name, table: inputTable, snapshot: input.snapshot, files: inputFiles },
         ...(isPartitioned ? [] : [{ name: 'kept', table, snapshot: before, files: replaced }]),
       ],
-      select: isPartitioned ? select : `${select} union all by name ${keptRows(days)}`,
+      select: `select * from (${isPartitioned ? select : `${select} union all by name ${keptRows(days)}`}) order by ${orderBy.join(', ')}`,
       target: table,
       targetSnapshot: before,
     },
