@@ -1,0 +1,77 @@
+/** What every command is given: where to write, when to stop, and the platform, opened when it is asked for. */
+import type { Readable, Writable } from 'node:stream'
+import { LakeError } from '../lib/base/errors.ts'
+import { formatJson } from '../lib/base/json.ts'
+import { openPlatform, type Platform } from '../pipeline/compose.ts'
+import { type Config, type Environment, readConfig } from '../pipeline/config.ts'
+import { createLogger } from './log.ts'
+import { Output } from './output.ts'
+import { toJson } from './rows.ts'
+import { Terminal } from './terminal.ts'
+
+export interface CliIo {
+  /** The process's own where it is absent. */
+  readonly env?: Environment
+  readonly stdout: Writable
+  readonly stderr: Writable
+  readonly stdin?: Readable
+  /** Aborted when the command is to end. */
+  readonly signal: AbortSignal
+}
+
+export class CommandLine {
+  readonly io: CliIo
+  readonly output: Output
+  readonly terminal: Terminal
+  isJson = false
+  isDebug = false
+  /** Of a command that runs until it is stopped: being stopped is then its normal end. */
+  isEndless = false
+  /** Of a command that did its work and has bad news. */
+  exitCode = 0
+  #config: Config | undefined
+  #platform: Platform | undefined
+
+  constructor(io: CliIo) {
+    this.io = io
+    this.output = new Output(io.stdout)
+    this.terminal = new Terminal(io.stderr)
+  }
+
+  get signal(): AbortSignal {
+    return this.io.signal
+  }
+
+  /** @throws LakeError `CONFIG_INVALID` naming each variable that is wrong. */
+  get config(): Config {
+    this.#config ??= readConfig(this.io.env)
+    return this.#config
+  }
+
+  /** Closed when the command has ended. */
+  get platform(): Platform {
+    const { logLevel } = this.config
+    this.#platform ??= openPlatform(this.config, {
+      logger: createLogger(this.terminal, this.isDebug && logLevel === 'info' ? 'debug' : logLevel),
+    })
+    return this.#platform
+  }
+
+  /** The result of a command: one JSON document, or what people read. */
+  async result(value: unknown, text: () => string): Promise<void> {
+    this.terminal.done()
+    await this.output.line(this.isJson ? formatJson(toJson(value)) : text())
+  }
+
+  /** Ends a finite command that was interrupted, after it has said how far it came. */
+  requireFinished(): void {
+    if (!this.signal.aborted) return
+    const { reason } = this.signal
+    throw reason instanceof Error ? reason : new LakeError('INTERRUPTED', 'Interrupted')
+  }
+
+  async close(): Promise<void> {
+    this.terminal.done()
+    await this.#platform?.[Symbol.asyncDispose]()
+  }
+}

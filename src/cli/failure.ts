@@ -1,0 +1,75 @@
+/** What went wrong, on stderr: what, and the mend; a stack trace only for who asks. */
+import { inspect } from 'node:util'
+import { CommanderError } from 'commander'
+import { isLakeError, LakeError, messageOf, systemCode } from '../lib/base/errors.ts'
+import { formatJson } from '../lib/base/json.ts'
+import type { CommandLine } from './command-line.ts'
+import { printable } from './printable.ts'
+
+interface Shown {
+  readonly code: string
+  readonly message: string
+  readonly hint: string
+  readonly exitCode: number
+}
+
+/** Writes the error and returns the exit code that it stands for. */
+export function reportError(error: unknown, cli: CommandLine, isInterrupted: boolean): number {
+  const { terminal } = cli
+  terminal.done()
+  const failures = error instanceof AggregateError ? error.errors : [error]
+  const shown = failures.map(describe)
+  for (const { message, hint } of shown) {
+    terminal.line(`lake: ${printable(oneLine(message))}`)
+    if (!isInterrupted) terminal.line(`  → ${hint}`)
+  }
+  if (cli.isDebug) terminal.line(inspect(error, { depth: 6 }))
+  if (cli.isJson) {
+    for (const { code, message, hint } of shown) terminal.line(formatJson({ error: { code, message, hint } }))
+  }
+  return isInterrupted ? 130 : Math.max(1, ...shown.map(({ exitCode }) => exitCode))
+}
+
+/** DuckDB draws an arrow below the statement: the message is whole without that. */
+function oneLine(message: string): string {
+  return message
+    .replace(/^Failed to \w+ statements: /, '')
+    .replace(/\n\nLINE \d+: [\s\S]*$/, '')
+    .replace(/\s*\n\s*/g, ' ')
+}
+
+function describe(error: unknown): Shown {
+  const known = asLakeError(error)
+  if (known !== undefined) {
+    const { code, message, hint, exitCode } = known
+    return { code, message, hint, exitCode }
+  }
+  return {
+    code: 'BUG',
+    message: `unexpected: ${messageOf(error)}`,
+    hint: 'This should not happen. Run it again with --debug, and report what it shows.',
+    exitCode: 1,
+  }
+}
+
+function asLakeError(error: unknown): LakeError | undefined {
+  if (isLakeError(error)) return error
+  if (error instanceof CommanderError) return new LakeError('USAGE', error.message)
+  const options = { cause: error }
+  switch (systemCode(error)) {
+    case 'ENOSPC':
+    case 'EDQUOT':
+      return new LakeError('DISK_FULL', messageOf(error), options)
+    case 'EACCES':
+    case 'EPERM':
+    case 'EROFS':
+    case 'ENOTDIR':
+      return new LakeError('FILE_UNWRITABLE', messageOf(error), options)
+    case 'ENOENT':
+      return new LakeError('FILE_MISSING', messageOf(error), options)
+    case 'EADDRINUSE':
+      return new LakeError('PORT_TAKEN', messageOf(error), options)
+    default:
+      return undefined
+  }
+}

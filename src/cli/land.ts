@@ -1,0 +1,32 @@
+/** `lake land`: the event log into Delta bronze. */
+import type { Command } from 'commander'
+import type { CommandLine } from './command-line.ts'
+
+export function addLand(program: Command, cli: CommandLine): void {
+  program
+    .command('land')
+    .summary('event log → bronze tables')
+    .description(
+      'Lands the event log in bronze/events, and what cannot be parsed in bronze/rejected, each message ' +
+        'exactly once. Runs until stopped, and goes on where the tables stand.',
+    )
+    .option('--drain', 'land up to the end that the log has now, then exit')
+    .addHelpText('after', '\nExamples:\n  lake land\n  lake land --drain --json')
+    .action(({ drain = false }: { readonly drain?: boolean }) => runLand(drain, cli))
+}
+
+async function runLand(drain: boolean, cli: CommandLine): Promise<void> {
+  cli.isEndless = !drain
+  const { platform, config, terminal, signal } = cli
+  const { runLandingStage } = await import('../pipeline/stages.ts')
+  if (!drain) terminal.line(`landing ${config.topic} in ${config.lakeUri}; Ctrl-C ends it in order`)
+  const report = await runLandingStage(platform, {
+    drain,
+    signal,
+    onProgress: ({ events, rejected }) =>
+      terminal.progress(() => `landed ${events} events, ${rejected} rejected`),
+  })
+  const { events, rejected, commits } = report
+  await cli.result(report, () => `landed ${events} events and ${rejected} rejected in ${commits} batches`)
+  if (drain) cli.requireFinished()
+}

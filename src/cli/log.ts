@@ -1,0 +1,35 @@
+/** Pino on stderr: JSON lines for machines, one readable line for people at a terminal. */
+import { type Logger as PinoLogger, pino, stdTimeFunctions } from 'pino'
+import { parseJson } from '../lib/base/json.ts'
+import type { Config } from '../pipeline/config.ts'
+import { printable } from './printable.ts'
+import type { Terminal } from './terminal.ts'
+
+export function createLogger(terminal: Terminal, level: Config['logLevel']): PinoLogger {
+  const write = terminal.isTty
+    ? (line: string): void => terminal.line(readable(line))
+    : (line: string): void => terminal.line(line.trimEnd())
+  return pino(
+    {
+      level,
+      base: null,
+      timestamp: stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+    },
+    { write },
+  )
+}
+
+/** `12:00:00 WARN  message key=value`. */
+function readable(line: string): string {
+  const entry = parseJson(line, 'log line')
+  if (typeof entry !== 'object' || entry === null || Array.isArray(entry)) return line.trimEnd()
+  const { time, level, msg, err, ...rest } = Object.fromEntries(Object.entries(entry))
+  const cause =
+    typeof err === 'object' && err !== null && 'message' in err ? [`: ${String(err['message'])}`] : []
+  const details = Object.entries(rest).map(([name, value]) => ` ${name}=${String(value)}`)
+  const clock = String(time).slice(11, 19)
+  return printable(
+    `${clock} ${String(level).toUpperCase().padEnd(5)} ${String(msg)}${[...cause, ...details].join('')}`,
+  )
+}

@@ -1,0 +1,31 @@
+/**
+ * The command line as a process: signals in, exit code out.
+ *
+ * The first SIGINT or SIGTERM asks the command to end in order, the second ends it at once.
+ */
+import { LakeError } from '../lib/base/errors.ts'
+import { runCli } from './run-cli.ts'
+
+/** Runs the command and ends the process with its exit code. */
+export async function runProcess(argv: readonly string[]): Promise<never> {
+  const controller = new AbortController()
+  const interrupt = (signal: NodeJS.Signals): void => {
+    if (controller.signal.aborted) process.exit(130)
+    controller.abort(new LakeError('INTERRUPTED', `Interrupted by ${signal}`))
+  }
+  process.on('SIGINT', interrupt)
+  process.on('SIGTERM', interrupt)
+  // Whoever read the messages has gone; the work itself is not touched by that.
+  process.stderr.on('error', () => undefined)
+  const { stdout, stderr } = process
+  const exitCode = await runCli(argv, { stdout, stderr, stdin: process.stdin, signal: controller.signal })
+  await Promise.all([flushed(stdout), flushed(stderr)])
+  process.exit(exitCode)
+}
+
+function flushed(stream: NodeJS.WriteStream): Promise<void> {
+  return new Promise((resolve) => {
+    if (stream.destroyed || !stream.writable) resolve()
+    else stream.write('', () => resolve())
+  })
+}

@@ -1,0 +1,102 @@
+/** The whole command line: its nouns, and what all of them share. */
+import { readFileSync } from 'node:fs'
+import { Command, type CommanderError } from 'commander'
+import { LakeError } from '../lib/base/errors.ts'
+import { parseJson } from '../lib/base/json.ts'
+import { addBatch } from './batch.ts'
+import type { CommandLine } from './command-line.ts'
+import { addDoctor } from './doctor.ts'
+import { addLand } from './land.ts'
+import { addProduce } from './produce.ts'
+import { addRealtime } from './realtime.ts'
+import { addRejected } from './rejected.ts'
+import { addRuns } from './runs.ts'
+import { addSchedule } from './schedule.ts'
+import { addSql } from './sql.ts'
+import { addTable } from './table.ts'
+import { addUp } from './up.ts'
+
+/** Parsing throws a LakeError `USAGE`, or a CommanderError with exit code 0 once help was written. */
+export function createProgram(cli: CommandLine): Command {
+  const { stdout, stderr } = cli.io
+  const program = new Command('lake')
+    .description(
+      'A lakehouse whose books balance: events through a log into Delta tables and ClickHouse.\n' +
+        'Settings are environment variables; LAKE_HOME (default .lake) holds all that is written.',
+    )
+    .version(packageVersion(), '--version', 'show the version')
+    .helpOption('-h, --help', 'show this help')
+    // `table read --version 3` is not about the version of the program.
+    .enablePositionalOptions()
+    .configureOutput({
+      writeOut: (text) => void stdout.write(text),
+      writeErr: (text) => void stderr.write(text),
+      outputError: () => undefined,
+      getOutHelpWidth: () => 110,
+      getErrHelpWidth: () => 110,
+    })
+    .addHelpText(
+      'after',
+      '\nExamples:\n  lake produce --count 20000 --history-days 2\n  lake land --drain\n  lake table read bronze/events --limit 5\n\n' +
+        'Exit codes: 0 done; 1 data or a task failed; 2 usage, configuration or infrastructure; 130 interrupted.',
+    )
+  for (const add of [
+    addUp,
+    addDoctor,
+    addProduce,
+    addLand,
+    addRealtime,
+    addBatch,
+    addSchedule,
+    addRuns,
+    addTable,
+    addSql,
+    addRejected,
+  ])
+    add(program, cli)
+  addSharedOptions(program, cli)
+  nameFaults(program, [])
+  return program
+}
+
+function addSharedOptions(command: Command, cli: CommandLine): void {
+  command
+    .option('--json', 'results as JSON on stdout, everything else on stderr')
+    .option('--debug', 'stack traces, and more in the logs')
+    .on('option:json', () => {
+      cli.isJson = true
+    })
+    .on('option:debug', () => {
+      cli.isDebug = true
+    })
+  for (const sub of command.commands) addSharedOptions(sub, cli)
+}
+
+/** Each command's faults name that command, and how to go on. */
+function nameFaults(command: Command, above: readonly string[]): void {
+  const path = [...above, command.name()]
+  command.exitOverride((fault) => {
+    if (fault.exitCode === 0) throw fault
+    throw usageFault(fault, path.join(' '))
+  })
+  for (const sub of command.commands) nameFaults(sub, path)
+}
+
+function usageFault(fault: CommanderError, command: string): LakeError {
+  // Commander has written the help already: a noun was given without a verb.
+  if (fault.code === 'commander.help') {
+    return new LakeError('USAGE', `${command}: expected a command`, {
+      hint: `Choose one of those above; \`${command} COMMAND --help\` tells more.`,
+    })
+  }
+  const [message = '', suggestion] = fault.message.replace(/^error: /, '').split('\n')
+  const hint = suggestion?.replace(/^\((?<text>.*)\)$/, '$<text>') ?? `See \`${command} --help\`.`
+  return new LakeError('USAGE', message, { hint, cause: fault })
+}
+
+function packageVersion(): string {
+  const file = new URL('../../package.json', import.meta.url)
+  const description = parseJson(readFileSync(file, 'utf8'), 'package.json')
+  const isObject = typeof description === 'object' && description !== null && 'version' in description
+  return isObject ? String(description['version']) : 'unknown'
+}

@@ -1,0 +1,34 @@
+/** `lake realtime`: the event log into ClickHouse's one-minute windows. */
+import type { Command } from 'commander'
+import type { CommandLine } from './command-line.ts'
+
+export function addRealtime(program: Command, cli: CommandLine): void {
+  program
+    .command('realtime')
+    .summary('event log → ClickHouse windows, within seconds')
+    .description(
+      'Counts valid events by one-minute windows into ClickHouse realtime.*, late ones apart, each message ' +
+        'exactly once. Runs until stopped, and goes on where the tables stand.',
+    )
+    .option('--drain', 'count up to the end that the log has now, then exit')
+    .addHelpText('after', '\nExamples:\n  lake realtime\n  lake realtime --drain --json')
+    .action(({ drain = false }: { readonly drain?: boolean }) => runRealtime(drain, cli))
+}
+
+async function runRealtime(drain: boolean, cli: CommandLine): Promise<void> {
+  cli.isEndless = !drain
+  const { platform, config, terminal, signal } = cli
+  const { runRealtimeStage } = await import('../pipeline/stages.ts')
+  if (!drain) terminal.line(`counting ${config.topic} into ClickHouse; Ctrl-C ends it in order`)
+  const report = await runRealtimeStage(platform, {
+    drain,
+    signal,
+    onProgress: ({ events, late }) => terminal.progress(() => `counted ${events} events, ${late} late`),
+  })
+  const { messages, events, late, batches } = report
+  await cli.result(
+    report,
+    () => `read ${messages} messages in ${batches} batches: ${events} events on time, ${late} late`,
+  )
+  if (drain) cli.requireFinished()
+}

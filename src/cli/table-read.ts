@@ -1,0 +1,40 @@
+/** `lake table read`: the rows of one version. */
+import { locateTable } from '../pipeline/query/locate.ts'
+import { selectRows } from '../pipeline/query/table-select.ts'
+import type { CommandLine } from './command-line.ts'
+import { rowChunks, writeRows } from './duckdb-rows.ts'
+import { fileFormat } from './row-file.ts'
+import { formatRows } from './rows.ts'
+
+export interface ReadFlags {
+  readonly version?: number
+  readonly timestamp?: number
+  readonly columns?: readonly string[]
+  readonly where?: string
+  readonly limit?: number
+  readonly out?: string
+}
+
+export async function readTable(name: string, flags: ReadFlags, cli: CommandLine): Promise<void> {
+  const { platform, signal, output, terminal } = cli
+  const { version, timestamp, columns, where, limit, out } = flags
+  const format = out === undefined ? undefined : fileFormat(out, ['parquet', 'csv', 'ndjson'])
+  const table = await locateTable(platform, name, { signal })
+  const snapshot = await table.snapshot({ version, timestampMs: timestamp, signal })
+  using session = await (await platform.duckdb()).connect()
+  const select = await selectRows(session, table, snapshot, { columns, where, limit, signal })
+  if (out !== undefined && format !== undefined) {
+    await writeRows(session, select, out, format, { signal })
+    await cli.result({ table: table.uri, version: snapshot.version, out }, () => `wrote ${out}`)
+    return
+  }
+  let rows = 0
+  const chunks = rowChunks(session, select, {
+    signal,
+    onRows: (count) => {
+      rows = count
+    },
+  })
+  for await (const text of formatRows(chunks, cli.isJson ? 'ndjson' : 'table')) await output.write(text)
+  if (!cli.isJson) terminal.line(`${rows} rows, version ${snapshot.version}`)
+}

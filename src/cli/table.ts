@@ -1,0 +1,204 @@
+/** `lake table`: what the tables are, and what is in them. */
+import type { Command } from 'commander'
+import { isLakeError } from '../lib/base/errors.ts'
+import type { Snapshot } from '../lib/delta/snapshot.ts'
+import type { DeltaTable } from '../lib/delta/table.ts'
+import { locateTable } from '../pipeline/query/locate.ts'
+import { type LakeTable, lakeTableNames } from '../pipeline/tables.ts'
+import { isoTime, names, wholeNumber } from './arguments.ts'
+import type { CommandLine } from './command-line.ts'
+import { drawTable } from './rows.ts'
+import { type ReadFlags, readTable } from './table-read.ts'
+
+const tableArgument = 'a name (gold/daily_active_users), a path, or a URI (file://…, s3://…)'
+
+export function addTable(program: Command, cli: CommandLine): void {
+  const table = program
+    .command('table')
+    .summary('the Delta tables: list, show, read, history')
+    .description('Delta tables: those of the platform by name, any other by its path or URI.')
+    .addHelpText('after', '\nExamples:\n  lake table list\n  lake table read gold/daily_active_users')
+
+  table
+    .command('list')
+    .summary('the tables of the platform')
+    .description('The tables of the platform: version, rows, size, and when they were last written.')
+    .addHelpText('after', '\nExamples:\n  lake table list\n  lake table list --json')
+    .action(() => listTables(cli))
+
+  table
+    .command('show')
+    .summary('version, columns, properties, files, transactions')
+    .description('What the log of a table says: version, protocol, columns, properties, files, transactions.')
+    .argument('<table>', tableArgument)
+    .option('--version <number>', 'as of this version', wholeNumber())
+    .option('--timestamp <time>', 'as of this time', isoTime)
+    .addHelpText(
+      'after',
+      '\nExamples:\n  lake table show bronze/events\n  lake table show /data/orders --version 3 --json',
+    )
+    .action((name: string, flags: VersionFlags) => showTable(name, flags, cli))
+
+  table
+    .command('read')
+    .summary('its rows, at any version')
+    .description(
+      'The rows of a table, at its newest version or an older one. With --json one object a line: integers keep ' +
+        'all digits, binary is base64, NaN and the infinities are texts.',
+    )
+    .argument('<table>', tableArgument)
+    .option('--version <number>', 'as of this version', wholeNumber())
+    .option('--timestamp <time>', 'as of this time: ISO 8601, UTC where it names no zone', isoTime)
+    .option('--columns <names>', 'only these columns, with commas between them', names)
+    .option('--where <expression>', 'only rows for which this SQL expression (DuckDB) is true')
+    .option('--limit <number>', 'at most so many rows', wholeNumber())
+    .option('--out <file>', 'write a .parquet, .csv or .ndjson file instead of showing the rows')
+    .addHelpText(
+      'after',
+      '\nExamples:\n' +
+        '  lake table read gold/daily_active_users\n' +
+        '  lake table read bronze/events --columns event_id,timestamp --where "event_type = \'click\'" --limit 10\n' +
+        '  lake table read silver/events --version 3 --out events.parquet',
+    )
+    .action((name: string, flags: ReadFlags) => readTable(name, flags, cli))
+
+  table
+    .command('history')
+    .summary('its commits, newest first')
+    .description('The commits of a table, newest first: when, what, and how much.')
+    .argument('<table>', tableArgument)
+    .option('--limit <number>', 'at most so many', wholeNumber({ min: 1 }))
+    .addHelpText('after', '\nExamples:\n  lake table history silver/events --limit 5')
+    .action((name: string, flags: { readonly limit?: number }) => showHistory(name, flags, cli))
+}
+
+interface VersionFlags {
+  readonly version?: number
+  readonly timestamp?: number
+}
+
+interface Listed {
+  readonly table: LakeTable
+  readonly uri: string
+  /** null where nothing has been written yet. */
+  readonly version: number | null
+  readonly numRecords: number | null
+  readonly numFiles: number | null
+  readonly sizeBytes: number | null
+  readonly lastCommit: string | null
+}
+
+async function listTables(cli: CommandLine): Promise<void> {
+  const listed: Listed[] = []
+  for (const name of lakeTableNames) listed.push(await listedTable(name, await cli.platform.table(name), cli))
+  await cli.result(listed, () =>
+    drawTable(
+      ['table', 'version', 'rows', 'files', 'bytes', 'last commit'],
+      listed.map(({ table, version, numRecords, numFiles, sizeBytes, lastCommit }) => [
+        table,
+        version,
+        numRecords,
+        numFiles,
+        sizeBytes,
+        lastCommit ?? 'not written yet',
+      ]),
+    ),
+  )
+}
+
+async function listedTable(name: LakeTable, table: DeltaTable, { signal }: CommandLine): Promise<Listed> {
+  try {
+    const { version, numRecords = null, files, sizeBytes } = await table.snapshot({ signal })
+    const lastCommit = await lastCommitOf(table, { signal })
+    return { table: name, uri: table.uri, version, numRecords, numFiles: files.length, sizeBytes, lastCommit }
+  } catch (error) {
+    if (!isLakeError(error, 'TABLE_MISSING')) throw error
+    const nothing = { version: null, numRecords: null, numFiles: null, sizeBytes: null, lastCommit: null }
+    return { table: name, uri: table.uri, ...nothing }
+  }
+}
+
+async function lastCommitOf(
+  table: DeltaTable,
+  options: { readonly signal: AbortSignal },
+): Promise<string | null> {
+  for await (const { timestampMs } of table.history(options)) return new Date(timestampMs).toISOString()
+  return null
+}
+
+async function showTable(
+  name: string,
+  { version, timestamp }: VersionFlags,
+  cli: CommandLine,
+): Promise<void> {
+  const { platform, signal } = cli
+  const table = await locateTable(platform, name, { signal })
+  const snapshot = await table.snapshot({ version, timestampMs: timestamp, signal })
+  await cli.result(snapshotDocument(snapshot), () => describe(table, snapshot))
+}
+
+function snapshotDocument(snapshot: Snapshot): object {
+  const { version, protocol, metadata, partitionColumns, files, numRecords, sizeBytes, transactions } =
+    snapshot
+  return {
+    version,
+    protocol,
+    schemaString: metadata.schemaString,
+    partitionColumns,
+    properties: metadata.configuration,
+    numFiles: files.length,
+    numRecords: numRecords ?? null,
+    sizeBytes,
+    transactions,
+  }
+}
+
+function describe(table: DeltaTable, snapshot: Snapshot): string {
+  const { version, protocol, metadata, schema, partitionColumns, files, numRecords, sizeBytes } = snapshot
+  const features = [...(protocol.readerFeatures ?? []), ...(protocol.writerFeatures ?? [])]
+  const list = (entries: readonly (readonly [string, unknown])[]): string =>
+    entries.map(([key, value]) => `\n  ${key} = ${String(value)}`).join('') || ' none'
+  return [
+    `${table.uri}, version ${version}`,
+    `rows ${numRecords ?? 'unknown'}, files ${files.length}, bytes ${sizeBytes}`,
+    `protocol: reader ${protocol.minReaderVersion}, writer ${protocol.minWriterVersion}${features.length > 0 ? ` (${[...new Set(features)].join(', ')})` : ''}`,
+    `partitioned by: ${partitionColumns.join(', ') || 'nothing'}`,
+    `properties:${list(Object.entries(metadata.configuration))}`,
+    `transactions:${list(Object.entries(snapshot.transactions))}`,
+    drawTable(
+      ['column', 'type', 'nullable'],
+      schema.fields.map(({ name, type, nullable }) => [
+        name,
+        typeof type === 'string' ? type : JSON.stringify(type),
+        nullable ? 'yes' : 'no',
+      ]),
+    ),
+  ].join('\n')
+}
+
+async function showHistory(
+  name: string,
+  { limit = Number.POSITIVE_INFINITY }: { readonly limit?: number },
+  cli: CommandLine,
+): Promise<void> {
+  const { platform, signal } = cli
+  const table = await locateTable(platform, name, { signal })
+  const entries: { readonly version: number; readonly timestamp: string; readonly [key: string]: unknown }[] =
+    []
+  for await (const { version, timestampMs, timestamp: _, ...rest } of table.history({ signal })) {
+    entries.push({ version, timestamp: new Date(timestampMs).toISOString(), ...rest })
+    if (entries.length >= limit) break
+  }
+  await cli.result(entries, () =>
+    drawTable(
+      ['version', 'time', 'operation', 'parameters', 'metrics'],
+      entries.map((entry) => [
+        entry.version,
+        entry.timestamp,
+        entry['operation'],
+        entry['operationParameters'],
+        entry['operationMetrics'],
+      ]),
+    ),
+  )
+}

@@ -1,0 +1,38 @@
+/** From what a person calls a table to the table. */
+import { LakeError } from '../../lib/base/errors.ts'
+import type { IoOptions } from '../../lib/base/io.ts'
+import type { DeltaTable } from '../../lib/delta/table.ts'
+import type { Platform } from '../compose.ts'
+import { isLakeTable } from '../tables.ts'
+
+/**
+ * A name (`gold/daily_active_users`, or with a dot), or any path or URI of a Delta table. A relative path is
+ * looked for below LAKE_URI first, and then from the working directory.
+ *
+ * @throws LakeError `TABLE_MISSING` when there is no Delta table.
+ */
+export async function locateTable(
+  platform: Platform,
+  given: string,
+  { signal }: IoOptions = {},
+): Promise<DeltaTable> {
+  const name = given.replace(/^(bronze|silver|gold)\./, '$1/').replace(/(?<=[^/:])\/+$/, '')
+  if (name === '') throw new LakeError('USAGE', 'Table: expected a name, a path or a URI, got an empty text')
+  if (isLakeTable(name)) {
+    const table = await platform.table(name)
+    if (await table.exists({ signal })) return table
+    throw new LakeError('TABLE_MISSING', `Table ${name}: nothing has been written to ${table.uri} yet`, {
+      hint: name.startsWith('bronze/') ? '`lake land --drain` makes it.' : '`lake batch` makes it.',
+      details: { table: name },
+    })
+  }
+  const isRelative = !/^([a-z][a-z0-9+.-]*:\/\/|\/|\.)/i.test(name)
+  const places = isRelative ? [`${platform.config.lakeUri}/${name}`, name] : [name]
+  for (const place of places) {
+    const table = await platform.tableAt(place)
+    if (await table.exists({ signal })) return table
+  }
+  throw new LakeError('TABLE_MISSING', `${given}: no Delta table at ${places.join(' or ')}`, {
+    details: { table: given },
+  })
+}
