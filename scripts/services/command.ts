@@ -23,6 +23,7 @@ export interface CommandOptions {
   /** All output goes here, at its end. */
   readonly logFile: string
   readonly env?: Readonly<Record<string, string>>
+  readonly cwd?: string
   readonly input?: string
 }
 
@@ -30,13 +31,14 @@ export interface CommandOptions {
 export async function run(
   command: string,
   args: readonly string[],
-  { logFile, env, input }: CommandOptions,
+  { logFile, env, cwd, input }: CommandOptions,
 ): Promise<void> {
   const log = openSync(logFile, 'a')
   try {
     const child = spawn(command, args, {
       stdio: [input === undefined ? 'ignore' : 'pipe', log, log],
       env: { ...process.env, ...env },
+      cwd,
     })
     if (input !== undefined) child.stdin?.end(input)
     const code = await new Promise<number | null>((resolve, reject) => {

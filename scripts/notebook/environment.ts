@@ -1,0 +1,142 @@
+/**
+ * What notebooks need, made where it is missing: the platform compiled, their npm package, Jupyter, a kernel.
+ * All of it is kept out of the user's home folder.
+ */
+import { createHash } from 'node:crypto'
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
+import { join, resolve } from 'node:path'
+import { acquireProcessLock } from '../../src/lib/runs/process-lock.ts'
+import type { Config } from '../../src/pipeline/config.ts'
+import { run } from '../services/command.ts'
+import { jupyter } from '../services/jupyter.ts'
+import { MissingTool } from '../services/service.ts'
+
+export const projectDir = resolve(import.meta.dirname, '..', '..')
+export const notebooksDir = join(projectDir, 'notebooks')
+
+export interface NotebookEnvironment {
+  /** Folder of Jupyter's programs. */
+  readonly bin: string
+  /** What Jupyter, and the kernels that it starts, run with. */
+  readonly env: Readonly<Record<string, string>>
+}
+
+/** @param say Told before whatever takes longer than a blink. */
+export async function prepareEnvironment(
+  config: Config,
+  say: (line: string) => void,
+): Promise<NotebookEnvironment> {
+  const home = join(config.home, 'notebooks', '.jupyter')
+  for (const folder of ['kernels/tslab', 'config', 'data', 'runtime', 'ipython']) {
+    mkdirSync(join(home, folder), { recursive: true })
+  }
+  await alone(join(projectDir, '.cache', 'notebooks', 'install.lock'), say, async () => {
+    const logFile = join(home, 'install.log')
+    if (isBuildStale()) {
+      say('Compiling the platform')
+      await run('npm', ['run', '-s', 'build'], { logFile, cwd: projectDir })
+    }
+    await installPackage(logFile, say)
+  })
+  const venv = await findVenv(config, home, say)
+  const tslab = join(notebooksDir, 'node_modules', 'tslab', 'bin', 'tslab')
+  const hook = join(import.meta.dirname, 'late-failures.cjs')
+  writeWhole(join(home, 'kernels', 'tslab', 'kernel.json'), {
+    argv: [process.execPath, '--require', hook, tslab, 'kernel', '--config-path', '{connection_file}'],
+    display_name: 'TypeScript',
+    language: 'typescript',
+  })
+  return {
+    bin: join(venv, 'bin'),
+    env: {
+      ...absolutePaths(process.env),
+      LAKE_HOME: config.home,
+      LAKE_URI: config.lakeUri,
+      PATH: `${join(venv, 'bin')}:${process.env['PATH'] ?? ''}`,
+      JUPYTER_PATH: home,
+      JUPYTER_CONFIG_DIR: join(home, 'config'),
+      JUPYTER_DATA_DIR: join(home, 'data'),
+      JUPYTER_RUNTIME_DIR: join(home, 'runtime'),
+      IPYTHONDIR: join(home, 'ipython'),
+    },
+  }
+}
+
+/** `JUPYTER_VENV`, or an environment of our own below LAKE_HOME. */
+async function findVenv(config: Config, home: string, say: (line: string) => void): Promise<string> {
+  const given = process.env['JUPYTER_VENV']
+  if (given !== undefined && given !== '') {
+    if (existsSync(join(given, 'bin', 'jupyter'))) return resolve(given)
+    throw new MissingTool(`JUPYTER_VENV ${given}: there is no bin/jupyter. Name another, or unset it.`)
+  }
+  const place = { cacheDir: join(config.home, 'notebooks', '.python'), scratchDir: home }
+  mkdirSync(place.cacheDir, { recursive: true })
+  return alone(join(place.cacheDir, 'install.lock'), say, async () => {
+    if (!existsSync(join(place.cacheDir, 'jupyter-venv', 'complete'))) {
+      say('Installing Jupyter (about 300 MB, once)')
+    }
+    const { env } = await jupyter.start(place)
+    const venv = env['JUPYTER_VENV']
+    if (venv === undefined) throw new MissingTool('Jupyter could not be installed')
+    return venv
+  })
+}
+
+async function installPackage(logFile: string, say: (line: string) => void): Promise<void> {
+  const lock = readFileSync(join(notebooksDir, 'package-lock.json'))
+  const wanted = createHash('sha256').update(lock).digest('hex')
+  const complete = join(notebooksDir, 'node_modules', '.lakeshore')
+  if (existsSync(complete) && readFileSync(complete, 'utf8') === wanted) return
+  say('Installing the packages of the notebooks (about 430 MB, once)')
+  await run('npm', ['ci'], { logFile, cwd: notebooksDir })
+  writeFileSync(complete, wanted)
+}
+
+/** True when a source is newer than what was compiled last. */
+function isBuildStale(): boolean {
+  const built = join(projectDir, 'dist', '.tsbuildinfo')
+  if (!existsSync(built) || !existsSync(join(projectDir, 'dist', 'notebook', 'index.js'))) return true
+  const builtMs = statSync(built).mtimeMs
+  const sources = readdirSync(join(projectDir, 'src'), { recursive: true, encoding: 'utf8' })
+    .filter((path) => path.endsWith('.ts') && !/\.(test|contract|fixture)\.ts$/.test(path))
+    .map((path) => join('src', path))
+  return [...sources, 'tsconfig.json', 'tsconfig.build.json'].some(
+    (path) => statSync(join(projectDir, path)).mtimeMs > builtMs,
+  )
+}
+
+/** The kernel works in another folder: what a variable names from here, it must name from there. */
+function absolutePaths(env: NodeJS.ProcessEnv): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(env).flatMap(([name, value]) => {
+      if (value === undefined) return []
+      return [[name, /_FILE$/.test(name) && value.startsWith('.') ? resolve(value) : value]]
+    }),
+  )
+}
+
+function writeWhole(path: string, content: object): void {
+  const partial = `${path}.${process.pid}.tmp`
+  writeFileSync(partial, JSON.stringify(content, undefined, 2))
+  renameSync(partial, path)
+}
+
+async function alone<T>(lock: string, say: (line: string) => void, work: () => Promise<T>): Promise<T> {
+  for (let hasSaid = false; ; hasSaid = true) {
+    const outcome = await acquireProcessLock(lock)
+    if (outcome.kind === 'acquired') {
+      await using _lock = outcome.lock
+      return await work()
+    }
+    if (!hasSaid) say(`Waiting for process ${outcome.holder?.pid ?? '(unknown)'}, which installs`)
+    await new Promise((wake) => setTimeout(wake, 500))
+  }
+}
