@@ -11,6 +11,9 @@ import { LakeError, messageOf, systemCode } from '../lib/base/errors.ts'
 
 const root = join(import.meta.dirname, '../..')
 
+/** What React asks for the mode of the build. */
+const modeName = ['process', 'env', 'NODE_ENV'].join('.')
+
 const recipe = {
   configFile: false,
   envDir: false,
@@ -19,7 +22,7 @@ const recipe = {
   mode: 'production',
   logLevel: 'silent',
   // Vite takes both from NODE_ENV where that is set: the build must not depend on who builds.
-  define: { 'process.env.NODE_ENV': JSON.stringify('production') },
+  define: { [modeName]: JSON.stringify('production') },
   oxc: { jsx: { runtime: 'automatic', development: false } },
   build: {
     emptyOutDir: false,
