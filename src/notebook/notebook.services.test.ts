@@ -1,0 +1,153 @@
+/** `npm run notebook -- --execute` over a small lake, with the real Jupyter and the real kernel. */
+import { spawn } from 'node:child_process'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { basename, join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { z } from 'zod'
+import { runRecordedBatch } from '../pipeline/batch/recorded.ts'
+import { openPlatform } from '../pipeline/compose.ts'
+import { readConfig } from '../pipeline/config.ts'
+import { produce } from '../pipeline/producer/produce.ts'
+import { batchContextOf, runLandingStage } from '../pipeline/stages.ts'
+
+const projectDir = join(import.meta.dirname, '..', '..')
+const firstLook = join(projectDir, 'notebooks', '01-first-look.ipynb')
+const dayMs = 86_400_000
+
+const lines = z.union([z.string(), z.array(z.string()).transform((parts) => parts.join(''))])
+const notebookSchema = z.object({
+  cells: z.array(
+    z.object({
+      cell_type: z.string(),
+      source: lines,
+      execution_count: z.number().nullish(),
+      outputs: z
+        .array(z.object({ text: lines.optional(), data: z.record(z.string(), z.unknown()).default({}) }))
+        .default([]),
+    }),
+  ),
+})
+const readNotebook = async (path: string): Promise<z.infer<typeof notebookSchema>> =>
+  notebookSchema.parse(JSON.parse(await readFile(path, 'utf8')))
+
+let home = ''
+
+beforeAll(async () => {
+  home = await mkdtemp(join(tmpdir(), 'lakeshore-notebooks-'))
+  await using platform = openPlatform(readConfig({ LAKE_HOME: home }))
+  await produce(await platform.log(), {
+    seed: 11,
+    plan: { kind: 'history', count: 3_000, days: 3, untilMs: Math.floor(Date.now() / dayMs) * dayMs },
+    late: 0.03,
+    duplicate: 0.01,
+    malformed: 0.01,
+  })
+  await runLandingStage(platform, { drain: true })
+  await runRecordedBatch(await batchContextOf(platform), await platform.runs(), { trigger: 'manual' })
+}, 300_000)
+
+afterAll(() => rm(home, { recursive: true, force: true, maxRetries: 5 }))
+
+function execute(
+  ...files: readonly string[]
+): Promise<{ readonly code: number | null; readonly said: string }> {
+  const child = spawn(process.execPath, ['--import', 'tsx', 'scripts/notebook.ts', '--execute', ...files], {
+    cwd: projectDir,
+    env: { ...process.env, LAKE_HOME: home },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let said = ''
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (text: string) => {
+      said += text
+    })
+  }
+  return new Promise((resolve, reject) => {
+    child.once('error', reject)
+    child.once('close', (code) => resolve({ code, said }))
+  })
+}
+
+async function notebookOf(name: string, ...cells: readonly string[]): Promise<string> {
+  const path = join(home, name)
+  const content = {
+    cells: cells.map((source, at) => ({
+      cell_type: 'code',
+      execution_count: null,
+      id: `cell-${at}`,
+      metadata: {},
+      outputs: [],
+      source,
+    })),
+    metadata: { kernelspec: { display_name: 'TypeScript', language: 'typescript', name: 'tslab' } },
+    nbformat: 4,
+    nbformat_minor: 5,
+  }
+  await writeFile(path, JSON.stringify(content))
+  return path
+}
+
+describe('npm run notebook -- --execute', () => {
+  it('runs the first lesson from top to bottom and keeps what it showed', { timeout: 600_000 }, async () => {
+    const { code, said } = await execute(firstLook)
+
+    expect(said).toContain('01-first-look.ipynb  ok')
+    expect(code).toBe(0)
+    const { cells } = await readNotebook(join(home, 'notebooks', '01-first-look.ipynb'))
+    const outputs = cells.flatMap((cell) => cell.outputs)
+    const texts = outputs.map(({ text = '', data }) => `${text}${String(data['text/html'] ?? '')}`).join('\n')
+    expect(texts).toContain('DAU by hand and in gold are equal')
+    expect(texts).toContain('All equal.')
+    expect(texts.match(/<td style="text-align:left">equal<\/td>/g)).toHaveLength(4)
+    const figure = outputs
+      .map(({ data }) => data['application/vnd.plotly.v1+json'])
+      .find((each) => each !== undefined)
+    expect(figure).toMatchObject({
+      data: [{ name: 'mobile', x: { length: 3 } }, { name: 'web' }],
+      layout: {},
+    })
+  })
+
+  it('exits 1 where a cell throws, does not type-check, or fails after it has ended', {
+    timeout: 600_000,
+  }, async () => {
+    const wrong = [
+      await notebookOf('throws.ipynb', 'const a = 1', "throw new Error('boom')"),
+      await notebookOf(
+        'untyped.ipynb',
+        `import { openLake } from '../dist/notebook/index.js'`,
+        `const [day] = await openLake().rows('gold/daily_active_users')\nday.dau_cuont`,
+      ),
+      await notebookOf('late.ipynb', "Promise.reject(new Error('nobody waited')); 1", '2'),
+    ]
+
+    const { code, said } = await execute(...wrong)
+
+    expect(code).toBe(1)
+    expect(said).toMatch(/throws\.ipynb {2}FAILED in cell 2.*\n(.*\n)*? .*boom/)
+    expect(said).toMatch(/untyped\.ipynb {2}FAILED in cell 2.*\n.*'dau_cuont' does not exist/)
+    expect(said).toMatch(/late\.ipynb {2}FAILED.*\n.*nobody waited/)
+    const kept = await Promise.all(wrong.map((path) => readNotebook(join(home, 'notebooks', basename(path)))))
+    expect(kept[0]?.cells.map(({ execution_count }) => execution_count)).toEqual([1, 2])
+  })
+
+  it('exits 2 naming a notebook that is not there', async () => {
+    const { code, said } = await execute('notebooks/none.ipynb')
+
+    expect(code).toBe(2)
+    expect(said).toContain('notebooks/none.ipynb: there is no such notebook')
+  })
+})
+
+describe('notebooks/01-first-look.ipynb', () => {
+  it('holds no output in the repository', async () => {
+    const { cells } = await readNotebook(firstLook)
+
+    const ran = cells.filter(
+      ({ outputs, execution_count }) => outputs.length > 0 || (execution_count ?? null) !== null,
+    )
+
+    expect(ran).toEqual([])
+  })
+})
