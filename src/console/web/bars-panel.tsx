@@ -72,20 +72,21 @@ function Bars({
     const base = chartLayout(theme)
     return {
       ...base,
-      margin: { l: 8, r: 48, t: 4, b: 28 },
+      margin: { l: 8, r: 48, t: 4, b: 4 },
       barmode: 'stack',
       bargap: 0.3,
       barcornerradius: 3,
       showlegend: false,
-      xaxis: {
-        ...base.xaxis,
-        showgrid: true,
-        rangemode: 'tozero',
-        nticks: 6,
-        tickangle: 0,
-        tickformat: '~s',
+      // Every bar says its figure.
+      xaxis: { ...base.xaxis, visible: false, rangemode: 'tozero' },
+      yaxis: {
+        ...base.yaxis,
+        showgrid: false,
+        automargin: true,
+        autorange: 'reversed',
+        type: 'category',
+        ticksuffix: '  ',
       },
-      yaxis: { ...base.yaxis, automargin: true, autorange: 'reversed', type: 'category', ticksuffix: '  ' },
     }
   }, [theme])
   const spoken = bars.map(({ label, value }) => `${label} ${figure(value, panel.unit)}`).join(', ')
@@ -94,7 +95,7 @@ function Bars({
       label={`${panel.title}: ${spoken}`}
       traces={traces}
       layout={layout}
-      height={Math.max(120, 44 + bars.length * 30)}
+      height={Math.max(120, 20 + bars.length * 30)}
     />
   )
 }
