@@ -1,0 +1,96 @@
+import { type ChildProcessByStdio, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Readable } from 'node:stream'
+import { text } from 'node:stream/consumers'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+
+type Child = ChildProcessByStdio<null, Readable, Readable>
+
+const root = join(import.meta.dirname, '../..')
+const running = new Set<Child>()
+let home = ''
+
+beforeAll(async () => {
+  home = await mkdtemp(join(tmpdir(), 'lakeshore-process-'))
+})
+
+afterAll(async () => {
+  for (const child of running) child.kill('SIGKILL')
+  await rm(home, { recursive: true, force: true })
+})
+
+function lake(...argv: readonly string[]): Child {
+  const child = spawn(process.execPath, ['--import', 'tsx', 'src/cli/main.ts', ...argv], {
+    cwd: root,
+    env: { PATH: '/usr/bin:/bin', LAKE_HOME: home },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  running.add(child)
+  child.once('exit', () => running.delete(child))
+  return child
+}
+
+/** Resolves when stderr has said something that matches. */
+async function says(child: Child, words: RegExp): Promise<void> {
+  let said = ''
+  for await (const piece of child.stderr.iterator({ destroyOnReturn: false })) {
+    said += String(piece)
+    if (words.test(said)) return
+  }
+  throw new Error(`Expected ${words} on stderr, got: ${said}`)
+}
+
+async function exitCode(child: Child): Promise<unknown> {
+  const [code] = await once(child, 'exit')
+  return code
+}
+
+describe('the lake process', () => {
+  it('writes JSON alone on stdout, and exits 0', async () => {
+    const child = lake('produce', '--count', '20', '--history-days', '1', '--json')
+
+    const [stdout, code] = await Promise.all([text(child.stdout), exitCode(child)])
+
+    expect(code).toBe(0)
+    expect(JSON.parse(stdout)).toMatchObject({ sent: 20 })
+  })
+
+  it('exits 2 where the command is none', async () => {
+    const child = lake('lnad')
+
+    const [stdout, stderr, code] = await Promise.all([
+      text(child.stdout),
+      text(child.stderr),
+      exitCode(child),
+    ])
+
+    expect({ stdout, code }).toEqual({ stdout: '', code: 2 })
+    expect(stderr).toContain('Did you mean land?')
+  })
+
+  it('ends quietly when nobody reads stdout any more', async () => {
+    const child = lake('sql', 'select * from range(100000000)', '--json')
+
+    const [stderr, code] = await Promise.all([
+      text(child.stderr),
+      exitCode(child),
+      once(child.stdout, 'data').then(() => child.stdout.destroy()),
+    ])
+
+    expect({ stderr, code }).toEqual({ stderr: '', code: 0 })
+  })
+
+  it('ends in order when it is asked to: 0 for an endless command, 130 for a finite one', async () => {
+    const endless = lake('produce', '--eps', '100')
+    const finite = lake('produce', '--eps', '100', '--count', '1000000')
+    await Promise.all([says(endless, /seed \d+/), says(finite, /seed \d+/)])
+
+    endless.kill('SIGTERM')
+    finite.kill('SIGINT')
+
+    expect(await Promise.all([exitCode(endless), exitCode(finite)])).toEqual([0, 130])
+  })
+})

@@ -1,0 +1,57 @@
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { openPlatform, type Platform } from './compose.ts'
+import { readConfig } from './config.ts'
+
+let folder = ''
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'lakeshore-compose-'))
+})
+
+afterEach(async () => {
+  await rm(folder, { recursive: true, force: true })
+})
+
+const platformOf = (home: string): Platform => openPlatform(readConfig({ LAKE_HOME: home }))
+
+describe('openPlatform(config)', () => {
+  it('opens nothing before it is asked for', async () => {
+    const home = join(folder, 'home')
+    const platform = platformOf(home)
+
+    expect(await (await platform.table('bronze/events')).exists()).toBe(false)
+    await platform[Symbol.asyncDispose]()
+
+    expect(await readdir(folder)).toEqual([])
+  })
+
+  it('opens each part once, however many ask at once', async () => {
+    await using platform = platformOf(folder)
+
+    const logs = await Promise.all([platform.log(), platform.log()])
+    const tables = await Promise.all([platform.table('bronze/events'), platform.table('bronze/events')])
+
+    expect(logs[0]).toBe(logs[1])
+    expect(tables[0]).toBe(tables[1])
+  })
+
+  it('names the home that cannot be made, and tries again when asked again', async () => {
+    await using platform = platformOf(join(import.meta.filename, 'home'))
+
+    await expect(platform.log()).rejects.toMatchObject({ code: 'FILE_UNWRITABLE' })
+    await expect(platform.runs()).rejects.toMatchObject({
+      code: 'FILE_UNWRITABLE',
+      message: expect.stringContaining(join(import.meta.filename, 'home')),
+    })
+  })
+
+  it('refuses a place for a table that it cannot reach', async () => {
+    await using platform = platformOf(folder)
+
+    await expect(platform.tableAt('gs://bucket/table')).rejects.toMatchObject({ code: 'USAGE' })
+    await expect(platform.tableAt('s3://')).rejects.toMatchObject({ code: 'USAGE' })
+  })
+})
