@@ -4,11 +4,12 @@
  * A part is opened when it is first asked for, once, and all are closed in reverse order. The drivers are
  * loaded then too: a command that reads a table touches neither Kafka nor ClickHouse.
  */
-import { access, constants, mkdir } from 'node:fs/promises'
-import { dirname, join, resolve } from 'node:path'
+import { access, constants } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type Clock, systemClock } from '../lib/base/clock.ts'
-import { LakeError, messageOf, systemCode } from '../lib/base/errors.ts'
+import { LakeError, messageOf } from '../lib/base/errors.ts'
+import { makeFolders } from '../lib/base/folders.ts'
 import { type Logger, silentLogger } from '../lib/base/log.ts'
 import type { ClickHouse } from '../lib/clickhouse/clickhouse.ts'
 import type { Compute } from '../lib/compute/compute.ts'
@@ -183,20 +184,6 @@ async function prepareHome(home: string): Promise<string> {
       cause: error,
       details: { home },
       hint: 'Make the folder writable, or set LAKE_HOME to another one.',
-    })
-  }
-}
-
-/** Node's own recursive mkdir never ends below /proc, where making a folder fails as if its parent were missing. */
-async function makeFolders(path: string): Promise<void> {
-  try {
-    await mkdir(path)
-  } catch (error) {
-    if (systemCode(error) === 'EEXIST') return
-    if (systemCode(error) !== 'ENOENT' || dirname(path) === path) throw error
-    await makeFolders(dirname(path))
-    await mkdir(path).catch((failure: unknown) => {
-      if (systemCode(failure) !== 'EEXIST') throw failure
     })
   }
 }

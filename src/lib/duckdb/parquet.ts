@@ -5,9 +5,10 @@
  */
 
 import { randomUUID } from 'node:crypto'
-import { mkdir, rm } from 'node:fs/promises'
+import { rm } from 'node:fs/promises'
 import { join, relative, sep } from 'node:path'
 import { LakeError } from '../base/errors.ts'
+import { makeFolders } from '../base/folders.ts'
 import type { IoOptions } from '../base/io.ts'
 import type { DuckDbSession } from './duckdb.ts'
 import { identifier, text } from './sql-text.ts'
@@ -45,7 +46,7 @@ export async function writeParquet(
   select: string,
   { directory, partitionBy = [], signal }: WriteParquetOptions,
 ): Promise<readonly WrittenFile[]> {
-  await mkdir(directory, { recursive: true })
+  await makeFolders(directory)
   const options = ['format parquet', 'compression zstd', 'return_stats']
   const target = partitionBy.length === 0 ? join(directory, `part-${randomUUID()}.zstd.parquet`) : directory
   if (partitionBy.length > 0) {

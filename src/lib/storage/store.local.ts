@@ -6,9 +6,10 @@
  * silence, and the content is complete and synced before the name exists.
  */
 import { randomUUID } from 'node:crypto'
-import { link, mkdir, open, readdir, readFile, rename, rm, stat, unlink } from 'node:fs/promises'
+import { link, open, readdir, readFile, rename, rm, stat, unlink } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { systemCode } from '../base/errors.ts'
+import { makeFolders } from '../base/folders.ts'
 import type { IoOptions } from '../base/io.ts'
 import { fileFailure } from './file-failure.ts'
 import { compareUtf8, type ObjectMeta, type ObjectStore, type PutOutcome } from './store.ts'
@@ -134,7 +135,7 @@ class LocalStore implements ObjectStore {
   async #writeTemporary(path: string, bytes: Uint8Array): Promise<string> {
     const temporary = join(dirname(path), `.${randomUUID()}.tmp`)
     try {
-      await mkdir(dirname(path), { recursive: true })
+      await makeFolders(dirname(path))
       const file = await open(temporary, 'wx')
       try {
         await file.writeFile(bytes)
