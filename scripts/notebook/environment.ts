@@ -10,6 +10,7 @@ import {
   readFileSync,
   renameSync,
   statSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs'
 import { join, resolve } from 'node:path'
@@ -21,6 +22,7 @@ import { MissingTool } from '../services/service.ts'
 
 export const projectDir = resolve(import.meta.dirname, '..', '..')
 export const notebooksDir = join(projectDir, 'notebooks')
+const buildMark = join(projectDir, 'dist', '.tsbuildinfo')
 
 export interface NotebookEnvironment {
   /** Folder of Jupyter's programs. */
@@ -42,7 +44,10 @@ export async function prepareEnvironment(
     const logFile = join(home, 'install.log')
     if (isBuildStale()) {
       say('Compiling the platform')
+      const startedAt = new Date()
       await run('npm', ['run', '-s', 'build'], { logFile, cwd: projectDir })
+      // A build that changed nothing leaves the old time, and would be repeated for ever.
+      utimesSync(buildMark, startedAt, startedAt)
     }
     await installPackage(logFile, say)
   })
@@ -79,6 +84,8 @@ async function findVenv(config: Config, home: string, say: (line: string) => voi
   }
   const place = { cacheDir: join(config.home, 'notebooks', '.python'), scratchDir: home }
   mkdirSync(place.cacheDir, { recursive: true })
+  // Jupyter brings scripts that Node would take for modules below a package that says so.
+  writeWhole(join(place.cacheDir, 'package.json'), { type: 'commonjs' })
   return alone(join(place.cacheDir, 'install.lock'), say, async () => {
     if (!existsSync(join(place.cacheDir, 'jupyter-venv', 'complete'))) {
       say('Installing Jupyter (about 300 MB, once)')
@@ -102,9 +109,8 @@ async function installPackage(logFile: string, say: (line: string) => void): Pro
 
 /** True when a source is newer than what was compiled last. */
 function isBuildStale(): boolean {
-  const built = join(projectDir, 'dist', '.tsbuildinfo')
-  if (!existsSync(built) || !existsSync(join(projectDir, 'dist', 'notebook', 'index.js'))) return true
-  const builtMs = statSync(built).mtimeMs
+  if (!existsSync(buildMark) || !existsSync(join(projectDir, 'dist', 'notebook', 'index.js'))) return true
+  const builtMs = statSync(buildMark).mtimeMs
   const sources = readdirSync(join(projectDir, 'src'), { recursive: true, encoding: 'utf8' })
     .filter((path) => path.endsWith('.ts') && !/\.(test|contract|fixture)\.ts$/.test(path))
     .map((path) => join('src', path))
