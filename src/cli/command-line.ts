@@ -52,7 +52,10 @@ export class CommandLine {
   get platform(): Platform {
     const { logLevel } = this.config
     this.#platform ??= openPlatform(this.config, {
-      logger: createLogger(this.terminal, this.isDebug && logLevel === 'info' ? 'debug' : logLevel),
+      logger: createLogger(this.terminal, {
+        level: this.isDebug && logLevel === 'info' ? 'debug' : logLevel,
+        hasStacks: this.isDebug,
+      }),
     })
     return this.#platform
   }

@@ -1,11 +1,18 @@
 /** Pino on stderr: JSON lines for machines, one readable line for people at a terminal. */
-import { type Logger as PinoLogger, pino, stdTimeFunctions } from 'pino'
+import { type Logger as PinoLogger, pino, stdSerializers, stdTimeFunctions } from 'pino'
+import { isLakeError, messageOf } from '../lib/base/errors.ts'
 import { parseJson } from '../lib/base/json.ts'
 import type { Config } from '../pipeline/config.ts'
 import { printable } from './printable.ts'
 import type { Terminal } from './terminal.ts'
 
-export function createLogger(terminal: Terminal, level: Config['logLevel']): PinoLogger {
+export interface LogOptions {
+  readonly level: Config['logLevel']
+  /** Errors with their stack traces. */
+  readonly hasStacks: boolean
+}
+
+export function createLogger(terminal: Terminal, { level, hasStacks }: LogOptions): PinoLogger {
   const write = terminal.isTty
     ? (line: string): void => terminal.line(readable(line))
     : (line: string): void => terminal.line(line.trimEnd())
@@ -13,11 +20,17 @@ export function createLogger(terminal: Terminal, level: Config['logLevel']): Pin
     {
       level,
       base: null,
+      serializers: { err: hasStacks ? stdSerializers.err : plainError },
       timestamp: stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
     },
     { write },
   )
+}
+
+function plainError(error: unknown): object {
+  const message = messageOf(error)
+  return isLakeError(error) ? { code: error.code, message, details: error.details } : { message }
 }
 
 /** `12:00:00 WARN  message key=value`. */

@@ -276,6 +276,25 @@ describe('lake sql', () => {
   })
 })
 
+describe('lake doctor', () => {
+  it('tells of each part, and exits 2 where one fails', async () => {
+    await using other = await openCliHome({ CLICKHOUSE_URL: 'http://127.0.0.1:2' })
+
+    const { exitCode, stdout, stderr } = await other.lake('doctor', '--json')
+
+    expect(exitCode).toBe(2)
+    expect(parsed(stdout)).toMatchObject({
+      ok: false,
+      parts: expect.arrayContaining([
+        expect.objectContaining({ part: 'event log', state: 'ok' }),
+        expect.objectContaining({ part: 'ClickHouse', state: 'fail', mend: expect.any(String) }),
+        expect.objectContaining({ part: 'run store', state: 'ok' }),
+      ]),
+    })
+    expect(stderr).not.toContain('    at ')
+  })
+})
+
 describe('lake rejected list', () => {
   it('shows the newest first, with reasons, place and bytes', async () => {
     const { stdout } = await home.lake('rejected', 'list', '--limit', '3', '--json')

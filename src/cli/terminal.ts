@@ -12,13 +12,15 @@ const everyMs = { tty: 100, pipe: 5_000 } as const
 const isTty = (stream: Writable): boolean => 'isTTY' in stream && stream.isTTY === true
 
 const columnsOf = (stream: Writable): number =>
-  'columns' in stream && typeof stream.columns === 'number' ? stream.columns : 80
+  'columns' in stream && typeof stream.columns === 'number' && stream.columns > 0 ? stream.columns : 80
 
 export class Terminal {
   readonly isTty: boolean
   readonly #stream: Writable
   #shownMs: number
   #hasProgress = false
+  /** In a pipe nothing is said twice in a row. */
+  #said = ''
 
   constructor(stream: Writable) {
     this.#stream = stream
@@ -29,6 +31,8 @@ export class Terminal {
   /** A message that stays. */
   line(text: string): void {
     this.#clear()
+    if (!this.isTty && text === this.#said) return
+    this.#said = text
     this.#stream.write(`${text}\n`)
   }
 
@@ -38,7 +42,10 @@ export class Terminal {
     if (nowMs - this.#shownMs < everyMs[this.isTty ? 'tty' : 'pipe']) return
     this.#shownMs = nowMs
     this.#clear()
-    if (!this.isTty) return void this.#stream.write(`${text()}\n`)
+    if (!this.isTty) {
+      this.line(text())
+      return
+    }
     this.#stream.write(printable(text()).slice(0, columnsOf(this.#stream) - 1))
     this.#hasProgress = true
   }
