@@ -7,6 +7,12 @@ export function fileFailure(operation: string, path: string, error: unknown): La
   switch (systemCode(error)) {
     case 'ENOENT':
     case 'ENOTDIR':
+      if (operation === 'Write') {
+        return new LakeError('FILE_UNWRITABLE', `Write ${path}: its folder cannot be made`, {
+          details,
+          cause: error,
+        })
+      }
       return new LakeError('OBJECT_MISSING', `${operation}: no file at ${path}`, { details, cause: error })
     case 'ENOSPC':
     case 'EDQUOT':
