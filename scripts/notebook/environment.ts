@@ -14,6 +14,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join, resolve } from 'node:path'
+import { messageOf } from '../../src/lib/base/errors.ts'
 import { acquireProcessLock } from '../../src/lib/runs/process-lock.ts'
 import type { Config } from '../../src/pipeline/config.ts'
 import { run } from '../services/command.ts'
@@ -90,7 +91,11 @@ async function findVenv(config: Config, home: string, say: (line: string) => voi
     if (!existsSync(join(place.cacheDir, 'jupyter-venv', 'complete'))) {
       say('Installing Jupyter (about 300 MB, once)')
     }
-    const { env } = await jupyter.start(place)
+    const { env } = await jupyter.start(place).catch((error: unknown) => {
+      throw new MissingTool(
+        `${messageOf(error)}\nJupyter needs python3 with its venv module (Debian: python3-venv) and a package index. Or name an environment that has it with JUPYTER_VENV.`,
+      )
+    })
     const venv = env['JUPYTER_VENV']
     if (venv === undefined) throw new MissingTool('Jupyter could not be installed')
     return venv
