@@ -96,6 +96,8 @@ describe('failures of data', () => {
     [['table', 'read', 'bronze/events', '--columns', 'nothing']],
     [['table', 'read', 'bronze/events', '--where', 'nothing = 1']],
     [['table', 'read', 'bronze/events', '--where', 'true); drop table x; --']],
+    [['table', 'read', 'bronze/events', '--where', 'true) or (true']],
+    [['table', 'read', 'bronze/events', '--where', 'true order by 1']],
     [['sql', 'selec']],
     [['sql', "from at_version('bronze/events', 99)"]],
     [['runs', 'show', '99']],
