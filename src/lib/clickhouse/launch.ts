@@ -59,7 +59,8 @@ export async function findOrStart(
   for (;;) {
     signal?.throwIfAborted()
     const found = await readEndpoint(home)
-    if (found !== undefined && (await isAlive(found, { signal }))) return found
+    // A server that has just taken the place of another may answer before the file names it.
+    if (found !== undefined && send(found.pid, 0) && (await isAlive(found, { signal }))) return found
     if (clock.now() >= deadline) break
     if (child === undefined || child.exitCode !== null || child.signalCode !== null) {
       if (child !== undefined) await clock.sleep(200, { signal })

@@ -29,6 +29,8 @@ export interface RowChunk {
   readonly rows: readonly Row[]
 }
 
+const interruptAgainMs = 50
+
 export async function openDuckDb(options: DuckDbOptions = {}): Promise<DuckDb> {
   const instance = await DuckDBInstance.create(':memory:', {
     autoinstall_known_extensions: 'false',
@@ -121,14 +123,20 @@ export class DuckDbSession implements Disposable {
 
   async #interruptible<T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
     signal?.throwIfAborted()
-    const interrupt = (): void => this.connection.interrupt()
-    signal?.addEventListener('abort', interrupt)
+    let again: NodeJS.Timeout | undefined
+    const interrupt = (): void => {
+      this.connection.interrupt()
+      // An interrupt that comes before the engine has begun is lost: it is sent until the work has ended.
+      again = setTimeout(interrupt, interruptAgainMs)
+    }
+    signal?.addEventListener('abort', interrupt, { once: true })
     try {
       return await work()
     } catch (error) {
       signal?.throwIfAborted()
       throw engineError(error)
     } finally {
+      clearTimeout(again)
       signal?.removeEventListener('abort', interrupt)
     }
   }
