@@ -63,7 +63,8 @@ export function bringUp(platform: Platform, options: BringUpOptions): Upcoming {
     {
       title: 'ClickHouse',
       run: async (note) => {
-        const clickhouse = await platform.clickhouse()
+        // The page is built meanwhile: both take seconds, and neither needs the other.
+        const [clickhouse] = await Promise.all([platform.clickhouse(), ensureWebBuilt()])
         note(
           `${await clickhouse.version({ signal })}${platform.config.clickhouse === undefined ? ', embedded' : ''}`,
         )
@@ -96,9 +97,10 @@ export function bringUp(platform: Platform, options: BringUpOptions): Upcoming {
   }
 }
 
-async function openConsole(
+/** The console over this platform's parts, its page built where a source is newer. The caller closes it. */
+export async function openConsole(
   platform: Platform,
-  { host, port, signal }: BringUpOptions,
+  { host, port, signal }: IoOptions & { readonly host: string; readonly port: number },
 ): Promise<RunningConsole> {
   const webRoot = await ensureWebBuilt()
   const tables = await Promise.all(
@@ -112,7 +114,7 @@ async function openConsole(
       logger: platform.logger,
       clock: platform.clock,
     },
-    { host, port, webRoot },
+    { host, port, webRoot, allowedHosts: platform.config.console.allowedHosts },
     { signal },
   )
 }

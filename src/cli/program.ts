@@ -5,6 +5,7 @@ import { LakeError } from '../lib/base/errors.ts'
 import { parseJson } from '../lib/base/json.ts'
 import { addBatch } from './batch.ts'
 import type { CommandLine } from './command-line.ts'
+import { addConsole } from './console.ts'
 import { addDoctor } from './doctor.ts'
 import { addLand } from './land.ts'
 import { addProduce } from './produce.ts'
@@ -42,6 +43,7 @@ export function createProgram(cli: CommandLine): Command {
     )
   for (const add of [
     addUp,
+    addConsole,
     addDoctor,
     addProduce,
     addLand,

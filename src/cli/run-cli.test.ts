@@ -177,13 +177,7 @@ describe('lake table', () => {
 
   it('reads by name, by path and by URI alike', async () => {
     const path = join(home.path, 'tables/bronze/events')
-    const options = [
-      '--columns',
-      'event_id',
-      '--where',
-      "event_type = 'click' -- all",
-      '--json',
-    ]
+    const options = ['--columns', 'event_id', '--where', "event_type = 'click' -- all", '--json']
 
     const answers = await Promise.all(
       ['bronze/events', 'bronze.events', path, `file://${path}`].map((table) =>

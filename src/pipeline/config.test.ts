@@ -26,7 +26,7 @@ describe('readConfig(environment)', () => {
       clickhouse: undefined,
       eventsPerSecond: 5,
       landing: { triggerMs: 30_000, maxRows: 20_000 },
-      console: { host: '127.0.0.1', port: 8080 },
+      console: { host: '127.0.0.1', port: 8080, allowedHosts: [] },
     })
   })
 

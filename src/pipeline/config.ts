@@ -84,6 +84,10 @@ export const variables = {
   BATCH_CRON: variable(z.string().min(1).default('0 1 * * *'), 'when the batch runs, in UTC'),
   CONSOLE_PORT: variable(port.default(8080), 'port of the console'),
   CONSOLE_HOST: variable(z.string().min(1).default('127.0.0.1'), 'address that the console listens on'),
+  CONSOLE_ALLOWED_HOSTS: variable(
+    z.string().optional(),
+    'name,…: further names under which a browser may ask for the console, such as that of a proxy',
+  ),
   DUCKDB_MEMORY_LIMIT: variable(
     z
       .string()
@@ -136,7 +140,7 @@ export interface Config {
   readonly landing: { readonly triggerMs: number; readonly maxRows: number }
   readonly realtime: { readonly triggerMs: number }
   readonly batchCron: string
-  readonly console: { readonly host: string; readonly port: number }
+  readonly console: { readonly host: string; readonly port: number; readonly allowedHosts: readonly string[] }
   readonly duckdbMemoryLimit: string | undefined
   readonly logLevel: Values['LOG_LEVEL']
 }
@@ -194,7 +198,11 @@ function configOf(values: Values, problems: string[]): Config {
     landing: { triggerMs: values.LANDING_TRIGGER_SECONDS * 1000, maxRows: values.LANDING_MAX_ROWS },
     realtime: { triggerMs: values.REALTIME_TRIGGER_SECONDS * 1000 },
     batchCron: values.BATCH_CRON,
-    console: { host: values.CONSOLE_HOST, port: values.CONSOLE_PORT },
+    console: {
+      host: values.CONSOLE_HOST,
+      port: values.CONSOLE_PORT,
+      allowedHosts: (values.CONSOLE_ALLOWED_HOSTS ?? '').split(',').flatMap((name) => name.trim() || []),
+    },
     duckdbMemoryLimit: values.DUCKDB_MEMORY_LIMIT,
     logLevel: values.LOG_LEVEL,
   }

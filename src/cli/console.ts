@@ -1,0 +1,32 @@
+/** `lake console`: the page and its API alone, over what other processes make. */
+import type { Command } from 'commander'
+import { wholeNumber } from './arguments.ts'
+import type { CommandLine } from './command-line.ts'
+
+export function addConsole(program: Command, cli: CommandLine): void {
+  program
+    .command('console')
+    .summary('the console alone')
+    .description('Serves the console and its REST API over what other processes make, until stopped.')
+    .option('--port <number>', 'to listen on (default: CONSOLE_PORT)', wholeNumber({ min: 0, max: 65_535 }))
+    .addHelpText('after', '\nExamples:\n  lake console\n  lake console --port 9000')
+    .action((flags: { readonly port?: number }) => runConsole(flags.port, cli))
+}
+
+async function runConsole(port: number | undefined, cli: CommandLine): Promise<void> {
+  cli.isEndless = true
+  const { platform, config, signal } = cli
+  const { openConsole } = await import('./bring-up.ts')
+  const { ensureServingSchema } = await import('../pipeline/serving-schema.ts')
+  await ensureServingSchema(await platform.clickhouse(), { signal })
+  await using console = await openConsole(platform, {
+    host: config.console.host,
+    port: port ?? config.console.port,
+    signal,
+  })
+  await cli.result({ url: console.url }, () => `The console is at ${console.url}; Ctrl-C ends it`)
+  await new Promise<void>((resolve) => {
+    if (signal.aborted) resolve()
+    signal.addEventListener('abort', () => resolve(), { once: true })
+  })
+}
