@@ -1,5 +1,5 @@
 /**
- * The rules of the house (DESIGN, section 5) as functions over source files: who may import whom, where each
+ * The rules of the house as functions over source files: who may import whom, where each
  * driver lives, who reads the environment. Each returns the lines that break it, ready to be shown.
  */
 import { posix } from 'node:path'

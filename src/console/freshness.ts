@@ -2,7 +2,7 @@
  * How new each layer is, and from when on its figures may still change.
  *
  * Batch: the load that serving shows, and its boundary. Speed layer: a window is closed once the newest event
- * time of every partition is two minutes past its end (DESIGN §4, "Late").
+ * time of every partition is two minutes past its end.
  */
 import type { IoOptions } from '../lib/base/io.ts'
 import type { ClickHouse } from '../lib/clickhouse/clickhouse.ts'

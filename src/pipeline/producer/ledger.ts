@@ -9,7 +9,7 @@ import { dirname } from 'node:path'
 import { LakeError, messageOf, systemCode } from '../../lib/base/errors.ts'
 import type { Delivery } from './generate.ts'
 
-/** The ledger file (DESIGN §4). */
+/** What the ledger file holds, as JSON. */
 export interface LedgerFile {
   readonly sent: number
   /** Distinct valid events. */

@@ -12,7 +12,7 @@ const event: UserEvent = {
   source: 'web',
 }
 
-/** The rules of DESIGN §4 for an event of today, in words of this test. */
+/** The rules for an event of today, in words of this test. */
 function isValid(bytes: Uint8Array): boolean {
   try {
     const value: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))

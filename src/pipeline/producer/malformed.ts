@@ -1,5 +1,5 @@
 /**
- * Messages that are no events: each is rejected or quarantined by the rules of DESIGN §4, "From message to row",
+ * Messages that are no events: each is rejected or quarantined by the rules of `event-rules.ts`,
  * also by the mildest parser that they allow. None holds a line feed, so that NDJSON can carry all of them.
  */
 import type { UserEvent } from '../event.ts'
