@@ -44,6 +44,8 @@ describe('readConfig(environment)', () => {
     [{ METADATA_URL: 'postgres://x' }, /METADATA_URL/],
     [{ CLICKHOUSE_URL: 'localhost:8123' }, /CLICKHOUSE_URL/],
     [{ BATCH_ENGINE: 'hive' }, /BATCH_ENGINE/],
+    [{ LAKE_URI: 'gs://bucket/x' }, /LAKE_URI.*gs:/],
+    [{ LAKE_URI: 's3://' }, /LAKE_URI.*s3:/],
     [{ CLICKHOUSE_PASSWORD_FILE: '/nowhere/at/all' }, /CLICKHOUSE_PASSWORD_FILE.*\/nowhere\/at\/all/],
     [{ KAFKA_BROKERS: 'a:1', KAFKA_SASL_MECHANISM: 'plain' }, /KAFKA_USERNAME and KAFKA_PASSWORD/],
   ])('names what is wrong in %j', (environment, message) => {

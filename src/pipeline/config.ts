@@ -6,6 +6,7 @@
  */
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
 import { LakeError, messageOf } from '../lib/base/errors.ts'
 
@@ -182,7 +183,7 @@ function configOf(values: Values, problems: string[]): Config {
   const home = resolve(values.LAKE_HOME)
   return {
     home,
-    lakeUri: lakeUriOf(values.LAKE_URI ?? `${home}/tables`),
+    lakeUri: lakeUriOf(values.LAKE_URI ?? `${home}/tables`, problems),
     topic: values.KAFKA_TOPIC,
     kafka: kafkaOf(values, problems),
     clickhouse: clickhouseOf(values),
@@ -208,9 +209,15 @@ function configOf(values: Values, problems: string[]): Config {
   }
 }
 
-function lakeUriOf(uri: string): string {
-  if (uri.startsWith('s3://')) return uri.replace(/\/+$/, '')
-  return resolve(uri.replace(/^file:\/\//, ''))
+function lakeUriOf(uri: string, problems: string[]): string {
+  if (/^s3:\/\/[^/]+/.test(uri)) return uri.replace(/\/+$/, '')
+  if (uri.startsWith('file:///')) return fileURLToPath(uri)
+  if (/^[a-z][a-z0-9+.-]*:/i.test(uri)) {
+    problems.push(
+      `LAKE_URI: expected a folder, file:///path or s3://bucket/prefix, got ${JSON.stringify(uri)}`,
+    )
+  }
+  return resolve(uri)
 }
 
 function kafkaOf(values: Values, problems: string[]): KafkaConfig | undefined {

@@ -39,6 +39,9 @@ export async function runBatchSchedule(
         tick: { schedule: batchDag, tickMs: tick.tickMs },
         signal: signal === undefined ? taken : AbortSignal.any([signal, taken]),
       })
+      // Cut short: not made, so that the next start makes it.
+      if (outcome.kind === 'cancelled')
+        throw new LakeError('INTERRUPTED', `Run ${outcome.runId} was cut short`)
       if (outcome.kind === 'failed') {
         throw new LakeError('TASK_FAILED', `Run ${outcome.runId} of ${batchDag} failed`)
       }

@@ -126,7 +126,7 @@ export const loadsTable: TableDeclaration = {
     column('load_id', 'UInt64'),
     // The first UTC day that was not closed at the batch's pinned version: realtime answers from it on.
     column('boundary', 'Date'),
-    // Delta version of each gold table, and of bronze: `{"bronze/events": 12}`.
+    // Delta version of each gold table: `{"gold/daily_active_users": 12}`.
     column('versions', 'String'),
     column('run_id', 'String'),
     column('loaded_at', micro),

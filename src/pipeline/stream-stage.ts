@@ -10,6 +10,7 @@ import { isLakeError } from '../lib/base/errors.ts'
 import type { IoOptions } from '../lib/base/io.ts'
 import type { Logger } from '../lib/base/log.ts'
 import { type EventLog, type Message, type Offset, offset, type Positions } from '../lib/eventlog/eventlog.ts'
+import { startingPositions } from '../lib/eventlog/positions.ts'
 import { type MicroBatch, microBatches } from '../lib/stream/micro-batch.ts'
 
 export type WriteOutcome<Written> =
@@ -55,7 +56,7 @@ export async function runStreamStage<Written>(
   { signal }: IoOptions = {},
 ): Promise<void> {
   const { name, log, sink, clock, logger } = options
-  const ends = options.drain ? await endsOf(log, { signal }) : undefined
+  const ends = options.drain ? await endsOf(log, sink, { signal }) : undefined
   let failures = 0
   while (!signal?.aborted) {
     const until = ends && remaining(ends, sink)
@@ -124,8 +125,15 @@ function positions(next: ReadonlyMap<number, bigint>): Positions {
   return new Map([...next].map(([partition, at]) => [partition, offset(at)]))
 }
 
-async function endsOf(log: EventLog, options: IoOptions): Promise<ReadonlyMap<number, Offset>> {
+/** @throws LakeError `EVENTLOG_GAP` or `EVENTLOG_RESET`: also where there is nothing to read, which else would look like the end. */
+async function endsOf<Written>(
+  log: EventLog,
+  sink: StreamSink<Written>,
+  options: IoOptions,
+): Promise<ReadonlyMap<number, Offset>> {
   const ranges = await log.partitions(options)
+  const partitions = ranges.map(({ partition }) => partition)
+  startingPositions(log.topic, ranges, positionsOf(sink, partitions))
   return new Map(ranges.filter(({ start, end }) => end > start).map(({ partition, end }) => [partition, end]))
 }
 

@@ -1,6 +1,6 @@
 /** What the driver throws, in the words of the catalogue. */
 import { ClickHouseError } from '@clickhouse/client'
-import { LakeError, messageOf, systemCode } from '../base/errors.ts'
+import { type ErrorCode, LakeError, messageOf, systemCode } from '../base/errors.ts'
 import { notBegun } from './endpoint.ts'
 
 /** Codes of ClickHouse for "we do not know you": nothing was carried out. */
@@ -18,6 +18,9 @@ const unsent: ReadonlySet<string> = new Set([
 /** The server ended the statement because it ends itself: as good as a broken connection. */
 const shuttingDown: ReadonlySet<string> = new Set(['210'])
 
+/** The server lets nothing in for the moment (too many statements, read-only): nothing was carried out. */
+const notNow: ReadonlySet<string> = new Set(['202', '242'])
+
 /**
  * @param operation what was tried, for the message: `query`, `insert into t`.
  * @param url where, without credentials.
@@ -28,15 +31,23 @@ export function failureOf(thrown: unknown, operation: string, url: string): Lake
   const isUntouched = message.includes(notBegun)
   if (thrown instanceof ClickHouseError && !isUntouched && !shuttingDown.has(thrown.code)) {
     const details = { clickhouseCode: Number(thrown.code), clickhouseType: thrown.type ?? '', url }
-    const code = refusals.has(thrown.code) ? 'CLICKHOUSE_REFUSED' : 'CLICKHOUSE_FAILED'
+    const code = codeOf(thrown.code)
     const told = `${operation}: ${details.clickhouseType} (${thrown.code}): ${message.trim()}`
-    return new LakeError(code, told, { details, cause: thrown })
+    return new LakeError(code, told, {
+      details: code === 'CLICKHOUSE_UNAVAILABLE' ? { ...details, ambiguous: false } : details,
+      cause: thrown,
+    })
   }
   const ambiguous = !isUntouched && !unsent.has(firstSystemCode(thrown))
   return new LakeError('CLICKHOUSE_UNAVAILABLE', `${operation}: no answer from ${url}: ${message}`, {
     details: { url, ambiguous },
     cause: thrown,
   })
+}
+
+function codeOf(clickhouseCode: string): ErrorCode {
+  if (refusals.has(clickhouseCode)) return 'CLICKHOUSE_REFUSED'
+  return notNow.has(clickhouseCode) ? 'CLICKHOUSE_UNAVAILABLE' : 'CLICKHOUSE_FAILED'
 }
 
 /** Node wraps the failures of several addresses into one error without a code of its own. */

@@ -32,6 +32,13 @@ describe('encodeStatistics(rows, columns, schema)', () => {
     ])
   })
 
+  it('gives no upper bound where rounding up would leave the year 9999', () => {
+    expect(boundsOf(['t'], '2026-01-01 00:00:00+00', '9999-12-31 23:59:59.999999+00')).toEqual([
+      { t: '2026-01-01T00:00:00.000Z' },
+      {},
+    ])
+  })
+
   it.each([
     ['a'.repeat(33), `${'a'.repeat(32)}\u007f`],
     [`${'a'.repeat(32)}é`, `${'a'.repeat(32)}\u{10ffff}`],

@@ -106,7 +106,9 @@ function encodeTimestamp(value: string, zone: 'Z' | '', bound: Bound): string | 
   const micros = fraction.padEnd(6, '0')
   const floorMs = Date.parse(`${date}T${time}.${micros.slice(0, 3)}Z`)
   const ms = bound === 'max' && micros.slice(3) !== '000' ? floorMs + 1 : floorMs
-  return new Date(ms).toISOString().replace('Z', zone)
+  const encoded = new Date(ms).toISOString()
+  // Past the year 9999 there is no such text: no bound is better than one that nobody can read.
+  return /^\d{4}-/.test(encoded) ? encoded.replace('Z', zone) : undefined
 }
 
 function lowerPrefix(value: string): string {

@@ -337,11 +337,16 @@ export function describeRunStore(adapter: string, makeDatabase: () => Promise<Fr
       const finished = new Promise<void>((resolve) => {
         finish = resolve
       })
+      let begin: () => void = () => undefined
+      const begun = new Promise<void>((resolve) => {
+        begin = resolve
+      })
       const first = store.leases.withLease('batch', async () => {
+        begin()
         await finished
         order.push('first')
       })
-      await until(async () => (await store.leases.acquire('batch')).kind === 'held')
+      await begun
 
       const second = store.leases.withLease('batch', async () => void order.push('second'), {
         wait: true,

@@ -122,9 +122,12 @@ export function createTicks(database: RunDatabase, leases: Leases): Ticks {
           await insert(schedule, claim, false)
           try {
             await work(signal)
-          } finally {
-            if (!signal.aborted) await settle(schedule, claim.tickMs)
+          } catch (error) {
+            // Failed is made; interrupted, or taken over by another, is not.
+            if (!signal.aborted && !isLakeError(error, 'INTERRUPTED')) await settle(schedule, claim.tickMs)
+            throw error
           }
+          if (!signal.aborted) await settle(schedule, claim.tickMs)
           return 'ran'
         })
       } catch (error) {

@@ -131,13 +131,20 @@ export function batchGraph(context: BatchContext, bronze: Snapshot, scope: Scope
       dependsOn: goldTasks.map(({ name }) => name),
       run: async ({ runId, signal }): Promise<NodeResult> => {
         const { clock = systemClock, logger = silentLogger } = context
-        const { kind, rows, versions, boundary } = await publishGold(
+        const { kind, rows, versions, versionsBefore, boundary } = await publishGold(
           { ...context, clickhouse: await context.clickhouse(), clock, logger },
           bronze,
           runId,
           { signal },
         )
-        return { kind, rowsIn: rows, rowsOut: rows, versionsAfter: versions, details: { boundary } }
+        return {
+          kind,
+          rowsIn: rows,
+          rowsOut: rows,
+          versionsBefore,
+          versionsAfter: versions,
+          details: { boundary },
+        }
       },
     },
   ])

@@ -129,12 +129,34 @@ async function tryToMake(
     versionAfter: outcome.version,
     days,
     rowsIn: rowsOf(inputFiles),
-    rowsOut: staged.rows,
+    rowsOut: isPartitioned
+      ? staged.rows
+      : await rowsOfDays(context, table, before, staged.files, days, { signal }),
   }
 }
 
 function keptRows(days: readonly string[]): string {
-  return `select * from kept where event_date not in (${days.map((day) => `date '${day}'`).join(', ')})`
+  return `select * from kept where event_date not in (${dateList(days)})`
+}
+
+function dateList(days: readonly string[]): string {
+  return days.map((day) => `date '${day}'`).join(', ')
+}
+
+/** Files of a table without partitions hold rows of other days beside those that were made. */
+async function rowsOfDays(
+  { duckdb }: MakeContext,
+  table: DeltaTable,
+  snapshot: Snapshot,
+  files: readonly AddFile[],
+  days: readonly string[],
+  { signal }: IoOptions,
+): Promise<number> {
+  const scan = await table.scan(snapshot, { files, signal })
+  const row = await duckdb.use((session) =>
+    session.row(`select count(*) as n from (${scan}) where event_date in (${dateList(days)})`, { signal }),
+  )
+  return Number(row['n'])
 }
 
 async function requireChecks(

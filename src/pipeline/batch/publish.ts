@@ -10,7 +10,7 @@ import { join } from 'node:path'
 import type { Clock } from '../../lib/base/clock.ts'
 import { LakeError } from '../../lib/base/errors.ts'
 import type { IoOptions } from '../../lib/base/io.ts'
-import { formatJson } from '../../lib/base/json.ts'
+import { formatJson, parseJson } from '../../lib/base/json.ts'
 import type { Logger } from '../../lib/base/log.ts'
 import type { ClickHouse } from '../../lib/clickhouse/clickhouse.ts'
 import { replacePartitions } from '../../lib/clickhouse/load.ts'
@@ -36,8 +36,9 @@ export interface PublishContext {
 export interface Published {
   readonly kind: 'succeeded' | 'unchanged'
   readonly rows: number
-  /** Delta version of every table that the load shows. */
+  /** Delta version of every table that the load shows, and of those that the load before it showed. */
   readonly versions: Readonly<Record<string, number>>
+  readonly versionsBefore: Readonly<Record<string, number>>
   /** The first UTC day that was not closed at the pinned version of bronze. */
   readonly boundary: string
 }
@@ -68,8 +69,9 @@ export async function publishGold(
      FROM serving.loads`,
     { signal },
   )
+  const versionsBefore = versionsIn(current?.versions)
   if (current?.versions === formatJson(versions) && current.boundary === boundary) {
-    return { kind: 'unchanged', rows: 0, versions, boundary }
+    return { kind: 'unchanged', rows: 0, versions, versionsBefore, boundary }
   }
 
   const loadId = Math.max(clock.now() * 1000, (current?.id ?? 0) + 1)
@@ -97,7 +99,13 @@ export async function publishGold(
     { signal },
   )
   await dropOldLoads(context, { signal })
-  return { kind: 'succeeded', rows, versions, boundary }
+  return { kind: 'succeeded', rows, versions, versionsBefore, boundary }
+}
+
+/** Empty before the first load. */
+function versionsIn(text: string | undefined): Readonly<Record<string, number>> {
+  if (text === undefined || text === '') return {}
+  return parseJson(text, 'serving.loads, versions') as Readonly<Record<string, number>>
 }
 
 async function loadTable(
@@ -185,7 +193,7 @@ async function boundaryOf(
   bronze: Snapshot,
   { signal }: IoOptions,
 ): Promise<string> {
-  const newestMs = Math.max(0, ...bronze.files.map(({ stats }) => newestAppendMs(stats) ?? 0))
+  const newestMs = bronze.files.reduce((newest, { stats }) => Math.max(newest, newestAppendMs(stats) ?? 0), 0)
   const recent = bronze.files.filter(
     ({ stats }) => (newestAppendMs(stats) ?? newestMs) >= newestMs - 86_400_000,
   )

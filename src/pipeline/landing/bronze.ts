@@ -10,12 +10,14 @@
 import type { Clock } from '../../lib/base/clock.ts'
 import { LakeError } from '../../lib/base/errors.ts'
 import type { IoOptions } from '../../lib/base/io.ts'
+import type { CommitOutcome } from '../../lib/delta/commit.ts'
 import type { Snapshot } from '../../lib/delta/snapshot.ts'
 import { decodeStatistics } from '../../lib/delta/statistics.ts'
 import type { DeltaTable, StagedFiles } from '../../lib/delta/table.ts'
 import type { DuckDb, DuckDbSession } from '../../lib/duckdb/duckdb.ts'
 import { text } from '../../lib/duckdb/sql-text.ts'
 import { type EventLog, type Message, type Offset, offset } from '../../lib/eventlog/eventlog.ts'
+import { resetAt } from '../../lib/eventlog/positions.ts'
 import type { MicroBatch } from '../../lib/stream/micro-batch.ts'
 import { parsedMessages } from '../event-rules.ts'
 import { createMessagesTable } from '../messages.ts'
@@ -48,6 +50,7 @@ export class Bronze implements StreamSink<Landed> {
   #rejected: Snapshot
   /** `partition/offset` of what `rejected` holds beyond the events' offsets. */
   #alreadyRejected: ReadonlySet<string>
+  #isBehind = false
 
   private constructor(
     options: BronzeOptions,
@@ -73,6 +76,7 @@ export class Bronze implements StreamSink<Landed> {
     this.#events = state.events
     this.#rejected = state.rejected
     this.#alreadyRejected = state.alreadyRejected
+    this.#isBehind = false
   }
 
   /** The next offset of a partition, `undefined` when nothing of it was landed yet. */
@@ -90,9 +94,11 @@ export class Bronze implements StreamSink<Landed> {
    */
   async requireSameLog(log: EventLog, { signal }: IoOptions = {}): Promise<readonly number[]> {
     const unchecked: number[] = []
-    for (const { partition } of await log.partitions({ signal })) {
+    for (const range of await log.partitions({ signal })) {
+      const { partition } = range
       const next = this.next(partition)
       if (next === undefined || next === 0n) continue
+      if (next > range.end) throw resetAt(log.topic, range, next)
       const last = offset(next - 1n)
       const stored = await this.#storedTimestampMs(partition, last, { signal })
       if (stored === undefined) continue
@@ -172,8 +178,10 @@ export class Bronze implements StreamSink<Landed> {
       }),
     )
     const outcome = await this.#commit(tables.rejected, this.#rejected, staged, transactions)
-    if (outcome !== undefined) return outcome
+    if (outcome.kind === 'conflict') return outcome.reason
     this.#rejected = await tables.rejected.snapshot({ signal })
+    // Another writer's rejects came right behind ours: which they are must be known before the next batch.
+    this.#isBehind = this.#rejected.version !== outcome.version
     return undefined
   }
 
@@ -192,9 +200,10 @@ export class Bronze implements StreamSink<Landed> {
     const transactions = Object.fromEntries(
       [...batch.next].map(([partition, next]) => [appId(this.#options, partition), Number(next)]),
     )
-    const reason = await this.#commit(tables.events, this.#events, staged, transactions)
-    if (reason !== undefined) return { kind: 'superseded', reason }
-    this.#events = await tables.events.snapshot({ signal })
+    const outcome = await this.#commit(tables.events, this.#events, staged, transactions)
+    if (outcome.kind === 'conflict') return { kind: 'superseded', reason: outcome.reason }
+    if (this.#isBehind) await this.refresh({ signal })
+    else this.#events = await tables.events.snapshot({ signal })
     return { kind: 'written', written: { ...counts, version: this.#events.version } }
   }
 
@@ -203,7 +212,7 @@ export class Bronze implements StreamSink<Landed> {
     snapshot: Snapshot,
     staged: StagedFiles,
     transactions: Readonly<Record<string, number>>,
-  ): Promise<string | undefined> {
+  ): Promise<CommitOutcome> {
     const outcome = await table.commit(snapshot, {
       add: staged.files,
       transactions,
@@ -219,9 +228,8 @@ export class Bronze implements StreamSink<Landed> {
         tags: { stage: 'landing' },
       },
     })
-    if (outcome.kind === 'committed') return undefined
-    await table.discard(staged)
-    return outcome.reason
+    if (outcome.kind === 'conflict') await table.discard(staged)
+    return outcome
   }
 
   #place(clock: Clock): string {

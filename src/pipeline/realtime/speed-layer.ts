@@ -9,7 +9,7 @@
  * second insert is dropped by ClickHouse, and reading back shows it.
  */
 import type { Clock } from '../../lib/base/clock.ts'
-import { isLakeError } from '../../lib/base/errors.ts'
+import { isLakeError, LakeError } from '../../lib/base/errors.ts'
 import type { IoOptions } from '../../lib/base/io.ts'
 import type { ClickHouse } from '../../lib/clickhouse/clickhouse.ts'
 import type { DuckDb, DuckDbSession } from '../../lib/duckdb/duckdb.ts'
@@ -59,6 +59,7 @@ interface PlannedInsert extends InsertPlace {
 const noEventTime = '1970-01-01 00:00:00.000000'
 /** How often an insert is tried that ClickHouse neither holds nor lets in: its token outlived its rows. */
 const insertAttempts = 5
+const insertPauseMs = 200
 
 export class SpeedLayer implements StreamSink<Counted> {
   readonly #options: SpeedLayerOptions
@@ -166,16 +167,17 @@ export class SpeedLayer implements StreamSink<Counted> {
   /** @returns why another writer was first, or `undefined` when our rows are there. */
   async #insert({ table, partition, from, next, rows }: PlannedInsert): Promise<string | undefined> {
     const { clickhouse, logId } = this.#options
+    let token = `${logId}/${partition}/${from}`
     for (let attempt = 1; ; attempt++) {
-      // A token may outlive its rows when the server dies in between: a later attempt needs another one.
-      const salt = attempt === 1 ? '' : `#${attempt}`
+      let lost: LakeError | undefined
       try {
         await clickhouse.insert(`realtime.${table}`, rows, {
-          token: `${logId}/${partition}/${from}${salt}`,
+          token,
           settings: { insert_deduplicate: 1, async_insert: 0 },
         })
       } catch (error) {
         if (!isLakeError(error, 'CLICKHOUSE_UNAVAILABLE') || error.details['ambiguous'] !== true) throw error
+        lost = error
       }
       const [found] = await clickhouse.query<{ ours: number; furthest: number | bigint }>(
         `SELECT countIf(offset_from = {from:Int64} AND offset_to = {next:Int64}) AS ours, max(offset_to) AS furthest
@@ -186,8 +188,18 @@ export class SpeedLayer implements StreamSink<Counted> {
       if (found !== undefined && BigInt(found.furthest) > from) {
         return `partition ${partition} of ${table} was counted up to ${found.furthest}`
       }
-      if (attempt >= insertAttempts)
-        return `partition ${partition} of ${table} could not be inserted at ${from}`
+      if (attempt >= insertAttempts) {
+        const where = `realtime.${table}: partition ${partition} from offset ${from}`
+        if (lost !== undefined) throw lost
+        throw new LakeError(
+          'CLICKHOUSE_UNAVAILABLE',
+          `${where} was answered ${attempt} times and is not there`,
+        )
+      }
+      // After a lost answer the insert may still arrive: only the same token keeps it from counting twice. One
+      // that was answered and is not there has a token that outlived its rows, and needs another.
+      if (lost === undefined) token = `${logId}/${partition}/${from}#${attempt}`
+      else await this.#options.clock.sleep(insertPauseMs)
     }
   }
 
