@@ -200,7 +200,8 @@ export async function openEngine({
         elapsedSeconds: result.elapsed,
       }
     } catch (error) {
-      // A failed statement stays in system.processes until its connection runs another.
+      // A failed statement stays in system.processes until its connection runs another, which is not to be ended.
+      stop()
       await used.session.queryAsync('SELECT 1').catch(() => undefined)
       signal.throwIfAborted()
       throw engineError(error)
