@@ -38,6 +38,9 @@ export async function runBatchSchedule(
         trigger: tick.kind,
         tick: { schedule: batchDag, tickMs: tick.tickMs },
         signal: signal === undefined ? taken : AbortSignal.any([signal, taken]),
+      }).catch((error: unknown) => {
+        if (signal?.aborted !== true) throw error
+        throw new LakeError('INTERRUPTED', `${batchDag} was stopped before it began`, { cause: error })
       })
       // Cut short: not made, so that the next start makes it.
       if (outcome.kind === 'cancelled')

@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { ManualClock } from '../base/clock.ts'
-import { isLakeError } from '../base/errors.ts'
+import { isLakeError, LakeError } from '../base/errors.ts'
 import type { Lease } from './leases.ts'
 import { formatOwner, newOwner } from './owner.ts'
 import { type OpenRunStoreOptions, openRunStore, type RunStore } from './run-store.ts'
@@ -440,6 +440,18 @@ export function describeRunStore(adapter: string, makeDatabase: () => Promise<Fr
 
       await expect(failing).rejects.toThrow('no')
       expect(await store.ticks.once('daily', claim, async () => undefined)).toBe('settled')
+    })
+
+    it('runs a tick again whose run was interrupted', async () => {
+      const store = await openStore()
+
+      const stopped = store.ticks.once('daily', claim, () =>
+        Promise.reject(new LakeError('INTERRUPTED', 'told to end')),
+      )
+
+      await expect(stopped).rejects.toSatisfy(code('INTERRUPTED'))
+      expect(await store.ticks.latest('daily')).toBeUndefined()
+      expect(await store.ticks.once('daily', claim, async () => undefined)).toBe('ran')
     })
 
     it('runs a tick again whose process was killed in its midst', async () => {

@@ -8,6 +8,7 @@ import type { ClickHouse } from '../../lib/clickhouse/clickhouse.ts'
 import { openClickHouse } from '../../lib/clickhouse/client.ts'
 import { type Home, temporaryHome } from '../../lib/clickhouse/home.fixture.ts'
 import { createDuckDbCompute } from '../../lib/compute/compute.duckdb.ts'
+import type { NodeOutcome } from '../../lib/dag/node.ts'
 import { MemoryRecorder } from '../../lib/dag/recorder.memory.ts'
 import { DeltaTable } from '../../lib/delta/table.ts'
 import { type DuckDb, openDuckDb } from '../../lib/duckdb/duckdb.ts'
@@ -86,10 +87,14 @@ async function landed(...events: readonly Sent[]): Promise<void> {
   await land({ log, tables, duckdb, triggerMs: 1_000, maxRows: 10_000, drain: true })
 }
 
-async function batch(scope: Scope = { kind: 'changed' }): Promise<Record<string, string>> {
+async function nodes(scope: Scope = { kind: 'changed' }): Promise<Readonly<Record<string, NodeOutcome>>> {
   const outcome = await runBatch(context, { scope, recorder: new MemoryRecorder() })
   for (const node of outcome.nodes) if (node.kind === 'failed') throw node.error
-  return Object.fromEntries(outcome.nodes.map(({ node, kind }) => [node, kind]))
+  return Object.fromEntries(outcome.nodes.map((node) => [node.node, node]))
+}
+
+async function batch(scope?: Scope): Promise<Record<string, string>> {
+  return Object.fromEntries(Object.entries(await nodes(scope)).map(([node, { kind }]) => [node, kind]))
 }
 
 async function rows(name: LakeTable, columns = '*', of: BatchContext = context): Promise<readonly Row[]> {
@@ -198,6 +203,42 @@ describe('runBatch(context, options)', () => {
       { event_date: '2026-11-20', dau_count: 2n },
       { event_date: '2026-11-21', dau_count: 2n },
     ])
+  })
+
+  it('counts the rows that a task has made, not those of other days that share a file with them', async () => {
+    await landed(...events)
+    await batch()
+    await landed({ id: 'late', user: 9, page: '/late', type: 'purchase', at: '2026-11-21T01:00:00Z' })
+
+    const made = await nodes()
+
+    expect(Object.entries(made).map(([node, { rowsIn, rowsOut }]) => [node, rowsIn, rowsOut])).toEqual([
+      ['bronze_to_silver', 2, 2],
+      ['silver_to_gold_dau', 2, 1],
+      ['silver_to_gold_conversion', 2, 1],
+      ['silver_to_gold_events_source', 2, 1],
+      ['silver_to_gold_purchases_page', 2, 2],
+      ['gold_to_clickhouse', 10, 10],
+    ])
+  })
+
+  it('says which versions of gold ClickHouse showed before, and shows now', async () => {
+    await landed(...events)
+    const { gold_to_clickhouse: first } = await nodes()
+    await landed({ id: 'late', user: 9, at: '2026-11-21T01:00:00Z' })
+    const { gold_to_clickhouse: second } = await nodes()
+    const { gold_to_clickhouse: third } = await nodes()
+
+    const tables = lakeTableNames.filter((name) => name.startsWith('gold/'))
+    const of = async (): Promise<object> => {
+      const all = await versions()
+      return Object.fromEntries(tables.map((name) => [name, all[name]]))
+    }
+
+    expect(first).toMatchObject({ versionsBefore: {} })
+    expect(second).toMatchObject({ versionsBefore: first?.versionsAfter, versionsAfter: await of() })
+    expect(second?.versionsBefore).not.toEqual(second?.versionsAfter)
+    expect(third).toMatchObject({ versionsBefore: await of(), versionsAfter: await of() })
   })
 
   it('gives day by day what a full rebuild gives', async () => {
