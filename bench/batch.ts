@@ -18,9 +18,9 @@ export const batchCase: Case = {
       const first = await secondsOf(batch)
       const again = await secondsOf(batch)
       const silver = context.table('silver/events')
-      const scan = await silver.scan(await silver.snapshot())
       const bare = await secondsOf(() =>
         context.duckdb.use(async (session) => {
+          const scan = await silver.scan(session, await silver.snapshot())
           await session.run(`create temporary view silver_events as ${scan}`)
           for (const { select } of goldMetrics) await session.rows(select)
         }),

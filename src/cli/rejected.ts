@@ -32,13 +32,13 @@ export function addRejected(program: Command, cli: CommandLine): void {
 async function listRejected({ limit = 20 }: { readonly limit?: number }, cli: CommandLine): Promise<void> {
   const { platform, signal } = cli
   const table = await locateTable(platform, 'bronze/rejected', { signal })
-  const scan = await table.scan(await table.snapshot({ signal }), { signal })
-  const found = await (await platform.duckdb()).use((session) =>
-    session.rows(
+  const found = await (await platform.duckdb()).use(async (session) => {
+    const scan = await table.scan(session, await table.snapshot({ signal }), { signal })
+    return await session.rows(
       `select * from (${scan}) order by kafka_timestamp desc, kafka_offset desc, kafka_partition limit ${limit}`,
       { signal },
-    ),
-  )
+    )
+  })
   const rows = found.map((row) => ({ ...row, preview: previewOf(row['raw'] ?? null) }))
   await cli.result(rows, () =>
     rows.length === 0

@@ -36,14 +36,17 @@ export function createLake(platform: Platform): Lake {
       const { columns = [], where, orderBy, limit, version } = options
       const duckdb = await platform.duckdb()
       const table = await platform.table(name)
-      const scan = await table.scan(await table.snapshot({ version }))
-      const query = [
-        `select ${columns.length === 0 ? '*' : columns.map(identifier).join(', ')} from (${scan})`,
-        where === undefined ? '' : `where ${where}`,
-        orderBy === undefined ? '' : `order by ${orderBy}`,
-        limit === undefined ? '' : `limit ${Number(limit)}`,
-      ].join(' ')
-      const rows = await duckdb.use((session) => session.rows(query))
+      const queryOf = (scan: string): string =>
+        [
+          `select ${columns.length === 0 ? '*' : columns.map(identifier).join(', ')} from (${scan})`,
+          where === undefined ? '' : `where ${where}`,
+          orderBy === undefined ? '' : `order by ${orderBy}`,
+          limit === undefined ? '' : `limit ${Number(limit)}`,
+        ].join(' ')
+      const rows = await duckdb.use(async (session) => {
+        const scan = await table.scan(session, await table.snapshot({ version }))
+        return await session.rows(queryOf(scan))
+      })
       return rows.map((row) => decodeRow<Pick<TableRows[T], C>>(name, row))
     },
 
@@ -54,7 +57,7 @@ export function createLake(platform: Platform): Lake {
           for (const name of lakeTableNames.filter((each) => mentions(query, each))) {
             await session.run(`create schema if not exists ${identifier(layerOf(name))}`)
             const table = await platform.table(name)
-            const scan = await table.scan(await table.snapshot())
+            const scan = await table.scan(session, await table.snapshot())
             await session.run(`create or replace view ${viewOf(name)} as ${scan}`)
           }
           return (await session.rows(query)).map((row) => plainRow<Row>(row))

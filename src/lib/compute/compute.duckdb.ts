@@ -11,7 +11,7 @@ export function createDuckDbCompute(duckdb: DuckDb): Compute {
     stage: ({ inputs, select, target, targetSnapshot }: ComputeRequest, options: IoOptions = {}) =>
       duckdb.use(async (session): Promise<StagedFiles> => {
         for (const { name, table, snapshot, files } of inputs) {
-          const scan = await table.scan(snapshot, { ...(files && { files }), ...options })
+          const scan = await table.scan(session, snapshot, { ...(files && { files }), ...options })
           await session.run(`create temporary view ${identifier(name)} as ${scan}`, options)
         }
         return await target.stage(session, targetSnapshot, select, options)

@@ -42,8 +42,10 @@ async function rowsOf(
   table: DeltaTable,
   options: Parameters<DeltaTable['snapshot']>[0] = {},
 ): Promise<unknown> {
-  const select = await table.scan(await table.snapshot(options))
-  return duckdb.use((session) => session.rows(`select * from (${select}) order by all`))
+  return duckdb.use(async (session) => {
+    const select = await table.scan(session, await table.snapshot(options))
+    return await session.rows(`select * from (${select}) order by all`)
+  })
 }
 
 const rowOf = (n: number, day = '2026-01-01'): string =>

@@ -170,9 +170,9 @@ export class DeltaTable {
     return outcome.kind === 'committed' ? 'created' : 'exists'
   }
 
-  /** A SELECT over the rows of `snapshot`, for DuckDB. */
-  scan(snapshot: Snapshot, options: ScanOptions = {}): Promise<string> {
-    return scanSelect(this.store, snapshot, options)
+  /** A SELECT over the rows of `snapshot`, good in this session. */
+  scan(session: DuckDbSession, snapshot: Snapshot, options: ScanOptions = {}): Promise<string> {
+    return scanSelect(session, this.store, snapshot, options)
   }
 
   /**

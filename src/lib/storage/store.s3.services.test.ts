@@ -130,7 +130,7 @@ describe('DeltaTable on S3', () => {
     const table = new DeltaTable({ store, duckdb })
     const snapshot = await table.snapshot()
     const rows = await duckdb.use(async (session) =>
-      session.rows(`select writer, n from (${await table.scan(snapshot)}) order by all`),
+      session.rows(`select writer, n from (${await table.scan(session, snapshot)}) order by all`),
     )
     await rm(cold, { recursive: true, force: true })
     expect(snapshot.version).toBe(16)

@@ -99,8 +99,10 @@ async function batch(scope?: Scope): Promise<Record<string, string>> {
 
 async function rows(name: LakeTable, columns = '*', of: BatchContext = context): Promise<readonly Row[]> {
   const table = of.table(name)
-  const scan = await table.scan(await table.snapshot())
-  return duckdb.use((session) => session.rows(`select ${columns} from (${scan}) order by all`))
+  return duckdb.use(async (session) => {
+    const scan = await table.scan(session, await table.snapshot())
+    return await session.rows(`select ${columns} from (${scan}) order by all`)
+  })
 }
 
 const versions = async (): Promise<Record<string, number>> =>

@@ -152,10 +152,12 @@ async function rowsOfDays(
   days: readonly string[],
   { signal }: IoOptions,
 ): Promise<number> {
-  const scan = await table.scan(snapshot, { files, signal })
-  const row = await duckdb.use((session) =>
-    session.row(`select count(*) as n from (${scan}) where event_date in (${dateList(days)})`, { signal }),
-  )
+  const row = await duckdb.use(async (session) => {
+    const scan = await table.scan(session, snapshot, { files, signal })
+    return await session.row(`select count(*) as n from (${scan}) where event_date in (${dateList(days)})`, {
+      signal,
+    })
+  })
   return Number(row['n'])
 }
 
@@ -168,10 +170,10 @@ async function requireChecks(
   name: string,
   { signal }: IoOptions,
 ): Promise<void> {
-  const select = await table.scan(snapshot, { files, ...(signal && { signal }) })
-  const results = await duckdb.use((session) =>
-    evaluateExpectations(session, `(${select})`, checks, { signal }),
-  )
+  const results = await duckdb.use(async (session) => {
+    const select = await table.scan(session, snapshot, { files, ...(signal && { signal }) })
+    return await evaluateExpectations(session, `(${select})`, checks, { signal })
+  })
   const failed = results.filter(({ violations }) => violations > 0)
   if (failed.length === 0) return
   throw new LakeError(

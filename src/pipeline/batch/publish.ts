@@ -114,11 +114,11 @@ async function loadTable(
   snapshot: Snapshot,
   { loadId, folder, signal }: IoOptions & { readonly loadId: number; readonly folder: string },
 ): Promise<number> {
-  const scan = await table(`gold/${name}`).scan(snapshot, { ...(signal && { signal }) })
   const columns = goldColumnsOf(name).map(identifier).join(', ')
   const goldFile = join(folder, `${name}.gold.parquet`)
   const loadFile = join(folder, `${name}.load.parquet`)
   const expectedRows = await duckdb.use(async (session) => {
+    const scan = await table(`gold/${name}`).scan(session, snapshot, { ...(signal && { signal }) })
     await session.run(`create temporary table gold_rows as select ${columns} from (${scan})`, { signal })
     const updatedAt = `make_timestamptz(${Math.floor(clock.now() / 1000) * 1_000_000})`
     await session.run(
@@ -199,14 +199,14 @@ async function boundaryOf(
   )
   const partitions = Object.keys(bronze.transactions).length
   for (const files of [recent, bronze.files]) {
-    const scan = await table('bronze/events').scan(bronze, { files, ...(signal && { signal }) })
-    const row = await duckdb.use((session) =>
-      session.row(
+    const row = await duckdb.use(async (session) => {
+      const scan = await table('bronze/events').scan(session, bronze, { files, ...(signal && { signal }) })
+      return await session.row(
         `select count(*) as partitions, strftime(min(newest), '%Y-%m-%d') as boundary from (
            select max(kafka_timestamp) as newest from (${scan}) group by kafka_topic, kafka_partition)`,
         { signal },
-      ),
-    )
+      )
+    })
     const isWhole = Number(row['partitions']) >= partitions || files.length === bronze.files.length
     if (isWhole) return typeof row['boundary'] === 'string' ? row['boundary'] : noBoundary
   }

@@ -121,13 +121,13 @@ export class Bronze implements StreamSink<Landed> {
       [this.#options.tables.rejected, this.#rejected],
     ] as const) {
       const files = snapshot.files.filter((file) => mayHoldOffset(file.stats, at))
-      const select = await table.scan(snapshot, { files, ...options })
-      const [row] = await this.#options.duckdb.use((session) =>
-        session.rows(
+      const [row] = await this.#options.duckdb.use(async (session) => {
+        const select = await table.scan(session, snapshot, { files, ...options })
+        return await session.rows(
           `select epoch_ms(kafka_timestamp) as ms from (${select}) where kafka_topic = ${text(this.#options.topic)} and kafka_partition = ${partition} and kafka_offset = ${at}`,
           options,
-        ),
-      )
+        )
+      })
       if (row !== undefined) return Number(row['ms'])
     }
     return undefined
@@ -262,13 +262,13 @@ async function readState(
       ([id]) =>
         `(kafka_partition = ${Number(id.slice(prefix.length))} and kafka_offset >= ${events.transactionVersion(id) ?? 0})`,
     )
-    const select = await options.tables.rejected.scan(rejected, { signal })
-    const rows = await options.duckdb.use((session) =>
-      session.rows(
+    const rows = await options.duckdb.use(async (session) => {
+      const select = await options.tables.rejected.scan(session, rejected, { signal })
+      return await session.rows(
         `select kafka_partition as p, kafka_offset as o from (${select}) where kafka_topic = ${text(options.topic)} and (${conditions.join(' or ')})`,
         { signal },
-      ),
-    )
+      )
+    })
     for (const row of rows) alreadyRejected.add(`${String(row['p'])}/${String(row['o'])}`)
   }
   return { events, rejected, alreadyRejected }

@@ -60,10 +60,10 @@ async function openLake(): Promise<Lake> {
       }),
     places: async (name) => {
       const table = tableOn(stores[name])
-      const select = await table.scan(await table.snapshot())
-      const rows = await duckdb.use((session) =>
-        session.rows(`select kafka_partition || '/' || kafka_offset as place from (${select})`),
-      )
+      const rows = await duckdb.use(async (session) => {
+        const select = await table.scan(session, await table.snapshot())
+        return await session.rows(`select kafka_partition || '/' || kafka_offset as place from (${select})`)
+      })
       return rows.map((row) => String(row['place'])).sort()
     },
     sent: async () =>
@@ -112,8 +112,10 @@ describe('land(options)', () => {
     await lake.drain()
 
     const table = new DeltaTable({ store: lake.stores.rejected, duckdb })
-    const select = await table.scan(await table.snapshot())
-    expect(await duckdb.use((session) => session.rows(select))).toMatchObject([
+    const rows = await duckdb.use(async (session) =>
+      session.rows(await table.scan(session, await table.snapshot())),
+    )
+    expect(rows).toMatchObject([
       {
         raw: Buffer.from([0x7b, 0xff]),
         key: Buffer.from([1, 255]),

@@ -29,7 +29,7 @@ export async function createLakeViews(
   const makeView = async (view: string, name: string, at: VersionChoice): Promise<void> => {
     const table = await locateTable(platform, name, { signal })
     const snapshot = await table.snapshot({ ...at, signal })
-    await session.run(`create view ${view} as ${await table.scan(snapshot, { signal })}`, { signal })
+    await session.run(`create view ${view} as ${await table.scan(session, snapshot, { signal })}`, { signal })
   }
   for (const schema of ['bronze', 'silver', 'gold']) await session.run(`create schema ${schema}`, { signal })
   for (const name of lakeTableNames) {

@@ -31,7 +31,7 @@ export async function selectRows(
     })
   })
   if (where !== undefined) await requireExpression(session, where, { signal })
-  const scan = await table.scan(snapshot, { signal })
+  const scan = await table.scan(session, snapshot, { signal })
   const parts = [`select ${wanted.map(identifier).join(', ')} from (${scan})`]
   // On lines of its own, so that a comment at its end ends there.
   if (where !== undefined) parts.push(`where (\n${where}\n)`)
