@@ -165,6 +165,53 @@ describe('land(options)', () => {
     )
   })
 
+  it('lands no reject twice that another writer has landed right behind its own', async () => {
+    await using lake = await openLake()
+    await lake.drain()
+    await lake.send(...mixed(40))
+    const tableOn = (store: ObjectStore): DeltaTable => new DeltaTable({ store, duckdb })
+    const overtake = once(async () => {
+      // Lands the rejects of all that there is, and dies before its events.
+      const tables = {
+        events: tableOn(dyingAfter(0)(lake.stores.events)),
+        rejected: tableOn(lake.stores.rejected),
+      }
+      await expect(lake.drain({ maxRows: 100, tables })).rejects.toThrow('killed')
+    })
+    const rejected = Object.assign(Object.create(lake.stores.rejected) as ObjectStore, {
+      putIfAbsent: async (key: string, bytes: Uint8Array): Promise<PutOutcome> => {
+        const outcome = await lake.stores.rejected.putIfAbsent(key, bytes)
+        await overtake()
+        return outcome
+      },
+    })
+
+    await lake.drain({ tables: { events: tableOn(lake.stores.events), rejected: tableOn(rejected) } })
+
+    expect([...(await lake.places('events')), ...(await lake.places('rejected'))].sort()).toEqual(
+      await lake.sent(),
+    )
+  })
+
+  it('says that retention was faster, also where a drain finds nothing left to read', async () => {
+    await using lake = await openLake()
+    await lake.send(...mixed(9))
+    await lake.drain()
+    await lake.send(...mixed(9))
+    lake.log.expire()
+
+    await expect(lake.drain()).rejects.toMatchObject({ code: 'EVENTLOG_GAP', exitCode: 1 })
+  })
+
+  it('says that the topic was made anew, also where it holds nothing yet', async () => {
+    await using lake = await openLake()
+    await lake.send(...mixed(9))
+    await lake.drain()
+    lake.log.reset()
+
+    await expect(lake.drain()).rejects.toMatchObject({ code: 'EVENTLOG_RESET', exitCode: 1 })
+  })
+
   it('stops loudly when the log holds other messages than those that were landed', async () => {
     await using lake = await openLake()
     await lake.send(...mixed(9))
@@ -213,6 +260,16 @@ describe('land(options)', () => {
     )
   })
 })
+
+/** Does its work at the first call alone. */
+function once(work: () => Promise<void>): () => Promise<void> {
+  let isDone = false
+  return async () => {
+    if (isDone) return
+    isDone = true
+    await work()
+  }
+}
 
 /** A store that refuses every commit after the first `survived` ones, over both tables together. */
 function dyingAfter(survived: number): (store: MemoryStore) => ObjectStore {

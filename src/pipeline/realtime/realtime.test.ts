@@ -178,6 +178,64 @@ describe('runRealtime(options)', () => {
     await expectRight()
   })
 
+  it('sends an insert again under its token when the answer was lost, for it may still arrive', async () => {
+    await send(messages(60, 5))
+    const underway: (() => Promise<void>)[] = []
+    const tokens: (string | undefined)[] = []
+    const slow: ClickHouse = Object.assign(Object.create(clickhouse) as ClickHouse, {
+      insert: async (...args: Parameters<ClickHouse['insert']>) => {
+        const [table, , options] = args
+        if (table !== 'realtime.events_per_minute') return clickhouse.insert(...args)
+        tokens.push(options?.token)
+        if (underway.length === 0) {
+          underway.push(() => clickhouse.insert(...args))
+          throw new LakeError('CLICKHOUSE_UNAVAILABLE', 'answer lost', { details: { ambiguous: true } })
+        }
+        // The one whose answer was lost arrives now, after it was looked for and not found.
+        await Promise.all(underway.map((arrive) => arrive()))
+        await clickhouse.insert(...args)
+      },
+    })
+
+    await drain({ clickhouse: slow })
+
+    const partitions = (await log.partitions()).filter(({ end }) => end > 0n).length
+    expect(tokens).toHaveLength(partitions + 1)
+    expect(new Set(tokens).size).toBe(partitions)
+    await expectRight()
+  })
+
+  it('takes another token where ClickHouse remembers the insert and has lost its rows', async () => {
+    await send(messages(60, 6))
+    await drain()
+    for (const table of realtimeTableNames) {
+      await clickhouse.command(`ALTER TABLE realtime.${table} DELETE WHERE 1`, {
+        settings: { mutations_sync: 2 },
+      })
+    }
+
+    await drain()
+
+    await expectRight()
+  })
+
+  it('says that retention was faster, also where a drain finds nothing left to read', async () => {
+    await send(messages(9, 7))
+    await drain()
+    await send(messages(9, 8))
+    log.expire()
+
+    await expect(drain()).rejects.toMatchObject({ code: 'EVENTLOG_GAP', exitCode: 1 })
+  })
+
+  it('says that the topic was made anew, also where it holds nothing yet', async () => {
+    await send(messages(9, 9))
+    await drain()
+    log.reset()
+
+    await expect(drain()).rejects.toMatchObject({ code: 'EVENTLOG_RESET', exitCode: 1 })
+  })
+
   it('lets two run at once on the same messages', async () => {
     await send(messages(500, 4))
 
