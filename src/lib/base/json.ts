@@ -4,7 +4,7 @@
  * `JSON.parse` rounds integers beyond 2^53 in silence. `parseJson` returns those, and only those, as bigint;
  * `formatJson` writes a bigint as a number, so that a value survives the way there and back.
  */
-import { isInteger, isSafeNumber, parse, stringify } from 'lossless-json'
+import { isInteger, isSafeNumber, LosslessNumber, parse, stringify } from 'lossless-json'
 import { LakeError, messageOf } from './errors.ts'
 
 export type JsonValue =
@@ -34,4 +34,9 @@ export function parseJson(text: string, what: string): JsonValue {
 /** One line, unless `indent` says otherwise. */
 export function formatJson(value: unknown, indent?: number): string {
   return stringify(value, null, indent) ?? 'null'
+}
+
+/** A number that `formatJson` writes with just these digits: a decimal that a double would round. */
+export function exactNumber(digits: string): unknown {
+  return new LosslessNumber(digits)
 }

@@ -7,6 +7,7 @@ const schema = structOf(
   field('s', 'string'),
   field('t', 'timestamp'),
   field('f', 'double'),
+  field('price', 'decimal(38,2)'),
   field('inner', structOf(field('d', 'date'))),
 )
 
@@ -23,6 +24,19 @@ describe('encodeStatistics(rows, columns, schema)', () => {
       { n: -9223372036854775808n },
       { n: 9223372036854775807n },
     ])
+  })
+
+  it('writes decimals with all their digits', () => {
+    const column = {
+      path: ['price'],
+      min: '-0.10',
+      max: '12345678901234567890.12',
+      nullCount: 0n,
+      hasNan: false,
+    }
+    expect(encodeStatistics(1, [column], schema)).toContain(
+      '"minValues":{"price":-0.10},"maxValues":{"price":12345678901234567890.12}',
+    )
   })
 
   it('floors the lower timestamp and rounds the upper one up to the millisecond', () => {
@@ -44,11 +58,17 @@ describe('encodeStatistics(rows, columns, schema)', () => {
     [`${'a'.repeat(32)}é`, `${'a'.repeat(32)}\u{10ffff}`],
     // The 32nd unit is the first half of a pair: the pair is not split.
     [`${'a'.repeat(31)}😀b`, `${'a'.repeat(31)}\u{10ffff}`],
+    [`${'a'.repeat(32)}\u{10ffff}b`, `${'a'.repeat(32)}\u{10ffff}\u007f`],
+    [`${'a'.repeat(32)}\u{10ffff}`, `${'a'.repeat(32)}\u{10ffff}`],
     ['short', 'short'],
   ])('raises the upper bound of a long text above what was cut off', (value, upper) => {
     const [, max] = boundsOf(['s'], value, value) as [unknown, { s: string }]
     expect(max.s).toBe(upper)
     expect(Buffer.compare(Buffer.from(max.s), Buffer.from(value))).toBeGreaterThanOrEqual(0)
+  })
+
+  it('gives no upper bound to a text of the last characters there are', () => {
+    expect(boundsOf(['s'], 'a', '\u{10ffff}'.repeat(40))).toEqual([{ s: 'a' }, {}])
   })
 
   it('gives no bounds where a NaN may be, and none that JSON cannot hold', () => {

@@ -4,17 +4,18 @@
  * A bound may be wider than the data, never narrower: text is cut to a prefix (and the upper bound raised),
  * timestamps have milliseconds only (floored, and for the upper bound rounded up).
  */
-import { formatJson, type JsonValue, parseJson } from '../base/json.ts'
+import { exactNumber, formatJson, type JsonValue, parseJson } from '../base/json.ts'
 import type { ColumnStatistics } from '../duckdb/parquet.ts'
 import type { DataType, StructType } from './schema.ts'
 
 /** UTF-16 units of a text that are kept. */
 const prefixLength = 32
+const longestPrefix = 64
 /** Columns beyond the first 32 leaves have no statistics (`delta.dataSkippingNumIndexedCols`). */
 const indexedLeaves = 32
 
 type Bound = 'min' | 'max'
-type Tree = { [name: string]: JsonValue | Tree }
+type Tree = { [name: string]: unknown }
 
 export interface FileStatistics {
   readonly numRecords?: number
@@ -74,7 +75,7 @@ export function decodeStatistics(stats: string | undefined): FileStatistics | un
   }
 }
 
-function encodeBound(value: string, type: DataType, bound: Bound): JsonValue | undefined {
+function encodeBound(value: string, type: DataType, bound: Bound): unknown {
   switch (type) {
     case 'long':
     case 'integer':
@@ -94,7 +95,7 @@ function encodeBound(value: string, type: DataType, bound: Bound): JsonValue | u
     case 'string':
       return bound === 'min' ? lowerPrefix(value) : upperPrefix(value)
     default:
-      return undefined
+      return isDecimal(type) && /^-?\d+(\.\d+)?$/.test(value) ? exactNumber(value) : undefined
   }
 }
 
@@ -111,15 +112,26 @@ function encodeTimestamp(value: string, zone: 'Z' | '', bound: Bound): string | 
   return /^\d{4}-/.test(encoded) ? encoded.replace('Z', zone) : undefined
 }
 
+function isDecimal(type: DataType): boolean {
+  return typeof type === 'string' && type.startsWith('decimal')
+}
+
 function lowerPrefix(value: string): string {
   return cut(value)
 }
 
-/** The smallest short text that is not below `value`: its prefix, and a character above whatever was cut off. */
-function upperPrefix(value: string): string {
+/** A short text that is not below `value`: its prefix, and a character above whatever was cut off. */
+function upperPrefix(value: string): string | undefined {
   if (value.length <= prefixLength) return value
-  const prefix = cut(value)
-  const next = value.codePointAt(prefix.length) ?? 0
+  let prefix = cut(value)
+  let next = value.codePointAt(prefix.length) ?? 0
+  // Nothing is above the last character there is: it is taken into the prefix.
+  while (next === 0x10ffff) {
+    prefix += String.fromCodePoint(next)
+    if (prefix.length >= value.length) return value
+    if (prefix.length >= longestPrefix) return undefined
+    next = value.codePointAt(prefix.length) ?? 0
+  }
   return prefix + (next < 0x7f ? '\u007f' : '\u{10ffff}')
 }
 
@@ -146,7 +158,7 @@ function typeAt(schema: StructType, path: readonly string[]): DataType | undefin
   return type
 }
 
-function plant(tree: Tree, path: readonly string[], value: JsonValue): void {
+function plant(tree: Tree, path: readonly string[], value: unknown): void {
   const [name = '', ...below] = path
   if (below.length === 0) {
     tree[name] = value

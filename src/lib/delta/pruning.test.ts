@@ -1,0 +1,153 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type DuckDb, openDuckDb } from '../duckdb/duckdb.ts'
+import { MemoryStore } from '../storage/store.memory.ts'
+import { parsePredicate } from './predicate.ts'
+import { pruneFiles } from './pruning.ts'
+import { field, structOf } from './schema.ts'
+import { DeltaTable } from './table.ts'
+
+let duckdb: DuckDb
+let store: MemoryStore
+let table: DeltaTable
+beforeAll(async () => {
+  duckdb = await openDuckDb({ threads: 2 })
+  store = await MemoryStore.open()
+  table = new DeltaTable({ store, duckdb })
+  const schema = structOf(
+    field('part', 'integer'),
+    field('n', 'long'),
+    field('word', 'string'),
+    field('x', 'double'),
+    field('moment', 'timestamp'),
+    field('d', 'decimal(6,2)'),
+    field('wide', 'decimal(38,2)'),
+    field('flag', 'boolean'),
+    field('s', structOf(field('we.ird "b"', 'long'))),
+  )
+  await table.createIfMissing({ schema, partitionBy: ['part'] })
+  // Four files: n is 1–3, 10–12 and 9223372036854775807, and null alone.
+  await append(`select 1 as part, unnest([1, 2, 3]) as n, unnest(['a', 'b', 'c']) as word`)
+  await append(`select 1 as part, unnest([10, 11, 12]) as n, unnest(['10', '9', null]) as word`)
+  await append(`select 2 as part, 9223372036854775807 as n, 'é😀' || repeat('z', 40) as word`)
+  await append(`select null as part, null as n, null as word`)
+})
+afterAll(async () => {
+  await store[Symbol.asyncDispose]()
+  duckdb[Symbol.dispose]()
+})
+
+async function append(select: string): Promise<void> {
+  const snapshot = await table.snapshot()
+  const full = `select part, n, word, case when part = 1 then n::double when part = 2 then 'nan'::double end as x,
+    timestamptz '2026-01-01 00:00:00.000999+00' + interval (n % 100) day as moment, n % 1000 + 0.25 as d,
+    12345678901234567890.12 as wide, n < 5 as flag, struct_pack("we.ird ""b""" := n) as s from (${select})`
+  const staged = await duckdb.use((session) => table.stage(session, snapshot, full))
+  await table.commit(snapshot, { add: staged.files, reads: { kind: 'none' }, operation: { name: 'WRITE' } })
+}
+
+/** The files that are left for a condition, as the letters A to D in the order of their commits. */
+async function left(condition: string): Promise<string> {
+  return (await pruned(condition)).files
+}
+
+interface Letters {
+  readonly files: string
+  readonly whole: string
+  readonly partition: string
+  readonly statistics: string
+}
+
+async function pruned(condition: string): Promise<Letters> {
+  const snapshot = await table.snapshot()
+  const letters = (files: Iterable<unknown>): string => {
+    const all: readonly unknown[] = snapshot.files
+    return [...files]
+      .map((file) => 'ABCD'[all.indexOf(file)])
+      .sort()
+      .join('')
+  }
+  return duckdb.use(async (session) => {
+    const { schema, partitionColumns } = snapshot
+    const predicate = await parsePredicate(session, condition, { schema, partitionColumns })
+    const found = await pruneFiles(session, snapshot, snapshot.files, predicate)
+    return {
+      files: letters(found.files),
+      whole: letters(found.whole),
+      partition: letters(found.skippedByPartition),
+      statistics: letters(found.skippedByStatistics),
+    }
+  })
+}
+
+describe('pruneFiles(session, snapshot, files, predicate)', () => {
+  it.each([
+    ['n > 3', 'BC'],
+    ['3 < n', 'BC'],
+    ['n = 2', 'A'],
+    ['n = 5', ''],
+    ['n <> 5', 'ABC'],
+    ['n between 2 and 10', 'AB'],
+    ['n in (3, 500)', 'A'],
+    ['n >= 9223372036854775807', 'C'],
+    ['n > 9223372036854775806 and n < 100', ''],
+    ['not (n < 10)', 'BC'],
+    ['not (n < 10 or n > 12)', 'B'],
+    ['n > 3.5', 'BC'],
+    ['n is null', 'D'],
+    ['n is not null', 'ABC'],
+    ["word = 'b'", 'A'],
+    ["word >= 'd'", 'C'],
+    ["word > 'é😀zzzz'", 'C'],
+    ['word is null', 'BD'],
+    ["moment < '2026-01-04'", 'A'],
+    ["moment >= timestamptz '2026-01-13 00:00:00.000999+00'", 'B'],
+    ['d < 3', 'A'],
+    ['flag', 'ABCD'],
+    ['flag = false', 'ABC'],
+    [`s."we.ird ""b""" = 11`, 'B'],
+    ["N > 3 AND Word < 'b'", 'B'],
+  ])('leaves for %s the files %s', async (condition, files) => {
+    expect(await left(condition)).toBe(files)
+  })
+
+  it.each([
+    ['part = 1', 'AB'],
+    ['part + 1 = 3', 'C'],
+    ['part is null', 'D'],
+    ['coalesce(part, 7) = 7', 'D'],
+    ['part = 1 and n > 5', 'B'],
+    ['part = 2 or n < 5', 'AC'],
+  ])('knows of partition values in %s', async (condition, files) => {
+    expect(await left(condition)).toBe(files)
+  })
+
+  it.each([
+    ['a column that is computed', 'n + 1 > 100'],
+    ['numbers compared with texts', 'word < 9.5'],
+    ['a function that may change its answer', 'part = floor(random() * 0)'],
+    ['a subquery', 'n in (select 5000)'],
+    ['a decimal wider than the numbers of JSON', 'wide < 1'],
+  ])('leaves every file in for %s', async (_, condition) => {
+    expect(await left(condition)).toMatch(/ABC/)
+  })
+
+  it('never takes the upper bound of a float for one: NaN is above it', async () => {
+    expect(await left('x > 1000')).toContain('C')
+    expect(await left('x < 2')).toBe('AC')
+  })
+
+  it('tells partitions from statistics, and the files of which every row is meant', async () => {
+    expect(await pruned('part = 1 and n > 5')).toEqual({
+      files: 'B',
+      whole: '',
+      partition: 'CD',
+      statistics: 'A',
+    })
+    expect(await pruned('not (part = 1)')).toEqual({
+      files: 'C',
+      whole: 'C',
+      partition: 'ABD',
+      statistics: '',
+    })
+  })
+})

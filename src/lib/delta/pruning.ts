@@ -1,0 +1,200 @@
+/**
+ * Which files of a snapshot a condition needs: the rest can hold no row that satisfies it.
+ *
+ * A bound that is missing, or that DuckDB cannot read, leaves the file in. Upper bounds of timestamps are
+ * widened, since writers cut them to milliseconds; those of floats are not used where NaN, which no writer
+ * counts, would be above them. Delta PROTOCOL.md, "Per-file Statistics".
+ */
+import type { IoOptions } from '../base/io.ts'
+import { createTemporaryTable } from '../duckdb/append.ts'
+import type { DuckDbSession } from '../duckdb/duckdb.ts'
+import { identifier, text } from '../duckdb/sql-text.ts'
+import type { Row } from '../duckdb/values.ts'
+import type { AddFile } from './actions.ts'
+import { partitionValueSql } from './partition-value.ts'
+import type { ColumnPath, Comparison, Predicate } from './predicate.ts'
+import { duckDbType, type Field } from './schema.ts'
+import type { Snapshot } from './snapshot.ts'
+
+export interface Pruning {
+  /** In the order given. */
+  readonly files: readonly AddFile[]
+  /** Of `files`, those of which every row satisfies the condition, by their partition values alone. */
+  readonly whole: ReadonlySet<AddFile>
+  readonly skippedByPartition: readonly AddFile[]
+  readonly skippedByStatistics: readonly AddFile[]
+}
+
+/** What is known of a file beyond its partition values. */
+type Known = 'partitions' | 'statistics'
+
+const negated: Readonly<Record<Comparison, Comparison>> = {
+  '=': '<>',
+  '<>': '=',
+  '<': '>=',
+  '<=': '>',
+  '>': '<=',
+  '>=': '<',
+}
+
+const table = 'lake_files'
+
+/** The temporary table it makes in the session is gone when it returns. */
+export async function pruneFiles(
+  session: DuckDbSession,
+  snapshot: Snapshot,
+  files: readonly AddFile[],
+  predicate: Predicate,
+  { signal }: IoOptions = {},
+): Promise<Pruning> {
+  const byPartition = mayBe(predicate, true, 'partitions')
+  const byStatistics = mayBe(predicate, true, 'statistics')
+  const whole = `coalesce(${exact(predicate) ?? 'false'}, false)`
+  if (files.length === 0 || (byPartition === 'true' && byStatistics === 'true')) {
+    return { files, whole: new Set(), skippedByPartition: [], skippedByStatistics: [] }
+  }
+  const partitions = snapshot.schema.fields.filter(({ name }) => snapshot.partitionColumns.includes(name))
+  await createTemporaryTable(session, table, [
+    { name: 'lake_file', kind: 'integer', values: files.map((_, index) => index) },
+    { name: 'lake_stats', kind: 'varchar', values: files.map(({ stats }) => stats ?? null) },
+    ...partitions.map((field, index) => ({
+      name: `lake_p${index}`,
+      kind: 'varchar' as const,
+      values: files.map(({ partitionValues }) => partitionValues[nameInFiles(field)] ?? null),
+    })),
+  ])
+  try {
+    const typed = partitions.map(
+      ({ name, type }, index) => `${partitionValueSql(`lake_p${index}`, type)} as ${identifier(name)}`,
+    )
+    const source = `select ${['lake_file', parsedStatistics, ...typed].join(', ')} from temp.${table}`
+    const rows = await session.rows(
+      `select ${byPartition} as by_partition, ${byStatistics} as by_statistics, ${whole} as whole from (${source}) order by lake_file`,
+      { signal },
+    )
+    const judged = files.map((file, index) => ({ file, verdict: rows[index] ?? {} }))
+    const ofVerdict = (wanted: (verdict: Row) => boolean): readonly AddFile[] =>
+      judged.filter(({ verdict }) => wanted(verdict)).map(({ file }) => file)
+    return {
+      files: ofVerdict((verdict) => verdict['by_statistics'] !== false),
+      whole: new Set(ofVerdict((verdict) => verdict['whole'] === true)),
+      skippedByPartition: ofVerdict((verdict) => verdict['by_partition'] === false),
+      skippedByStatistics: ofVerdict(
+        (verdict) => verdict['by_partition'] !== false && verdict['by_statistics'] === false,
+      ),
+    }
+  } finally {
+    await session.run(`drop table if exists temp.${table}`)
+  }
+}
+
+/** Some writers put statistics there that are not JSON: they count as absent. */
+const parsedStatistics = `case when json_valid(lake_stats) then lake_stats::json end as lake_stats`
+
+/** SQL over the files: whether a row of the file may exist for which the predicate is `truth`. Never null. */
+function mayBe(predicate: Predicate, truth: boolean, known: Known): string {
+  switch (predicate.kind) {
+    case 'and':
+    case 'or': {
+      const needsAll = (predicate.kind === 'and') === truth
+      return combined(
+        needsAll,
+        predicate.of.map((part) => mayBe(part, truth, known)),
+      )
+    }
+    case 'not':
+      return mayBe(predicate.of, !truth, known)
+    case 'partition':
+      return `coalesce(${truth ? '' : 'not '}(${predicate.sql}), false)`
+    case 'compare':
+      return known === 'partitions' ? 'true' : mayCompare(predicate, truth)
+    case 'isNull':
+      return known === 'partitions' ? 'true' : mayBeNull(predicate.column, truth)
+    case 'unknown':
+      return 'true'
+  }
+}
+
+function combined(needsAll: boolean, parts: readonly string[]): string {
+  const [neutral, decisive] = needsAll ? ['true', 'false'] : ['false', 'true']
+  if (parts.includes(decisive)) return decisive
+  const open = parts.filter((part) => part !== neutral)
+  return open.length === 0 ? neutral : `(${open.join(needsAll ? ' and ' : ' or ')})`
+}
+
+/** The predicate itself, where partition values alone decide it; `undefined` where they do not. */
+function exact(predicate: Predicate): string | undefined {
+  switch (predicate.kind) {
+    case 'partition':
+      return `(${predicate.sql})`
+    case 'not': {
+      const of = exact(predicate.of)
+      return of === undefined ? undefined : `(not ${of})`
+    }
+    case 'and':
+    case 'or': {
+      const parts = predicate.of.map(exact)
+      return parts.includes(undefined) ? undefined : `(${parts.join(` ${predicate.kind} `)})`
+    }
+    default:
+      return undefined
+  }
+}
+
+function mayCompare(
+  { column, comparison, literal }: Extract<Predicate, { readonly kind: 'compare' }>,
+  truth: boolean,
+): string {
+  const type = column.at(-1)?.type
+  const [min, max] = [statistic('minValues', column), statistic('maxValues', column)]
+  const tests: Readonly<Record<Comparison, readonly string[]>> = {
+    '=': [`${min} <= ${literal}`, `${max} >= ${literal}`],
+    // Bounds that are one value prove it only where they are exact, which texts' and timestamps' are not.
+    '<>': [],
+    '<': [`${min} < ${literal}`],
+    '<=': [`${min} <= ${literal}`],
+    '>': [`${max} > ${literal}`],
+    '>=': [`${max} >= ${literal}`],
+  }
+  const isFloating = type === 'float' || type === 'double'
+  const usable = tests[truth ? comparison : negated[comparison]].filter(
+    (test) => !(isFloating && test.startsWith(max)),
+  )
+  return combined(true, [hasValue(column), ...usable.map((test) => `coalesce(${test}, true)`)])
+}
+
+/** False where all rows of the file are null in this column: no comparison is then true or false. */
+function hasValue(column: ColumnPath): string {
+  return `coalesce(${nullCount(column)} < ${numRecords}, true)`
+}
+
+function mayBeNull(column: ColumnPath, truth: boolean): string {
+  return truth ? `coalesce(${nullCount(column)} > 0, true)` : hasValue(column)
+}
+
+const numRecords = `try_cast(lake_stats->>'$.numRecords' as bigint)`
+
+function nullCount(column: ColumnPath): string {
+  return `try_cast(${extracted('nullCount', column)} as bigint)`
+}
+
+function statistic(name: 'minValues' | 'maxValues', column: ColumnPath): string {
+  const type = column.at(-1)?.type ?? 'string'
+  // JSON numbers of more digits than a double has are rounded when DuckDB reads them.
+  if (typeof type === 'string' && Number(/^decimal\((\d+)/.exec(type)?.[1] ?? 0) > 15)
+    return `null::${duckDbType(type)}`
+  const value = `try_cast(${extracted(name, column)} as ${duckDbType(type)})`
+  const isTime = type === 'timestamp' || type === 'timestamp_ntz'
+  return isTime && name === 'maxValues' ? `(${value} + interval 1 millisecond)` : value
+}
+
+function extracted(statistic: string, column: ColumnPath): string {
+  const path = [statistic, ...column.map(nameInFiles)]
+  // DuckDB's JSON paths take a star for any name, also in quotes.
+  if (path.some((part) => part.includes('*'))) return 'null::varchar'
+  return `lake_stats->>${text(`$${path.map((part) => `.${JSON.stringify(part)}`).join('')}`)}`
+}
+
+function nameInFiles({ name, metadata }: Field): string {
+  return String(metadata['delta.columnMapping.physicalName'] ?? name)
+}
