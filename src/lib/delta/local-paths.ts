@@ -1,35 +1,65 @@
-/** Where an engine that reads local files finds the files of a table. */
-import { LakeError } from '../base/errors.ts'
+/** Where the files that the log names lie: relative to the table, or anywhere by an absolute path or URI. */
+import { readFile } from 'node:fs/promises'
+import { LakeError, systemCode } from '../base/errors.ts'
 import type { IoOptions } from '../base/io.ts'
 import type { ObjectStore } from '../storage/store.ts'
-import type { AddFile } from './actions.ts'
 import { decodeFilePath } from './file-path.ts'
 
 /** Files of a remote store are fetched so many at a time. */
 const concurrency = 16
 
-/** In the order of the files. @throws LakeError `SOURCE_FAILED` for a file at another store. */
+/**
+ * Local files with the content of `files`, in their order, for an engine that reads files.
+ *
+ * @throws LakeError `SOURCE_FAILED` for a file at another store.
+ */
 export async function localPaths(
   store: ObjectStore,
-  files: readonly AddFile[],
-  { signal }: IoOptions,
+  files: readonly { readonly path: string }[],
+  { signal }: IoOptions = {},
 ): Promise<readonly string[]> {
   const paths: string[] = new Array(files.length)
   const entries = files.entries()
   const fetchAll = async (): Promise<void> => {
-    for (const [index, { path }] of entries) paths[index] = await localPath(store, path, { signal })
+    for (const [index, { path }] of entries) {
+      const place = placeOf(store, path)
+      paths[index] = place.kind === 'local' ? place.path : await store.localFile(place.key, { signal })
+    }
   }
   await Promise.all(Array.from({ length: Math.min(concurrency, files.length) }, fetchAll))
   return paths
 }
 
-/** @param path As the log has it: relative or absolute, URI-encoded. */
-export async function localPath(store: ObjectStore, path: string, options: IoOptions): Promise<string> {
+/**
+ * @param path As the log has it: URI-encoded.
+ * @throws LakeError `OBJECT_MISSING`, or `SOURCE_FAILED` for a file at another store.
+ */
+export async function readTableFile(
+  store: ObjectStore,
+  path: string,
+  { signal }: IoOptions = {},
+): Promise<Uint8Array> {
+  const place = placeOf(store, path)
+  if (place.kind === 'stored') return store.read(place.key, { signal })
+  try {
+    return await readFile(place.path, { signal })
+  } catch (error) {
+    signal?.throwIfAborted()
+    const code = systemCode(error) === 'ENOENT' ? 'OBJECT_MISSING' : 'SOURCE_FAILED'
+    throw new LakeError(code, `Read ${place.path}: ${systemCode(error)}`, { cause: error })
+  }
+}
+
+type Place =
+  | { readonly kind: 'stored'; readonly key: string }
+  | { readonly kind: 'local'; readonly path: string }
+
+function placeOf(store: ObjectStore, path: string): Place {
   const location = decodeFilePath(path)
-  if (location.kind === 'relative') return store.localFile(location.key, options)
-  if (location.uri.startsWith('/')) return location.uri
+  if (location.kind === 'relative') return { kind: 'stored', key: location.key }
   const root = store.uri.endsWith('/') ? store.uri : `${store.uri}/`
-  if (location.uri.startsWith(root)) return store.localFile(location.uri.slice(root.length), options)
+  if (location.uri.startsWith(root)) return { kind: 'stored', key: location.uri.slice(root.length) }
+  if (location.uri.startsWith('/')) return { kind: 'local', path: location.uri }
   throw new LakeError(
     'SOURCE_FAILED',
     `Cannot read ${store.uri}: its file ${location.uri} lies at another store`,
