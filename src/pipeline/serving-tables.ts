@@ -13,7 +13,10 @@ const second = "DateTime('UTC')"
 const micro = "DateTime64(6, 'UTC')"
 const window = [column('window_start', second), column('window_end', second)]
 
-/** Where a row of the speed layer comes from; `newest_event_time` is that of its partition up to `offset_to`. */
+/**
+ * Where a row of the speed layer comes from; `newest_event_time` is that of its partition up to `offset_to`, and
+ * `last_offset` with `last_append_time` the last message before `offset_to`: they tell the log from one made anew.
+ */
 const place = [
   column('log_id', 'LowCardinality(String)'),
   column('kafka_partition', 'Int32'),
@@ -21,6 +24,8 @@ const place = [
   column('offset_to', 'Int64'),
   column('newest_event_time', micro),
   column('inserted_at', micro),
+  { ...column('last_offset', 'Int64'), default: '-1', isLater: true },
+  { ...column('last_append_time', "DateTime64(3, 'UTC')"), default: '0', isLater: true },
 ]
 
 /** Inserts of one table whose tokens are remembered: hours of them, at one every two seconds and partition. */

@@ -64,7 +64,7 @@ export const errorCatalogue = {
   EVENTLOG_RESET: {
     retryable: false,
     exit: 1,
-    hint: 'The topic was made anew. Point LAKE_URI or KAFKA_TOPIC elsewhere, or put the old topic back.',
+    hint: 'The topic was made anew. Point KAFKA_TOPIC, or LAKE_URI and CLICKHOUSE_URL, elsewhere, or put the old topic back.',
   },
   EVENTLOG_GAP: {
     retryable: false,

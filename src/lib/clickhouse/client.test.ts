@@ -222,6 +222,17 @@ describe('ensureTable(clickhouse, table)', () => {
     )
   })
 
+  it('adds a column that came later to a table that is there, with its default for the rows there are', async () => {
+    await ensureTable(clickhouse, { ...people, name: 'hamlet' })
+    await clickhouse.insert('hamlet', [{ id: 1 }])
+    const age = { name: 'age', type: 'Int64', default: '-1', isLater: true }
+    const later: TableDeclaration = { ...people, name: 'hamlet', columns: [...people.columns, age] }
+
+    await Promise.all([1, 2, 3].map(() => ensureTable(clickhouse, later)))
+
+    expect(await clickhouse.query('SELECT id, age FROM hamlet')).toEqual([{ id: 1, age: -1 }])
+  })
+
   it('names the column in which the table that is there differs', async () => {
     await ensureTable(clickhouse, { ...people, name: 'village' })
     const columns = people.columns.with(2, { name: 'born', type: 'Date' })

@@ -11,6 +11,8 @@ export interface ColumnDeclaration {
   /** SQL of the DEFAULT expression. */
   readonly default?: string
   readonly comment?: string
+  /** Came to the declaration later: `ensureTable` adds it to a table that is there without it. */
+  readonly isLater?: boolean
 }
 
 export type TableEngine =
@@ -43,12 +45,7 @@ export function createDatabase(name: string): string {
 
 /** `CREATE TABLE IF NOT EXISTS …`: safe to repeat; says nothing about a table of that name that differs. */
 export function createTable(table: TableDeclaration): string {
-  const columns = table.columns.map(
-    (column) =>
-      `  ${quoteIdentifier(column.name)} ${column.type}` +
-      (column.default === undefined ? '' : ` DEFAULT ${column.default}`) +
-      (column.comment === undefined ? '' : ` COMMENT ${quoteLiteral(column.comment)}`),
-  )
+  const columns = table.columns.map((column) => `  ${columnText(column)}`)
   const settings = Object.entries(table.settings ?? {}).map(
     ([name, value]) => `${name} = ${typeof value === 'number' ? value : quoteLiteral(value)}`,
   )
@@ -60,6 +57,14 @@ export function createTable(table: TableDeclaration): string {
     ...(settings.length === 0 ? [] : [`SETTINGS ${settings.join(', ')}`]),
     ...(table.comment === undefined ? [] : [`COMMENT ${quoteLiteral(table.comment)}`]),
   ].join('\n')
+}
+
+function columnText({ name, type, default: value, comment }: ColumnDeclaration): string {
+  return (
+    `${quoteIdentifier(name)} ${type}` +
+    (value === undefined ? '' : ` DEFAULT ${value}`) +
+    (comment === undefined ? '' : ` COMMENT ${quoteLiteral(comment)}`)
+  )
 }
 
 function engineText(engine: TableEngine): string {
@@ -89,7 +94,8 @@ export async function readColumns(
 }
 
 /**
- * Makes the table where it is missing, and proves that the one that is there has the declared columns.
+ * Makes the table where it is missing, adds to one that is there the columns that came later, and proves that
+ * it has the declared ones. Many processes may do so at once.
  * @throws LakeError `SCHEMA_MISMATCH` naming the first column that differs.
  */
 export async function ensureTable(
@@ -100,7 +106,16 @@ export async function ensureTable(
   const dot = table.name.indexOf('.')
   if (dot > 0) await clickhouse.command(createDatabase(table.name.slice(0, dot)), options)
   await clickhouse.command(createTable(table), options)
-  const fault = differenceOf(table.columns, await readColumns(clickhouse, table.name, options))
+  let found = await readColumns(clickhouse, table.name, options)
+  const missing = table.columns.filter(
+    ({ name, isLater }) => isLater === true && !found.some((column) => column.name === name),
+  )
+  if (missing.length > 0) {
+    const additions = missing.map((column) => `ADD COLUMN IF NOT EXISTS ${columnText(column)}`)
+    await clickhouse.command(`ALTER TABLE ${quoteTable(table.name)} ${additions.join(', ')}`, options)
+    found = await readColumns(clickhouse, table.name, options)
+  }
+  const fault = differenceOf(table.columns, found)
   if (fault === undefined) return
   throw new LakeError('SCHEMA_MISMATCH', `table ${table.name} in ClickHouse: ${fault}`, {
     details: { table: table.name },

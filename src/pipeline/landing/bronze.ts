@@ -8,7 +8,6 @@
  */
 
 import type { Clock } from '../../lib/base/clock.ts'
-import { LakeError } from '../../lib/base/errors.ts'
 import type { IoOptions } from '../../lib/base/io.ts'
 import type { CommitOutcome } from '../../lib/delta/commit.ts'
 import type { Snapshot } from '../../lib/delta/snapshot.ts'
@@ -16,11 +15,11 @@ import { decodeStatistics } from '../../lib/delta/statistics.ts'
 import type { DeltaTable, StagedFiles } from '../../lib/delta/table.ts'
 import type { DuckDb, DuckDbSession } from '../../lib/duckdb/duckdb.ts'
 import { text } from '../../lib/duckdb/sql-text.ts'
-import { type EventLog, type Message, type Offset, offset } from '../../lib/eventlog/eventlog.ts'
-import { resetAt } from '../../lib/eventlog/positions.ts'
+import { type Message, type Offset, offset } from '../../lib/eventlog/eventlog.ts'
 import type { MicroBatch } from '../../lib/stream/micro-batch.ts'
 import { parsedMessages } from '../event-rules.ts'
 import { createMessagesTable } from '../messages.ts'
+import type { ReadUpTo } from '../same-log.ts'
 import type { StreamSink, WriteOutcome } from '../stream-stage.ts'
 import { lakeTables } from '../tables.ts'
 
@@ -85,34 +84,13 @@ export class Bronze implements StreamSink<Landed> {
     return next === undefined ? undefined : offset(BigInt(next))
   }
 
-  /**
-   * Proves that the log is the one that was landed: the last message landed must still carry the time that was
-   * stored with it.
-   *
-   * @returns the partitions where retention has taken that message, so that it could not be checked.
-   * @throws LakeError `EVENTLOG_RESET` when it carries another time: the topic was made anew.
-   */
-  async requireSameLog(log: EventLog, { signal }: IoOptions = {}): Promise<readonly number[]> {
-    const unchecked: number[] = []
-    for (const range of await log.partitions({ signal })) {
-      const { partition } = range
-      const next = this.next(partition)
-      if (next === undefined || next === 0n) continue
-      if (next > range.end) throw resetAt(log.topic, range, next)
-      const last = offset(next - 1n)
-      const stored = await this.#storedTimestampMs(partition, last, { signal })
-      if (stored === undefined) continue
-      const message = await log.readAt(partition, last, { signal })
-      if (message === undefined) unchecked.push(partition)
-      else if (message.timestampMs !== stored) {
-        throw new LakeError(
-          'EVENTLOG_RESET',
-          `Topic ${log.topic}, partition ${partition}: bronze holds offset ${last} appended at ${new Date(stored).toISOString()}, the log has another message there, appended at ${new Date(message.timestampMs).toISOString()}`,
-          { details: { topic: log.topic, partition, offset: last } },
-        )
-      }
-    }
-    return unchecked
+  /** How far a partition was landed, and the last message of it: what proves that a log is still the same. */
+  async readUpTo(partition: number, { signal }: IoOptions = {}): Promise<ReadUpTo | undefined> {
+    const next = this.next(partition)
+    if (next === undefined) return undefined
+    const last = offset(next > 0n ? next - 1n : 0n)
+    const timestampMs = await this.#storedTimestampMs(partition, last, { signal })
+    return { next, last: timestampMs === undefined ? undefined : { offset: last, timestampMs } }
   }
 
   async #storedTimestampMs(partition: number, at: Offset, options: IoOptions): Promise<number | undefined> {

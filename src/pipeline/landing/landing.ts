@@ -4,6 +4,7 @@ import type { IoOptions } from '../../lib/base/io.ts'
 import { type Logger, silentLogger } from '../../lib/base/log.ts'
 import type { DuckDb } from '../../lib/duckdb/duckdb.ts'
 import type { EventLog } from '../../lib/eventlog/eventlog.ts'
+import { requireSameLog } from '../same-log.ts'
 import { runStreamStage } from '../stream-stage.ts'
 import { Bronze, type BronzeTables } from './bronze.ts'
 
@@ -50,8 +51,11 @@ export async function land(options: LandingOptions, { signal }: IoOptions = {}):
     { tables, duckdb, clock, topic: log.topic, clusterId: await log.clusterId({ signal }) },
     { signal },
   )
-  for (const partition of await bronze.requireSameLog(log, { signal })) {
-    logger.warn({ partition }, 'Retention has taken the last landed message: the log could not be checked')
+  const unchecked = await requireSameLog(log, (partition) => bronze.readUpTo(partition, { signal }), {
+    signal,
+  })
+  for (const partition of unchecked) {
+    logger.warn({ partition }, 'The last message landed is not there any more: the log could not be checked')
   }
   await runStreamStage(
     {

@@ -5,6 +5,7 @@ import { type Logger, silentLogger } from '../../lib/base/log.ts'
 import type { ClickHouse } from '../../lib/clickhouse/clickhouse.ts'
 import type { DuckDb } from '../../lib/duckdb/duckdb.ts'
 import type { EventLog } from '../../lib/eventlog/eventlog.ts'
+import { requireSameLog } from '../same-log.ts'
 import { ensureServingSchema } from '../serving-schema.ts'
 import { runStreamStage } from '../stream-stage.ts'
 import { SpeedLayer } from './speed-layer.ts'
@@ -50,6 +51,9 @@ export async function runRealtime(
   const logId = `${await log.clusterId({ signal })}/${log.topic}`
   const sink = new SpeedLayer({ clickhouse, duckdb, clock, logId })
   await sink.refresh({ signal })
+  for (const partition of await requireSameLog(log, async (each) => sink.readUpTo(each), { signal })) {
+    logger.warn({ partition }, 'The last message counted is not there any more: the log could not be checked')
+  }
   await runStreamStage(
     {
       name: 'realtime',

@@ -17,6 +17,7 @@ import type { Row } from '../../lib/duckdb/values.ts'
 import { type Message, type Offset, offset } from '../../lib/eventlog/eventlog.ts'
 import type { MicroBatch } from '../../lib/stream/micro-batch.ts'
 import { createMessagesTable } from '../messages.ts'
+import type { ReadMessage, ReadUpTo } from '../same-log.ts'
 import { type RealtimeTable, realtimeTableNames } from '../serving-tables.ts'
 import type { StreamSink, WriteOutcome } from '../stream-stage.ts'
 import { aggregates, countsOf, windowedEvents, windowSeconds } from './windows.ts'
@@ -40,15 +41,15 @@ interface Position {
   readonly next: bigint
   /** As ClickHouse writes it, in UTC. */
   readonly newestEventTime: string
+  /** The last message before `next`, where it is known. */
+  readonly last: ReadMessage | undefined
 }
 
 /** The rows that one table gets for one partition: one insert, one part. */
-interface InsertPlace {
+interface InsertPlace extends Position {
   readonly table: RealtimeTable
   readonly partition: number
   readonly from: bigint
-  readonly next: bigint
-  readonly newestEventTime: string
 }
 
 interface PlannedInsert extends InsertPlace {
@@ -61,6 +62,15 @@ const noEventTime = '1970-01-01 00:00:00.000000'
 const insertAttempts = 5
 const insertPauseMs = 200
 
+interface StoredPosition {
+  readonly p: number
+  readonly next: number | bigint
+  readonly newest: string
+  /** -1 in rows of a version that did not store it. */
+  readonly last: number | bigint
+  readonly last_ms: number
+}
+
 export class SpeedLayer implements StreamSink<Counted> {
   readonly #options: SpeedLayerOptions
   #positions = new Map<RealtimeTable, Map<number, Position>>()
@@ -72,15 +82,13 @@ export class SpeedLayer implements StreamSink<Counted> {
   async refresh({ signal }: IoOptions = {}): Promise<void> {
     const positions = new Map<RealtimeTable, Map<number, Position>>()
     for (const table of realtimeTableNames) {
-      const rows = await this.#options.clickhouse.query<{ p: number; next: number | bigint; newest: string }>(
-        `SELECT kafka_partition AS p, max(offset_to) AS next, toString(argMax(newest_event_time, offset_to)) AS newest
+      const rows = await this.#options.clickhouse.query<StoredPosition>(
+        `SELECT kafka_partition AS p, max(offset_to) AS next, toString(argMax(newest_event_time, offset_to)) AS newest,
+           argMax(last_offset, offset_to) AS last, toUnixTimestamp64Milli(argMax(last_append_time, offset_to)) AS last_ms
          FROM realtime.${table} WHERE log_id = {log:String} GROUP BY p`,
         { params: { log: this.#options.logId }, signal },
       )
-      positions.set(
-        table,
-        new Map(rows.map(({ p, next, newest }) => [p, { next: BigInt(next), newestEventTime: newest }])),
-      )
+      positions.set(table, new Map(rows.map((row) => [row.p, positionOf(row)])))
     }
     this.#positions = positions
   }
@@ -91,6 +99,12 @@ export class SpeedLayer implements StreamSink<Counted> {
     return position === undefined ? undefined : offset(position.next)
   }
 
+  /** How far any table has come: what proves that a log is still the same. */
+  readUpTo(partition: number): ReadUpTo | undefined {
+    const furthest = this.#furthest(partition)
+    return furthest && { next: offset(furthest.next), last: furthest.last }
+  }
+
   #least(partition: number): Position | undefined {
     let least: Position | undefined
     for (const table of realtimeTableNames) {
@@ -99,6 +113,12 @@ export class SpeedLayer implements StreamSink<Counted> {
       if (least === undefined || position.next < least.next) least = position
     }
     return least
+  }
+
+  #furthest(partition: number): Position | undefined {
+    return realtimeTableNames
+      .flatMap((table) => this.#positions.get(table)?.get(partition) ?? [])
+      .reduce<Position | undefined>((best, each) => (best && best.next >= each.next ? best : each), undefined)
   }
 
   async write(batch: MicroBatch<Message>): Promise<WriteOutcome<Counted>> {
@@ -120,9 +140,9 @@ export class SpeedLayer implements StreamSink<Counted> {
     await Promise.allSettled(running)
     const reason = (await Promise.all(running)).find((outcome) => outcome !== undefined)
     if (reason !== undefined) return { kind: 'superseded', reason }
-    for (const { table, partition, next, newestEventTime } of inserts) {
+    for (const { table, partition, next, newestEventTime, last } of inserts) {
       const positions = this.#positions.get(table) ?? new Map<number, Position>()
-      positions.set(partition, { next, newestEventTime })
+      positions.set(partition, { next, newestEventTime, last })
       this.#positions.set(table, positions)
     }
     return {
@@ -142,6 +162,7 @@ export class SpeedLayer implements StreamSink<Counted> {
   ): Promise<readonly PlannedInsert[]> {
     const zeros = await this.#placeOfZero(session, batch)
     const inserts: PlannedInsert[] = []
+    const lasts = new Map(batch.messages.map((message) => [message.partition, message]))
     for (const table of realtimeTableNames) {
       const starts = [...batch.next].map(([partition]) => ({
         partition,
@@ -155,7 +176,8 @@ export class SpeedLayer implements StreamSink<Counted> {
         const next = batch.next.get(partition) ?? from
         if (from >= next) continue
         const newestEventTime = newest.get(partition) ?? noEventTime
-        const at = { table, partition, from, next, newestEventTime }
+        const last = lasts.get(partition) ?? this.#furthest(partition)?.last
+        const at = { table, partition, from, next, newestEventTime, last }
         const counted = counts.filter((row) => Number(row['kafka_partition']) === partition)
         const rows = counted.length > 0 ? counted : [{ ...zeros.get(partition), n: 0n }]
         inserts.push({ ...at, rows: rows.map((row) => this.#row(row, at)) })
@@ -219,6 +241,10 @@ export class SpeedLayer implements StreamSink<Counted> {
       offset_to: at.next,
       newest_event_time: at.newestEventTime,
       inserted_at: (this.#options.clock.now() / 1000).toFixed(6),
+      ...(at.last !== undefined && {
+        last_offset: at.last.offset,
+        last_append_time: (at.last.timestampMs / 1000).toFixed(3),
+      }),
     }
   }
 
@@ -255,6 +281,15 @@ export class SpeedLayer implements StreamSink<Counted> {
       places.set(partition, { window_start: windowStart, event_type: '', source: '' })
     }
     return places
+  }
+}
+
+function positionOf({ next, newest, last, last_ms: timestampMs }: StoredPosition): Position {
+  const isKnown = BigInt(last) >= 0n
+  return {
+    next: BigInt(next),
+    newestEventTime: newest,
+    last: isKnown ? { offset: offset(BigInt(last)), timestampMs } : undefined,
   }
 }
 
