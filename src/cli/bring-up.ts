@@ -13,7 +13,9 @@ import type { IoOptions } from '../lib/base/io.ts'
 import { acquireProcessLock } from '../lib/runs/process-lock.ts'
 import { runRecordedBatch } from '../pipeline/batch/recorded.ts'
 import type { Platform } from '../pipeline/compose.ts'
+import { makeFirstHistory } from '../pipeline/producer/first-history.ts'
 import { produce } from '../pipeline/producer/produce.ts'
+import { ProducerStanding } from '../pipeline/producer/standing.ts'
 import { runBatchSchedule } from '../pipeline/schedule.ts'
 import { batchContextOf, runLandingStage, runRealtimeStage } from '../pipeline/stages.ts'
 import { lakeTableNames } from '../pipeline/tables.ts'
@@ -119,7 +121,7 @@ export async function openConsole(
   )
 }
 
-/** On an empty lake a history is made; where no batch has ended well yet, one is run: so there is a picture. */
+/** On an empty lake a history is made, and one that was begun is completed; where no batch has ended well yet, one is run: so there is a picture. */
 async function firstLook(
   platform: Platform,
   { hasProducer, historyDays, signal }: BringUpOptions,
@@ -130,21 +132,25 @@ async function firstLook(
   const isEmpty =
     ranges.every(({ end }) => end === 0n) &&
     !(await (await platform.table('bronze/events')).exists({ signal }))
-  if (isEmpty && hasProducer && historyDays > 0) {
-    const untilMs = platform.clock.now()
-    await produce(
-      log,
+  if (hasProducer && historyDays > 0) {
+    await makeFirstHistory(
       {
-        seed: untilMs % 2 ** 32,
-        plan: { kind: 'history', count: historyEvents, days: historyDays, untilMs },
+        log,
+        standing: await openStanding(platform),
+        count: historyEvents,
+        days: historyDays,
+        untilMs: platform.clock.now(),
+        isEmpty,
+        landedIds: (fromMs, toMs, options) => landedIds(platform, fromMs, toMs, options),
       },
       {
         signal,
         clock: platform.clock,
         logger: platform.logger,
-        onProgress: (sent) => note(`making ${historyDays} days of events: ${sent} of ${historyEvents}`),
+        onProgress: (sent, total) => note(`making a history of events: ${sent} of ${total}`),
       },
     )
+    signal?.throwIfAborted()
   }
   const store = await platform.runs()
   const last = await store.runs.latest({}, { signal })
@@ -173,6 +179,29 @@ async function firstLook(
   note(`batch ${outcome.runId} ${outcome.kind}`)
 }
 
+async function openStanding(platform: Platform): Promise<ProducerStanding> {
+  return ProducerStanding.open(join(await platform.home(), 'producer.json'))
+}
+
+async function landedIds(
+  platform: Platform,
+  fromMs: number,
+  toMs: number,
+  { signal }: IoOptions,
+): Promise<readonly string[]> {
+  const events = await platform.table('bronze/events')
+  if (!(await events.exists({ signal }))) return []
+  const [from, to] = [fromMs, toMs].map((ms) => `date '${new Date(ms).toISOString().slice(0, 10)}'`)
+  const snapshot = await events.snapshot({ signal })
+  const duckdb = await platform.duckdb()
+  const rows = await duckdb.use(async (session) => {
+    const scan = await events.scan(session, snapshot, { signal })
+    const select = `select event_id from (${scan}) where event_date between ${from} and ${to}`
+    return await session.rows(select, { signal })
+  })
+  return rows.map((row) => String(row['event_id']))
+}
+
 type Stage = () => Promise<unknown>
 
 function stagesOf(
@@ -180,12 +209,18 @@ function stagesOf(
   { hasProducer, signal }: BringUpOptions,
 ): Readonly<Record<string, Stage>> {
   const { clock, logger, config } = platform
-  const producer: Stage = async () =>
-    produce(
-      await platform.log(),
-      { seed: clock.now() % 2 ** 32, plan: { kind: 'live', eventsPerSecond: config.eventsPerSecond } },
+  const producer: Stage = async () => {
+    const standing = await openStanding(platform)
+    await produce(
+      standing.through(await platform.log()),
+      {
+        seed: clock.now() % 2 ** 32,
+        users: standing.users,
+        plan: { kind: 'live', eventsPerSecond: config.eventsPerSecond },
+      },
       { signal, clock, logger },
     )
+  }
   return {
     ...(hasProducer && { producer }),
     landing: () => runLandingStage(platform, { signal }),

@@ -2,12 +2,12 @@
  * The truth about what was sent: counted from the producer's own events, never parsed back from bytes, and only
  * for what the log has acknowledged. `sent` = `valid` + `duplicates` + `malformed`.
  */
-import { randomUUID } from 'node:crypto'
 import { constants } from 'node:fs'
-import { access, open, rename, rm } from 'node:fs/promises'
+import { access } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { LakeError, messageOf, systemCode } from '../../lib/base/errors.ts'
+import { LakeError, messageOf } from '../../lib/base/errors.ts'
 import type { Delivery } from './generate.ts'
+import { replaceFile } from './replaced-file.ts'
 
 /** What the ledger file holds, as JSON. */
 export interface LedgerFile {
@@ -111,21 +111,7 @@ export async function checkLedgerPath(path: string): Promise<void> {
  * @throws LakeError `FILE_UNWRITABLE`, `DISK_FULL`.
  */
 export async function writeLedger(path: string, ledger: LedgerFile): Promise<void> {
-  const draft = `${path}.${randomUUID()}`
-  try {
-    const file = await open(draft, 'wx')
-    try {
-      await file.writeFile(`${JSON.stringify(ledger)}\n`)
-      await file.sync()
-    } finally {
-      await file.close()
-    }
-    await rename(draft, path)
-  } catch (error) {
-    await rm(draft, { force: true })
-    const code = systemCode(error) === 'ENOSPC' ? 'DISK_FULL' : 'FILE_UNWRITABLE'
-    throw new LakeError(code, `ledger ${path}: ${messageOf(error)}`, { cause: error })
-  }
+  await replaceFile(path, `${JSON.stringify(ledger)}\n`, 'ledger')
 }
 
 function byKey([a]: readonly [string, unknown], [b]: readonly [string, unknown]): number {

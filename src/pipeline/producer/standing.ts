@@ -1,0 +1,98 @@
+/**
+ * Where the producer of a home stands, in a file: how many users there are, and the history that it is making.
+ * Whoever was killed goes on from there.
+ */
+import { readFile } from 'node:fs/promises'
+import { z } from 'zod'
+import { LakeError, messageOf, systemCode } from '../../lib/base/errors.ts'
+import { replaceFile } from './replaced-file.ts'
+import type { MessageSink } from './sink.ts'
+
+const historySchema = z.object({
+  /** Cluster and topic of the log that it goes to. */
+  log: z.string(),
+  seed: z.int(),
+  users: z.int().positive(),
+  count: z.int().nonnegative(),
+  days: z.int().positive(),
+  untilMs: z.int(),
+})
+
+const standingSchema = z.object({ users: z.int().positive(), history: historySchema.optional() })
+
+/** All that names the events of a history: the same again gives the same bytes. */
+export type PlannedHistory = z.infer<typeof historySchema>
+
+const usersAtFirst = 100
+
+export class ProducerStanding {
+  readonly #path: string
+  #users: number
+  #history: PlannedHistory | undefined
+
+  private constructor(path: string, { users, history }: z.infer<typeof standingSchema>) {
+    this.#path = path
+    this.#users = users
+    this.#history = history
+  }
+
+  /** @throws LakeError `CONFIG_INVALID` where the file is not what was written. */
+  static async open(path: string): Promise<ProducerStanding> {
+    return new ProducerStanding(path, await read(path))
+  }
+
+  /** The greatest user of whom a message was sent; some at first. */
+  get users(): number {
+    return this.#users
+  }
+
+  /** What was begun and not ended. */
+  get history(): PlannedHistory | undefined {
+    return this.#history
+  }
+
+  async begin(history: PlannedHistory): Promise<void> {
+    this.#history = history
+    await this.#write()
+  }
+
+  async end(): Promise<void> {
+    this.#history = undefined
+    await this.#write()
+  }
+
+  /** Hands messages on, and keeps how many users there are. */
+  through(sink: MessageSink): MessageSink {
+    return {
+      append: async (messages, options) => {
+        await sink.append(messages, options)
+        const users = messages.reduce((most, { key }) => Math.max(most, userOf(key)), this.#users)
+        if (users === this.#users) return
+        this.#users = users
+        await this.#write()
+      },
+    }
+  }
+
+  #write(): Promise<void> {
+    const standing: z.infer<typeof standingSchema> = { users: this.#users, history: this.#history }
+    return replaceFile(this.#path, `${JSON.stringify(standing)}\n`, 'producer')
+  }
+}
+
+async function read(path: string): Promise<z.infer<typeof standingSchema>> {
+  try {
+    return standingSchema.parse(JSON.parse(await readFile(path, 'utf8')))
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return { users: usersAtFirst }
+    throw new LakeError('CONFIG_INVALID', `producer ${path}: cannot be read: ${messageOf(error)}`, {
+      cause: error,
+      hint: 'Remove the file: the producer then begins with few users, and completes no history.',
+    })
+  }
+}
+
+function userOf(key: Uint8Array | null): number {
+  const user = key === null ? Number.NaN : Number(Buffer.from(key).toString())
+  return Number.isSafeInteger(user) ? user : 0
+}
