@@ -4,13 +4,15 @@
  */
 import { writeSync } from 'node:fs'
 import { join } from 'node:path'
-import { openSqliteEventLog } from '../../lib/eventlog/eventlog.sqlite.ts'
+import { openPlatform } from '../compose.ts'
+import { readConfig } from '../config.ts'
 import { makeFirstHistory } from './first-history.ts'
 import { ProducerStanding } from './standing.ts'
 
 const [home = '', count = '', fatalAppend = '0'] = process.argv.slice(2)
 
-await using log = await openSqliteEventLog({ directory: join(home, 'eventlog'), topic: 'events' })
+await using platform = openPlatform(readConfig({ LAKE_HOME: home }))
+const log = await platform.log()
 const append = log.append.bind(log)
 let appends = 0
 log.append = async (messages, options) => {

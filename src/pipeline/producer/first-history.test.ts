@@ -108,7 +108,7 @@ describe('makeFirstHistory(request, io)', () => {
     const { history } = await openStanding()
     expect(await inProcess(count)).toEqual([0, null])
 
-    await using log = await openSqliteEventLog({ directory: join(home, 'eventlog'), topic: 'events' })
+    await using log = await openSqliteEventLog({ directory: join(home, 'eventlog'), topic: 'user-events' })
     expect(history).toMatchObject({ count, days: 3 })
     expect(await valuesOf(log), `${afterMs} ms`).toEqual(await whole(count, 3, history?.untilMs ?? 0))
     expect((await openStanding()).history).toBeUndefined()
