@@ -7,6 +7,9 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { figuresOf } from '../console/figures.ts'
+import { expandMacros } from '../console/macros.ts'
+import { panels } from '../console/panels.ts'
 import { runRecordedBatch } from '../pipeline/batch/recorded.ts'
 import { openPlatform, type Platform } from '../pipeline/compose.ts'
 import { type Environment, readConfig } from '../pipeline/config.ts'
@@ -15,8 +18,10 @@ import { produce } from '../pipeline/producer/produce.ts'
 import { batchContextOf, runLandingStage, runRealtimeStage } from '../pipeline/stages.ts'
 import { lakeTableNames } from '../pipeline/tables.ts'
 import { type Replay, readIndependently, replay, tally } from './oracle.ts'
+import { panelTruth } from './panel-truth.ts'
 
 const dayMs = 86_400_000
+const untilMs = Math.floor(Date.now() / dayMs) * dayMs
 
 export function describeEndToEnd(profile: string, environment: () => Environment, count: number): void {
   describe(`end to end: ${profile}`, () => {
@@ -37,7 +42,7 @@ export function describeEndToEnd(profile: string, environment: () => Environment
       const ledgerPath = join(home, 'ledger.json')
       await produce(await platform.log(), {
         seed: 7,
-        plan: { kind: 'history', count, days: 3, untilMs: Math.floor(Date.now() / dayMs) * dayMs },
+        plan: { kind: 'history', count, days: 3, untilMs },
         late: 0.03,
         duplicate: 0.01,
         malformed: 0.005,
@@ -162,6 +167,16 @@ export function describeEndToEnd(profile: string, environment: () => Environment
           rows,
         )
       }
+    })
+
+    it.each(panels)('shows in the panel $id what the ledger says', async (panel) => {
+      const clickhouse = await platform.clickhouse()
+      const range = { fromMs: untilMs - 3 * dayMs, toMs: untilMs }
+
+      const rows = await clickhouse.query(expandMacros(panel.sql, range))
+
+      expect(rows.length).toBeGreaterThan(0)
+      expect(figuresOf(panel, rows, range)).toEqual(panelTruth(ledger, told, range)[panel.id])
     })
 
     it('changes no table when every stage is run again', async () => {
