@@ -46,6 +46,11 @@ export const errorCatalogue = {
   },
   PROTOCOL_UNSUPPORTED: { retryable: false, exit: 1, hint: 'The table needs a feature that we lack.' },
   SCHEMA_MISMATCH: { retryable: false, exit: 1, hint: 'Bring the rows into the schema of the table.' },
+  CONSTRAINT_VIOLATED: {
+    retryable: false,
+    exit: 1,
+    hint: 'Nothing was written. Mend the rows, or change the constraint with `lake table alter`.',
+  },
   COLUMN_MISSING: { retryable: false, exit: 1, hint: '`lake table show TABLE` shows its columns.' },
   COMMIT_CONFLICT: {
     retryable: true,

@@ -11,8 +11,8 @@ import { isLakeError, LakeError } from '../base/errors.ts'
 import type { IoOptions } from '../base/io.ts'
 import type { JsonValue } from '../base/json.ts'
 import type { ObjectStore, PutOutcome } from '../storage/store.ts'
-import { type Action, type CommitInfo, encodeActions, type StringMap } from './actions.ts'
-import { type ConflictKind, judge, type ReadSet } from './conflict.ts'
+import { type Action, type AddFile, type CommitInfo, encodeActions, type StringMap } from './actions.ts'
+import { type ConflictKind, type Isolation, judge, type ReadSet } from './conflict.ts'
 import { commitKey, type Version, version } from './log-path.ts'
 import { readCommitIfThere } from './snapshot.ts'
 
@@ -30,6 +30,7 @@ export interface StagedChange {
   readonly readVersion: Version | undefined
   readonly actions: readonly Action[]
   readonly reads: ReadSet
+  readonly isolation: Isolation
   readonly operation: Operation
   /** Of the version read, where the table has in-commit timestamps. */
   readonly inCommitTimestamps:
@@ -78,7 +79,7 @@ export async function commit(
     const winner = await readWinner(store, attempt)
     const theirs = winner.flatMap((action) => ('commitInfo' in action ? [action.commitInfo] : []))[0]
     if (theirs?.txnId === txnId) return { kind: 'committed', version: attempt }
-    const verdict = judge(change, winner)
+    const verdict = judge(change, winner, await addedToReads(change.reads, winner))
     if (verdict.kind === 'conflict') return { ...verdict, winner: attempt }
     previousMs = theirs?.inCommitTimestamp ?? previousMs
     attempt = version(attempt + 1)
@@ -102,6 +103,18 @@ async function putCommit(store: ObjectStore, at: Version, body: Uint8Array): Pro
     })
     if (there === undefined) throw error
     return 'exists'
+  }
+}
+
+async function addedToReads(reads: ReadSet, winner: readonly Action[]): Promise<readonly AddFile[]> {
+  const added = winner.flatMap((action) => ('add' in action ? [action.add] : []))
+  switch (reads.kind) {
+    case 'none':
+      return []
+    case 'table':
+      return added
+    case 'rows':
+      return added.length === 0 ? added : reads.mayHold(added)
   }
 }
 
@@ -131,7 +144,7 @@ function commitInfo(
       operation: name,
       operationParameters: parameters,
       ...(change.readVersion !== undefined && { readVersion: change.readVersion }),
-      isolationLevel: 'Serializable',
+      isolationLevel: change.isolation,
       isBlindAppend: change.reads.kind === 'none' && !change.actions.some((action) => 'remove' in action),
       ...(metrics !== undefined && { operationMetrics: metrics }),
       engineInfo,

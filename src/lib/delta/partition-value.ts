@@ -23,3 +23,22 @@ export function partitionValueSql(name: string, type: DataType): string {
       return `cast(${value} as ${duckDbType(type)})`
   }
 }
+
+/** SQL that turns `value`, of `type`, into the text that the log has for it. */
+export function partitionTextSql(value: string, type: DataType): string {
+  switch (type) {
+    case 'string':
+      return `nullif(${value}, '')`
+    case 'binary':
+      return `nullif(decode(${value}), '')`
+    case 'timestamp':
+      return `strftime(${value} at time zone 'UTC', '%Y-%m-%dT%H:%M:%S.%fZ')`
+    case 'timestamp_ntz':
+      return `strftime(${value}, '%Y-%m-%d %H:%M:%S.%f')`
+    case 'float':
+    case 'double':
+      return `case when isnan(${value}) then 'NaN' when isinf(${value}) then if(${value} > 0, 'Infinity', '-Infinity') else cast(${value} as varchar) end`
+    default:
+      return `cast(${value} as varchar)`
+  }
+}

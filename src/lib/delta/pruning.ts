@@ -11,9 +11,10 @@ import type { DuckDbSession } from '../duckdb/duckdb.ts'
 import { identifier, text } from '../duckdb/sql-text.ts'
 import type { Row } from '../duckdb/values.ts'
 import type { AddFile } from './actions.ts'
+import { nameInFiles } from './column-mapping.ts'
 import { partitionValueSql } from './partition-value.ts'
 import type { ColumnPath, Comparison, Predicate } from './predicate.ts'
-import { duckDbType, type Field } from './schema.ts'
+import { duckDbType } from './schema.ts'
 import type { Snapshot } from './snapshot.ts'
 
 export interface Pruning {
@@ -193,8 +194,4 @@ function extracted(statistic: string, column: ColumnPath): string {
   // DuckDB's JSON paths take a star for any name, also in quotes.
   if (path.some((part) => part.includes('*'))) return 'null::varchar'
   return `lake_stats->>${text(`$${path.map((part) => `.${JSON.stringify(part)}`).join('')}`)}`
-}
-
-function nameInFiles({ name, metadata }: Field): string {
-  return String(metadata['delta.columnMapping.physicalName'] ?? name)
 }

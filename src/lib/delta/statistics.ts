@@ -6,6 +6,8 @@
  */
 import { exactNumber, formatJson, type JsonValue, parseJson } from '../base/json.ts'
 import type { ColumnStatistics } from '../duckdb/parquet.ts'
+import type { StringMap } from './actions.ts'
+import { nameInFiles } from './column-mapping.ts'
 import type { DataType, StructType } from './schema.ts'
 
 /** UTF-16 units of a text that are kept. */
@@ -28,15 +30,12 @@ export function encodeStatistics(
   rows: number,
   columns: readonly ColumnStatistics[],
   schema: StructType,
+  properties: StringMap = {},
 ): string {
   const minValues: Tree = {}
   const maxValues: Tree = {}
   const nullCount: Tree = {}
-  const indexed = new Set(
-    leavesOf(schema)
-      .slice(0, indexedLeaves)
-      .map((path) => path.join('\0')),
-  )
+  const indexed = new Set(indexedPaths(schema, properties).map((path) => path.join('\0')))
   for (const column of columns) {
     const type = typeAt(schema, column.path)
     if (type === undefined || !indexed.has(column.path.join('\0'))) continue
@@ -142,10 +141,29 @@ function cut(value: string): string {
   return value.slice(0, splitsPair ? prefixLength - 1 : prefixLength)
 }
 
-function leavesOf(type: StructType, above: readonly string[] = []): readonly (readonly string[])[] {
-  return type.fields.flatMap(({ name, type: inner }) => {
-    const path = [...above, name]
-    return typeof inner === 'object' && inner.type === 'struct' ? leavesOf(inner, path) : [path]
+/** The leaves that get statistics, by their names in files. `delta.dataSkippingStatsColumns` outranks the count. */
+function indexedPaths(schema: StructType, properties: StringMap): readonly (readonly string[])[] {
+  const leaves = leavesOf(schema)
+  const chosen = properties['delta.dataSkippingStatsColumns']
+  if (chosen !== undefined) {
+    const wanted = chosen.split(',').map((name) => name.trim().replaceAll('`', '').toLowerCase())
+    const isWanted = (path: string): boolean =>
+      wanted.some((name) => path === name || path.startsWith(`${name}.`))
+    return leaves.filter(({ names }) => isWanted(names.join('.').toLowerCase())).map(({ stored }) => stored)
+  }
+  const count = Number(properties['delta.dataSkippingNumIndexedCols'] ?? indexedLeaves)
+  return (count < 0 ? leaves : leaves.slice(0, count)).map(({ stored }) => stored)
+}
+
+interface Leaf {
+  readonly names: readonly string[]
+  readonly stored: readonly string[]
+}
+
+function leavesOf(type: StructType, above: Leaf = { names: [], stored: [] }): readonly Leaf[] {
+  return type.fields.flatMap((each) => {
+    const leaf = { names: [...above.names, each.name], stored: [...above.stored, nameInFiles(each)] }
+    return typeof each.type === 'object' && each.type.type === 'struct' ? leavesOf(each.type, leaf) : [leaf]
   })
 }
 
@@ -153,7 +171,7 @@ function typeAt(schema: StructType, path: readonly string[]): DataType | undefin
   let type: DataType | undefined = schema
   for (const name of path) {
     if (typeof type !== 'object' || type.type !== 'struct') return undefined
-    type = type.fields.find((candidate) => candidate.name === name)?.type
+    type = type.fields.find((candidate) => nameInFiles(candidate) === name)?.type
   }
   return type
 }

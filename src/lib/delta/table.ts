@@ -9,21 +9,21 @@ import { isLakeError, LakeError } from '../base/errors.ts'
 import type { IoOptions } from '../base/io.ts'
 import { type Logger, silentLogger } from '../base/log.ts'
 import type { DuckDb, DuckDbSession } from '../duckdb/duckdb.ts'
-import { writeParquet } from '../duckdb/parquet.ts'
-import { identifier } from '../duckdb/sql-text.ts'
 import type { ObjectStore } from '../storage/store.ts'
-import type { Action, AddFile, Metadata, Protocol, RemoveFile, StringMap } from './actions.ts'
+import type { Action, AddFile, DomainMetadata, Metadata, Protocol, RemoveFile, StringMap } from './actions.ts'
 import { writeCheckpoint } from './checkpoint.ts'
 import { type CommitOutcome, commit, type Operation } from './commit.ts'
-import type { ReadSet } from './conflict.ts'
-import { encodeFilePath, fileIdentity } from './file-path.ts'
+import type { Isolation, ReadSet } from './conflict.ts'
+import { fileIdentity } from './file-path.ts'
 import { readHistory } from './history.ts'
 import type { Version } from './log-path.ts'
 import { requireWritable } from './protocol.ts'
 import { type ScanOptions, scanSelect } from './scan.ts'
-import { duckDbType, encodeSchema, type StructType } from './schema.ts'
+import { encodeSchema, type StructType } from './schema.ts'
 import { advanceSnapshot, readSnapshot, type Snapshot } from './snapshot.ts'
-import { encodeStatistics } from './statistics.ts'
+import { type StagedFiles, type StageOptions, stageRows } from './stage.ts'
+
+export type { StagedFiles } from './stage.ts'
 
 export interface TableDeclaration {
   readonly schema: StructType
@@ -38,20 +38,20 @@ export interface DeltaTableOptions {
   readonly logger?: Logger
 }
 
-/** Files that are durable and not yet visible, as the adds that would make them so. */
-export interface StagedFiles {
-  readonly files: readonly AddFile[]
-  readonly rows: number
-  readonly sizeBytes: number
-}
-
 export interface Change {
   readonly add?: readonly AddFile[]
   readonly remove?: readonly AddFile[]
   /** Application → the version it has now written, monotone. */
   readonly transactions?: Readonly<Record<string, number>>
+  /** Replaces the one before it as a whole. */
   readonly metadata?: Metadata
+  readonly protocol?: Protocol
+  readonly domains?: readonly DomainMetadata[]
+  /** False where rows only move: the files removed are not gone for readers of changes. True without it. */
+  readonly dataChange?: boolean
   readonly reads: ReadSet
+  /** `Serializable` without it. */
+  readonly isolation?: Isolation
   readonly operation: Operation
 }
 
@@ -162,6 +162,7 @@ export class DeltaTable {
         readVersion: undefined,
         actions: [{ protocol }, { metaData }],
         reads: { kind: 'table' },
+        isolation: 'Serializable',
         operation: { name: 'CREATE TABLE', ...operation },
         inCommitTimestamps: { kind: 'on', previousMs: undefined },
       },
@@ -175,60 +176,15 @@ export class DeltaTable {
     return scanSelect(session, this.store, snapshot, options)
   }
 
-  /**
-   * Writes the rows of `select` as data files, durable and seen by nobody. Columns are matched by name and
-   * cast to the types of the schema.
-   *
-   * @throws LakeError `SCHEMA_MISMATCH` naming the columns that are missing or too many.
-   */
+  /** Writes the rows of `select` as data files, durable and seen by nobody. @throws as `stageRows` does. */
   async stage(
     session: DuckDbSession,
     snapshot: Snapshot,
     select: string,
-    { signal }: IoOptions = {},
+    options: StageOptions = {},
   ): Promise<StagedFiles> {
-    const { schema, partitionColumns } = snapshot
-    const given = (await session.describe(select, { signal })).map(({ name }) => name)
-    const wanted = schema.fields.map(({ name }) => name)
-    const missing = wanted.filter((name) => !given.includes(name))
-    const unknown = given.filter((name) => !wanted.includes(name))
-    if (missing.length > 0 || unknown.length > 0) {
-      throw new LakeError(
-        'SCHEMA_MISMATCH',
-        `${this.uri}: expected columns ${wanted.join(', ')}; ${[
-          missing.length > 0 ? `missing: ${missing.join(', ')}` : '',
-          unknown.length > 0 ? `not in the table: ${unknown.join(', ')}` : '',
-        ]
-          .filter((part) => part !== '')
-          .join('; ')}`,
-        { details: { uri: this.uri, missing, unknown } },
-      )
-    }
-    const columns = schema.fields.map(
-      ({ name, type }) => `cast(${identifier(name)} as ${duckDbType(type)}) as ${identifier(name)}`,
-    )
-    const written = await writeParquet(session, `select ${columns.join(', ')} from (${select})`, {
-      directory: this.store.stagingRoot,
-      partitionBy: partitionColumns,
-      signal,
-    })
-    await this.store.publish(
-      written.map(({ key }) => key),
-      { signal },
-    )
-    const now = this.#clock.now()
-    return {
-      files: written.map((file) => ({
-        path: encodeFilePath(file.key),
-        partitionValues: file.partition,
-        size: file.sizeBytes,
-        modificationTime: now,
-        dataChange: true,
-        stats: encodeStatistics(file.rows, file.columns, schema),
-      })),
-      rows: written.reduce((sum, { rows }) => sum + rows, 0),
-      sizeBytes: written.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
-    }
+    const target = { store: this.store, clock: this.#clock, metadata: snapshot.metadata }
+    return stageRows(session, target, select, options)
   }
 
   /** Removes staged files that will not be committed. Best effort: nobody sees them, vacuum finds them. */
@@ -248,6 +204,8 @@ export class DeltaTable {
    */
   async commit(snapshot: Snapshot, change: Change, { signal }: IoOptions = {}): Promise<CommitOutcome> {
     requireWritable(snapshot.protocol, snapshot.metadata, this.uri)
+    const { dataChange = true } = change
+    if (dataChange && (change.remove ?? []).length > 0) requireDeletable(snapshot, this.uri)
     const transactions = Object.entries(change.transactions ?? {})
     for (const [appId, to] of transactions) {
       const from = snapshot.transactionVersion(appId)
@@ -257,9 +215,11 @@ export class DeltaTable {
     }
     const now = this.#clock.now()
     const actions: readonly Action[] = [
+      ...(change.protocol === undefined ? [] : [{ protocol: change.protocol }]),
       ...(change.metadata === undefined ? [] : [{ metaData: change.metadata }]),
+      ...(change.domains ?? []).map((domainMetadata) => ({ domainMetadata })),
       ...transactions.map(([appId, to]) => ({ txn: { appId, version: to, lastUpdated: now } })),
-      ...(change.remove ?? []).map((file) => ({ remove: removeOf(file, now) })),
+      ...(change.remove ?? []).map((file) => ({ remove: removeOf(file, now, dataChange) })),
       ...(change.add ?? []).map((add) => ({ add })),
     ]
     const outcome = await commit(
@@ -268,6 +228,7 @@ export class DeltaTable {
         readVersion: snapshot.version,
         actions,
         reads: change.reads,
+        isolation: change.isolation ?? 'Serializable',
         operation: change.operation,
         inCommitTimestamps:
           snapshot.metadata.configuration['delta.enableInCommitTimestamps'] === 'true'
@@ -306,11 +267,20 @@ export class DeltaTable {
   }
 }
 
-function removeOf(file: AddFile, deletionTimestamp: number): RemoveFile {
+/** @throws LakeError `CONSTRAINT_VIOLATED` for a table that only grows. */
+function requireDeletable({ metadata }: Snapshot, table: string): void {
+  if (metadata.configuration['delta.appendOnly']?.toLowerCase() !== 'true') return
+  throw new LakeError('CONSTRAINT_VIOLATED', `${table}: delta.appendOnly is true: no row may go or change`, {
+    details: { table },
+    hint: '`lake table alter TABLE --set delta.appendOnly=false` lifts it.',
+  })
+}
+
+function removeOf(file: AddFile, deletionTimestamp: number, dataChange: boolean): RemoveFile {
   return {
     path: file.path,
     deletionTimestamp,
-    dataChange: true,
+    dataChange,
     extendedFileMetadata: true,
     partitionValues: file.partitionValues,
     size: file.size,

@@ -38,21 +38,29 @@ export interface WriteParquetOptions extends IoOptions {
   readonly directory: string
   /** Columns that name folders and are left out of the files. */
   readonly partitionBy?: readonly string[]
+  /** Files are closed once they are about this large. */
+  readonly targetFileBytes?: number
+  /** Parquet field ids by column, as DuckDB writes them: `{a: 1, s: {__duckdb_field_id: 2, x: 3}}`. */
+  readonly fieldIds?: string
 }
 
 /** Writes the rows of `select`. No rows, no files. */
 export async function writeParquet(
   session: DuckDbSession,
   select: string,
-  { directory, partitionBy = [], signal }: WriteParquetOptions,
+  { directory, partitionBy = [], targetFileBytes, fieldIds, signal }: WriteParquetOptions,
 ): Promise<readonly WrittenFile[]> {
   await makeFolders(directory)
   const options = ['format parquet', 'compression zstd', 'return_stats']
-  const target = partitionBy.length === 0 ? join(directory, `part-${randomUUID()}.zstd.parquet`) : directory
-  if (partitionBy.length > 0) {
+  if (fieldIds !== undefined) options.push(`field_ids ${fieldIds}`)
+  if (targetFileBytes !== undefined) options.push(`file_size_bytes ${targetFileBytes}`)
+  const isFolder = partitionBy.length > 0 || targetFileBytes !== undefined
+  const target = isFolder ? directory : join(directory, `part-${randomUUID()}.zstd.parquet`)
+  if (isFolder) {
     options.push(
-      `partition_by (${partitionBy.map(identifier).join(', ')})`,
-      'write_partition_columns false',
+      ...(partitionBy.length > 0
+        ? [`partition_by (${partitionBy.map(identifier).join(', ')})`, 'write_partition_columns false']
+        : []),
       'overwrite_or_ignore',
       `filename_pattern 'part-{uuid}.zstd'`,
     )

@@ -1,0 +1,230 @@
+/**
+ * Rows into data files that nobody sees yet: checked, cast without loss, partitioned, with statistics.
+ *
+ * The adds that would make the files visible are plain data; a commit writes them to the log.
+ */
+import type { Clock } from '../base/clock.ts'
+import { LakeError } from '../base/errors.ts'
+import type { IoOptions } from '../base/io.ts'
+import { type ColumnType, columnTypes, type TypedColumn } from '../duckdb/column-type.ts'
+import type { DuckDbSession } from '../duckdb/duckdb.ts'
+import { writeParquet } from '../duckdb/parquet.ts'
+import { identifier } from '../duckdb/sql-text.ts'
+import type { ObjectStore } from '../storage/store.ts'
+import type { AddFile, Metadata } from './actions.ts'
+import { fieldIds, nameInFiles, partitionKeys } from './column-mapping.ts'
+import { type Constraint, constraintsOf, enforced, finiteness, reportViolations } from './constraints.ts'
+import { encodeFilePath } from './file-path.ts'
+import { partitionTextSql } from './partition-value.ts'
+import { type DataType, decodeSchema, duckDbType, type Field, type StructType, structOf } from './schema.ts'
+import { encodeStatistics } from './statistics.ts'
+
+/** Files that are durable and not yet visible, as the adds that would make them so. */
+export interface StagedFiles {
+  readonly files: readonly AddFile[]
+  readonly rows: number
+  readonly sizeBytes: number
+}
+
+export interface StageOptions extends IoOptions {
+  /** What becomes of a column that the rows lack: an error, or null where the schema allows it. */
+  readonly missing?: 'error' | 'null'
+  /** False for rows that are in the table already and only move. */
+  readonly dataChange?: boolean
+  /** SQL to sort the rows by within a file. */
+  readonly orderBy?: string
+  readonly targetFileBytes?: number
+}
+
+export interface StageTarget {
+  readonly store: ObjectStore
+  readonly clock: Clock
+  /** Schema, partitioning, properties: those that the files will be read with. */
+  readonly metadata: Metadata
+}
+
+/**
+ * Columns are matched by name, ignoring case where no name is the same.
+ *
+ * @throws LakeError `SCHEMA_MISMATCH` naming columns that are missing, too many, or of a type that does not fit;
+ * `SQL_INVALID` for a value that does not fit; `CONSTRAINT_VIOLATED`; `PROTOCOL_UNSUPPORTED` for a constraint that
+ * cannot be checked. Nothing is staged then.
+ */
+export async function stageRows(
+  session: DuckDbSession,
+  { store, clock, metadata }: StageTarget,
+  select: string,
+  { missing = 'error', dataChange = true, orderBy, targetFileBytes, signal }: StageOptions = {},
+): Promise<StagedFiles> {
+  const schema = decodeSchema(metadata.schemaString)
+  const given = await columnTypes(session, select)
+  const columns = matchColumns(schema, given, missing, store.uri)
+  const cast = columns.map(({ field, source }) => `${castSql(field, source)} as ${identifier(field.name)}`)
+  // Rows that only move were judged when they came.
+  const constraints: readonly Constraint[] = dataChange
+    ? [...(await constraintsOf(session, metadata, { signal })), ...finiteness(schema.fields)]
+    : []
+  const checked = enforced(`select ${cast.join(', ')} from (${select}\n)`, constraints)
+  const order = orderBy === undefined ? '' : ` order by ${orderBy}`
+  const inFiles = schema.fields.map(
+    (field) => `${storedSql(field, metadata)} as ${identifier(nameInFiles(field))}`,
+  )
+  const ids = fieldIds(schema, metadata.partitionColumns)
+  const stored = structOf(...schema.fields.filter(({ name }) => !metadata.partitionColumns.includes(name)))
+  const keys = partitionKeys(schema, metadata.partitionColumns)
+  const written = await reportViolations(store.uri, constraints, () =>
+    writeParquet(session, `select ${inFiles.join(', ')} from (${checked})${order}`, {
+      directory: store.stagingRoot,
+      partitionBy: keys,
+      ...(targetFileBytes !== undefined && { targetFileBytes }),
+      ...(ids !== undefined && { fieldIds: ids }),
+      signal,
+    }),
+  )
+  await store.publish(
+    written.map(({ key }) => key),
+    { signal },
+  )
+  const now = clock.now()
+  return {
+    files: written.map((file) => ({
+      path: encodeFilePath(file.key),
+      partitionValues: file.partition,
+      size: file.sizeBytes,
+      modificationTime: now,
+      dataChange,
+      stats: encodeStatistics(file.rows, file.columns, stored, metadata.configuration),
+    })),
+    rows: written.reduce((sum, { rows }) => sum + rows, 0),
+    sizeBytes: written.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
+  }
+}
+
+interface MatchedColumn {
+  readonly field: Field
+  /** `undefined` where the rows have no such column. */
+  readonly source: TypedColumn | undefined
+}
+
+function matchColumns(
+  schema: StructType,
+  given: readonly TypedColumn[],
+  missing: 'error' | 'null',
+  table: string,
+): readonly MatchedColumn[] {
+  const columns = schema.fields.map((field) => ({
+    field,
+    source:
+      given.find(({ name }) => name === field.name) ?? given.find(({ name }) => sameName(name, field.name)),
+  }))
+  const matched = new Set(columns.map(({ source }) => source))
+  const unknown = given.filter((column) => !matched.has(column)).map(({ name }) => name)
+  const lacking = columns
+    .filter(({ field, source }) => source === undefined && (missing === 'error' || !field.nullable))
+    .map(({ field }) => field.name)
+  if (lacking.length === 0 && unknown.length === 0) return columns
+  const faults = [
+    ...(lacking.length > 0 ? [`missing: ${lacking.join(', ')}`] : []),
+    ...(unknown.length > 0 ? [`not in the table: ${unknown.join(', ')}`] : []),
+  ]
+  const names = schema.fields.map(({ name }) => name).join(', ')
+  throw new LakeError('SCHEMA_MISMATCH', `${table}: expected columns ${names}; ${faults.join('; ')}`, {
+    details: { uri: table, missing: lacking, unknown },
+  })
+}
+
+/** A cast that fails where it would change the value: 1.5 is no long, and a nanosecond no timestamp. */
+function castSql(field: Field, source: TypedColumn | undefined): string {
+  const to = duckDbType(field.type)
+  if (source === undefined) return `cast(null as ${to})`
+  const value = identifier(source.name)
+  const cast = `cast(${value} as ${to})`
+  if (!mayLose(source.type, field.type)) return cast
+  const back = `cast(${cast} as ${sourceSql(source.type)})`
+  return `case when ${back} is distinct from ${value} then error(${lossText(field, source)} || ${value}::varchar) else ${cast} end`
+}
+
+function lossText(field: Field, source: TypedColumn): string {
+  const type = typeof field.type === 'string' ? field.type : field.type.type
+  return `'Column ${field.name.replaceAll("'", "''")} is ${type}, which does not hold the ${sourceSql(source.type).replaceAll("'", "''")} '`
+}
+
+const wholeNumbers = new Set([
+  'TINYINT',
+  'SMALLINT',
+  'INTEGER',
+  'BIGINT',
+  'UTINYINT',
+  'USMALLINT',
+  'UINTEGER',
+])
+
+/** Whether DuckDB's cast rounds or cuts without a word. Texts and whole numbers either fit or fail. */
+function mayLose(from: ColumnType, to: DataType): boolean {
+  if (from.kind === 'scalar') {
+    if (from.name === 'VARCHAR' || to === 'string' || to === 'float' || from.name.startsWith('ENUM'))
+      return false
+    if (wholeNumbers.has(from.name)) return to === 'double' && from.name === 'BIGINT'
+    return from.name !== duckDbScalar(to)
+  }
+  if (from.kind === 'decimal')
+    return to !== `decimal(${from.precision},${from.scale})` && to !== 'string' && to !== 'float'
+  return sourceSql(from) !== duckDbType(to)
+}
+
+function duckDbScalar(type: DataType): string {
+  return typeof type === 'string' ? duckDbType(type) : ''
+}
+
+function sourceSql(type: ColumnType): string {
+  switch (type.kind) {
+    case 'scalar':
+      return type.name
+    case 'decimal':
+      return `DECIMAL(${type.precision},${type.scale})`
+    case 'list':
+      return `${sourceSql(type.element)}[]`
+    case 'map':
+      return `MAP(${sourceSql(type.key)}, ${sourceSql(type.value)})`
+    case 'struct':
+      return `STRUCT(${type.fields.map(({ name, type: inner }) => `${identifier(name)} ${sourceSql(inner)}`).join(', ')})`
+  }
+}
+
+/** A column as its file holds it: a partition's value as the log writes it, nested names as files name them. */
+function storedSql(field: Field, { partitionColumns }: Metadata): string {
+  const value = identifier(field.name)
+  if (partitionColumns.includes(field.name)) return partitionTextSql(value, field.type)
+  return renamedSql(value, field.type)
+}
+
+function renamedSql(value: string, type: DataType): string {
+  if (!holdsRenamed(type) || typeof type === 'string') return value
+  switch (type.type) {
+    case 'struct': {
+      const fields = type.fields.map(
+        (inner) =>
+          `${identifier(nameInFiles(inner))} := ${renamedSql(`${value}.${identifier(inner.name)}`, inner.type)}`,
+      )
+      return `case when ${value} is not null then struct_pack(${fields.join(', ')}) end`
+    }
+    case 'array':
+      return `list_transform(${value}, lambda e: ${renamedSql('e', type.elementType)})`
+    case 'map':
+      return `map_from_entries(list_transform(map_entries(${value}), lambda e: row(${renamedSql('e.key', type.keyType)}, ${renamedSql('e.value', type.valueType)})))`
+  }
+}
+
+function holdsRenamed(type: DataType): boolean {
+  if (typeof type === 'string') return false
+  switch (type.type) {
+    case 'struct':
+      return type.fields.some((inner) => nameInFiles(inner) !== inner.name || holdsRenamed(inner.type))
+    case 'array':
+      return holdsRenamed(type.elementType)
+    case 'map':
+      return holdsRenamed(type.keyType) || holdsRenamed(type.valueType)
+  }
+}
+
+const sameName = (a: string, b: string): boolean => a.toLowerCase() === b.toLowerCase()
