@@ -10,59 +10,49 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { figuresOf } from '../console/figures.ts'
 import { expandMacros } from '../console/macros.ts'
 import { panels } from '../console/panels.ts'
-import { runRecordedBatch } from '../pipeline/batch/recorded.ts'
-import { openPlatform, type Platform } from '../pipeline/compose.ts'
-import { type Environment, readConfig } from '../pipeline/config.ts'
+import type { Environment } from '../pipeline/config.ts'
 import type { LedgerFile } from '../pipeline/producer/ledger.ts'
-import { produce } from '../pipeline/producer/produce.ts'
-import { batchContextOf, runLandingStage, runRealtimeStage } from '../pipeline/stages.ts'
 import { lakeTableNames } from '../pipeline/tables.ts'
+import type { Line } from './line.ts'
 import { type Replay, readIndependently, replay, tally } from './oracle.ts'
 import { panelTruth } from './panel-truth.ts'
 
 const dayMs = 86_400_000
 const untilMs = Math.floor(Date.now() / dayMs) * dayMs
 
-export function describeEndToEnd(profile: string, environment: () => Environment, count: number): void {
+export function describeEndToEnd(
+  profile: string,
+  open: (environment: Environment) => Promise<Line>,
+  { count, embedded }: { readonly count: number; readonly embedded: readonly string[] },
+): void {
   describe(`end to end: ${profile}`, () => {
-    let home = ''
-    let platform: Platform
+    let folder = ''
+    let line: Line
     let ledger: LedgerFile
     let told: Replay
 
-    const batch = async (): Promise<string> =>
-      (await runRecordedBatch(await batchContextOf(platform), await platform.runs(), { trigger: 'manual' }))
-        .kind
-
     beforeAll(async () => {
-      home = await mkdtemp(join(tmpdir(), 'lakeshore-e2e-'))
-      platform = openPlatform(
-        readConfig({ LAKE_HOME: home, LANDING_MAX_ROWS: String(Math.ceil(count / 4)), ...environment() }),
-      )
-      const ledgerPath = join(home, 'ledger.json')
-      await produce(await platform.log(), {
-        seed: 7,
-        plan: { kind: 'history', count, days: 3, untilMs },
-        late: 0.03,
-        duplicate: 0.01,
-        malformed: 0.005,
-        ledgerPath,
-      })
+      folder = await mkdtemp(join(tmpdir(), 'lakeshore-ledger-'))
+      line = await open({ LANDING_MAX_ROWS: String(Math.ceil(count / 4)) })
+      const ledgerPath = join(folder, 'ledger.json')
+      const history = { seed: 7, count, days: 3, untilMs, late: 0.03, duplicate: 0.01, malformed: 0.005 }
+      await line.produce(history, ledgerPath)
       ledger = JSON.parse(await readFile(ledgerPath, 'utf8')) as LedgerFile
-      told = await replay(await platform.log())
-      await Promise.all([
-        runLandingStage(platform, { drain: true }),
-        runRealtimeStage(platform, { drain: true }),
-      ])
-      expect(await batch()).toBe('succeeded')
+      told = await replay(await line.platform.log())
+      await Promise.all([line.land(), line.realtime()])
+      expect(await line.batch()).toBe('succeeded')
     }, 300_000)
 
     afterAll(async () => {
-      await platform?.[Symbol.asyncDispose]()
-      await rm(home, { recursive: true, force: true, maxRetries: 5 })
+      await line?.[Symbol.asyncDispose]()
+      await rm(folder, { recursive: true, force: true })
     })
 
-    const delta = (name: string): string => join(home, 'tables', name)
+    it('keeps in LAKE_HOME what belongs to embedded parts, and nothing of those that are servers', async () => {
+      expect(await line.embeddedParts()).toEqual(embedded)
+    })
+
+    const delta = (name: string): string => join(line.lake, name)
 
     it('has each offset of the log once, in bronze or among the rejected, by an independent reader', async () => {
       const place = (table: string): string =>
@@ -88,7 +78,7 @@ export function describeEndToEnd(profile: string, environment: () => Environment
     })
 
     it('sums in each window to the deliveries of the ledger, late ones apart as a replay says', async () => {
-      const clickhouse = await platform.clickhouse()
+      const clickhouse = await line.platform.clickhouse()
       const sums = async (table: string, key: string, measure: string): Promise<Record<string, number>> => {
         const rows = await clickhouse.query<{ k: string; n: number }>(
           `SELECT concat(formatDateTime(window_start, '%FT%TZ', 'UTC'), ' ', ${key}) AS k, sum(${measure}) AS n
@@ -128,7 +118,7 @@ export function describeEndToEnd(profile: string, environment: () => Environment
     })
 
     it('shows the same gold in Delta, in ClickHouse, and in the ledger', async () => {
-      const clickhouse = await platform.clickhouse()
+      const clickhouse = await line.platform.clickhouse()
       const expected = {
         daily_active_users: ledger.days.map(({ event_date, users }) => ({ event_date, dau_count: users })),
         conversion_rate_daily: ledger.days.map(({ event_date, users, purchasers }) => ({
@@ -170,7 +160,7 @@ export function describeEndToEnd(profile: string, environment: () => Environment
     })
 
     it.each(panels)('shows in the panel $id what the ledger says', async (panel) => {
-      const clickhouse = await platform.clickhouse()
+      const clickhouse = await line.platform.clickhouse()
       const range = { fromMs: untilMs - 3 * dayMs, toMs: untilMs }
 
       const rows = await clickhouse.query(expandMacros(panel.sql, range))
@@ -182,13 +172,13 @@ export function describeEndToEnd(profile: string, environment: () => Environment
     it('changes no table when every stage is run again', async () => {
       const versions = async (): Promise<readonly number[]> =>
         Promise.all(
-          lakeTableNames.map(async (name) => (await (await platform.table(name)).snapshot()).version),
+          lakeTableNames.map(async (name) => (await (await line.platform.table(name)).snapshot()).version),
         )
       const before = await versions()
 
-      expect(await runLandingStage(platform, { drain: true })).toMatchObject({ commits: 0 })
-      expect(await runRealtimeStage(platform, { drain: true })).toMatchObject({ batches: 0 })
-      expect(await batch()).toBe('unchanged')
+      expect(await line.land()).toMatchObject({ commits: 0 })
+      expect(await line.realtime()).toMatchObject({ batches: 0 })
+      expect(await line.batch()).toBe('unchanged')
 
       expect(await versions()).toEqual(before)
     })

@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import { describeEndToEnd } from './end-to-end.contract.ts'
+import { openLineOfCommands } from './line.ts'
 
-const { KAFKA_BROKERS, METADATA_URL } = process.env
+const { KAFKA_BROKERS: brokers = '', METADATA_URL: metadataUrl = '' } = process.env
 
 describeEndToEnd(
-  'Kafka and MariaDB',
-  () => ({ KAFKA_BROKERS, METADATA_URL, KAFKA_TOPIC: `events-${randomUUID()}` }),
-  12_000,
+  'lake commands on Kafka, MariaDB and a ClickHouse server',
+  (environment) => openLineOfCommands({ brokers, topic: `events-${randomUUID()}`, metadataUrl }, environment),
+  { count: 12_000, embedded: [] },
 )

@@ -1,3 +1,7 @@
 import { describeEndToEnd } from './end-to-end.contract.ts'
+import { openLine } from './line.ts'
 
-describeEndToEnd('embedded', () => ({}), 12_000)
+describeEndToEnd('embedded', openLine, {
+  count: 12_000,
+  embedded: ['clickhouse.json', 'eventlog', 'runs.db'],
+})
