@@ -4,6 +4,7 @@ import { isLakeError, LakeError, messageOf } from '../lib/base/errors.ts'
 import type { ExecutionEvent } from '../lib/dag/execute.ts'
 import type { NodeOutcome, RunOutcome } from '../lib/dag/node.ts'
 import type { LeaseHolder } from '../lib/runs/leases.ts'
+import { describeOwner } from '../lib/runs/owner.ts'
 import type { Scope } from '../pipeline/batch/days.ts'
 import { isoDate, names } from './arguments.ts'
 import type { CommandLine } from './command-line.ts'
@@ -23,7 +24,7 @@ export function addBatch(program: Command, cli: CommandLine): void {
     .summary('bronze → silver → gold → ClickHouse, once')
     .description(
       'Makes again the days that new data has touched, from bronze to ClickHouse; without new data nothing ' +
-        'changes. Beside another batch it waits.',
+        'changes. Beside another batch it says which one it waits for, and waits.',
     )
     .option('--full', 'make every day again')
     .option('--from <day>', 'make the days from this one on again', isoDate)
@@ -63,8 +64,10 @@ async function runBatch({ explain = false, task, ...flags }: Flags, cli: Command
   }
 }
 
-function waitText({ runId, owner }: LeaseHolder): string {
-  return `waiting for ${runId === undefined ? 'another batch' : `run ${runId}`} (${owner})`
+function waitText({ runId, owner, acquiredMs }: LeaseHolder): string {
+  const which = runId === undefined ? 'another batch' : `run ${runId}`
+  const since = new Date(acquiredMs).toISOString()
+  return `waiting for ${which} (${describeOwner(owner)}, since ${since}); Ctrl-C ends the wait`
 }
 
 function scopeOf({ full = false, from, to }: Flags): Scope {

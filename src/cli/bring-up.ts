@@ -10,6 +10,7 @@ import { type RunningConsole, startConsole } from '../console/console.ts'
 import { createTablesReader } from '../console/tables.ts'
 import { isLakeError, LakeError, messageOf } from '../lib/base/errors.ts'
 import type { IoOptions } from '../lib/base/io.ts'
+import { describeOwner } from '../lib/runs/owner.ts'
 import { acquireProcessLock } from '../lib/runs/process-lock.ts'
 import { runRecordedBatch } from '../pipeline/batch/recorded.ts'
 import type { Platform } from '../pipeline/compose.ts'
@@ -168,7 +169,11 @@ async function firstLook(
   ])
   signal?.throwIfAborted()
   note('making silver and gold')
-  const outcome = await runRecordedBatch(await batchContextOf(platform), store, { trigger: 'manual', signal })
+  const outcome = await runRecordedBatch(await batchContextOf(platform), store, {
+    trigger: 'manual',
+    signal,
+    onWait: ({ owner }) => note(`waiting for a batch of ${describeOwner(owner)} to end`),
+  })
   if (outcome.kind === 'failed') {
     const failed = outcome.nodes.find(({ kind }) => kind === 'failed')
     platform.logger.error(

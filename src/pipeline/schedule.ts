@@ -37,6 +37,8 @@ export async function runBatchSchedule(
       const outcome = await runRecordedBatch(context, store, {
         trigger: tick.kind,
         tick: { schedule: batchDag, tickMs: tick.tickMs },
+        onWait: ({ runId, owner }) =>
+          logger.info({ runId, owner }, 'The scheduled batch waits for another one to end'),
         signal: signal === undefined ? taken : AbortSignal.any([signal, taken]),
       }).catch((error: unknown) => {
         if (signal?.aborted !== true) throw error

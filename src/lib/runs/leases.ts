@@ -32,7 +32,7 @@ export type AcquireOutcome =
 export interface WithLeaseOptions extends IoOptions {
   /** Wait for the holder instead of failing with `RUN_BUSY`. */
   readonly wait?: boolean
-  /** Told once for each holder that is waited for. */
+  /** Told once for each holder that is waited for, and again when it has begun its run. */
   readonly onWait?: (holder: LeaseHolder) => void
 }
 
@@ -161,13 +161,14 @@ export function createLeases(
     name: string,
     { signal, wait = false, onWait }: WithLeaseOptions,
   ): Promise<Lease> {
-    for (let waitingFor: number | undefined; ; ) {
+    for (let told = ''; ; ) {
       const outcome = await acquire(name, { signal })
       if (outcome.kind === 'acquired') return outcome.lease
       const { holder } = outcome
       if (!wait) throw busy(holder)
-      if (waitingFor !== holder.fencingToken) onWait?.(holder)
-      waitingFor = holder.fencingToken
+      const seen = `${holder.fencingToken} ${holder.runId ?? ''}`
+      if (seen !== told) onWait?.(holder)
+      told = seen
       await clock.sleep(pollMs, { signal })
     }
   }

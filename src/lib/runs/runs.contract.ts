@@ -361,6 +361,31 @@ export function describeRunStore(adapter: string, makeDatabase: () => Promise<Fr
       expect(waitedFor).toHaveLength(1)
     })
 
+    it('tells one who waits which run it waits for, as soon as there is one', async () => {
+      const store = await openStore()
+      const lease = await leaseOf(store, 'batch')
+      const stop = new AbortController()
+      const told: (number | undefined)[] = []
+      const began: number[] = []
+
+      const waiting = store.leases.withLease('batch', async () => undefined, {
+        wait: true,
+        signal: stop.signal,
+        onWait: ({ runId }) => {
+          told.push(runId)
+          if (runId !== undefined) stop.abort(new Error('stop'))
+          else
+            void store.runs
+              .recorder({ dag: 'd', trigger: 'manual', lease })
+              .runStarted({ nodes: ['a'], startedMs: 1 })
+              .then((id) => began.push(id))
+        },
+      })
+
+      await expect(waiting).rejects.toThrow('stop')
+      expect(told).toEqual([undefined, ...began])
+    })
+
     it('stops waiting when aborted', async () => {
       const store = await openStore()
       await leaseOf(store, 'batch')

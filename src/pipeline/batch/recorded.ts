@@ -13,7 +13,7 @@ export interface RecordedBatchOptions extends IoOptions {
   readonly tasks?: readonly string[]
   readonly trigger: Trigger
   readonly tick?: ScheduledTick
-  /** Told once for each batch that is waited for. */
+  /** Told at once for each batch that is waited for, and again when its run has an id. */
   readonly onWait?: (holder: LeaseHolder) => void
   readonly onEvent?: (event: ExecutionEvent) => void
 }
