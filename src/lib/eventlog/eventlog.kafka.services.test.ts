@@ -3,6 +3,7 @@ import { Kafka, logLevel } from 'kafkajs'
 import { afterAll, describe, expect, it } from 'vitest'
 import { describeEventLog, numbered, readCount, text } from './eventlog.contract.ts'
 import { openKafkaEventLog } from './eventlog.kafka.ts'
+import { type Fetch, offset } from './eventlog.ts'
 
 const brokers = (process.env['KAFKA_BROKERS'] ?? '').split(',')
 const admin = new Kafka({ brokers, logLevel: logLevel.NOTHING }).admin()
@@ -12,6 +13,22 @@ async function open() {
   const topic = `eventlog-${randomUUID()}`
   topics.push(topic)
   return openKafkaEventLog({ brokers, topic })
+}
+
+/** Transactions of three messages each, and so a marker after them, in partition 0. */
+async function transact(topic: string, outcomes: readonly ('commit' | 'abort')[]): Promise<void> {
+  const producer = new Kafka({ brokers, logLevel: logLevel.NOTHING }).producer({
+    transactionalId: topic,
+    idempotent: true,
+    maxInFlightRequests: 1,
+  })
+  await producer.connect()
+  for (const outcome of outcomes) {
+    const transaction = await producer.transaction()
+    await transaction.send({ topic, messages: [1, 2, 3].map(() => ({ value: outcome, partition: 0 })) })
+    await transaction[outcome]()
+  }
+  await producer.disconnect()
 }
 
 afterAll(async () => {
@@ -47,23 +64,46 @@ describe('openKafkaEventLog(options)', () => {
 
   it('reads past the markers of transactions, and says where to read on', async () => {
     await using log = await open()
-    const producer = new Kafka({ brokers, logLevel: logLevel.NOTHING }).producer({
-      transactionalId: log.topic,
-      idempotent: true,
-      maxInFlightRequests: 1,
-    })
-    await producer.connect()
-    for (const outcome of ['commit', 'abort', 'commit'] as const) {
-      const transaction = await producer.transaction()
-      await transaction.send({ topic: log.topic, messages: [{ key: 'k', value: outcome, partition: 0 }] })
-      await transaction[outcome]()
-    }
-    await producer.disconnect()
+    await transact(log.topic, ['commit', 'abort', 'commit'])
     await log.append([{ key: null, value: Buffer.from('plain') }])
 
-    const read = await readCount(log, 3)
+    const read = await readCount(log, 7)
 
-    expect(read.map(({ value }) => text(value)).sort()).toEqual(['commit', 'commit', 'plain'])
+    expect(read.map(({ value }) => text(value)).sort()).toEqual([...Array(6).fill('commit'), 'plain'])
+  })
+
+  it.each([
+    ['a commit', ['commit'], 0n],
+    ['a commit, whose messages the sink has', ['commit'], 3n],
+    ['an abort', ['commit', 'abort'], 0n],
+    ['aborts alone', ['abort', 'abort', 'abort'], 0n],
+    ['an abort between others', ['commit', 'abort', 'commit'], 5n],
+  ] as const)('comes to the end that the log says, where that is %s', async (_, outcomes, from) => {
+    await using log = await open()
+    await transact(log.topic, outcomes)
+    const end = BigInt(4 * outcomes.length)
+    // The broker writes the last marker some time after it has answered.
+    await expect.poll(async () => (await log.partitions())[0]?.end).toBe(end)
+    const fetches: Fetch[] = []
+
+    for await (const event of log.consume({
+      group: log.topic,
+      membership: 'alone',
+      positions: async () => new Map([[0, offset(from)]]),
+      signal: AbortSignal.timeout(20_000),
+    })) {
+      if (event.kind === 'fetched') fetches.push(event.fetch)
+      if (fetches.at(-1)?.next === end) break
+    }
+
+    const places = outcomes.flatMap((outcome, at) =>
+      [0, 1, 2].map((n) => ({ outcome, at: BigInt(4 * at + n) })),
+    )
+    expect(fetches.flatMap(({ messages }) => messages.map((message) => message.offset))).toEqual(
+      places.filter(({ outcome, at }) => outcome === 'commit' && at >= from).map(({ at }) => at),
+    )
+    const ends = fetches.map(({ next }) => next)
+    expect(ends).toEqual([...new Set(ends)].sort((a, b) => Number(a - b)))
   })
 
   it('flattens headers of one key in their order', async () => {

@@ -218,7 +218,7 @@ class KafkaEventLog implements EventLog {
       })) {
         if (event.kind !== 'fetched' || event.fetch.partition !== partition) continue
         const [message] = event.fetch.messages
-        return message.offset === at ? message : undefined
+        return message?.offset === at ? message : undefined
       }
     } catch (error) {
       if (error === giveUp.reason)

@@ -40,11 +40,14 @@ export interface PartitionRange {
   readonly end: Offset
 }
 
-/** Messages of one partition in offset order, never empty. */
+/** Messages of one partition in offset order; none where all offsets up to `next` hold no message. */
 export interface Fetch {
   readonly partition: number
-  readonly messages: readonly [Message, ...Message[]]
-  /** Where to read on: one past the last message, or further where the log skips offsets (compaction, markers). */
+  readonly messages: readonly Message[]
+  /**
+   * Where to read on: one past the last message, or further where the log skips offsets (compaction, markers of
+   * transactions, messages of aborted ones). It comes to the end that `partitions` says, with or without a message.
+   */
   readonly next: Offset
 }
 

@@ -5,10 +5,17 @@
  *      ▲                                                                          │
  *      └────────── the group rebalances: a new epoch, all in hand is dropped ◄────┘     any ── CRASH ──► crashed
  *
- * No fetch is handed out between an assignment and its `startAt`. At most one fetch waits to be taken, and
- * while it waits the member keeps up its heartbeat.
+ * No fetch is handed out between an assignment and its `startAt`. At most one fetch with messages waits to be
+ * taken, and while it waits the member keeps up its heartbeat. kafkajs steps over a batch of markers and aborted
+ * messages by itself: that such offsets hold no message is handed out as a fetch without one.
  */
-import type { Consumer, EachBatchPayload, IHeaders, KafkaMessage } from 'kafkajs'
+import type {
+  Consumer,
+  ConsumerEndBatchProcessEvent,
+  EachBatchPayload,
+  IHeaders,
+  KafkaMessage,
+} from 'kafkajs'
 import { LakeError } from '../base/errors.ts'
 import type { IoOptions } from '../base/io.ts'
 import {
@@ -50,6 +57,8 @@ export class KafkaMember {
   /** The next offset of each partition; `undefined` until the sink has said where it is. */
   #next: Map<number, Offset> | undefined
   #waiting: ConsumerEvent | undefined
+  /** Partition → where to read on after offsets without a message; to be told after what waits. */
+  readonly #steppedOver = new Map<number, Offset>()
   #crash: LakeError | undefined
   #hasLeft = false
   #lastSignMs = performance.now()
@@ -77,9 +86,11 @@ export class KafkaMember {
       this.#isAnnounced = false
       this.#next = undefined
       this.#waiting = undefined
+      this.#steppedOver.clear()
       this.#news.notify()
       this.#room.notify()
     })
+    this.#consumer.on(events.END_BATCH_PROCESS, ({ payload }) => void this.#stepOver(payload))
     this.#consumer.on(events.CRASH, ({ payload }) => this.#crashed(payload.error))
     try {
       await this.#consumer.connect()
@@ -120,12 +131,24 @@ export class KafkaMember {
     const event = this.#waiting
     this.#waiting = undefined
     if (event) this.#room.notify()
-    return event
+    return event ?? this.#takeSteppedOver()
+  }
+
+  #takeSteppedOver(): ConsumerEvent | undefined {
+    const [first] = this.#steppedOver
+    if (first === undefined) return undefined
+    const [partition, next] = first
+    this.#steppedOver.delete(partition)
+    return { kind: 'fetched', epoch: this.#epoch, fetch: { partition, messages: [], next } }
   }
 
   /** Resolves when `take` may have something, after a while, or on abort. */
   news(ms: number, { signal }: IoOptions): Promise<void> {
-    const hasNews = !this.#isAnnounced || this.#waiting !== undefined || this.#crash !== undefined
+    const hasNews =
+      !this.#isAnnounced ||
+      this.#waiting !== undefined ||
+      this.#steppedOver.size > 0 ||
+      this.#crash !== undefined
     return hasNews ? Promise.resolve() : this.#news.wait(ms, { signal })
   }
 
@@ -181,17 +204,39 @@ export class KafkaMember {
       }
       if (isOver()) return
     }
-    const [message, ...rest] = batch.messages
+    const messages = batch.messages
       .filter((candidate) => BigInt(candidate.offset) >= expected)
       .map((candidate) => messageOfKafka(candidate, batch.partition))
     resolveOffset(batch.lastOffset())
+    if (next <= expected) return
     this.#next?.set(batch.partition, next)
-    if (!message) return
-    this.#waiting = {
-      kind: 'fetched',
-      epoch,
-      fetch: { partition: batch.partition, messages: [message, ...rest], next },
+    // What was stepped over before lies within what this fetch covers.
+    this.#steppedOver.delete(batch.partition)
+    this.#waiting = { kind: 'fetched', epoch, fetch: { partition: batch.partition, messages, next } }
+    this.#news.notify()
+  }
+
+  /** Takes note of a batch that kafkajs does not hand out, for it holds markers and aborted messages alone. */
+  async #stepOver({
+    partition,
+    batchSize,
+    firstOffset,
+    lastOffset,
+  }: ConsumerEndBatchProcessEvent['payload']): Promise<void> {
+    const expected = this.#next?.get(partition)
+    if (batchSize > 0 || expected === undefined) return
+    const next = offset(BigInt(lastOffset) + 1n)
+    if (next <= expected) return
+    const epoch = this.#epoch
+    // From beyond `expected` it is either stale, fetched before the seek of `startAt`, or messages are lost.
+    if (firstOffset !== null && BigInt(firstOffset) > expected) {
+      await this.#checkSkip(partition, expected).catch((error: unknown) => {
+        if (epoch === this.#epoch) this.#crashed(error)
+      })
+      return
     }
+    this.#next?.set(partition, next)
+    this.#steppedOver.set(partition, next)
     this.#news.notify()
   }
 

@@ -113,10 +113,10 @@ export class Bronze implements StreamSink<Landed> {
 
   /** Lands a batch: rejects first, events second. Offsets that are there already make it `superseded`. */
   async write(batch: MicroBatch<Message>, { signal }: IoOptions = {}): Promise<WriteOutcome<Landed>> {
-    const stale = [...batch.next].find(([partition]) => {
+    const stale = [...batch.next].find(([partition, upTo]) => {
       const first = batch.messages.find((message) => message.partition === partition)
       const next = this.next(partition) ?? 0n
-      return first !== undefined && first.offset < next
+      return first === undefined ? upTo < next : first.offset < next
     })
     if (stale !== undefined) {
       return { kind: 'superseded', reason: `partition ${stale[0]} was landed further already` }

@@ -5,6 +5,7 @@ import { type DuckDb, openDuckDb } from '../../lib/duckdb/duckdb.ts'
 import { createMemoryEventLog, type MemoryEventLog } from '../../lib/eventlog/eventlog.memory.ts'
 import { MemoryStore } from '../../lib/storage/store.memory.ts'
 import type { ObjectStore, PutOutcome } from '../../lib/storage/store.ts'
+import { withMarkers } from '../marked-log.fixture.ts'
 import { type LandingOptions, type LandingReport, land } from './landing.ts'
 
 let duckdb: DuckDb
@@ -191,6 +192,21 @@ describe('land(options)', () => {
     expect([...(await lake.places('events')), ...(await lake.places('rejected'))].sort()).toEqual(
       await lake.sent(),
     )
+  })
+
+  it('comes to the end of partitions that end in a marker, be there messages before it or not', async () => {
+    await using lake = await openLake()
+    await lake.log.append(
+      [1, 2, 3].map((n) => ({ key: Buffer.from('one partition'), value: Buffer.from(event(`e${n}`)) })),
+    )
+    const log = withMarkers(lake.log)
+
+    const report = await lake.drain({ log })
+    const again = await lake.drain({ log })
+
+    expect(report).toMatchObject({ events: 3, rejected: 0 })
+    expect(again).toEqual({ events: 0, rejected: 0, commits: 0 })
+    expect(await lake.places('events')).toEqual(await lake.sent())
   })
 
   it('says that retention was faster, also where a drain finds nothing left to read', async () => {

@@ -7,6 +7,7 @@ import { type Home, temporaryHome } from '../../lib/clickhouse/home.fixture.ts'
 import { type DuckDb, openDuckDb } from '../../lib/duckdb/duckdb.ts'
 import { createMemoryEventLog, type MemoryEventLog } from '../../lib/eventlog/eventlog.memory.ts'
 import { offset } from '../../lib/eventlog/eventlog.ts'
+import { withMarkers } from '../marked-log.fixture.ts'
 import { realtimeTableNames } from '../serving-tables.ts'
 import { type RealtimeOptions, type RealtimeReport, runRealtime } from './realtime.ts'
 
@@ -219,6 +220,27 @@ describe('runRealtime(options)', () => {
     await drain()
 
     await expectRight()
+  })
+
+  it('comes to the end of partitions that end in a marker, be there messages before it or not', async () => {
+    const [first = null] = messages(1, 14)
+    await log.append([
+      { key: Buffer.from('one partition'), value: first === null ? null : Buffer.from(first) },
+    ])
+    const marked = withMarkers(log)
+
+    const report = await drain({ log: marked })
+    const again = await drain({ log: marked })
+
+    expect(report).toMatchObject({ messages: 1, events: 1 })
+    expect(again).toMatchObject({ messages: 0, batches: 0 })
+    await expectRight()
+    // A row of 0 must not stretch a chart back to 1970.
+    expect(
+      await clickhouse.query(
+        `SELECT count() AS n FROM realtime.events_per_minute WHERE window_start < '2026-01-01'`,
+      ),
+    ).toEqual([{ n: 0 }])
   })
 
   it('says that retention was faster, also where a drain finds nothing left to read', async () => {

@@ -267,7 +267,7 @@ export class SpeedLayer implements StreamSink<Counted> {
     return new Map(rows.map((row) => [Number(row['p']), String(row['newest'])]))
   }
 
-  /** Where a row of 0 goes: to the window of the partition's newest event, or of its last message. */
+  /** Where a row of 0 goes: to the window of the partition's newest event, or of its first message, or of now. */
   async #placeOfZero(session: DuckDbSession, batch: MicroBatch<Message>): Promise<ReadonlyMap<number, Row>> {
     const rows = await session.rows(
       `select kafka_partition, epoch(max(window_start))::bigint as window_start,
@@ -275,7 +275,9 @@ export class SpeedLayer implements StreamSink<Counted> {
        from events group by kafka_partition`,
     )
     const places = new Map<number, Row>(rows.map((row) => [Number(row['kafka_partition']), row]))
-    for (const { partition, timestampMs } of batch.messages) {
+    const nowMs = this.#options.clock.now()
+    const others = [...batch.next.keys()].map((partition) => ({ partition, timestampMs: nowMs }))
+    for (const { partition, timestampMs } of [...batch.messages, ...others]) {
       if (places.has(partition)) continue
       const windowStart = Math.floor(timestampMs / 1000 / windowSeconds) * windowSeconds
       places.set(partition, { window_start: windowStart, event_type: '', source: '' })
