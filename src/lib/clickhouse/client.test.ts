@@ -266,6 +266,27 @@ describe('openClickHouse({ url })', () => {
     })
   })
 
+  it('has an insert written by one thread, whatever the server does by default: its rows are one part', async () => {
+    const asked: string[] = []
+    const server: Server = createServer((request, response) => {
+      asked.push(new URL(request.url ?? '', 'http://localhost').searchParams.get('max_insert_threads') ?? '')
+      request.resume().on('end', () => response.end('{"version":"26.8"}\n'))
+    })
+    await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening))
+    // A TCP server's address is an AddressInfo.
+    const { port } = server.address() as AddressInfo
+
+    try {
+      await using client = await openClickHouse({ url: `http://127.0.0.1:${port}` })
+      await client.insert('t', [{ a: 1 }])
+    } finally {
+      server.closeAllConnections()
+      server.close()
+    }
+
+    expect(asked.at(-1)).toBe('1')
+  })
+
   it('calls an insert whose answer was lost ambiguous, and sends it once; a query it repeats', async () => {
     let [inserts, queries] = [0, 0]
     const server: Server = createServer((request, response) => {

@@ -75,6 +75,8 @@ const insertSettings: ClickHouseSettings = {
   async_insert: 0,
   wait_end_of_query: 1,
   insert_deduplicate: 1,
+  // One writer, one part: a server since 26.8 may else spread the rows of an insert over several.
+  max_insert_threads: '1',
   date_time_input_format: 'best_effort',
   input_format_skip_unknown_fields: 0,
   input_format_null_as_default: 0,
