@@ -5,9 +5,10 @@
  * whole or absent, two builders at once do no harm, and a console that still serves an older one goes on.
  */
 import { createHash, randomUUID } from 'node:crypto'
-import { mkdir, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
+import { readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import { LakeError, messageOf, systemCode } from '../lib/base/errors.ts'
+import { makeFolders } from '../lib/base/folders.ts'
 
 const root = join(import.meta.dirname, '../..')
 
@@ -123,7 +124,7 @@ async function exists(path: string): Promise<boolean> {
 
 async function makeFolder(path: string): Promise<void> {
   try {
-    await mkdir(path, { recursive: true })
+    await makeFolders(path)
   } catch (error) {
     throw new LakeError('FILE_UNWRITABLE', `Console: cannot write the page to ${path}: ${messageOf(error)}`, {
       cause: error,

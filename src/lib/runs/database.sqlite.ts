@@ -1,5 +1,4 @@
 /** The run store in a SQLite file. Several processes of one machine may share it: WAL, and writers in turn. */
-import { mkdirSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import {
   type DatabaseConnection,
@@ -14,6 +13,7 @@ import {
 import Database from 'libsql'
 import type { Clock } from '../base/clock.ts'
 import { isLakeError, LakeError, messageOf, systemCode } from '../base/errors.ts'
+import { makeFolders } from '../base/folders.ts'
 import { retry } from '../base/retry.ts'
 import type { RunDatabase } from './database.ts'
 import { migrate, type Schema } from './schema.ts'
@@ -35,7 +35,7 @@ export async function openSqlite(file: string, { clock }: SqliteOptions = {}): P
     async () => {
       let database: Database.Database | undefined
       try {
-        mkdirSync(dirname(path), { recursive: true })
+        await makeFolders(dirname(path))
         database = new Database(path, { timeout: busyTimeoutMs })
         database.pragma('journal_mode = wal')
         database.pragma('synchronous = full')

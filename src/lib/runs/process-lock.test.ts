@@ -83,4 +83,10 @@ describe('acquireProcessLock(path)', () => {
       (error) => isLakeError(error, 'FILE_UNWRITABLE') && error.message.includes(file),
     )
   })
+
+  it.runIf(process.platform === 'linux')('says so, and ends, where no folder can be', async () => {
+    await expect(acquireProcessLock('/proc/none/below/lake.lock')).rejects.toSatisfy(
+      (error) => isLakeError(error, 'FILE_UNWRITABLE') && error.message.includes('/proc/none/below'),
+    )
+  })
 })

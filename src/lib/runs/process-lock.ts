@@ -4,11 +4,12 @@
  *
  * A file `<path>.holder` beside it says who holds the lock. It is a hint for a message, never the lock.
  */
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import Database from 'libsql'
 import { z } from 'zod'
 import { LakeError, messageOf, systemCode } from '../base/errors.ts'
+import { makeFolders } from '../base/folders.ts'
 
 export interface ProcessLockHolder {
   readonly pid: number
@@ -33,7 +34,7 @@ const held = new Set<Database.Database>()
  */
 export async function acquireProcessLock(path: string): Promise<ProcessLockOutcome> {
   const hint = `${path}.holder`
-  const database = open(path)
+  const database = await open(path)
   try {
     database.exec('begin exclusive')
   } catch (error) {
@@ -64,9 +65,9 @@ export async function acquireProcessLock(path: string): Promise<ProcessLockOutco
   }
 }
 
-function open(path: string): Database.Database {
+async function open(path: string): Promise<Database.Database> {
   try {
-    mkdirSync(dirname(path), { recursive: true })
+    await makeFolders(dirname(path))
     return new Database(path)
   } catch (error) {
     throw unwritable(path, error)

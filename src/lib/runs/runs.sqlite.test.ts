@@ -40,6 +40,12 @@ describe('openRunStore({ url: "sqlite:…" })', () => {
     )
   })
 
+  it.runIf(process.platform === 'linux')('says so, and ends, where no folder can be', async () => {
+    await expect(openRunStore({ url: 'sqlite:/proc/none/below/runs.db' })).rejects.toSatisfy(
+      (error) => isLakeError(error, 'FILE_UNWRITABLE') && error.message.includes('/proc/none/below'),
+    )
+  })
+
   it('refuses a store that a newer release has made', async () => {
     const file = join(dir, 'runs.db')
     await (await openRunStore({ url: `sqlite:${file}` }))[Symbol.asyncDispose]()

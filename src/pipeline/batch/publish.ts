@@ -5,10 +5,11 @@
  * last, switches all views at once. Killed anywhere before it, nothing has changed for readers of `serving.*`,
  * and the next run loads again.
  */
-import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Clock } from '../../lib/base/clock.ts'
 import { LakeError } from '../../lib/base/errors.ts'
+import { makeFolders } from '../../lib/base/folders.ts'
 import type { IoOptions } from '../../lib/base/io.ts'
 import { formatJson, parseJson } from '../../lib/base/json.ts'
 import type { Logger } from '../../lib/base/log.ts'
@@ -75,7 +76,7 @@ export async function publishGold(
   }
 
   const loadId = Math.max(clock.now() * 1000, (current?.id ?? 0) + 1)
-  await mkdir(context.temporaryDirectory, { recursive: true })
+  await makeFolders(context.temporaryDirectory)
   const folder = await mkdtemp(join(context.temporaryDirectory, 'load-'))
   let rows = 0
   try {
