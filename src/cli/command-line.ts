@@ -56,6 +56,7 @@ export class CommandLine {
         level: this.isDebug && logLevel === 'info' ? 'debug' : logLevel,
         hasStacks: this.isDebug,
       }),
+      signal: this.signal,
     })
     return this.#platform
   }

@@ -26,7 +26,9 @@ async function runLand(drain: boolean, cli: CommandLine): Promise<void> {
     onProgress: ({ events, rejected }) =>
       terminal.progress(() => `landed ${events} events, ${rejected} rejected`),
   })
-  const { events, rejected, commits } = report
+  const { events, rejected, commits, unconfirmed } = report
   await cli.result(report, () => `landed ${events} events and ${rejected} rejected in ${commits} batches`)
+  // Why, and which messages, is said by the stage.
+  if (unconfirmed !== undefined) cli.exitCode = 2
   if (drain) cli.requireFinished()
 }

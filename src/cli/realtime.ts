@@ -25,10 +25,12 @@ async function runRealtime(drain: boolean, cli: CommandLine): Promise<void> {
     signal,
     onProgress: ({ events, late }) => terminal.progress(() => `counted ${events} events, ${late} late`),
   })
-  const { messages, events, late, batches } = report
+  const { messages, events, late, batches, unconfirmed } = report
   await cli.result(
     report,
     () => `read ${messages} messages in ${batches} batches: ${events} events on time, ${late} late`,
   )
+  // Why, and which messages, is said by the stage.
+  if (unconfirmed !== undefined) cli.exitCode = 2
   if (drain) cli.requireFinished()
 }

@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url'
 import { type Clock, systemClock } from '../lib/base/clock.ts'
 import { LakeError, messageOf } from '../lib/base/errors.ts'
 import { makeFolders } from '../lib/base/folders.ts'
+import type { IoOptions } from '../lib/base/io.ts'
 import { type Logger, silentLogger } from '../lib/base/log.ts'
 import type { ClickHouse } from '../lib/clickhouse/clickhouse.ts'
 import type { Compute } from '../lib/compute/compute.ts'
@@ -21,7 +22,7 @@ import type { ObjectStore } from '../lib/storage/store.ts'
 import type { Config } from './config.ts'
 import type { LakeTable } from './tables.ts'
 
-export interface PlatformOptions {
+export interface PlatformOptions extends IoOptions {
   readonly logger?: Logger
   readonly clock?: Clock
 }
@@ -48,10 +49,10 @@ export interface Platform extends AsyncDisposable {
   tableAt(location: string): Promise<DeltaTable>
 }
 
-/** Opens nothing yet; the caller closes it. */
+/** Opens nothing yet; the caller closes it. Aborting gives up opening ClickHouse, and touches no part that is open. */
 export function openPlatform(
   config: Config,
-  { logger = silentLogger, clock = systemClock }: PlatformOptions = {},
+  { logger = silentLogger, clock = systemClock, signal }: PlatformOptions = {},
 ): Platform {
   const closers: (() => unknown)[] = []
   const opening = new Set<Promise<unknown>>()
@@ -140,8 +141,9 @@ export function openPlatform(
 
     clickhouse: lazily(async () => {
       const { openClickHouse } = await import('../lib/clickhouse/client.ts')
-      if (config.clickhouse !== undefined) return openClickHouse({ ...config.clickhouse, clock, logger })
-      return openClickHouse({ home: await home(), clock, logger })
+      if (config.clickhouse !== undefined)
+        return openClickHouse({ ...config.clickhouse, clock, logger, signal })
+      return openClickHouse({ home: await home(), clock, logger, signal })
     }, closeClickHouse),
 
     endClickHouseAtClose: () => {

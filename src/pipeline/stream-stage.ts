@@ -1,6 +1,6 @@
 /**
  * What the two streaming stages share: read from where the sink stands, write micro-batches, go on after a
- * failure that passes, end in order.
+ * failure that passes, end in order, and in time also where a server stalls.
  *
  * The sink says where to read on, at every start and at every assignment; the group's own offsets are
  * telemetry, written after the sink has the rows and never read.
@@ -12,6 +12,8 @@ import type { Logger } from '../lib/base/log.ts'
 import { type EventLog, type Message, type Offset, offset, type Positions } from '../lib/eventlog/eventlog.ts'
 import { startingPositions } from '../lib/eventlog/positions.ts'
 import { type MicroBatch, microBatches } from '../lib/stream/micro-batch.ts'
+import { Grace } from './grace.ts'
+import { describeRanges, type OffsetRange } from './offset-range.ts'
 
 export type WriteOutcome<Written> =
   | { readonly kind: 'written'; readonly written: Written }
@@ -23,8 +25,11 @@ export interface StreamSink<Written> {
   refresh(options?: IoOptions): Promise<void>
   /** The next offset of a partition; `undefined` when it has nothing of it yet. */
   next(partition: number): Offset | undefined
-  /** All of the batch or nothing of it, once, also when it is repeated. */
-  write(batch: MicroBatch<Message>): Promise<WriteOutcome<Written>>
+  /**
+   * All of the batch or nothing of it, once, also when it is repeated. Aborted only where a stage must end
+   * without an answer: what became of the batch is then for the next start to read.
+   */
+  write(batch: MicroBatch<Message>, options?: IoOptions): Promise<WriteOutcome<Written>>
 }
 
 export interface StreamStageOptions<Written> {
@@ -39,22 +44,58 @@ export interface StreamStageOptions<Written> {
   readonly clock: Clock
   readonly logger: Logger
   readonly onWritten: (written: Written) => void
+  /** How long the batch in hand may take once the stage is asked to end. Default 5 s. */
+  readonly graceMs?: number
 }
 
 /** Pause before reading goes on after a failure that may pass. */
 const retryPauseMs = 1_000
 /** A run with an end gives up after so many failures in a row. */
 const drainAttempts = 10
+const defaultGraceMs = 5_000
+/** After the grace of the write: to leave the log in order, where it answers. */
+const leaveMs = 3_000
+
+/** The batch that is being written, for whoever has to say what became of it. */
+interface Hand {
+  batch: MicroBatch<Message> | undefined
+}
 
 /**
  * Runs until aborted, and returns: the batch in hand is written whole, what was only read is dropped.
  *
+ * @returns the offsets of the batch in hand, where its write was not confirmed in time; none otherwise.
  * @throws whatever does not pass by itself; with `drain` also what did not pass in time.
  */
 export async function runStreamStage<Written>(
   options: StreamStageOptions<Written>,
   { signal }: IoOptions = {},
-): Promise<void> {
+): Promise<readonly OffsetRange[]> {
+  const { name, logger, graceMs = defaultGraceMs } = options
+  const hand: Hand = { batch: undefined }
+  using write = new Grace(signal, graceMs)
+  using all = new Grace(signal, graceMs + leaveMs)
+  await all.within(readAndWrite(options, { signal, write, hand }))
+  const unconfirmed = hand.batch === undefined ? [] : rangesOf(hand.batch)
+  if (unconfirmed.length > 0) {
+    logger.warn(
+      { stage: name },
+      `${name} had to end without an answer: ${describeRanges(unconfirmed)} may have been written or not. Nothing is lost or doubled: the next start reads what arrived, and goes on from there`,
+    )
+  }
+  return unconfirmed
+}
+
+interface Run {
+  /** Asks the stage to end. */
+  readonly signal: AbortSignal | undefined
+  /** Ends a write that is not answered. */
+  readonly write: Grace
+  readonly hand: Hand
+}
+
+async function readAndWrite<Written>(options: StreamStageOptions<Written>, run: Run): Promise<void> {
+  const { signal, hand } = run
   const { name, log, sink, clock, logger } = options
   const ends = options.drain ? await endsOf(log, sink, { signal }) : undefined
   let failures = 0
@@ -62,13 +103,14 @@ export async function runStreamStage<Written>(
     const until = ends && remaining(ends, sink)
     if (until?.size === 0) return
     try {
-      const ended = await readOn(options, until, signal)
+      const ended = await readOn(options, until, run)
       failures = 0
       if (ended === 'superseded')
         logger.info({ stage: name }, 'Another writer was faster; reading on from the sink')
       await sink.refresh({ signal })
     } catch (error) {
-      if (signal?.aborted) return
+      if (signal?.aborted && mayPass(error, signal)) return
+      hand.batch = undefined
       failures += 1
       if (!isLakeError(error) || !error.retryable || (ends && failures >= drainAttempts)) throw error
       logger.error(
@@ -83,7 +125,7 @@ export async function runStreamStage<Written>(
 async function readOn<Written>(
   options: StreamStageOptions<Written>,
   until: ReadonlyMap<number, bigint> | undefined,
-  signal: AbortSignal | undefined,
+  { signal, write, hand }: Run,
 ): Promise<'ended' | 'superseded'> {
   const { log, sink, group, triggerMs, maxRows, clock, onWritten, logger } = options
   const events = log.consume({
@@ -99,8 +141,11 @@ async function readOn<Written>(
   const landed = (partition: number): bigint | undefined => sink.next(partition)
   const batches = microBatches(events, { triggerMs, maxRows, clock, landed, ...(until && { until }) })
   for await (const batch of batches) {
-    // Not given the signal: what was read is written whole, or not begun.
-    const outcome = await sink.write(batch)
+    // Not given the signal itself: what was read is written whole, or not begun.
+    hand.batch = batch
+    const outcome = await write.within(sink.write(batch, { signal: write.signal }))
+    if (outcome === undefined) return 'ended'
+    hand.batch = undefined
     if (outcome.kind === 'superseded') return 'superseded'
     onWritten(outcome.written)
     await log.acknowledge(group, positions(batch.next)).catch((error: unknown) => {
@@ -110,6 +155,19 @@ async function readOn<Written>(
     if (signal?.aborted) return 'ended'
   }
   return 'ended'
+}
+
+/** Whether a failure while the stage ends is of the ending, or of a server: the next start sees to the rest. */
+function mayPass(error: unknown, signal: AbortSignal): boolean {
+  return error === signal.reason || !isLakeError(error) || error.retryable || error.code === 'INTERRUPTED'
+}
+
+function rangesOf(batch: MicroBatch<Message>): readonly OffsetRange[] {
+  return [...batch.next].map(([partition, to]) => ({
+    partition,
+    from: batch.messages.find((message) => message.partition === partition)?.offset ?? offset(to),
+    to: offset(to),
+  }))
 }
 
 function positionsOf<Written>(sink: StreamSink<Written>, partitions: readonly number[]): Positions {

@@ -9,6 +9,7 @@ import { openClickHouse } from './client.ts'
 import { createTable, ensureTable, readColumns, type TableDeclaration } from './ddl.ts'
 import { type Home, temporaryHome, until } from './home.fixture.ts'
 import { insertWithToken } from './load.ts'
+import { stallBefore } from './stalling.fixture.ts'
 
 let home: Home
 let clickhouse: ClickHouse
@@ -285,6 +286,19 @@ describe('openClickHouse({ url })', () => {
     }
 
     expect(asked.at(-1)).toBe('1')
+  })
+
+  it('gives up opening when it is aborted, where the server takes the connection and says nothing', async () => {
+    await using proxy = await stallBefore(await home.endpoint().then(({ url }) => url))
+    proxy.stall = 'unheard'
+    const stop = new AbortController()
+    const opening = openClickHouse({ url: proxy.url, signal: stop.signal })
+    const left = expect(opening).rejects.toThrow('enough')
+    await until(async () => proxy.stalled > 0)
+
+    stop.abort(new Error('enough'))
+
+    await left
   })
 
   it('calls an insert whose answer was lost ambiguous, and sends it once; a query it repeats', async () => {

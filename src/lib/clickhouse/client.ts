@@ -25,7 +25,7 @@ import { failureOf } from './failure.ts'
 import { findOrStart, isAlive, type LaunchOptions } from './launch.ts'
 import { quoteIdentifier, quoteLiteral, quoteTable } from './quote.ts'
 
-interface CommonOptions {
+interface CommonOptions extends IoOptions {
   /** Default `default`. */
   readonly database?: string
   readonly logger?: Logger
@@ -90,18 +90,23 @@ const repeatOf = (sql: string, { isRepeatable }: CommandOptions): Repeat =>
 
 const repeatable = /\bIF\s+(?:NOT\s+)?EXISTS\b|\bOR\s+REPLACE\b|\bREPLACE\s+PARTITION\b/i
 
-/** @throws LakeError `CLICKHOUSE_UNAVAILABLE`, `CLICKHOUSE_REFUSED` when the server cannot be had. */
+/**
+ * Aborting `signal` gives up opening; the open client knows nothing of it.
+ *
+ * @throws LakeError `CLICKHOUSE_UNAVAILABLE`, `CLICKHOUSE_REFUSED` when the server cannot be had.
+ */
 export async function openClickHouse(options: ClickHouseOptions): Promise<ClickHouse> {
   const { logger = silentLogger, clock = systemClock } = options
   const clients: ClickHouseClient[] = []
   let current: Connection | undefined
   let connecting: Promise<Connection> | undefined
+  let isOpen = false
   let isClosed = false
 
   const connect = async (): Promise<Connection> => {
     const place: Place =
       'home' in options
-        ? await findOrStart(options.home, { ...options, clock })
+        ? await findOrStart(options.home, { ...options, clock, signal: isOpen ? undefined : options.signal })
         : { url: options.url, username: options.username ?? 'default', password: options.password ?? '' }
     if (current?.place.url === place.url && current.place.password === place.password) return current
     const client = createClient({
@@ -203,7 +208,16 @@ export async function openClickHouse(options: ClickHouseOptions): Promise<ClickH
     }
   }
 
-  await attempt('connect to ClickHouse', 'always', {}, (client) => proveWith(client))
+  const { signal: opening } = options
+  try {
+    await attempt('connect to ClickHouse', 'always', { signal: opening }, (client) =>
+      proveWith(client, { signal: opening }),
+    )
+  } catch (error) {
+    await Promise.all(clients.splice(0).map((client) => client.close()))
+    throw error
+  }
+  isOpen = true
   const keepAlive =
     'home' in options
       ? setInterval(

@@ -155,7 +155,7 @@ export class Bronze implements StreamSink<Landed> {
         return [id, Math.max(Number(next), this.#rejected.transactionVersion(id) ?? 0)]
       }),
     )
-    const outcome = await this.#commit(tables.rejected, this.#rejected, staged, transactions)
+    const outcome = await this.#commit(tables.rejected, this.#rejected, staged, transactions, { signal })
     if (outcome.kind === 'conflict') return outcome.reason
     this.#rejected = await tables.rejected.snapshot({ signal })
     // Another writer's rejects came right behind ours: which they are must be known before the next batch.
@@ -178,7 +178,7 @@ export class Bronze implements StreamSink<Landed> {
     const transactions = Object.fromEntries(
       [...batch.next].map(([partition, next]) => [appId(this.#options, partition), Number(next)]),
     )
-    const outcome = await this.#commit(tables.events, this.#events, staged, transactions)
+    const outcome = await this.#commit(tables.events, this.#events, staged, transactions, { signal })
     if (outcome.kind === 'conflict') return { kind: 'superseded', reason: outcome.reason }
     if (this.#isBehind) await this.refresh({ signal })
     else this.#events = await tables.events.snapshot({ signal })
@@ -190,22 +190,23 @@ export class Bronze implements StreamSink<Landed> {
     snapshot: Snapshot,
     staged: StagedFiles,
     transactions: Readonly<Record<string, number>>,
+    { signal }: IoOptions,
   ): Promise<CommitOutcome> {
-    const outcome = await table.commit(snapshot, {
-      add: staged.files,
-      transactions,
-      reads: { kind: 'none' },
-      operation: {
-        name: 'STREAMING UPDATE',
-        parameters: { outputMode: 'Append' },
-        metrics: {
-          numAddedFiles: staged.files.length,
-          numOutputRows: staged.rows,
-          numOutputBytes: staged.sizeBytes,
-        },
-        tags: { stage: 'landing' },
+    const operation = {
+      name: 'STREAMING UPDATE',
+      parameters: { outputMode: 'Append' },
+      metrics: {
+        numAddedFiles: staged.files.length,
+        numOutputRows: staged.rows,
+        numOutputBytes: staged.sizeBytes,
       },
-    })
+      tags: { stage: 'landing' },
+    }
+    const outcome = await table.commit(
+      snapshot,
+      { add: staged.files, transactions, reads: { kind: 'none' }, operation },
+      { signal },
+    )
     if (outcome.kind === 'conflict') await table.discard(staged)
     return outcome
   }

@@ -247,6 +247,47 @@ describe('land(options)', () => {
     )
   })
 
+  it('ends in time where the store stalls, and a commit that comes about later lands nothing twice', async () => {
+    await using lake = await openLake()
+    await lake.drain()
+    await lake.send(...mixed(30))
+    const held: (() => Promise<unknown>)[] = []
+    const stalling = Object.assign(Object.create(lake.stores.events) as ObjectStore, {
+      putIfAbsent: (key: string, bytes: Uint8Array) =>
+        new Promise<PutOutcome>((resolve, reject) => {
+          held.push(() => lake.stores.events.putIfAbsent(key, bytes).then(resolve, reject))
+        }),
+    })
+    const controller = new AbortController()
+
+    const running = land(
+      {
+        log: lake.log,
+        tables: {
+          events: new DeltaTable({ store: stalling, duckdb }),
+          rejected: new DeltaTable({ store: lake.stores.rejected, duckdb }),
+        },
+        duckdb,
+        triggerMs: 20,
+        maxRows: 12,
+        graceMs: 100,
+      },
+      { signal: controller.signal },
+    )
+    await expect.poll(() => held.length, { timeout: 10_000 }).toBe(1)
+    controller.abort(new Error('asked to end'))
+    const { commits, unconfirmed = [] } = await running
+
+    expect(commits).toBe(0)
+    expect(unconfirmed.reduce((sum, { from, to }) => sum + Number(to - from), 0)).toBe(12)
+    await lake.drain()
+    await Promise.all(held.map((put) => put()))
+    await lake.drain()
+    expect([...(await lake.places('events')), ...(await lake.places('rejected'))].sort()).toEqual(
+      await lake.sent(),
+    )
+  })
+
   it('lands what it has read when it is stopped, and goes on from there', async () => {
     await using lake = await openLake()
     await lake.send(...mixed(12))

@@ -4,6 +4,7 @@ import type { IoOptions } from '../../lib/base/io.ts'
 import { type Logger, silentLogger } from '../../lib/base/log.ts'
 import type { DuckDb } from '../../lib/duckdb/duckdb.ts'
 import type { EventLog } from '../../lib/eventlog/eventlog.ts'
+import type { OffsetRange } from '../offset-range.ts'
 import { requireSameLog } from '../same-log.ts'
 import { runStreamStage } from '../stream-stage.ts'
 import { Bronze, type BronzeTables } from './bronze.ts'
@@ -18,6 +19,8 @@ export interface LandingOptions {
   readonly maxRows: number
   /** Land up to the end that the log has now, then return. */
   readonly drain?: boolean
+  /** How long the batch in hand may take once the stage is asked to end. Default 5 s. */
+  readonly graceMs?: number
   readonly clock?: Clock
   readonly logger?: Logger
   readonly onProgress?: (progress: LandingReport) => void
@@ -27,6 +30,8 @@ export interface LandingReport {
   readonly events: number
   readonly rejected: number
   readonly commits: number
+  /** Where the stage had to end without an answer: the next start reads what became of these. */
+  readonly unconfirmed?: readonly OffsetRange[]
 }
 
 export const landingGroup = 'lakeshore-landing'
@@ -57,7 +62,7 @@ export async function land(options: LandingOptions, { signal }: IoOptions = {}):
   for (const partition of unchecked) {
     logger.warn({ partition }, 'The last message landed is not there any more: the log could not be checked')
   }
-  await runStreamStage(
+  const unconfirmed = await runStreamStage(
     {
       name: 'landing',
       group: landingGroup,
@@ -68,6 +73,7 @@ export async function land(options: LandingOptions, { signal }: IoOptions = {}):
       drain,
       clock,
       logger,
+      ...(options.graceMs !== undefined && { graceMs: options.graceMs }),
       onWritten: ({ events, rejected }) => {
         report.events += events
         report.rejected += rejected
@@ -77,5 +83,5 @@ export async function land(options: LandingOptions, { signal }: IoOptions = {}):
     },
     { signal },
   )
-  return report
+  return unconfirmed.length === 0 ? report : { ...report, unconfirmed }
 }

@@ -3,7 +3,8 @@ import { LakeError } from '../../lib/base/errors.ts'
 import { silentLogger } from '../../lib/base/log.ts'
 import type { ClickHouse } from '../../lib/clickhouse/clickhouse.ts'
 import { openClickHouse } from '../../lib/clickhouse/client.ts'
-import { type Home, temporaryHome } from '../../lib/clickhouse/home.fixture.ts'
+import { type Home, temporaryHome, until } from '../../lib/clickhouse/home.fixture.ts'
+import { stallBefore } from '../../lib/clickhouse/stalling.fixture.ts'
 import { type DuckDb, openDuckDb } from '../../lib/duckdb/duckdb.ts'
 import { createMemoryEventLog, type MemoryEventLog } from '../../lib/eventlog/eventlog.memory.ts'
 import { offset } from '../../lib/eventlog/eventlog.ts'
@@ -219,6 +220,51 @@ describe('runRealtime(options)', () => {
 
     await drain()
 
+    await expectRight()
+  })
+
+  it.each([
+    'unheard',
+    'unanswered',
+  ] as const)('ends in time where an insert goes %s, says which messages are open, and the next start settles them', async (stall) => {
+    const { url, username, password } = await home.endpoint()
+    await using proxy = await stallBefore(url)
+    await using through = await openClickHouse({ url: proxy.url, username, password })
+    const controller = new AbortController()
+    const { signal } = controller
+    const warnings: string[] = []
+    let batches = 0
+    await send(messages(60, 15))
+    const running = runRealtime(
+      {
+        log,
+        clickhouse: through,
+        duckdb,
+        triggerMs: 20,
+        graceMs: 200,
+        logger: { ...silentLogger, warn: (_, message) => void warnings.push(message) },
+        onProgress: (report) => {
+          batches = report.batches
+        },
+      },
+      { signal },
+    )
+    await until(async () => batches > 0)
+    const ends = new Map((await log.partitions()).map(({ partition, end }) => [partition, end]))
+    proxy.stall = stall
+    await send(messages(60, 16))
+    await until(async () => proxy.stalled > 0)
+
+    controller.abort(new Error('asked to end'))
+    const { unconfirmed = [] } = await running
+
+    expect(unconfirmed.length).toBeGreaterThan(0)
+    for (const { partition, from, to } of unconfirmed) {
+      expect(from).toBe(ends.get(partition))
+      expect(to).toBeGreaterThan(from)
+      expect(warnings.join()).toContain(`partition ${partition}: offset`)
+    }
+    await drain()
     await expectRight()
   })
 

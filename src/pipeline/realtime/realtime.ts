@@ -5,6 +5,7 @@ import { type Logger, silentLogger } from '../../lib/base/log.ts'
 import type { ClickHouse } from '../../lib/clickhouse/clickhouse.ts'
 import type { DuckDb } from '../../lib/duckdb/duckdb.ts'
 import type { EventLog } from '../../lib/eventlog/eventlog.ts'
+import type { OffsetRange } from '../offset-range.ts'
 import { requireSameLog } from '../same-log.ts'
 import { ensureServingSchema } from '../serving-schema.ts'
 import { runStreamStage } from '../stream-stage.ts'
@@ -19,6 +20,8 @@ export interface RealtimeOptions {
   readonly maxRows?: number
   /** Count up to the end that the log has now, then return. */
   readonly drain?: boolean
+  /** How long the batch in hand may take once the stage is asked to end. Default 5 s. */
+  readonly graceMs?: number
   readonly clock?: Clock
   readonly logger?: Logger
   readonly onProgress?: (progress: RealtimeReport) => void
@@ -30,6 +33,8 @@ export interface RealtimeReport {
   readonly events: number
   readonly late: number
   readonly batches: number
+  /** Where the stage had to end without an answer: the next start reads what became of these. */
+  readonly unconfirmed?: readonly OffsetRange[]
 }
 
 export const realtimeGroup = 'lakeshore-realtime'
@@ -54,7 +59,7 @@ export async function runRealtime(
   for (const partition of await requireSameLog(log, async (each) => sink.readUpTo(each), { signal })) {
     logger.warn({ partition }, 'The last message counted is not there any more: the log could not be checked')
   }
-  await runStreamStage(
+  const unconfirmed = await runStreamStage(
     {
       name: 'realtime',
       group: realtimeGroup,
@@ -65,6 +70,7 @@ export async function runRealtime(
       drain,
       clock,
       logger,
+      ...(options.graceMs !== undefined && { graceMs: options.graceMs }),
       onWritten: ({ messages, events, late }) => {
         report.messages += messages
         report.events += events
@@ -75,5 +81,5 @@ export async function runRealtime(
     },
     { signal },
   )
-  return report
+  return unconfirmed.length === 0 ? report : { ...report, unconfirmed }
 }

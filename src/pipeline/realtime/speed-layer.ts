@@ -121,7 +121,7 @@ export class SpeedLayer implements StreamSink<Counted> {
       .reduce<Position | undefined>((best, each) => (best && best.next >= each.next ? best : each), undefined)
   }
 
-  async write(batch: MicroBatch<Message>): Promise<WriteOutcome<Counted>> {
+  async write(batch: MicroBatch<Message>, { signal }: IoOptions = {}): Promise<WriteOutcome<Counted>> {
     using session = await this.#options.duckdb.connect()
     await createMessagesTable(session, 'messages', batch.messages)
     const partitions = [...batch.next.keys()]
@@ -136,7 +136,7 @@ export class SpeedLayer implements StreamSink<Counted> {
     const inserts = await this.#planInserts(session, batch, newest)
     // Side by side: each table and partition has a position of its own. All are waited for, so that none is
     // still under way when reading goes on after a failure.
-    const running = inserts.map((insert) => this.#insert(insert))
+    const running = inserts.map((insert) => this.#insert(insert, { signal }))
     await Promise.allSettled(running)
     const reason = (await Promise.all(running)).find((outcome) => outcome !== undefined)
     if (reason !== undefined) return { kind: 'superseded', reason }
@@ -187,7 +187,10 @@ export class SpeedLayer implements StreamSink<Counted> {
   }
 
   /** @returns why another writer was first, or `undefined` when our rows are there. */
-  async #insert({ table, partition, from, next, rows }: PlannedInsert): Promise<string | undefined> {
+  async #insert(
+    { table, partition, from, next, rows }: PlannedInsert,
+    { signal }: IoOptions,
+  ): Promise<string | undefined> {
     const { clickhouse, logId } = this.#options
     let token = `${logId}/${partition}/${from}`
     for (let attempt = 1; ; attempt++) {
@@ -196,6 +199,7 @@ export class SpeedLayer implements StreamSink<Counted> {
         await clickhouse.insert(`realtime.${table}`, rows, {
           token,
           settings: { insert_deduplicate: 1, async_insert: 0 },
+          signal,
         })
       } catch (error) {
         if (!isLakeError(error, 'CLICKHOUSE_UNAVAILABLE') || error.details['ambiguous'] !== true) throw error
@@ -204,7 +208,7 @@ export class SpeedLayer implements StreamSink<Counted> {
       const [found] = await clickhouse.query<{ ours: number; furthest: number | bigint }>(
         `SELECT countIf(offset_from = {from:Int64} AND offset_to = {next:Int64}) AS ours, max(offset_to) AS furthest
          FROM realtime.${table} WHERE log_id = {log:String} AND kafka_partition = {p:Int32} AND offset_to > {from:Int64}`,
-        { params: { log: logId, p: partition, from, next } },
+        { params: { log: logId, p: partition, from, next }, signal },
       )
       if (found !== undefined && found.ours > 0) return undefined
       if (found !== undefined && BigInt(found.furthest) > from) {
@@ -221,7 +225,7 @@ export class SpeedLayer implements StreamSink<Counted> {
       // After a lost answer the insert may still arrive: only the same token keeps it from counting twice. One
       // that was answered and is not there has a token that outlived its rows, and needs another.
       if (lost === undefined) token = `${logId}/${partition}/${from}#${attempt}`
-      else await this.#options.clock.sleep(insertPauseMs)
+      else await this.#options.clock.sleep(insertPauseMs, { signal })
     }
   }
 
