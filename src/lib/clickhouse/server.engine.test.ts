@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { until } from './home.fixture.ts'
 import { type Engine, openEngine, type Work } from './server.engine.ts'
@@ -110,5 +111,18 @@ describe('run(work, signal)', () => {
     await expect(slow).rejects.toThrow('enough')
 
     await until(async () => !(await isThere()))
+  })
+
+  it('ends an aborted statement whenever that is, also before it has begun', async () => {
+    for (let afterMs = 0; afterMs < 20; afterMs++) {
+      const stop = new AbortController()
+      const slow = ask(endless, {}, stop.signal)
+      if (afterMs % 2 === 0) await sleep(afterMs)
+      else for (let turn = 0; turn < afterMs; turn++) await new Promise((next) => setImmediate(next))
+      stop.abort(new Error(`after ${afterMs}`))
+
+      await expect(slow).rejects.toThrow(`after ${afterMs}`)
+    }
+    expect(await ask('SELECT 1')).toBe('1')
   })
 })
