@@ -59,6 +59,13 @@ export interface RemoveFile {
   readonly deletionVector?: DeletionVector
 }
 
+/** Rows of a change, as a file of their own: read by change data feeds alone. */
+export interface ChangeFile {
+  readonly path: string
+  readonly partitionValues: Readonly<Record<string, string | null>>
+  readonly size: number
+}
+
 /** "The last version of an application that this table holds": how a sink knows what it has written. */
 export interface Transaction {
   readonly appId: string
@@ -95,8 +102,18 @@ export type Action =
   | { readonly remove: RemoveFile }
   | { readonly txn: Transaction }
   | { readonly domainMetadata: DomainMetadata }
+  | { readonly cdc: ChangeFile }
 
-const actionNames = ['commitInfo', 'protocol', 'metaData', 'add', 'remove', 'txn', 'domainMetadata'] as const
+const actionNames = [
+  'commitInfo',
+  'protocol',
+  'metaData',
+  'add',
+  'remove',
+  'txn',
+  'domainMetadata',
+  'cdc',
+] as const
 
 /** Any action by its name: `actionOf(action, 'add')?.path`. */
 export type ActionName = (typeof actionNames)[number]
@@ -125,7 +142,8 @@ export function decodeActions(bytes: Uint8Array, file: string): readonly Action[
 function decodeAction(line: string, where: string): Action | undefined {
   let value: JsonValue
   try {
-    value = parseJson(line, where)
+    // Digits within `stats`, which stays text, are no numbers: the quotes around their names are escaped.
+    value = longNumber.test(line) ? parseJson(line, where) : (JSON.parse(line) as JsonValue)
   } catch (error) {
     throw new LakeError('LOG_CORRUPT', `${where}: not JSON`, { cause: error, details: { where } })
   }
@@ -144,6 +162,9 @@ function decodeAction(line: string, where: string): Action | undefined {
   return { [name]: body } as unknown as Action
 }
 
+/** A number that `JSON.parse` would round. */
+const longNumber = /(?<!\\)":\s*-?\d{16}/
+
 const requiredFields: Readonly<Record<ActionName, readonly string[]>> = {
   commitInfo: [],
   protocol: ['minReaderVersion', 'minWriterVersion'],
@@ -152,6 +173,7 @@ const requiredFields: Readonly<Record<ActionName, readonly string[]>> = {
   remove: ['path'],
   txn: ['appId', 'version'],
   domainMetadata: ['domain'],
+  cdc: ['path', 'partitionValues'],
 }
 
 function isObject(value: JsonValue | undefined): boolean {

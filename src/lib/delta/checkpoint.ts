@@ -23,8 +23,10 @@ const stringMap = 'MAP(VARCHAR, VARCHAR)'
 const deletionVector =
   'STRUCT("storageType" VARCHAR, "pathOrInlineDv" VARCHAR, "offset" INTEGER, "sizeInBytes" INTEGER, "cardinality" BIGINT)'
 
+const names = ['protocol', 'metaData', 'txn', 'domainMetadata', 'remove', 'add'] as const
+
 /** One nullable struct an action: the columns of a checkpoint, as DuckDB types. */
-const columns: Readonly<Record<Exclude<ActionName, 'commitInfo'>, string>> = {
+const columns: Readonly<Record<(typeof names)[number], string>> = {
   txn: 'STRUCT("appId" VARCHAR, "version" BIGINT, "lastUpdated" BIGINT)',
   add: `STRUCT("path" VARCHAR, "partitionValues" ${stringMap}, "size" BIGINT, "modificationTime" BIGINT, "dataChange" BOOLEAN, "stats" VARCHAR, "tags" ${stringMap}, "deletionVector" ${deletionVector})`,
   remove: `STRUCT("path" VARCHAR, "deletionTimestamp" BIGINT, "dataChange" BOOLEAN, "extendedFileMetadata" BOOLEAN, "partitionValues" ${stringMap}, "size" BIGINT, "deletionVector" ${deletionVector})`,
@@ -33,8 +35,6 @@ const columns: Readonly<Record<Exclude<ActionName, 'commitInfo'>, string>> = {
     'STRUCT("minReaderVersion" INTEGER, "minWriterVersion" INTEGER, "readerFeatures" VARCHAR[], "writerFeatures" VARCHAR[])',
   domainMetadata: 'STRUCT("domain" VARCHAR, "configuration" VARCHAR, "removed" BOOLEAN)',
 }
-
-const names = ['protocol', 'metaData', 'txn', 'domainMetadata', 'remove', 'add'] as const
 
 /** @throws LakeError `LOG_CORRUPT` when a file cannot be read as a checkpoint. */
 export async function readCheckpoint(

@@ -61,3 +61,34 @@ function named(parts: Readonly<Record<string, DataType>>): string | undefined {
   })
   return entries.length === 0 ? undefined : entries.join(', ')
 }
+
+export function columnId({ metadata }: Field): number | undefined {
+  const id = metadata[idKey]
+  return typeof id === 'number' ? id : undefined
+}
+
+/** The schema of a table that does not map its columns, whatever an earlier time has left in its metadata. */
+export function withoutMapping(schema: StructType): StructType {
+  return { ...schema, fields: schema.fields.map(fieldWithoutMapping) }
+}
+
+function fieldWithoutMapping(field: Field): Field {
+  const { [physicalNameKey]: _, ...metadata } = field.metadata
+  return { ...field, type: typeWithoutMapping(field.type), metadata }
+}
+
+function typeWithoutMapping(type: DataType): DataType {
+  if (typeof type === 'string') return type
+  switch (type.type) {
+    case 'struct':
+      return withoutMapping(type)
+    case 'array':
+      return { ...type, elementType: typeWithoutMapping(type.elementType) }
+    case 'map':
+      return {
+        ...type,
+        keyType: typeWithoutMapping(type.keyType),
+        valueType: typeWithoutMapping(type.valueType),
+      }
+  }
+}

@@ -17,17 +17,22 @@ export type FileLocation =
 
 /** @throws LakeError `LOG_CORRUPT` when the path is not well encoded. */
 export function decodeFilePath(path: string): FileLocation {
-  let decoded: string
+  const decoded = decode(path)
+  if (path.startsWith('/')) return { kind: 'absolute', uri: decoded }
+  // Of the path as it stands: a colon that is encoded belongs to a name.
+  if (/^[a-z][a-z0-9+.-]*:/i.test(path)) {
+    return { kind: 'absolute', uri: decoded.replace(/^file:(?:\/\/)?(?=\/)/i, '') }
+  }
+  return { kind: 'relative', key: decoded }
+}
+
+function decode(path: string): string {
+  if (!path.includes('%')) return path
   try {
-    decoded = decodeURIComponent(path)
+    return decodeURIComponent(path)
   } catch (error) {
     throw new LakeError('LOG_CORRUPT', `File path ${path}: not URI-encoded`, { cause: error })
   }
-  if (decoded.startsWith('/')) return { kind: 'absolute', uri: decoded }
-  if (/^[a-z][a-z0-9+.-]*:/i.test(decoded)) {
-    return { kind: 'absolute', uri: decoded.replace(/^file:(?:\/\/)?(?=\/)/, '') }
-  }
-  return { kind: 'relative', key: decoded }
 }
 
 /** The same file, however its path is written: the key of log replay. */

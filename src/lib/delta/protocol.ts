@@ -42,6 +42,45 @@ export const features: Readonly<Record<string, Feature>> = {
   timestampNtz: { read: 'yes', write: 'yes' },
   domainMetadata: { read: 'yes', write: 'yes' },
   vacuumProtocolCheck: { read: 'yes', write: 'yes' },
+  columnMapping: {
+    read: 'yes',
+    write: 'unused',
+    isUsed: anyProperty(/^delta\.columnMapping\.mode=(?!none$)/i),
+  },
+  deletionVectors: {
+    read: 'yes',
+    write: 'unused',
+    isUsed: anyProperty(/^delta\.enableDeletionVectors=true$/i),
+  },
+  typeWidening: { read: 'yes', write: 'no' },
+  'typeWidening-preview': { read: 'yes', write: 'no' },
+  v2Checkpoint: { read: 'yes', write: 'no' },
+  variantType: { read: 'yes', write: 'no' },
+  'variantType-preview': { read: 'yes', write: 'no' },
+  /** Its columns lie in further columns of the files, from which a value would have to be put together. */
+  variantShredding: { read: 'no', write: 'no' },
+  'variantShredding-preview': { read: 'no', write: 'no' },
+  /** The newest version of such a table is known to its catalogue alone. */
+  catalogManaged: { read: 'no', write: 'no' },
+  catalogOwned: { read: 'no', write: 'no' },
+  'catalogOwned-preview': { read: 'no', write: 'no' },
+  rowTracking: { read: 'yes', write: 'no' },
+  clustering: { read: 'yes', write: 'no' },
+  icebergCompatV1: { read: 'yes', write: 'no' },
+  icebergCompatV2: { read: 'yes', write: 'no' },
+  checkpointProtection: { read: 'yes', write: 'no' },
+}
+
+/** Older spellings of a feature, and what they mean to a reader. */
+export function hasReaderFeature(protocol: Protocol, ...names: readonly string[]): boolean {
+  return protocol.minReaderVersion >= 3 && names.some((name) => protocol.readerFeatures?.includes(name))
+}
+
+/** Whether files may name their columns otherwise than the schema does. */
+export function columnMappingMode(protocol: Protocol, { configuration }: Metadata): 'none' | 'name' | 'id' {
+  const mode = configuration['delta.columnMapping.mode']?.toLowerCase()
+  const isSupported = protocol.minReaderVersion === 2 || hasReaderFeature(protocol, 'columnMapping')
+  return isSupported && (mode === 'name' || mode === 'id') ? mode : 'none'
 }
 
 /** What a table of protocol version 1 to 6 may use without listing it. */
@@ -57,13 +96,37 @@ const impliedByWriterVersion: readonly (readonly string[])[] = [
 
 const columnMappingInUse = anyProperty(/^delta\.columnMapping\.mode=(?!none$)/i)
 
-/** @throws LakeError `PROTOCOL_UNSUPPORTED` naming each feature that we cannot read. */
+/**
+ * @throws LakeError `PROTOCOL_UNSUPPORTED` naming each feature that we cannot read, `LOG_CORRUPT` for a protocol
+ * that is not legal.
+ */
 export function requireReadable(protocol: Protocol, metadata: Metadata, table: string): void {
-  const listed = protocol.minReaderVersion >= 3 ? (protocol.readerFeatures ?? []) : []
+  const { minReaderVersion, minWriterVersion, readerFeatures = [], writerFeatures = [] } = protocol
+  if (minReaderVersion === 3 && minWriterVersion < 7) {
+    throw new LakeError(
+      'LOG_CORRUPT',
+      `${table}: protocol ${minReaderVersion}/${minWriterVersion} is not legal, reader version 3 needs writer version 7`,
+      { details: { table, protocol } },
+    )
+  }
+  const listed = minReaderVersion >= 3 ? readerFeatures : []
   const lacking = listed.filter((name) => features[name]?.read !== 'yes')
-  if (columnMappingInUse(metadata) && !lacking.includes('columnMapping')) lacking.push('columnMapping')
-  if (protocol.minReaderVersion > 3) lacking.push(`reader version ${protocol.minReaderVersion}`)
+  // What keeps readers out is not read because a writer forgot one of the two lists.
+  for (const name of writerFeatures) {
+    if (features[name]?.read === 'no' && !lacking.includes(name)) lacking.push(name)
+  }
+  if (minReaderVersion > 3) lacking.push(`reader version ${minReaderVersion}`)
   refuse('read', lacking, table, protocol)
+  const isMapped = columnMappingInUse(metadata) && metadata.schemaString.includes('physicalName')
+  if (isMapped && columnMappingMode(protocol, metadata) === 'none') {
+    throw new LakeError(
+      'LOG_CORRUPT',
+      `${table}: its columns are mapped, its protocol does not allow columnMapping`,
+      {
+        details: { table, protocol },
+      },
+    )
+  }
 }
 
 /** @throws LakeError `PROTOCOL_UNSUPPORTED` naming each feature that we cannot write. */

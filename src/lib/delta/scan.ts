@@ -4,15 +4,20 @@
  * Partition values come from the log alone, never from folder names; a column that a file lacks is null.
  * What is too long for SQL text lies in temporary tables of the session, so the SELECT is good in it alone.
  */
-import { LakeError } from '../base/errors.ts'
+import { LakeError, messageOf } from '../base/errors.ts'
 import type { IoOptions } from '../base/io.ts'
 import { type AppendColumn, createTemporaryTable } from '../duckdb/append.ts'
 import type { DuckDbSession } from '../duckdb/duckdb.ts'
 import { identifier, list, text } from '../duckdb/sql-text.ts'
 import type { ObjectStore } from '../storage/store.ts'
 import type { AddFile } from './actions.ts'
+import { nameInFiles } from './column-mapping.ts'
+import { type FileNames, holds, storedType, valueSql } from './column-source.ts'
+import { readDeletionVectors } from './deletion-vector.ts'
+import { type FileGroup, groupByLayout } from './file-layout.ts'
 import { localPaths } from './local-paths.ts'
 import { partitionValueSql } from './partition-value.ts'
+import type { RowSet } from './row-set.ts'
 import { type DataType, duckDbType, type Field, type StructType } from './schema.ts'
 import type { Snapshot } from './snapshot.ts'
 
@@ -36,7 +41,8 @@ let scans = 0
 /**
  * A SELECT with the columns of the schema, for this session.
  *
- * @throws LakeError `COLUMN_MISSING`, or `LOG_CORRUPT` for a partition value that is none of its type.
+ * @throws LakeError `COLUMN_MISSING`; `LOG_CORRUPT` for a partition value that is none of its type, or a deletion
+ * vector that cannot be read; `SOURCE_FAILED` for a file at another store.
  */
 export async function scanSelect(
   session: DuckDbSession,
@@ -52,25 +58,107 @@ export async function scanSelect(
   const partitions = fields.filter(isPartition)
   const stored = fields.filter((field) => !isPartition(field))
   scans += 1
-  const places = `scan_${scans}_files`
+  const scan: Scan = { name: `scan_${scans}`, partitions, stored, isPartition, fields, withRowPlace }
   const paths = await localPaths(store, files, { signal })
-  const isLong = paths.length > inlineFiles
-  if (isLong || partitions.length > 0) {
-    await createPlaces(session, places, { files, paths, partitions }, { signal })
+  const vectors = await readDeletionVectors(store, files, { signal })
+  const groups = byDeletion(await layoutGroups(session, scan, snapshot, paths, { signal }), vectors)
+  const hasPlaces = partitions.length > 0 || groups.length > 1 || files.length > inlineFiles
+  const isDeletedFrom = vectors.some((rows) => rows !== undefined)
+  if (hasPlaces || isDeletedFrom) await createPlaces(session, scan, { files, paths, groups, signal })
+  if (isDeletedFrom) await createDeleted(session, scan, vectors, { signal })
+  const selects: string[] = []
+  for (const [index, group] of groups.entries()) {
+    const source = await pathList(session, `${scan.name}_${index}`, group, { scan, paths, index, signal })
+    selects.push(groupSelect(scan, group, { source, index, hasPlaces: hasPlaces || isDeletedFrom }))
   }
-  if (isLong) {
-    await session.run(`set variable ${places} = (select list(path order by file) from temp.${places})`, {
-      signal,
-    })
-  }
-  const source = `read_parquet(${isLong ? `getvariable('${places}')` : list(paths.map(globFree).map(text))}, ${readOptions(stored)})`
+  return selects.join(' union all ')
+}
+
+/** What all parts of one SELECT share. */
+interface Scan {
+  /** Begins the names of its temporary tables and variables. */
+  readonly name: string
+  readonly fields: readonly Field[]
+  readonly partitions: readonly Field[]
+  readonly stored: readonly Field[]
+  readonly isPartition: (field: Field) => boolean
+  readonly withRowPlace: boolean
+}
+
+interface ScanGroup extends FileGroup {
+  readonly isDeletedFrom: boolean
+}
+
+const schemaNames: FileNames = {
+  nameOf: (field) => (field.type === 'void' ? undefined : nameInFiles(field)),
+  witnessOf: () => undefined,
+}
+
+async function layoutGroups(
+  session: DuckDbSession,
+  { name, stored }: Scan,
+  { columnMapping }: Snapshot,
+  paths: readonly string[],
+  { signal }: IoOptions,
+): Promise<readonly FileGroup[]> {
+  const hasStructs = stored.some(({ type }) => holds(type, isStruct))
+  const needsFooters = columnMapping === 'id' || (columnMapping === 'name' && hasStructs)
+  const hasNestedVoid = hasStructs && stored.some(({ type }) => holds(type, (inner) => inner === 'void'))
+  if (!needsFooters && !hasNestedVoid)
+    return [{ names: schemaNames, indexes: paths.map((_, index) => index) }]
+  const source = await fileList(session, `${name}_all`, paths, { signal })
+  return groupByLayout(session, stored, columnMapping === 'id' ? 'id' : 'name', { paths, source, signal })
+}
+
+function isStruct(type: DataType): boolean {
+  return typeof type === 'object' && type.type === 'struct'
+}
+
+/** Rows are compared with the deleted ones only in files that have some. */
+function byDeletion(
+  groups: readonly FileGroup[],
+  vectors: readonly (RowSet | undefined)[],
+): readonly ScanGroup[] {
+  return groups.flatMap(({ names, indexes }) =>
+    [false, true].flatMap((isDeletedFrom): readonly ScanGroup[] => {
+      const part = indexes.filter((index) => (vectors[index] !== undefined) === isDeletedFrom)
+      return part.length === 0 ? [] : [{ names, indexes: part, isDeletedFrom }]
+    }),
+  )
+}
+
+function groupSelect(
+  { name, fields, partitions, stored, isPartition, withRowPlace }: Scan,
+  { names, isDeletedFrom }: ScanGroup,
+  {
+    source,
+    index,
+    hasPlaces,
+  }: { readonly source: string; readonly index: number; readonly hasPlaces: boolean },
+): string {
   const select = fields.map((field) => {
-    const value = isPartition(field) ? `place.p${partitions.indexOf(field)}` : `row.c${stored.indexOf(field)}`
+    const value = isPartition(field)
+      ? `place.p${partitions.indexOf(field)}`
+      : names.nameOf(field) === undefined
+        ? `null::${duckDbType(field.type)}`
+        : valueSql(`"row".c${stored.indexOf(field)}`, field.type, names)
     return `${value} as ${identifier(field.name)}`
   })
-  if (withRowPlace) select.push('row.file_index::integer as _file', 'row.file_row_number as _row')
-  const join = partitions.length === 0 ? '' : ` join temp.${places} as place on row.file_index = place.file`
-  return `select ${select.join(', ')} from ${source} as row${join}`
+  if (withRowPlace) {
+    select.push(hasPlaces ? 'place.file as _file' : '"row".file_index::integer as _file')
+    select.push('"row".file_row_number as _row')
+  }
+  return [
+    `select ${select.join(', ')} from read_parquet(${source}, ${readOptions(stored, names)}) as "row"`,
+    ...(hasPlaces
+      ? [`join temp.${name}_files as place on place.part = ${index} and place.position = "row".file_index`]
+      : []),
+    ...(isDeletedFrom
+      ? [
+          `where not exists (select 1 from temp.${name}_deleted as gone where gone.file = place.file and gone."row" = "row".file_row_number)`,
+        ]
+      : []),
+  ].join(' ')
 }
 
 function chosenFields(
@@ -88,70 +176,145 @@ function chosenFields(
   return withRowPlace ? chosen.filter(({ name }) => !rowPlaceNames.includes(name.toLowerCase())) : chosen
 }
 
+/** For each file: the part that reads it, its position there, its index in the scan, its partition values. */
 async function createPlaces(
   session: DuckDbSession,
-  name: string,
+  { name, partitions }: Scan,
   {
     files,
     paths,
-    partitions,
-  }: {
+    groups,
+    signal,
+  }: IoOptions & {
     readonly files: readonly AddFile[]
     readonly paths: readonly string[]
-    readonly partitions: readonly Field[]
+    readonly groups: readonly ScanGroup[]
   },
-  { signal }: IoOptions,
 ): Promise<void> {
-  const values: AppendColumn[] = [
-    { name: 'file', kind: 'integer', values: files.map((_, index) => index) },
-    { name: 'path', kind: 'varchar', values: paths.map(globFree) },
-    ...partitions.map((field, index): AppendColumn => {
-      const key = field.name
-      return {
-        name: `p${index}`,
-        kind: 'varchar',
-        values: files.map((file) => file.partitionValues[key] ?? null),
-      }
-    }),
-  ]
+  const order = groups.flatMap(({ indexes }, part) =>
+    indexes.map((file, position) => ({ part, position, file, path: paths[file] ?? '', values: files[file] })),
+  )
   const raw = `${name}_raw`
-  await createTemporaryTable(session, raw, values)
+  await createTemporaryTable(session, raw, [
+    { name: 'part', kind: 'integer', values: order.map(({ part }) => part) },
+    { name: 'position', kind: 'integer', values: order.map(({ position }) => position) },
+    { name: 'file', kind: 'integer', values: order.map(({ file }) => file) },
+    { name: 'path', kind: 'varchar', values: order.map(({ path }) => globFree(path)) },
+    ...partitions.map((field, index): AppendColumn => {
+      const valueIn = partitionValueOf(field)
+      return { name: `p${index}`, kind: 'varchar', values: order.map(({ values }) => valueIn(values)) }
+    }),
+  ])
   const cast = partitions.map(({ type }, index) => `${partitionValueSql(`p${index}`, type)} as p${index}`)
+  const columns = ['part', 'position', 'file', 'path', ...cast].join(', ')
   try {
     await session.run(
-      `create temporary table ${name} as select ${['file', 'path', ...cast].join(', ')} from temp.${raw}; drop table temp.${raw}`,
+      `create temporary table ${name}_files as select ${columns} from temp.${raw}; drop table temp.${raw}`,
       { signal },
     )
   } catch (error) {
     signal?.throwIfAborted()
-    throw new LakeError('LOG_CORRUPT', 'Scan: a partition value is none of its type', { cause: error })
+    throw new LakeError('LOG_CORRUPT', `Scan: a partition value is none of its type: ${messageOf(error)}`, {
+      cause: error,
+    })
   }
 }
 
-/** The columns of the files by their names there, as `c0`, `c1` … of the types of the table. */
-function readOptions(stored: readonly Field[]): string {
-  const entries = stored.map(
-    ({ name, type }, index) =>
-      `${text(name)}: {name: 'c${index}', type: ${text(duckDbType(type))}, default_value: null}`,
+/** Some writers spell the name of a partition column in another case than the schema does. */
+function partitionValueOf(field: Field): (file: AddFile | undefined) => string | null {
+  const key = nameInFiles(field)
+  return (file) => {
+    const values = file?.partitionValues ?? {}
+    const found = values[key]
+    if (found !== undefined) return found
+    const other = Object.keys(values).find((each) => each.toLowerCase() === key.toLowerCase())
+    return other === undefined ? null : (values[other] ?? null)
+  }
+}
+
+async function createDeleted(
+  session: DuckDbSession,
+  { name }: Scan,
+  vectors: readonly (RowSet | undefined)[],
+  { signal }: IoOptions,
+): Promise<void> {
+  const [file, from, to]: [number[], bigint[], bigint[]] = [[], [], []]
+  vectors.forEach((rows, index) => {
+    const bounds = rows?.bounds ?? []
+    for (let at = 0; at < bounds.length; at += 2) {
+      file.push(index)
+      from.push(BigInt(bounds[at] ?? 0))
+      to.push(BigInt(bounds[at + 1] ?? 0))
+    }
+  })
+  await createTemporaryTable(session, `${name}_runs`, [
+    { name: 'file', kind: 'integer', values: file },
+    { name: 'first', kind: 'bigint', values: from },
+    { name: 'behind', kind: 'bigint', values: to },
+  ])
+  await session.run(
+    `create temporary table ${name}_deleted as select file, unnest(range(first, behind)) as "row" from temp.${name}_runs; drop table temp.${name}_runs`,
+    { signal },
   )
+}
+
+/** SQL for the files of one part. */
+async function pathList(
+  session: DuckDbSession,
+  variable: string,
+  { indexes }: ScanGroup,
+  {
+    scan,
+    paths,
+    index,
+    signal,
+  }: IoOptions & { readonly scan: Scan; readonly paths: readonly string[]; readonly index: number },
+): Promise<string> {
+  if (indexes.length <= inlineFiles) return inlineList(indexes.map((file) => paths[file] ?? ''))
+  await session.run(
+    `set variable ${variable} = (select list(path order by position) from temp.${scan.name}_files where part = ${index})`,
+    { signal },
+  )
+  return `getvariable('${variable}')`
+}
+
+async function fileList(
+  session: DuckDbSession,
+  name: string,
+  paths: readonly string[],
+  { signal }: IoOptions,
+): Promise<string> {
+  if (paths.length <= inlineFiles) return inlineList(paths)
+  await createTemporaryTable(session, name, [{ name: 'path', kind: 'varchar', values: paths.map(globFree) }])
+  await session.run(`set variable ${name} = (select list(path) from temp.${name}); drop table temp.${name}`, {
+    signal,
+  })
+  return `getvariable('${name}')`
+}
+
+function inlineList(paths: readonly string[]): string {
+  return list(paths.map(globFree).map(text))
+}
+
+/** The columns of the files by their names there, as `c0`, `c1` … of the types of the table. */
+function readOptions(stored: readonly Field[], names: FileNames): string {
+  const entries = stored.flatMap((field, index) => {
+    const name = names.nameOf(field)
+    if (name === undefined) return []
+    return [
+      `${text(name)}: {name: 'c${index}', type: ${text(storedType(field.type, names))}, default_value: null}`,
+    ]
+  })
   // Without a column to read there must still be one that is looked for.
   if (entries.length === 0) entries.push(`'': {name: 'c0', type: 'BOOLEAN', default_value: null}`)
   const options = [`schema = map {${entries.join(', ')}}`, 'hive_partitioning = false']
   // Old writers did not mark texts as such in Parquet.
-  if (!stored.some(({ type }) => holdsBinary(type))) options.push('binary_as_string = true')
+  if (!stored.some(({ type }) => holds(type, isBinary))) options.push('binary_as_string = true')
   return options.join(', ')
 }
 
-function holdsBinary(type: DataType): boolean {
-  if (typeof type === 'string') return type === 'binary'
-  switch (type.type) {
-    case 'array':
-      return holdsBinary(type.elementType)
-    case 'map':
-      return holdsBinary(type.keyType) || holdsBinary(type.valueType)
-    case 'struct':
-      return type.fields.some((field) => holdsBinary(field.type))
-  }
+function isBinary(type: DataType): boolean {
+  return type === 'binary' || type === 'variant'
 }
 
 /** The schema without rows. */

@@ -1,7 +1,8 @@
 /**
  * The schema of a table: Delta's JSON (PROTOCOL.md, "Schema Serialization Format") and DuckDB's types.
  *
- * `timestamp` is an instant (TIMESTAMPTZ), `timestamp_ntz` is not (TIMESTAMP).
+ * `timestamp` is an instant (TIMESTAMPTZ), `timestamp_ntz` is not (TIMESTAMP). A `variant` is the two binaries
+ * that files hold of it. A `void` column is in no file: it is null throughout.
  */
 import { LakeError } from '../base/errors.ts'
 import { formatJson, type JsonValue, parseJson } from '../base/json.ts'
@@ -19,6 +20,8 @@ export type PrimitiveType =
   | 'date'
   | 'timestamp'
   | 'timestamp_ntz'
+  | 'void'
+  | 'variant'
   | `decimal(${number},${number})`
 
 export interface ArrayType {
@@ -61,7 +64,15 @@ const duckDbTypes: Readonly<Record<string, string>> = {
   date: 'DATE',
   timestamp: 'TIMESTAMP WITH TIME ZONE',
   timestamp_ntz: 'TIMESTAMP',
+  void: 'INTEGER',
+  variant: 'STRUCT("value" BLOB, "metadata" BLOB)',
 }
+
+/** Names that older writers give to types of ours. */
+const olderNames: Readonly<Record<string, PrimitiveType>> = { null: 'void', decimal: 'decimal(10,0)' }
+
+const decimalPattern = /^decimal\((?<precision>\d+),\s*(?<scale>-?\d+)\)$/
+const maxPrecision = 38
 
 /** A nullable column: `field('user_id', 'long')`. */
 export function field(name: string, type: DataType, options: { readonly nullable?: boolean } = {}): Field {
@@ -133,9 +144,22 @@ function decodeFields(value: JsonValue | undefined, where: string): readonly Fie
   })
 }
 
-function decodePrimitive(name: string, where: string): PrimitiveType {
-  if (name in duckDbTypes || /^decimal\(\d+,\s*-?\d+\)$/.test(name)) return name as PrimitiveType
+/** @throws LakeError `PROTOCOL_UNSUPPORTED` for a type that we lack. */
+export function decodePrimitive(name: string, where: string): PrimitiveType {
+  const older = olderNames[name]
+  if (older !== undefined) return older
+  if (Object.hasOwn(duckDbTypes, name)) return name as PrimitiveType
+  const decimal = decimalOf(name)
+  if (decimal !== undefined && decimal.precision <= maxPrecision && decimal.scale >= 0) {
+    return `decimal(${decimal.precision},${decimal.scale})`
+  }
   throw new LakeError('PROTOCOL_UNSUPPORTED', `${where}: type ${name} is not supported`)
+}
+
+/** Precision and scale of a decimal type, `undefined` for any other. */
+export function decimalOf(type: string): { readonly precision: number; readonly scale: number } | undefined {
+  const { precision, scale } = decimalPattern.exec(type)?.groups ?? {}
+  return precision === undefined ? undefined : { precision: Number(precision), scale: Number(scale) }
 }
 
 export function duckDbType(type: DataType): string {

@@ -5,18 +5,25 @@ import type { DuckDb } from '../duckdb/duckdb.ts'
 import type { ObjectStore } from '../storage/store.ts'
 import { type Action, type AddFile, decodeActions, type Metadata, type Protocol } from './actions.ts'
 import { readCheckpoint } from './checkpoint.ts'
+import { withoutMapping } from './column-mapping.ts'
 import { commitKey, type Version, version } from './log-path.ts'
 import { readLogSegment } from './log-segment.ts'
-import { requireReadable } from './protocol.ts'
+import { columnMappingMode, requireReadable } from './protocol.ts'
 import { TableState } from './replay.ts'
 import { decodeSchema, type StructType } from './schema.ts'
 import { decodeStatistics } from './statistics.ts'
+import { requireKnownTypeChanges } from './type-widening.ts'
 
 export class Snapshot {
   readonly version: Version
   readonly protocol: Protocol
   readonly metadata: Metadata
   readonly schema: StructType
+  /** How files name their columns. */
+  readonly columnMapping: 'none' | 'name' | 'id'
+  /** In the words of the schema. */
+  readonly partitionColumns: readonly string[]
+  #files: readonly AddFile[] | undefined
   /** What the log says of this version. Private to this folder. */
   readonly state: TableState
 
@@ -31,16 +38,17 @@ export class Snapshot {
     this.version = of
     this.protocol = protocol
     this.metadata = metadata
-    this.schema = decodeSchema(metadata.schemaString)
+    this.columnMapping = columnMappingMode(protocol, metadata)
+    const schema = decodeSchema(metadata.schemaString)
+    this.schema = this.columnMapping === 'none' ? withoutMapping(schema) : schema
+    requireKnownTypeChanges(this.schema, uri)
+    this.partitionColumns = metadata.partitionColumns.map((column) => columnNamed(this.schema, column, uri))
     this.state = state
   }
 
   get files(): readonly AddFile[] {
-    return [...this.state.files.values()]
-  }
-
-  get partitionColumns(): readonly string[] {
-    return this.metadata.partitionColumns
+    this.#files ??= [...this.state.files.values()]
+    return this.#files
   }
 
   get sizeBytes(): number {
@@ -68,6 +76,17 @@ export class Snapshot {
       [...this.state.transactions.values()].map((transaction) => [transaction.appId, transaction.version]),
     )
   }
+}
+
+/** Names differ in case between writers: the schema's is the one. */
+function columnNamed(schema: StructType, name: string, uri: string): string {
+  const found =
+    schema.fields.find((each) => each.name === name) ??
+    schema.fields.find((each) => each.name.toLowerCase() === name.toLowerCase())
+  if (found !== undefined) return found.name
+  throw new LakeError('LOG_CORRUPT', `${uri}: partition column ${name} is not in the schema`, {
+    details: { uri, column: name },
+  })
 }
 
 export interface SnapshotOptions extends IoOptions {
