@@ -190,6 +190,19 @@ describe('lake table', () => {
     expect(answers[0]?.stdout.trimEnd().split('\n').length).toBeGreaterThan(3)
   })
 
+  it('explains which files a condition needs, and reads the same rows', async () => {
+    const where = "event_date >= date '9000-01-01'"
+
+    const plan = await home.lake('table', 'read', 'bronze/events', '--where', where, '--explain', '--json')
+    const all = await home.lake('table', 'read', 'bronze/events', '--explain')
+    const rows = await home.lake('table', 'read', 'bronze/events', '--where', where, '--json')
+
+    const { files } = Object(parsed(plan.stdout)) as { readonly files: number }
+    expect(parsed(plan.stdout)).toMatchObject({ filesRead: 0, skippedByPartition: files, sizeBytesRead: 0 })
+    expect(all.stdout).toContain(`reads ${files} of ${files} files`)
+    expect(rows).toMatchObject({ exitCode: 0, stdout: '' })
+  })
+
   it('reads older versions by number and by time', async () => {
     const history = await home.lake('table', 'history', 'bronze/events', '--json')
     const [newest, oldest] = Object(parsed(history.stdout)) as readonly { readonly timestamp: string }[]

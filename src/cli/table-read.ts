@@ -1,6 +1,6 @@
 /** `lake table read`: the rows of one version. */
 import { locateTable } from '../pipeline/query/locate.ts'
-import { selectRows } from '../pipeline/query/table-select.ts'
+import { explainRead, type ReadPlan, selectRows } from '../pipeline/query/table-select.ts'
 import type { CommandLine } from './command-line.ts'
 import { rowChunks, writeRows } from './duckdb-rows.ts'
 import { fileFormat } from './row-file.ts'
@@ -13,15 +13,21 @@ export interface ReadFlags {
   readonly where?: string
   readonly limit?: number
   readonly out?: string
+  readonly explain?: boolean
 }
 
 export async function readTable(name: string, flags: ReadFlags, cli: CommandLine): Promise<void> {
   const { platform, signal, output, terminal } = cli
-  const { version, timestamp, columns, where, limit, out } = flags
+  const { version, timestamp, columns, where, limit, out, explain = false } = flags
   const format = out === undefined ? undefined : fileFormat(out, ['parquet', 'csv', 'ndjson'])
   const table = await locateTable(platform, name, { signal })
   const snapshot = await table.snapshot({ version, timestampMs: timestamp, signal })
   using session = await (await platform.duckdb()).connect()
+  if (explain) {
+    const plan = await explainRead(session, snapshot, { where, signal })
+    await cli.result({ table: table.uri, version: snapshot.version, ...plan }, () => planLines(plan))
+    return
+  }
   const select = await selectRows(session, table, snapshot, { columns, where, limit, signal })
   if (out !== undefined && format !== undefined) {
     await writeRows(session, select, out, format, { signal })
@@ -37,4 +43,12 @@ export async function readTable(name: string, flags: ReadFlags, cli: CommandLine
   })
   for await (const text of formatRows(chunks, cli.isJson ? 'ndjson' : 'table')) await output.write(text)
   if (!cli.isJson) terminal.line(`${rows} rows, version ${snapshot.version}`)
+}
+
+function planLines(plan: ReadPlan): string {
+  return [
+    `reads ${plan.filesRead} of ${plan.files} files, ${plan.sizeBytesRead} of ${plan.sizeBytes} bytes`,
+    `skipped by partition values: ${plan.skippedByPartition}`,
+    `skipped by statistics: ${plan.skippedByStatistics}`,
+  ].join('\n')
 }

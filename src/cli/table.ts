@@ -53,6 +53,7 @@ export function addTable(program: Command, cli: CommandLine): void {
     .option('--where <expression>', 'only rows for which this SQL expression (DuckDB) is true')
     .option('--limit <number>', 'at most so many rows', wholeNumber())
     .option('--out <file>', 'write a .parquet, .csv or .ndjson file instead of showing the rows')
+    .option('--explain', 'say which files would be read and why the others are not, and read none')
     .addHelpText(
       'after',
       '\nExamples:\n' +
