@@ -2,6 +2,11 @@
 import type { Command } from 'commander'
 import type { CommandLine } from './command-line.ts'
 
+interface Flags {
+  readonly drain?: boolean
+  readonly acceptGap?: boolean
+}
+
 export function addLand(program: Command, cli: CommandLine): void {
   program
     .command('land')
@@ -11,17 +16,22 @@ export function addLand(program: Command, cli: CommandLine): void {
         'exactly once. Runs until stopped, and goes on where the tables stand.',
     )
     .option('--drain', 'land up to the end that the log has now, then exit')
-    .addHelpText('after', '\nExamples:\n  lake land\n  lake land --drain --json')
-    .action(({ drain = false }: { readonly drain?: boolean }) => runLand(drain, cli))
+    .option(
+      '--accept-gap',
+      'go on after messages that retention took before they were read, and record which',
+    )
+    .addHelpText('after', '\nExamples:\n  lake land\n  lake land --drain --json\n  lake land --accept-gap')
+    .action((flags: Flags) => runLand(flags, cli))
 }
 
-async function runLand(drain: boolean, cli: CommandLine): Promise<void> {
+async function runLand({ drain = false, acceptGap = false }: Flags, cli: CommandLine): Promise<void> {
   cli.isEndless = !drain
   const { platform, config, terminal, signal } = cli
   const { runLandingStage } = await import('../pipeline/stages.ts')
   if (!drain) terminal.line(`landing ${config.topic} in ${config.lakeUri}; Ctrl-C ends it in order`)
   const report = await runLandingStage(platform, {
     drain,
+    acceptGap,
     signal,
     onProgress: ({ events, rejected }) =>
       terminal.progress(() => `landed ${events} events, ${rejected} rejected`),

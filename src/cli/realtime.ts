@@ -2,6 +2,11 @@
 import type { Command } from 'commander'
 import type { CommandLine } from './command-line.ts'
 
+interface Flags {
+  readonly drain?: boolean
+  readonly acceptGap?: boolean
+}
+
 export function addRealtime(program: Command, cli: CommandLine): void {
   program
     .command('realtime')
@@ -11,17 +16,25 @@ export function addRealtime(program: Command, cli: CommandLine): void {
         'exactly once. Runs until stopped, and goes on where the tables stand.',
     )
     .option('--drain', 'count up to the end that the log has now, then exit')
-    .addHelpText('after', '\nExamples:\n  lake realtime\n  lake realtime --drain --json')
-    .action(({ drain = false }: { readonly drain?: boolean }) => runRealtime(drain, cli))
+    .option(
+      '--accept-gap',
+      'go on after messages that retention took before they were read, and record which',
+    )
+    .addHelpText(
+      'after',
+      '\nExamples:\n  lake realtime\n  lake realtime --drain --json\n  lake realtime --accept-gap',
+    )
+    .action((flags: Flags) => runRealtime(flags, cli))
 }
 
-async function runRealtime(drain: boolean, cli: CommandLine): Promise<void> {
+async function runRealtime({ drain = false, acceptGap = false }: Flags, cli: CommandLine): Promise<void> {
   cli.isEndless = !drain
   const { platform, config, terminal, signal } = cli
   const { runRealtimeStage } = await import('../pipeline/stages.ts')
   if (!drain) terminal.line(`counting ${config.topic} into ClickHouse; Ctrl-C ends it in order`)
   const report = await runRealtimeStage(platform, {
     drain,
+    acceptGap,
     signal,
     onProgress: ({ events, late }) => terminal.progress(() => `counted ${events} events, ${late} late`),
   })

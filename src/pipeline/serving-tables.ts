@@ -16,6 +16,7 @@ const window = [column('window_start', second), column('window_end', second)]
 /**
  * Where a row of the speed layer comes from; `newest_event_time` is that of its partition up to `offset_to`, and
  * `last_offset` with `last_append_time` the last message before `offset_to`: they tell the log from one made anew.
+ * `skipped` are offsets that retention took before they were counted, and that were accepted as lost.
  */
 const place = [
   column('log_id', 'LowCardinality(String)'),
@@ -26,6 +27,7 @@ const place = [
   column('inserted_at', micro),
   { ...column('last_offset', 'Int64'), default: '-1', isLater: true },
   { ...column('last_append_time', "DateTime64(3, 'UTC')"), default: '0', isLater: true },
+  { ...column('skipped', 'Int64'), default: '0', isLater: true },
 ]
 
 /** Inserts of one table whose tokens are remembered: hours of them, at one every two seconds and partition. */

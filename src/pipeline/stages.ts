@@ -11,6 +11,8 @@ import { type LakeTable, lakeTableNames } from './tables.ts'
 export interface StageOptions<Report> extends IoOptions {
   /** Up to the end that the log has now, then return. */
   readonly drain?: boolean
+  /** Go on after messages that retention took before they were read, and record which. */
+  readonly acceptGap?: boolean
   readonly onProgress?: (report: Report) => void
 }
 

@@ -30,6 +30,8 @@ export interface StreamSink<Written> {
    * without an answer: what became of the batch is then for the next start to read.
    */
   write(batch: MicroBatch<Message>, options?: IoOptions): Promise<WriteOutcome<Written>>
+  /** Goes on behind offsets that the log has lost, and records which they were: all of it, once, or nothing. */
+  skip(gaps: readonly OffsetRange[], options?: IoOptions): Promise<'skipped' | 'superseded'>
 }
 
 export interface StreamStageOptions<Written> {
@@ -41,9 +43,12 @@ export interface StreamStageOptions<Written> {
   readonly maxRows: number
   /** Up to the end that the log has now, then return. */
   readonly drain: boolean
+  /** Goes on after messages that retention took before they were read; without it they are a failure. */
+  readonly acceptGap: boolean
   readonly clock: Clock
   readonly logger: Logger
   readonly onWritten: (written: Written) => void
+  readonly onSkipped: (gaps: readonly OffsetRange[]) => void
   /** How long the batch in hand may take once the stage is asked to end. Default 5 s. */
   readonly graceMs?: number
 }
@@ -97,6 +102,7 @@ interface Run {
 async function readAndWrite<Written>(options: StreamStageOptions<Written>, run: Run): Promise<void> {
   const { signal, hand } = run
   const { name, log, sink, clock, logger } = options
+  if (options.drain && options.acceptGap) await skipGaps(options, { signal })
   const ends = options.drain ? await endsOf(log, sink, { signal }) : undefined
   let failures = 0
   while (!signal?.aborted) {
@@ -112,7 +118,9 @@ async function readAndWrite<Written>(options: StreamStageOptions<Written>, run: 
       if (signal?.aborted && mayPass(error, signal)) return
       hand.batch = undefined
       failures += 1
-      if (!isLakeError(error) || !error.retryable || (ends && failures >= drainAttempts)) throw error
+      const isAccepted = options.acceptGap && isLakeError(error, 'EVENTLOG_GAP')
+      const isPassing = isAccepted || (isLakeError(error) && error.retryable)
+      if (!isPassing || (ends && failures >= drainAttempts)) throw error
       logger.error(
         { err: error, hint: error.hint, stage: name },
         `${name} failed and will go on from its sink`,
@@ -134,6 +142,7 @@ async function readOn<Written>(
     membership: options.drain ? 'alone' : 'shared',
     positions: async (partitions) => {
       await sink.refresh({ signal })
+      if (options.acceptGap) await skipGaps(options, { signal, partitions })
       return positionsOf(sink, partitions)
     },
     signal,
@@ -155,6 +164,27 @@ async function readOn<Written>(
     if (signal?.aborted) return 'ended'
   }
   return 'ended'
+}
+
+/** What retention took is skipped for good: it cannot come back, and the sink says so with its offsets. */
+async function skipGaps<Written>(
+  { name, log, sink, logger, onSkipped }: StreamStageOptions<Written>,
+  { signal, partitions }: IoOptions & { readonly partitions?: readonly number[] },
+): Promise<void> {
+  const gaps = (await log.partitions({ signal })).flatMap(({ partition, start }) => {
+    const from = sink.next(partition)
+    const isOurs = partitions === undefined || partitions.includes(partition)
+    return isOurs && from !== undefined && from < start ? [{ partition, from, to: start }] : []
+  })
+  if (gaps.length === 0) return
+  const outcome = await sink.skip(gaps, { signal })
+  await sink.refresh({ signal })
+  if (outcome === 'superseded') return
+  onSkipped(gaps)
+  logger.warn(
+    { stage: name },
+    `Retention took messages before ${name} had read them, and the gap is accepted: ${describeRanges(gaps)}`,
+  )
 }
 
 /** Whether a failure while the stage ends is of the ending, or of a server: the next start sees to the rest. */

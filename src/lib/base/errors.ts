@@ -74,7 +74,7 @@ export const errorCatalogue = {
   EVENTLOG_GAP: {
     retryable: false,
     exit: 1,
-    hint: 'Retention took messages that were not read yet. Raise the retention; what was lost is named.',
+    hint: 'Retention took messages before they were read. Raise the retention; --accept-gap of `lake land` and `lake realtime` goes on after what is lost, and records it.',
   },
 
   CLICKHOUSE_UNAVAILABLE: {

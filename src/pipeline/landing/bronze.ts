@@ -9,6 +9,7 @@
 
 import type { Clock } from '../../lib/base/clock.ts'
 import type { IoOptions } from '../../lib/base/io.ts'
+import { formatJson } from '../../lib/base/json.ts'
 import type { CommitOutcome } from '../../lib/delta/commit.ts'
 import type { Snapshot } from '../../lib/delta/snapshot.ts'
 import { decodeStatistics } from '../../lib/delta/statistics.ts'
@@ -19,6 +20,7 @@ import { type Message, type Offset, offset } from '../../lib/eventlog/eventlog.t
 import type { MicroBatch } from '../../lib/stream/micro-batch.ts'
 import { parsedMessages } from '../event-rules.ts'
 import { createMessagesTable } from '../messages.ts'
+import type { OffsetRange } from '../offset-range.ts'
 import type { ReadUpTo } from '../same-log.ts'
 import type { StreamSink, WriteOutcome } from '../stream-stage.ts'
 import { lakeTables } from '../tables.ts'
@@ -42,6 +44,8 @@ export interface Landed {
   /** Of `bronze/events`. */
   readonly version: number
 }
+
+const nothing: StagedFiles = { files: [], rows: 0, sizeBytes: 0 }
 
 export class Bronze implements StreamSink<Landed> {
   readonly #options: BronzeOptions
@@ -141,6 +145,18 @@ export class Bronze implements StreamSink<Landed> {
     return await this.#landEvents(session, batch, { events, rejected }, { signal })
   }
 
+  /** Moves the events' offsets behind the gaps; the commit that does so names them in its parameters. */
+  async skip(gaps: readonly OffsetRange[], { signal }: IoOptions = {}): Promise<'skipped' | 'superseded'> {
+    const transactions = Object.fromEntries(
+      gaps.map(({ partition, to }) => [appId(this.#options, partition), Number(to)]),
+    )
+    const outcome = await this.#commit(this.#options.tables.events, this.#events, nothing, transactions, {
+      signal,
+      parameters: { skipped: formatJson(gaps) },
+    })
+    return outcome.kind === 'committed' ? 'skipped' : 'superseded'
+  }
+
   async #landRejects(
     session: DuckDbSession,
     batch: MicroBatch<Message>,
@@ -172,9 +188,7 @@ export class Bronze implements StreamSink<Landed> {
     const { tables, clock } = this.#options
     const select = `select event_id, user_id, event_type, page, "timestamp", source, event_date, ${this.#place(clock)} from parsed where is_event order by event_date, kafka_partition, kafka_offset`
     const staged =
-      counts.events === 0
-        ? { files: [], rows: 0, sizeBytes: 0 }
-        : await tables.events.stage(session, this.#events, select, { signal })
+      counts.events === 0 ? nothing : await tables.events.stage(session, this.#events, select, { signal })
     const transactions = Object.fromEntries(
       [...batch.next].map(([partition, next]) => [appId(this.#options, partition), Number(next)]),
     )
@@ -190,11 +204,11 @@ export class Bronze implements StreamSink<Landed> {
     snapshot: Snapshot,
     staged: StagedFiles,
     transactions: Readonly<Record<string, number>>,
-    { signal }: IoOptions,
+    { signal, parameters = {} }: IoOptions & { readonly parameters?: Readonly<Record<string, string>> },
   ): Promise<CommitOutcome> {
     const operation = {
       name: 'STREAMING UPDATE',
-      parameters: { outputMode: 'Append' },
+      parameters: { outputMode: 'Append', ...parameters },
       metrics: {
         numAddedFiles: staged.files.length,
         numOutputRows: staged.rows,

@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { systemClock } from '../../lib/base/clock.ts'
 import { isLakeError, LakeError } from '../../lib/base/errors.ts'
+import { silentLogger } from '../../lib/base/log.ts'
 import { DeltaTable } from '../../lib/delta/table.ts'
 import { type DuckDb, openDuckDb } from '../../lib/duckdb/duckdb.ts'
 import { createMemoryEventLog, type MemoryEventLog } from '../../lib/eventlog/eventlog.memory.ts'
@@ -216,7 +218,101 @@ describe('land(options)', () => {
     await lake.send(...mixed(9))
     lake.log.expire()
 
-    await expect(lake.drain()).rejects.toMatchObject({ code: 'EVENTLOG_GAP', exitCode: 1 })
+    await expect(lake.drain()).rejects.toMatchObject({
+      code: 'EVENTLOG_GAP',
+      exitCode: 1,
+      hint: expect.stringContaining('lake land'),
+    })
+  })
+
+  it.each([
+    0, 9,
+  ])('goes on after an accepted gap, with %i messages left, and says in a commit what it skipped', async (left) => {
+    await using lake = await openLake()
+    await lake.send(...mixed(9))
+    await lake.drain()
+    const before = await lake.sent()
+    const landedEnds = new Map((await lake.log.partitions()).map(({ partition, end }) => [partition, end]))
+    await lake.send(...mixed(9))
+    lake.log.expire()
+    const gaps = (await lake.log.partitions())
+      .map(({ partition, start }) => ({ partition, from: landedEnds.get(partition) ?? 0n, to: start }))
+      .filter(({ from, to }) => to > from)
+    if (left > 0) await lake.send(...mixed(left))
+    const warnings: string[] = []
+    const logger = { ...silentLogger, warn: (_: object, message: string) => void warnings.push(message) }
+
+    const report = await lake.drain({ acceptGap: true, logger })
+    const again = await lake.drain()
+
+    expect(report.skipped).toEqual(gaps)
+    expect(report.events + report.rejected).toBe(left)
+    expect(again).toEqual({ events: 0, rejected: 0, commits: 0 })
+    for (const { partition, from } of gaps) {
+      expect(warnings.join()).toContain(`partition ${partition}: offset`)
+      expect(warnings.join()).toContain(String(from))
+    }
+    const table = new DeltaTable({ store: lake.stores.events, duckdb })
+    const recorded: unknown[] = []
+    for await (const { operationParameters } of table.history()) {
+      const skipped = operationParameters?.['skipped']
+      if (skipped !== undefined) recorded.push(JSON.parse(String(skipped)))
+    }
+    expect(recorded).toEqual([
+      gaps.map(({ partition, from, to }) => ({ partition, from: Number(from), to: Number(to) })),
+    ])
+    const isLost = (place: string): boolean => {
+      const [partition, at] = place.split('/').map(Number)
+      return gaps.some((gap) => gap.partition === partition && gap.from <= Number(at) && Number(at) < gap.to)
+    }
+    const held = (await lake.log.partitions()).flatMap(({ partition, start, end }) =>
+      Array.from({ length: Number(end - start) }, (_, n) => `${partition}/${Number(start) + n}`),
+    )
+    expect([...(await lake.places('events')), ...(await lake.places('rejected'))].sort()).toEqual(
+      [...before, ...held].filter((place) => !isLost(place)).sort(),
+    )
+  })
+
+  it('goes on after a gap that comes about while it runs, where that is accepted', async () => {
+    await using lake = await openLake()
+    await lake.send(...mixed(9))
+    const controller = new AbortController()
+    const running = land(
+      {
+        log: lake.log,
+        tables: {
+          events: new DeltaTable({ store: lake.stores.events, duckdb }),
+          rejected: new DeltaTable({ store: lake.stores.rejected, duckdb }),
+        },
+        duckdb,
+        triggerMs: 1,
+        maxRows: 100,
+        acceptGap: true,
+        clock: { now: () => Date.now(), sleep: (_, io) => systemClock.sleep(1, io) },
+      },
+      { signal: controller.signal },
+    )
+    const landed = async (): Promise<number> =>
+      (await Promise.all([lake.places('events'), lake.places('rejected')])).flat().length
+    await expect.poll(() => landed().catch(() => 0), { timeout: 10_000 }).toBe(9)
+
+    const sending = lake.send(...mixed(9))
+    lake.log.expire()
+    await sending
+    await lake.send(...mixed(9))
+
+    await expect.poll(landed, { timeout: 10_000 }).toBe(18)
+    controller.abort(new Error('enough'))
+    expect((await running).skipped).toHaveLength(3)
+  })
+
+  it('does not accept that the topic was made anew', async () => {
+    await using lake = await openLake()
+    await lake.send(...mixed(9))
+    await lake.drain()
+    lake.log.reset()
+
+    await expect(lake.drain({ acceptGap: true })).rejects.toMatchObject({ code: 'EVENTLOG_RESET' })
   })
 
   it('says that the topic was made anew, also where it holds nothing yet', async () => {

@@ -19,6 +19,8 @@ export interface LandingOptions {
   readonly maxRows: number
   /** Land up to the end that the log has now, then return. */
   readonly drain?: boolean
+  /** Go on after messages that retention took before they were landed, and record which. */
+  readonly acceptGap?: boolean
   /** How long the batch in hand may take once the stage is asked to end. Default 5 s. */
   readonly graceMs?: number
   readonly clock?: Clock
@@ -30,6 +32,8 @@ export interface LandingReport {
   readonly events: number
   readonly rejected: number
   readonly commits: number
+  /** What retention took, where that was accepted. */
+  readonly skipped?: readonly OffsetRange[]
   /** Where the stage had to end without an answer: the next start reads what became of these. */
   readonly unconfirmed?: readonly OffsetRange[]
 }
@@ -47,6 +51,7 @@ export async function land(options: LandingOptions, { signal }: IoOptions = {}):
     tables,
     duckdb,
     drain = false,
+    acceptGap = false,
     clock = systemClock,
     logger = silentLogger,
     onProgress,
@@ -62,6 +67,7 @@ export async function land(options: LandingOptions, { signal }: IoOptions = {}):
   for (const partition of unchecked) {
     logger.warn({ partition }, 'The last message landed is not there any more: the log could not be checked')
   }
+  const skipped: OffsetRange[] = []
   const unconfirmed = await runStreamStage(
     {
       name: 'landing',
@@ -71,9 +77,11 @@ export async function land(options: LandingOptions, { signal }: IoOptions = {}):
       triggerMs: options.triggerMs,
       maxRows: options.maxRows,
       drain,
+      acceptGap,
       clock,
       logger,
       ...(options.graceMs !== undefined && { graceMs: options.graceMs }),
+      onSkipped: (gaps) => void skipped.push(...gaps),
       onWritten: ({ events, rejected }) => {
         report.events += events
         report.rejected += rejected
@@ -83,5 +91,9 @@ export async function land(options: LandingOptions, { signal }: IoOptions = {}):
     },
     { signal },
   )
-  return unconfirmed.length === 0 ? report : { ...report, unconfirmed }
+  return {
+    ...report,
+    ...(skipped.length > 0 && { skipped }),
+    ...(unconfirmed.length > 0 && { unconfirmed }),
+  }
 }

@@ -298,6 +298,65 @@ describe('runRealtime(options)', () => {
     await expect(drain()).rejects.toMatchObject({ code: 'EVENTLOG_GAP', exitCode: 1 })
   })
 
+  it('says so too where a table has nothing of the partition yet, for it died in its first batch', async () => {
+    await send(messages(9, 17))
+    await drain()
+    await clickhouse.command('TRUNCATE TABLE realtime.late_events')
+    log.expire()
+    await send(messages(9, 18))
+
+    await expect(drain()).rejects.toMatchObject({ code: 'EVENTLOG_GAP' })
+  })
+
+  it('goes on after an accepted gap, and keeps in its rows what it skipped', async () => {
+    await send(messages(30, 19))
+    await drain()
+    const ends = new Map((await log.partitions()).map(({ partition, end }) => [partition, end]))
+    await send(messages(30, 20))
+    log.expire()
+    const gaps = (await log.partitions()).map(({ partition, start }) => ({
+      partition,
+      from: ends.get(partition),
+      to: start,
+    }))
+    await send(messages(30, 21))
+
+    const report = await drain({ acceptGap: true })
+    const again = await drain()
+
+    expect(report).toMatchObject({ messages: 30, skipped: gaps })
+    expect(again).toEqual({ messages: 0, events: 0, late: 0, batches: 0 })
+    for (const table of realtimeTableNames) {
+      expect(
+        await clickhouse.query(
+          `SELECT kafka_partition AS partition, offset_from AS "from", offset_to AS "to", skipped FROM realtime.${table}
+           WHERE skipped > 0 ORDER BY partition`,
+        ),
+      ).toEqual(
+        gaps.map(({ partition, from = 0n, to }) => ({
+          partition,
+          from: Number(from),
+          to: Number(to),
+          skipped: Number(to - from),
+        })),
+      )
+    }
+    const [row] = await clickhouse.query<{ readonly n: number }>(
+      `SELECT sum(event_count) AS n FROM (SELECT event_count FROM realtime.events_per_minute
+         UNION ALL SELECT event_count FROM realtime.late_events)`,
+    )
+    expect(row?.n).toBeGreaterThan(30)
+    expect(row?.n).toBeLessThan(60)
+  })
+
+  it('does not accept that the topic was made anew', async () => {
+    await send(messages(9, 22))
+    await drain()
+    log.reset()
+
+    await expect(drain({ acceptGap: true })).rejects.toMatchObject({ code: 'EVENTLOG_RESET' })
+  })
+
   it('says that the topic was made anew, also where it holds nothing yet', async () => {
     await send(messages(9, 9))
     await drain()
@@ -339,7 +398,7 @@ describe('runRealtime(options)', () => {
     await drain({ maxRows: 60 })
     for (const table of realtimeTableNames) {
       await clickhouse.command(
-        `ALTER TABLE realtime.${table} DROP COLUMN last_offset, DROP COLUMN last_append_time`,
+        `ALTER TABLE realtime.${table} DROP COLUMN last_offset, DROP COLUMN last_append_time, DROP COLUMN skipped`,
         { settings: { mutations_sync: 2 } },
       )
     }

@@ -20,6 +20,8 @@ export interface RealtimeOptions {
   readonly maxRows?: number
   /** Count up to the end that the log has now, then return. */
   readonly drain?: boolean
+  /** Go on after messages that retention took before they were counted, and record which. */
+  readonly acceptGap?: boolean
   /** How long the batch in hand may take once the stage is asked to end. Default 5 s. */
   readonly graceMs?: number
   readonly clock?: Clock
@@ -33,6 +35,8 @@ export interface RealtimeReport {
   readonly events: number
   readonly late: number
   readonly batches: number
+  /** What retention took, where that was accepted. */
+  readonly skipped?: readonly OffsetRange[]
   /** Where the stage had to end without an answer: the next start reads what became of these. */
   readonly unconfirmed?: readonly OffsetRange[]
 }
@@ -50,7 +54,15 @@ export async function runRealtime(
   options: RealtimeOptions,
   { signal }: IoOptions = {},
 ): Promise<RealtimeReport> {
-  const { log, clickhouse, duckdb, drain = false, clock = systemClock, logger = silentLogger } = options
+  const {
+    log,
+    clickhouse,
+    duckdb,
+    drain = false,
+    acceptGap = false,
+    clock = systemClock,
+    logger = silentLogger,
+  } = options
   const report = { messages: 0, events: 0, late: 0, batches: 0 }
   await ensureServingSchema(clickhouse, { signal })
   const logId = `${await log.clusterId({ signal })}/${log.topic}`
@@ -59,6 +71,7 @@ export async function runRealtime(
   for (const partition of await requireSameLog(log, async (each) => sink.readUpTo(each), { signal })) {
     logger.warn({ partition }, 'The last message counted is not there any more: the log could not be checked')
   }
+  const skipped: OffsetRange[] = []
   const unconfirmed = await runStreamStage(
     {
       name: 'realtime',
@@ -68,9 +81,11 @@ export async function runRealtime(
       triggerMs: options.triggerMs,
       maxRows: options.maxRows ?? defaultMaxRows,
       drain,
+      acceptGap,
       clock,
       logger,
       ...(options.graceMs !== undefined && { graceMs: options.graceMs }),
+      onSkipped: (gaps) => void skipped.push(...gaps),
       onWritten: ({ messages, events, late }) => {
         report.messages += messages
         report.events += events
@@ -81,5 +96,9 @@ export async function runRealtime(
     },
     { signal },
   )
-  return unconfirmed.length === 0 ? report : { ...report, unconfirmed }
+  return {
+    ...report,
+    ...(skipped.length > 0 && { skipped }),
+    ...(unconfirmed.length > 0 && { unconfirmed }),
+  }
 }

@@ -17,6 +17,7 @@ import type { Row } from '../../lib/duckdb/values.ts'
 import { type Message, type Offset, offset } from '../../lib/eventlog/eventlog.ts'
 import type { MicroBatch } from '../../lib/stream/micro-batch.ts'
 import { createMessagesTable } from '../messages.ts'
+import type { OffsetRange } from '../offset-range.ts'
 import type { ReadMessage, ReadUpTo } from '../same-log.ts'
 import { type RealtimeTable, realtimeTableNames } from '../serving-tables.ts'
 import type { StreamSink, WriteOutcome } from '../stream-stage.ts'
@@ -64,6 +65,7 @@ const insertPauseMs = 200
 
 interface StoredPosition {
   readonly p: number
+  readonly first: number | bigint
   readonly next: number | bigint
   readonly newest: string
   /** -1 in rows of a version that did not store it. */
@@ -81,14 +83,26 @@ export class SpeedLayer implements StreamSink<Counted> {
 
   async refresh({ signal }: IoOptions = {}): Promise<void> {
     const positions = new Map<RealtimeTable, Map<number, Position>>()
+    const firsts = new Map<number, bigint>()
     for (const table of realtimeTableNames) {
       const rows = await this.#options.clickhouse.query<StoredPosition>(
         `SELECT kafka_partition AS p, max(offset_to) AS next, toString(argMax(newest_event_time, offset_to)) AS newest,
-           argMax(last_offset, offset_to) AS last, toUnixTimestamp64Milli(argMax(last_append_time, offset_to)) AS last_ms
+           min(offset_from) AS first, argMax(last_offset, offset_to) AS last, toUnixTimestamp64Milli(argMax(last_append_time, offset_to)) AS last_ms
          FROM realtime.${table} WHERE log_id = {log:String} GROUP BY p`,
         { params: { log: this.#options.logId }, signal },
       )
       positions.set(table, new Map(rows.map((row) => [row.p, positionOf(row)])))
+      for (const { p, first } of rows) {
+        const known = firsts.get(p)
+        if (known === undefined || BigInt(first) < known) firsts.set(p, BigInt(first))
+      }
+    }
+    // A table that has nothing of a partition lacks it from where the others began.
+    for (const table of positions.values()) {
+      for (const [partition, next] of firsts) {
+        if (!table.has(partition))
+          table.set(partition, { next, newestEventTime: noEventTime, last: undefined })
+      }
     }
     this.#positions = positions
   }
@@ -134,17 +148,8 @@ export class SpeedLayer implements StreamSink<Counted> {
       'select count(*) filter (not is_late) as events, count(*) filter (is_late) as late from events',
     )
     const inserts = await this.#planInserts(session, batch, newest)
-    // Side by side: each table and partition has a position of its own. All are waited for, so that none is
-    // still under way when reading goes on after a failure.
-    const running = inserts.map((insert) => this.#insert(insert, { signal }))
-    await Promise.allSettled(running)
-    const reason = (await Promise.all(running)).find((outcome) => outcome !== undefined)
+    const reason = await this.#insertAll(inserts, { signal })
     if (reason !== undefined) return { kind: 'superseded', reason }
-    for (const { table, partition, next, newestEventTime, last } of inserts) {
-      const positions = this.#positions.get(table) ?? new Map<number, Position>()
-      positions.set(partition, { next, newestEventTime, last })
-      this.#positions.set(table, positions)
-    }
     return {
       kind: 'written',
       written: {
@@ -153,6 +158,40 @@ export class SpeedLayer implements StreamSink<Counted> {
         messages: batch.messages.length,
       },
     }
+  }
+
+  /** A row of 0 over each gap, in every table that has not counted what it lacks; `skipped` tells it from others. */
+  async skip(gaps: readonly OffsetRange[], { signal }: IoOptions = {}): Promise<'skipped' | 'superseded'> {
+    const now = Math.floor(this.#options.clock.now() / 1000 / windowSeconds) * windowSeconds
+    const inserts = gaps.flatMap(({ partition, to: next }) =>
+      realtimeTableNames.flatMap((table) => {
+        const position = this.#positions.get(table)?.get(partition)
+        if (position === undefined || position.next >= next) return []
+        const at = { ...position, table, partition, from: position.next, next }
+        const row = { ...this.#row({ window_start: now, n: 0n }, at), skipped: next - at.from }
+        return [{ ...at, rows: [row] }]
+      }),
+    )
+    return (await this.#insertAll(inserts, { signal })) === undefined ? 'skipped' : 'superseded'
+  }
+
+  /**
+   * Side by side: each table and partition has a position of its own. All are waited for, so that none is still
+   * under way when reading goes on after a failure.
+   *
+   * @returns why another writer was first with some of them, or `undefined` when all our rows are there.
+   */
+  async #insertAll(inserts: readonly PlannedInsert[], { signal }: IoOptions): Promise<string | undefined> {
+    const running = inserts.map((insert) => this.#insert(insert, { signal }))
+    await Promise.allSettled(running)
+    const reason = (await Promise.all(running)).find((outcome) => outcome !== undefined)
+    if (reason !== undefined) return reason
+    for (const { table, partition, next, newestEventTime, last } of inserts) {
+      const positions = this.#positions.get(table) ?? new Map<number, Position>()
+      positions.set(partition, { next, newestEventTime, last })
+      this.#positions.set(table, positions)
+    }
+    return undefined
   }
 
   async #planInserts(
