@@ -153,7 +153,22 @@ function decodeAction(line: string, where: string): Action | undefined {
   const fields = value as Readonly<Record<string, JsonValue>>
   const name = actionNames.find((candidate) => isObject(fields[candidate]))
   if (name === undefined) return undefined
-  const body = withoutNulls(fields[name] as Readonly<Record<string, JsonValue>>)
+  return decodeBody(name, fields[name] as Readonly<Record<string, JsonValue>>, where)
+}
+
+/** @throws LakeError `LOG_CORRUPT` naming the field that is missing. */
+export function decodeBody(
+  name: ActionName,
+  fields: Readonly<Record<string, JsonValue>>,
+  where: string,
+): Action {
+  const body: Record<string, JsonValue> = withoutNulls(fields)
+  const vector = body['deletionVector']
+  if (vector !== undefined && isObject(vector)) {
+    body['deletionVector'] = withoutNulls(vector as Readonly<Record<string, JsonValue>>)
+  }
+  // The first writers left it out where there were no columns.
+  if (name === 'metaData') body['schemaString'] ??= '{"type":"struct","fields":[]}'
   for (const required of requiredFields[name]) {
     if (body[required] === undefined) {
       throw new LakeError('LOG_CORRUPT', `${where}: ${name} without ${required}`, { details: { where } })
@@ -168,7 +183,7 @@ const longNumber = /(?<!\\)":\s*-?\d{16}/
 const requiredFields: Readonly<Record<ActionName, readonly string[]>> = {
   commitInfo: [],
   protocol: ['minReaderVersion', 'minWriterVersion'],
-  metaData: ['id', 'schemaString', 'partitionColumns'],
+  metaData: ['id', 'partitionColumns'],
   add: ['path', 'partitionValues', 'size'],
   remove: ['path'],
   txn: ['appId', 'version'],
@@ -181,6 +196,6 @@ function isObject(value: JsonValue | undefined): boolean {
 }
 
 /** Writers put null for what is absent; we have one way to say absent. Nulls further down keep their meaning. */
-function withoutNulls(body: Readonly<Record<string, JsonValue>>): Readonly<Record<string, JsonValue>> {
+function withoutNulls(body: Readonly<Record<string, JsonValue>>): Record<string, JsonValue> {
   return Object.fromEntries(Object.entries(body).filter(([, value]) => value !== null))
 }

@@ -8,14 +8,11 @@
 import { randomUUID } from 'node:crypto'
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { LakeError } from '../base/errors.ts'
 import type { IoOptions } from '../base/io.ts'
 import { formatJson } from '../base/json.ts'
 import type { DuckDb } from '../duckdb/duckdb.ts'
-import { list, text } from '../duckdb/sql-text.ts'
-import type { Row, Value } from '../duckdb/values.ts'
+import { text } from '../duckdb/sql-text.ts'
 import type { ObjectStore } from '../storage/store.ts'
-import type { Action, ActionName } from './actions.ts'
 import { checkpointKey, lastCheckpointKey, type Version } from './log-path.ts'
 import type { TableState } from './replay.ts'
 
@@ -34,71 +31,6 @@ const columns: Readonly<Record<(typeof names)[number], string>> = {
   protocol:
     'STRUCT("minReaderVersion" INTEGER, "minWriterVersion" INTEGER, "readerFeatures" VARCHAR[], "writerFeatures" VARCHAR[])',
   domainMetadata: 'STRUCT("domain" VARCHAR, "configuration" VARCHAR, "removed" BOOLEAN)',
-}
-
-/** @throws LakeError `LOG_CORRUPT` when a file cannot be read as a checkpoint. */
-export async function readCheckpoint(
-  store: ObjectStore,
-  duckdb: DuckDb,
-  keys: readonly string[],
-  { signal }: IoOptions = {},
-): Promise<readonly Action[]> {
-  const files = await Promise.all(keys.map((key) => store.localFile(key, { signal })))
-  const source = `read_parquet(${list(files.map(text))}, union_by_name = true)`
-  return duckdb.use(async (session) => {
-    try {
-      const present = new Set(
-        (await session.describe(`select * from ${source}`, { signal })).map(({ name }) => name),
-      )
-      const actions: Action[] = []
-      for (const name of names.filter((candidate) => present.has(candidate))) {
-        for await (const { rows } of session.chunks(
-          `select "${name}" as action from ${source} where "${name}" is not null`,
-          { signal },
-        )) {
-          for (const row of rows) actions.push(actionOf(name, row))
-        }
-      }
-      return actions
-    } catch (error) {
-      signal?.throwIfAborted()
-      throw new LakeError('LOG_CORRUPT', `${store.uri}: checkpoint ${keys.join(', ')} cannot be read`, {
-        cause: error,
-        details: { uri: store.uri, keys },
-      })
-    }
-  })
-}
-
-function actionOf(name: ActionName, row: Row): Action {
-  return { [name]: plain(row['action'] ?? null) } as unknown as Action
-}
-
-/** Maps arrive as lists of pairs, 64-bit numbers as bigint, and absent fields as null: back to what JSON gave. */
-function plain(value: Value): unknown {
-  if (typeof value === 'bigint') return Number(value)
-  if (Array.isArray(value)) {
-    const items = value as readonly Value[]
-    if (!items.every(isPair)) return items.map(plain)
-    return Object.fromEntries(items.map(({ key, value: inner }) => [String(key), plain(inner)]))
-  }
-  if (value === null || typeof value !== 'object' || value instanceof Uint8Array) return value
-  return Object.fromEntries(
-    Object.entries(value)
-      .filter(([, inner]) => inner !== null)
-      .map(([name, inner]) => [name, emptyLists.has(name) && isEmptyList(inner) ? [] : plain(inner)]),
-  )
-}
-
-/** Fields that are lists also when they are empty: an empty map looks the same. */
-const emptyLists = new Set(['partitionColumns', 'readerFeatures', 'writerFeatures'])
-
-function isEmptyList(value: Value): boolean {
-  return Array.isArray(value) && value.length === 0
-}
-
-function isPair(value: Value): value is { readonly key: Value; readonly value: Value } {
-  return typeof value === 'object' && value !== null && 'key' in value && 'value' in value
 }
 
 export interface CheckpointOptions extends IoOptions {

@@ -52,9 +52,12 @@ async function listSegment(
   const parts = new Map<string, { version: Version; parts: number; keys: string[] }>()
   let newest: Version | undefined
   for await (const { key } of store.list(logFolder, { startAfter: keyBefore(from), signal })) {
-    const file = parseLogFile(key.slice(logFolder.length))
+    const name = key.slice(logFolder.length)
+    // Names of log files begin with digits: folders such as _sidecars come after them.
+    if (name > ':') break
+    const file = parseLogFile(name)
     if (file.kind === 'unknown') continue
-    newest = file.kind === 'commit' || newest === undefined ? file.version : newest
+    if (file.kind === 'commit' || newest === undefined) newest = file.version
     if (upTo !== undefined && file.version > upTo) continue
     if (file.kind === 'commit') commits.push({ version: file.version, key })
     if (file.kind === 'checkpoint') parts.set(key, { version: file.version, parts: 1, keys: [key] })

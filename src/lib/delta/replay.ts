@@ -3,6 +3,7 @@
  *
  * Law: replaying a checkpoint and the commits after it gives the state of replaying all commits.
  */
+
 import type {
   Action,
   AddFile,
@@ -13,6 +14,7 @@ import type {
   RemoveFile,
   Transaction,
 } from './actions.ts'
+import { deletionVectorId } from './deletion-vector.ts'
 import { fileIdentity } from './file-path.ts'
 
 export class TableState {
@@ -74,8 +76,4 @@ export class TableState {
 /** "The primary key of a logical file is its path and the unique id of its deletion vector." */
 function fileKey({ path, deletionVector }: { path: string; deletionVector?: DeletionVector }): string {
   return `${fileIdentity(path)}\0${deletionVector === undefined ? '' : deletionVectorId(deletionVector)}`
-}
-
-function deletionVectorId({ storageType, pathOrInlineDv, offset }: DeletionVector): string {
-  return `${storageType}${pathOrInlineDv}${offset === undefined ? '' : `@${offset}`}`
 }

@@ -166,6 +166,7 @@ function chosenFields(
   columns: readonly string[] | undefined,
   withRowPlace: boolean,
 ): readonly Field[] {
+  if (schema.fields.length === 0) throw new LakeError('LOG_CORRUPT', 'Scan: the schema has no columns')
   const chosen =
     columns?.map((name) => {
       const found = schema.fields.find((each) => each.name === name)

@@ -4,7 +4,7 @@ import type { IoOptions } from '../base/io.ts'
 import type { DuckDb } from '../duckdb/duckdb.ts'
 import type { ObjectStore } from '../storage/store.ts'
 import { type Action, type AddFile, decodeActions, type Metadata, type Protocol } from './actions.ts'
-import { readCheckpoint } from './checkpoint.ts'
+import { readCheckpoint } from './checkpoint-reader.ts'
 import { withoutMapping } from './column-mapping.ts'
 import { commitKey, type Version, version } from './log-path.ts'
 import { readLogSegment } from './log-segment.ts'
@@ -94,6 +94,9 @@ export interface SnapshotOptions extends IoOptions {
   readonly version?: number | undefined
 }
 
+/** Commits are read so many at a time. */
+const readAhead = 32
+
 /** Reads a version from the log. @throws LakeError as `readLogSegment` and `requireReadable` do. */
 export async function readSnapshot(
   store: ObjectStore,
@@ -104,10 +107,18 @@ export async function readSnapshot(
   const segment = await readLogSegment(store, { ...(upTo !== undefined && { upTo }), signal })
   const state = new TableState()
   if (segment.checkpoint !== undefined) {
-    state.apply(await readCheckpoint(store, duckdb, segment.checkpoint.keys, { signal }))
-    state.inCommitTimestampMs = await readInCommitTimestamp(store, segment.checkpoint.version, { signal })
+    for await (const actions of readCheckpoint(store, duckdb, segment.checkpoint.keys, { signal })) {
+      state.apply(actions)
+    }
+    if (segment.commits.length === 0 && hasInCommitTimestamps(state.metadata)) {
+      state.inCommitTimestampMs = await readInCommitTimestamp(store, segment.checkpoint.version, { signal })
+    }
   }
-  for (const commit of segment.commits) state.apply(await readCommit(store, commit.version, { signal }))
+  for (let from = 0; from < segment.commits.length; from += readAhead) {
+    const commits = segment.commits.slice(from, from + readAhead)
+    const read = await Promise.all(commits.map((commit) => readCommit(store, commit.version, { signal })))
+    for (const actions of read) state.apply(actions)
+  }
   return new Snapshot(segment.version, state, store.uri)
 }
 
@@ -152,13 +163,27 @@ export async function readCommitIfThere(
   }
 }
 
-/** A checkpoint holds no commitInfo; the commit of its version does, as long as it is kept. */
-async function readInCommitTimestamp(
+export function hasInCommitTimestamps(metadata: Metadata | undefined): boolean {
+  return metadata?.configuration['delta.enableInCommitTimestamps']?.toLowerCase() === 'true'
+}
+
+/**
+ * A checkpoint holds no commitInfo; the commit of its version does, as its first line, as long as it is kept.
+ * `undefined` where the version is not there, or has none.
+ */
+export async function readInCommitTimestamp(
   store: ObjectStore,
   of: Version,
-  options: IoOptions,
+  { signal }: IoOptions = {},
 ): Promise<number | undefined> {
-  const actions = await readCommitIfThere(store, of, options)
-  return actions?.flatMap((action) => ('commitInfo' in action ? [action.commitInfo] : []))[0]
-    ?.inCommitTimestamp
+  let bytes: Uint8Array
+  try {
+    bytes = await store.read(commitKey(of), { signal })
+  } catch (error) {
+    if (isLakeError(error, 'OBJECT_MISSING')) return undefined
+    throw error
+  }
+  const end = bytes.indexOf(0x0a)
+  const first = decodeActions(end === -1 ? bytes : bytes.subarray(0, end), `${store.uri}/${commitKey(of)}`)[0]
+  return first !== undefined && 'commitInfo' in first ? first.commitInfo.inCommitTimestamp : undefined
 }
