@@ -4,60 +4,19 @@
  * With `home` it is the embedded server, found or started on demand: the client outlives that server, and an
  * open client keeps it from ending itself. Only what is safe to repeat is repeated.
  */
-import { randomUUID } from 'node:crypto'
 import { constants, createReadStream } from 'node:fs'
 import { access } from 'node:fs/promises'
 import { Readable } from 'node:stream'
-import {
-  type ClickHouseClient,
-  ClickHouseLogLevel,
-  type ClickHouseSettings,
-  createClient,
-} from '@clickhouse/client'
-import { type Clock, systemClock } from '../base/clock.ts'
-import { isLakeError, LakeError } from '../base/errors.ts'
+import type { ClickHouseClient, ClickHouseSettings } from '@clickhouse/client'
+import { LakeError } from '../base/errors.ts'
 import type { IoOptions } from '../base/io.ts'
-import { formatJson, parseJson } from '../base/json.ts'
-import { type Logger, silentLogger } from '../base/log.ts'
-import { retry } from '../base/retry.ts'
+import { formatJson } from '../base/json.ts'
 import type { ClickHouse, CommandOptions, InsertOptions, StatementOptions } from './clickhouse.ts'
+import { type ClickHouseOptions, Connection, type Repeat } from './connection.ts'
 import { failureOf } from './failure.ts'
-import { findOrStart, isAlive, type LaunchOptions } from './launch.ts'
-import { quoteIdentifier, quoteLiteral, quoteTable } from './quote.ts'
+import { quoteIdentifier, quoteTable } from './quote.ts'
 
-interface CommonOptions extends IoOptions {
-  /** Default `default`. */
-  readonly database?: string
-  readonly logger?: Logger
-  readonly clock?: Clock
-  /** How long a statement may be silent. Default 10 minutes. */
-  readonly requestTimeoutMs?: number
-}
-
-interface ServerOptions extends CommonOptions {
-  /** `http://` or `https://`, without credentials. */
-  readonly url: string
-  readonly username?: string
-  readonly password?: string
-}
-
-interface EmbeddedOptions extends CommonOptions, Omit<LaunchOptions, 'signal' | 'clock'> {
-  /** LAKE_HOME: the embedded server that serves this folder, started where there is none. */
-  readonly home: string
-}
-
-export type ClickHouseOptions = ServerOptions | EmbeddedOptions
-
-interface Place {
-  readonly url: string
-  readonly username: string
-  readonly password: string
-}
-
-interface Connection {
-  readonly place: Place
-  readonly client: ClickHouseClient
-}
+export type { ClickHouseOptions } from './connection.ts'
 
 /** How the answers of any version look alike, and what must not pass in silence. */
 const readSettings: ClickHouseSettings = {
@@ -82,9 +41,6 @@ const insertSettings: ClickHouseSettings = {
   input_format_null_as_default: 0,
 }
 
-/** Whether a statement is tried again when its answer was lost, only when it cannot have arrived, or never. */
-type Repeat = 'always' | 'unsent' | 'never'
-
 const repeatOf = (sql: string, { isRepeatable }: CommandOptions): Repeat =>
   (isRepeatable ?? repeatable.test(sql)) ? 'always' : 'unsent'
 
@@ -96,86 +52,8 @@ const repeatable = /\bIF\s+(?:NOT\s+)?EXISTS\b|\bOR\s+REPLACE\b|\bREPLACE\s+PART
  * @throws LakeError `CLICKHOUSE_UNAVAILABLE`, `CLICKHOUSE_REFUSED` when the server cannot be had.
  */
 export async function openClickHouse(options: ClickHouseOptions): Promise<ClickHouse> {
-  const { logger = silentLogger, clock = systemClock } = options
-  const clients: ClickHouseClient[] = []
-  let current: Connection | undefined
-  let connecting: Promise<Connection> | undefined
-  let isOpen = false
-  let isClosed = false
-
-  const connect = async (): Promise<Connection> => {
-    const place: Place =
-      'home' in options
-        ? await findOrStart(options.home, { ...options, clock, signal: isOpen ? undefined : options.signal })
-        : { url: options.url, username: options.username ?? 'default', password: options.password ?? '' }
-    if (current?.place.url === place.url && current.place.password === place.password) return current
-    const client = createClient({
-      ...place,
-      database: options.database ?? 'default',
-      application: 'lakeshore',
-      request_timeout: options.requestTimeoutMs ?? 600_000,
-      max_open_connections: 24,
-      json: { parse: (text) => fromJson(text), stringify: formatJson },
-      log: { level: ClickHouseLogLevel.OFF },
-    })
-    clients.push(client)
-    current = { place, client }
-    return current
-  }
-
-  let isProved = false
-  const connection = async (): Promise<Connection> => {
-    if (isClosed) throw new LakeError('BUG', 'ClickHouse client: used after it was closed')
-    if (current !== undefined && isProved) return current
-    connecting ??= connect().finally(() => {
-      connecting = undefined
-    })
-    current = await connecting
-    isProved = true
-    return current
-  }
-
-  /** Runs `work` on a connection; on a failure finds the server again, and repeats what may be repeated. */
-  const attempt = <T>(
-    operation: string,
-    repeat: Repeat,
-    { signal }: IoOptions,
-    work: (client: ClickHouseClient, queryId: string) => Promise<T>,
-  ): Promise<T> => {
-    let refusals = 0
-    return retry(
-      async () => {
-        const { client, place } = await connection()
-        signal?.throwIfAborted()
-        const queryId = randomUUID()
-        try {
-          return await work(client, queryId)
-        } catch (thrown) {
-          if (signal?.aborted) {
-            if ('url' in options) void endStatement(client, queryId)
-            signal.throwIfAborted()
-          }
-          const failure = failureOf(thrown, operation, place.url)
-          if (isLakeError(failure, 'CLICKHOUSE_UNAVAILABLE', 'CLICKHOUSE_REFUSED')) isProved = false
-          if (isLakeError(failure, 'CLICKHOUSE_REFUSED')) refusals++
-          throw failure
-        }
-      },
-      {
-        signal,
-        clock,
-        maxAttempts: 4,
-        isRetryable: (error) => {
-          // Another server may have taken the port of the embedded one: it refused, so nothing was done.
-          if (repeat === 'never') return false
-          if (isLakeError(error, 'CLICKHOUSE_REFUSED')) return 'home' in options && refusals === 1
-          if (!isLakeError(error, 'CLICKHOUSE_UNAVAILABLE') || !('ambiguous' in error.details)) return false
-          return repeat === 'always' || (repeat === 'unsent' && error.details['ambiguous'] === false)
-        },
-        onRetry: (error, number) => logger.warn({ err: error, attempt: number }, `${operation}: tried again`),
-      },
-    )
-  }
+  const connection = new Connection(options)
+  const attempt = connection.attempt.bind(connection)
 
   const insertBytes = async (
     table: string,
@@ -214,19 +92,10 @@ export async function openClickHouse(options: ClickHouseOptions): Promise<ClickH
       proveWith(client, { signal: opening }),
     )
   } catch (error) {
-    await Promise.all(clients.splice(0).map((client) => client.close()))
+    await connection.close()
     throw error
   }
-  isOpen = true
-  const keepAlive =
-    'home' in options
-      ? setInterval(
-          () => {
-            if (current !== undefined) void isAlive({ ...current.place, pid: 0 })
-          },
-          Math.ceil((options.idleMs ?? 60_000) / 4),
-        ).unref()
-      : undefined
+  connection.opened()
 
   const clickhouse: ClickHouse = {
     query: (sql, given = {}) =>
@@ -257,7 +126,7 @@ export async function openClickHouse(options: ClickHouseOptions): Promise<ClickH
         signal?.throwIfAborted()
       } catch (thrown) {
         signal?.throwIfAborted()
-        throw failureOf(thrown, 'read from ClickHouse', current?.place.url ?? '')
+        throw failureOf(thrown, 'read from ClickHouse', connection.url)
       } finally {
         signal?.removeEventListener('abort', close)
         close()
@@ -280,7 +149,7 @@ export async function openClickHouse(options: ClickHouseOptions): Promise<ClickH
         signal?.throwIfAborted()
       } catch (thrown) {
         signal?.throwIfAborted()
-        throw failureOf(thrown, 'read from ClickHouse', current?.place.url ?? '')
+        throw failureOf(thrown, 'read from ClickHouse', connection.url)
       } finally {
         signal?.removeEventListener('abort', close)
         close()
@@ -317,11 +186,7 @@ export async function openClickHouse(options: ClickHouseOptions): Promise<ClickH
       return row?.version ?? ''
     },
 
-    [Symbol.asyncDispose]: async () => {
-      isClosed = true
-      clearInterval(keepAlive)
-      await Promise.all(clients.splice(0).map((client) => client.close()))
-    },
+    [Symbol.asyncDispose]: () => connection.close(),
   }
   return clickhouse
 }
@@ -329,12 +194,6 @@ export async function openClickHouse(options: ClickHouseOptions): Promise<ClickH
 async function proveWith(client: ClickHouseClient, { signal }: IoOptions = {}): Promise<void> {
   const proof = await client.ping({ select: true, ...abortBy(signal) })
   if (!proof.success) throw proof.error
-}
-
-/** Best effort: what ends the statement is that the client goes away, where the server heeds that. */
-async function endStatement(client: ClickHouseClient, queryId: string): Promise<void> {
-  const query = `KILL QUERY WHERE query_id = ${quoteLiteral(queryId)} ASYNC`
-  await client.command({ query }).catch(() => undefined)
 }
 
 const abortBy = (signal: AbortSignal | undefined): { abort_signal?: AbortSignal } =>
@@ -378,9 +237,4 @@ function* linesOf(rows: readonly object[]): Generator<Buffer> {
     piece = ''
   }
   if (piece !== '') yield Buffer.from(piece)
-}
-
-/** The driver's type for what a parser returns is the row that the caller named. */
-function fromJson<T>(text: string): T {
-  return parseJson(text, 'an answer of ClickHouse') as T
 }

@@ -11,6 +11,7 @@ import { type Clock, systemClock } from '../base/clock.ts'
 import { LakeError } from '../base/errors.ts'
 import type { IoOptions } from '../base/io.ts'
 import { type Logger, silentLogger } from '../base/log.ts'
+import { attempt } from './busy-file.ts'
 import {
   type ConsumeOptions,
   type ConsumerEvent,
@@ -23,13 +24,13 @@ import {
   type Positions,
   type TimestampType,
 } from './eventlog.ts'
-import { type ExclusiveLock, tryExclusiveLock } from './exclusive-lock.ts'
+import { GroupTurns } from './group-turns.ts'
 import { OpenSegments, SegmentGone } from './open-segments.ts'
 import { spread } from './partitioner.ts'
 import { gapAt, startingPositions } from './positions.ts'
 import type { BlockRead, PartitionEnd, Segment } from './segment.sqlite.ts'
 import { type LogIdentity, SegmentFolder } from './segment-folder.ts'
-import { fromSqlite, isBusy } from './sqlite.ts'
+import { fromSqlite } from './sqlite.ts'
 import { Wakeup } from './wakeup.ts'
 
 export interface SqliteEventLogOptions {
@@ -58,8 +59,6 @@ const dayMs = 86_400_000
 const pollMs = 25
 const idleMs = 100
 const appendMessages = 5_000
-const busyForMs = 30_000
-const goneForMs = 2_000
 
 /**
  * Opens the log, and makes it where there is none; the caller closes it.
@@ -75,7 +74,7 @@ export async function openSqliteEventLog(options: SqliteEventLogOptions): Promis
   const folder = new SegmentFolder(join(options.directory, options.topic))
   const nowMs = (options.clock ?? systemClock).now()
   try {
-    const identity = folder.establish({ partitions: options.partitions ?? 3, nowMs })
+    const identity = await folder.establish({ partitions: options.partitions ?? 3, nowMs })
     folder.sweep(nowMs)
     const log = new SegmentedLog(folder, identity, options)
     await log.applyRetention()
@@ -97,7 +96,7 @@ class SegmentedLog implements SqliteEventLog {
   readonly #logger: Logger
   readonly #wakeup = new Wakeup()
   readonly #open: OpenSegments
-  readonly #locks = new Set<ExclusiveLock>()
+  readonly #turns: GroupTurns
   #active: number | undefined
   #turn = Math.floor(Math.random() * 1_000)
 
@@ -112,6 +111,7 @@ class SegmentedLog implements SqliteEventLog {
     this.#segmentMessages = options.segmentMessages ?? 5_000_000
     this.#clock = options.clock ?? systemClock
     this.#logger = options.logger ?? silentLogger
+    this.#turns = new GroupTurns(folder, this.#logger)
   }
 
   async clusterId(): Promise<string> {
@@ -141,7 +141,7 @@ class SegmentedLog implements SqliteEventLog {
 
   async *consume({ group, membership, positions, signal }: ConsumeOptions): AsyncIterable<ConsumerEvent> {
     signal?.throwIfAborted()
-    const lock = membership === 'shared' ? await this.#turnOf(group, signal) : undefined
+    const turn = membership === 'shared' ? await this.#turns.take(group, { signal }) : undefined
     try {
       const epoch = 1
       const numbers = Array.from({ length: this.#identity.partitions }, (_, partition) => partition)
@@ -173,7 +173,7 @@ class SegmentedLog implements SqliteEventLog {
         signal?.throwIfAborted()
       }
     } finally {
-      if (lock) this.#release(lock)
+      if (turn) this.#turns.end(turn)
     }
   }
 
@@ -215,7 +215,7 @@ class SegmentedLog implements SqliteEventLog {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const lock of this.#locks) this.#release(lock)
+    this.#turns.endAll()
     this.#open.closeAll()
     this.#wakeup.notify()
   }
@@ -312,26 +312,6 @@ class SegmentedLog implements SqliteEventLog {
     return this.#open.get(number, this.#active)
   }
 
-  async #turnOf(group: string, signal: AbortSignal | undefined): Promise<ExclusiveLock> {
-    const path = this.#folder.lockOf(group)
-    for (let hasWaited = false; ; hasWaited = true) {
-      const lock = await this.#attempt('lock', signal, () => tryExclusiveLock(path))
-      if (lock) {
-        this.#locks.add(lock)
-        return lock
-      }
-      if (!hasWaited) this.#logger.info({ group }, 'another process reads for this group: waiting')
-      await this.#wakeup.wait(idleMs, { signal })
-      signal?.throwIfAborted()
-    }
-  }
-
-  #release(lock: ExclusiveLock): void {
-    lock.release()
-    this.#locks.delete(lock)
-    this.#wakeup.notify()
-  }
-
   async #retainQuietly(): Promise<void> {
     try {
       await this.applyRetention()
@@ -341,26 +321,7 @@ class SegmentedLog implements SqliteEventLog {
     }
   }
 
-  /** Makes a synchronous call again while another connection holds the file, or has just dropped it. */
-  async #attempt<T>(operation: string, signal: AbortSignal | undefined, call: () => T): Promise<T> {
-    const startMs = performance.now()
-    for (;;) {
-      signal?.throwIfAborted()
-      try {
-        return call()
-      } catch (error) {
-        const path = this.#folder.path
-        const isOver = performance.now() - startMs > (isBusy(error) ? busyForMs : goneForMs)
-        if (!isBusy(error) && !(error instanceof SegmentGone)) throw fromSqlite(error, operation, path)
-        if (isOver && isBusy(error))
-          throw new LakeError(
-            'EVENTLOG_UNAVAILABLE',
-            `${operation} ${path}: another process has held the file for ${busyForMs / 1_000} s`,
-            { cause: error, hint: 'See which process writes to the event log, and whether it still lives.' },
-          )
-        if (isOver) throw fromSqlite(error, operation, path)
-        await systemClock.sleep(1 + Math.random() * 10, { signal })
-      }
-    }
+  #attempt<T>(operation: string, signal: AbortSignal | undefined, call: () => T): Promise<T> {
+    return attempt(operation, this.#folder.path, call, { signal })
   }
 }

@@ -24,7 +24,8 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { LakeError, systemCode } from '../base/errors.ts'
+import { LakeError, messageOf, systemCode } from '../base/errors.ts'
+import { makeFolders } from '../base/folders.ts'
 import { parseJson } from '../base/json.ts'
 import { type PartitionEnd, writeEmptySegment } from './segment.sqlite.ts'
 
@@ -57,9 +58,15 @@ export class SegmentFolder {
    * Makes the log where there is none, and says what it is. Many processes may do so at once, and any of them
    * may be killed on the way: one identity comes out.
    */
-  establish({ partitions, nowMs }: { readonly partitions: number; readonly nowMs: number }): LogIdentity {
-    mkdirSync(this.#segments, { recursive: true })
-    mkdirSync(join(this.path, 'groups'), { recursive: true })
+  async establish({
+    partitions,
+    nowMs,
+  }: {
+    readonly partitions: number
+    readonly nowMs: number
+  }): Promise<LogIdentity> {
+    await makeOwnFolders(this.#segments)
+    await makeOwnFolders(join(this.path, 'groups'))
     const identityPath = join(this.path, 'log.json')
     if (!existsSync(identityPath)) {
       const draft = join(this.path, `${unfinished}${randomUUID()}`)
@@ -162,6 +169,15 @@ export class SegmentFolder {
     const draft = `${path}.${randomUUID()}`
     writeDurably(draft, JSON.stringify(Object.fromEntries([...positions].map(([p, o]) => [p, String(o)]))))
     renameSync(draft, path)
+  }
+}
+
+async function makeOwnFolders(path: string): Promise<void> {
+  try {
+    await makeFolders(path)
+  } catch (error) {
+    if (!['ENOENT', 'ENOTDIR'].includes(systemCode(error) ?? '')) throw error
+    throw new LakeError('FILE_UNWRITABLE', `make ${path}: ${messageOf(error)}`, { cause: error })
   }
 }
 

@@ -1,0 +1,184 @@
+/**
+ * The way to a server of ClickHouse: found, or started where it is the embedded one, and found again after a
+ * failure. Only what is safe to repeat is repeated. Clients of servers that are gone are kept until the end:
+ * statements may still be under way on them.
+ */
+import { randomUUID } from 'node:crypto'
+import { type ClickHouseClient, ClickHouseLogLevel, createClient } from '@clickhouse/client'
+import { type Clock, systemClock } from '../base/clock.ts'
+import { isLakeError, LakeError } from '../base/errors.ts'
+import type { IoOptions } from '../base/io.ts'
+import { formatJson, parseJson } from '../base/json.ts'
+import { type Logger, silentLogger } from '../base/log.ts'
+import { retry } from '../base/retry.ts'
+import { failureOf } from './failure.ts'
+import { findOrStart, isAlive, type LaunchOptions } from './launch.ts'
+import { quoteLiteral } from './quote.ts'
+
+interface CommonOptions extends IoOptions {
+  /** Default `default`. */
+  readonly database?: string
+  readonly logger?: Logger
+  readonly clock?: Clock
+  /** How long a statement may be silent. Default 10 minutes. */
+  readonly requestTimeoutMs?: number
+}
+
+interface ServerOptions extends CommonOptions {
+  /** `http://` or `https://`, without credentials. */
+  readonly url: string
+  readonly username?: string
+  readonly password?: string
+}
+
+interface EmbeddedOptions extends CommonOptions, Omit<LaunchOptions, 'signal' | 'clock'> {
+  /** LAKE_HOME: the embedded server that serves this folder, started where there is none. */
+  readonly home: string
+}
+
+export type ClickHouseOptions = ServerOptions | EmbeddedOptions
+
+interface Place {
+  readonly url: string
+  readonly username: string
+  readonly password: string
+}
+
+interface Reached {
+  readonly place: Place
+  readonly client: ClickHouseClient
+}
+
+/** Whether a statement is tried again when its answer was lost, only when it cannot have arrived, or never. */
+export type Repeat = 'always' | 'unsent' | 'never'
+
+export class Connection {
+  readonly #options: ClickHouseOptions
+  readonly #logger: Logger
+  readonly #clock: Clock
+  readonly #clients: ClickHouseClient[] = []
+  #current: Reached | undefined
+  #connecting: Promise<Reached> | undefined
+  #keepAlive: NodeJS.Timeout | undefined
+  #isProved = false
+  #isOpen = false
+  #isClosed = false
+
+  constructor(options: ClickHouseOptions) {
+    this.#options = options
+    this.#logger = options.logger ?? silentLogger
+    this.#clock = options.clock ?? systemClock
+  }
+
+  /** Where the server is, without credentials; empty before it was found. */
+  get url(): string {
+    return this.#current?.place.url ?? ''
+  }
+
+  /** From now on the signal of the options has no say, and the embedded server is kept from ending itself. */
+  opened(): void {
+    this.#isOpen = true
+    const options = this.#options
+    if (!('home' in options)) return
+    this.#keepAlive = setInterval(
+      () => {
+        if (this.#current !== undefined) void isAlive({ ...this.#current.place, pid: 0 })
+      },
+      Math.ceil((options.idleMs ?? 60_000) / 4),
+    ).unref()
+  }
+
+  /** Runs `work` on a client; on a failure finds the server again, and repeats what may be repeated. */
+  attempt<T>(
+    operation: string,
+    repeat: Repeat,
+    { signal }: IoOptions,
+    work: (client: ClickHouseClient, queryId: string) => Promise<T>,
+  ): Promise<T> {
+    const options = this.#options
+    let refusals = 0
+    return retry(
+      async () => {
+        const { client, place } = await this.#reach()
+        signal?.throwIfAborted()
+        const queryId = randomUUID()
+        try {
+          return await work(client, queryId)
+        } catch (thrown) {
+          if (signal?.aborted) {
+            if ('url' in options) void endStatement(client, queryId)
+            signal.throwIfAborted()
+          }
+          const failure = failureOf(thrown, operation, place.url)
+          if (isLakeError(failure, 'CLICKHOUSE_UNAVAILABLE', 'CLICKHOUSE_REFUSED')) this.#isProved = false
+          if (isLakeError(failure, 'CLICKHOUSE_REFUSED')) refusals++
+          throw failure
+        }
+      },
+      {
+        signal,
+        clock: this.#clock,
+        maxAttempts: 4,
+        isRetryable: (error) => {
+          // Another server may have taken the port of the embedded one: it refused, so nothing was done.
+          if (repeat === 'never') return false
+          if (isLakeError(error, 'CLICKHOUSE_REFUSED')) return 'home' in options && refusals === 1
+          if (!isLakeError(error, 'CLICKHOUSE_UNAVAILABLE') || !('ambiguous' in error.details)) return false
+          return repeat === 'always' || (repeat === 'unsent' && error.details['ambiguous'] === false)
+        },
+        onRetry: (error, number) =>
+          this.#logger.warn({ err: error, attempt: number }, `${operation}: tried again`),
+      },
+    )
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true
+    clearInterval(this.#keepAlive)
+    await Promise.all(this.#clients.splice(0).map((client) => client.close()))
+  }
+
+  async #reach(): Promise<Reached> {
+    if (this.#isClosed) throw new LakeError('BUG', 'ClickHouse client: used after it was closed')
+    if (this.#current !== undefined && this.#isProved) return this.#current
+    this.#connecting ??= this.#connect().finally(() => {
+      this.#connecting = undefined
+    })
+    this.#current = await this.#connecting
+    this.#isProved = true
+    return this.#current
+  }
+
+  async #connect(): Promise<Reached> {
+    const options = this.#options
+    const current = this.#current
+    const signal = this.#isOpen ? undefined : options.signal
+    const place: Place =
+      'home' in options
+        ? await findOrStart(options.home, { ...options, clock: this.#clock, signal })
+        : { url: options.url, username: options.username ?? 'default', password: options.password ?? '' }
+    if (current?.place.url === place.url && current.place.password === place.password) return current
+    const client = createClient({
+      ...place,
+      database: options.database ?? 'default',
+      application: 'lakeshore',
+      request_timeout: options.requestTimeoutMs ?? 600_000,
+      max_open_connections: 24,
+      json: { parse: (text) => fromJson(text), stringify: formatJson },
+      log: { level: ClickHouseLogLevel.OFF },
+    })
+    this.#clients.push(client)
+    return { place, client }
+  }
+}
+
+/** Best effort: what ends the statement is that the client goes away, where the server heeds that. */
+async function endStatement(client: ClickHouseClient, queryId: string): Promise<void> {
+  const query = `KILL QUERY WHERE query_id = ${quoteLiteral(queryId)} ASYNC`
+  await client.command({ query }).catch(() => undefined)
+}
+
+/** The driver's type for what a parser returns is the row that the caller named. */
+function fromJson<T>(text: string): T {
+  return parseJson(text, 'an answer of ClickHouse') as T
+}
