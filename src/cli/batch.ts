@@ -26,7 +26,7 @@ export function addBatch(program: Command, cli: CommandLine): void {
       'Makes again the days that new data has touched, from bronze to ClickHouse; without new data nothing ' +
         'changes. Beside another batch it says which one it waits for, and waits.',
     )
-    .option('--full', 'make every day again')
+    .option('--full', 'make every day again, and load all of it into ClickHouse')
     .option('--from <day>', 'make the days from this one on again', isoDate)
     .option('--to <day>', 'up to this day, which is left out', isoDate)
     .option('--task <name>', 'this task and nothing else; may be given again', names)

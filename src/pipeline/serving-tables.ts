@@ -2,8 +2,9 @@
  * Every table and view of the platform in ClickHouse. All times are UTC.
  *
  * `realtime.*` is appended and read with SUM; each row also says which offsets of which partition it covers.
- * `gold.*` mirrors gold in Delta and changes by whole days. `serving.*` changes by whole loads: each load has
- * its own rows, and one row of `serving.loads` switches all views to it at once.
+ * `gold.*` mirrors gold in Delta and changes by whole days. `serving.*` changes by whole loads: a load has its
+ * own rows of the months that changed with it, and one row of `serving.loads` says of which load each month is
+ * shown, and so switches all views at once.
  */
 import type { ColumnDeclaration, TableDeclaration } from '../lib/clickhouse/ddl.ts'
 
@@ -111,7 +112,7 @@ export const goldTables = Object.fromEntries(
   goldTableNames.map((name) => [name, goldTable(name)]),
 ) as Readonly<Record<GoldTable, TableDeclaration>>
 
-/** The rows of every load of a gold table; a view shows those of the current load. */
+/** The rows of every load of a gold table; a view shows those that the current load names. */
 function loadedTable(name: GoldTable): TableDeclaration {
   return {
     name: `serving.${name}_loads`,
@@ -137,13 +138,21 @@ export const loadsTable: TableDeclaration = {
     column('versions', 'String'),
     column('run_id', 'String'),
     column('loaded_at', micro),
+    // Id of the Delta table behind each gold table.
+    { ...column('tables', 'Map(String, String)'), isLater: true },
+    // Gold table → month → the load whose rows of it are shown. A table that is not named has all in this load.
+    { ...column('parts', 'Map(String, Map(UInt32, UInt64))'), isLater: true },
   ],
   engine: { kind: 'MergeTree' },
   orderBy: ['load_id'],
 }
 
-const currentLoad = '(SELECT max(load_id) FROM serving.loads)'
-const boundary = '(SELECT argMax(boundary, load_id) FROM serving.loads)'
+/** One value, so that a view never mixes two loads. */
+const current = '(SELECT argMax((load_id, boundary, parts), load_id) FROM serving.loads) AS current'
+const boundary = 'current.2'
+
+const isShown = (name: GoldTable): string =>
+  `load_id = if(mapContains(current.3, '${name}'), current.3['${name}'][toYYYYMM(event_date)], current.1)`
 
 export interface ViewDeclaration {
   readonly name: string
@@ -153,8 +162,9 @@ export interface ViewDeclaration {
 function goldView(name: GoldTable): ViewDeclaration {
   return {
     name: `serving.${name}`,
-    select: `SELECT ${goldColumnsOf(name).join(', ')}, toBool(event_date >= ${boundary}) AS provisional
-FROM serving.${name}_loads WHERE load_id = ${currentLoad}`,
+    select: `WITH ${current}
+SELECT ${goldColumnsOf(name).join(', ')}, toBool(event_date >= ${boundary}) AS provisional
+FROM serving.${name}_loads WHERE ${isShown(name)}`,
   }
 }
 
@@ -167,8 +177,9 @@ function joinedView(
 ): ViewDeclaration {
   return {
     name: `serving.${name}`,
-    select: `SELECT event_date, toInt64(sum(${gold.sum})) AS ${measure}, false AS provisional
-FROM serving.${gold.table}_loads WHERE load_id = ${currentLoad} AND event_date < ${boundary}
+    select: `WITH ${current}
+SELECT event_date, toInt64(sum(${gold.sum})) AS ${measure}, false AS provisional
+FROM serving.${gold.table}_loads WHERE ${isShown(gold.table)} AND event_date < ${boundary}
 GROUP BY event_date
 UNION ALL
 SELECT toDate(window_start, 'UTC') AS event_date, toInt64(sum(${realtime.sum})) AS ${measure}, true AS provisional

@@ -134,8 +134,7 @@ export function batchGraph(context: BatchContext, bronze: Snapshot, scope: Scope
         const { kind, rows, versions, versionsBefore, boundary } = await publishGold(
           { ...context, clickhouse: await context.clickhouse(), clock, logger },
           bronze,
-          runId,
-          { signal },
+          { runId, isFull: scope.kind === 'full', signal },
         )
         return {
           kind,

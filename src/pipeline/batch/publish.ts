@@ -1,9 +1,9 @@
 /**
- * Gold in Delta → ClickHouse: `gold.*` by whole partitions, `serving.*` by whole loads.
+ * Gold in Delta → ClickHouse: `gold.*` by whole months, `serving.*` by whole loads.
  *
- * A load writes its own rows of every table beside those of the load before; one row in `serving.loads`, written
- * last, switches all views at once. Killed anywhere before it, nothing has changed for readers of `serving.*`,
- * and the next run loads again.
+ * A load writes its own rows of the months that have changed beside those of the loads before; one row in
+ * `serving.loads`, written last, says of which load each month is shown, and switches all views at once. Killed
+ * anywhere before it, nothing has changed for readers of `serving.*`, and the next run loads again.
  */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -16,13 +16,14 @@ import type { Logger } from '../../lib/base/log.ts'
 import type { ClickHouse } from '../../lib/clickhouse/clickhouse.ts'
 import { replacePartitions } from '../../lib/clickhouse/load.ts'
 import type { Snapshot } from '../../lib/delta/snapshot.ts'
-import { decodeStatistics } from '../../lib/delta/statistics.ts'
 import type { DeltaTable } from '../../lib/delta/table.ts'
 import type { DuckDb } from '../../lib/duckdb/duckdb.ts'
 import { identifier, text } from '../../lib/duckdb/sql-text.ts'
 import { ensureServingSchema } from '../serving-schema.ts'
 import { type GoldTable, goldColumnsOf, goldTableNames } from '../serving-tables.ts'
 import type { LakeTable } from '../tables.ts'
+import { boundaryOf } from './boundary.ts'
+import { type LoadPlan, planLoad } from './load-plan.ts'
 
 export interface PublishContext {
   readonly table: (name: LakeTable) => DeltaTable
@@ -34,8 +35,15 @@ export interface PublishContext {
   readonly temporaryDirectory: string
 }
 
+export interface PublishOptions extends IoOptions {
+  readonly runId: number
+  /** Every month again, whatever ClickHouse shows. */
+  readonly isFull?: boolean
+}
+
 export interface Published {
   readonly kind: 'succeeded' | 'unchanged'
+  /** Rows that were loaded: those of months that have changed. */
   readonly rows: number
   /** Delta version of every table that the load shows, and of those that the load before it showed. */
   readonly versions: Readonly<Record<string, number>>
@@ -44,18 +52,29 @@ export interface Published {
   readonly boundary: string
 }
 
+/** Month (`202611`) → the load whose rows of it are shown. */
+type Parts = Readonly<Record<string, number>>
+
+/** The load that ClickHouse shows. */
+interface Shown {
+  readonly loadId: number
+  readonly boundary: string
+  readonly versions: Readonly<Record<string, number>>
+  /** Gold table → id of its Delta table. */
+  readonly tables: Readonly<Record<string, string>>
+  /** By gold table. */
+  readonly parts: Readonly<Record<string, Parts>>
+}
+
 /** Loads that readers may still be at when the next one is switched on. */
 const loadsKept = 3
-/** Before any event: everything is realtime's. */
-const noBoundary = '1970-01-01'
 
 export async function publishGold(
   context: PublishContext,
   bronze: Snapshot,
-  runId: number,
-  { signal }: IoOptions = {},
+  { runId, isFull = false, signal }: PublishOptions,
 ): Promise<Published> {
-  const { clickhouse, clock } = context
+  const { clickhouse, clock, logger } = context
   await ensureServingSchema(clickhouse, { signal })
   const snapshots = new Map<GoldTable, Snapshot>()
   for (const name of goldTableNames) {
@@ -65,23 +84,43 @@ export async function publishGold(
     [...snapshots].map(([name, snapshot]) => [`gold/${name}`, snapshot.version as number]),
   )
   const boundary = await boundaryOf(context, bronze, { signal })
-  const [current] = await clickhouse.query<{ id: number; versions: string; boundary: string }>(
-    `SELECT max(load_id) AS id, argMax(versions, load_id) AS versions, toString(argMax(boundary, load_id)) AS boundary
-     FROM serving.loads`,
-    { signal },
+  const shown = await readShown(clickhouse, { signal })
+  const versionsBefore = shown?.versions ?? {}
+
+  const plans = new Map<GoldTable, LoadPlan>()
+  for (const [name, snapshot] of snapshots) {
+    const plan: LoadPlan = isFull
+      ? { kind: 'all', reason: 'it was asked for' }
+      : await planLoad(context, name, context.table(`gold/${name}`), snapshot, shownTable(shown, name), {
+          signal,
+        })
+    if (plan.kind === 'all') logger.info({ table: name, reason: plan.reason }, 'loading every month')
+    plans.set(name, plan)
+  }
+  const isNothingToLoad = [...plans.values()].every(
+    (plan) => plan.kind === 'months' && plan.months.length === 0,
   )
-  const versionsBefore = versionsIn(current?.versions)
-  if (current?.versions === formatJson(versions) && current.boundary === boundary) {
+  if (
+    isNothingToLoad &&
+    shown?.boundary === boundary &&
+    formatJson(shown.versions) === formatJson(versions)
+  ) {
     return { kind: 'unchanged', rows: 0, versions, versionsBefore, boundary }
   }
 
-  const loadId = Math.max(clock.now() * 1000, (current?.id ?? 0) + 1)
+  const loadId = Math.max(clock.now() * 1000, (shown?.loadId ?? 0) + 1)
   await makeFolders(context.temporaryDirectory)
   const folder = await mkdtemp(join(context.temporaryDirectory, 'load-'))
+  const parts: Record<string, Parts> = {}
   let rows = 0
   try {
     for (const [name, snapshot] of snapshots) {
-      rows += await loadTable(context, name, snapshot, { loadId, folder, signal })
+      const plan = plans.get(name) ?? { kind: 'all', reason: 'no plan' }
+      const before = shown?.parts[name] ?? {}
+      const loaded = await loadTable(context, name, snapshot, plan, { loadId, folder, signal })
+      parts[name] = partsAfter(before, plan, loaded.months, loadId)
+      rows += loaded.rows
+      await requireWhole(clickhouse, name, snapshot, parts[name], { signal })
     }
   } finally {
     await rm(folder, { recursive: true, force: true })
@@ -95,65 +134,115 @@ export async function publishGold(
         versions: formatJson(versions),
         run_id: String(runId),
         loaded_at: (clock.now() / 1000).toFixed(6),
+        tables: Object.fromEntries([...snapshots].map(([name, { metadata }]) => [name, metadata.id])),
+        parts,
       },
     ],
     { signal },
   )
-  await dropOldLoads(context, { signal })
+  await dropOldRows(context, { signal })
   return { kind: 'succeeded', rows, versions, versionsBefore, boundary }
 }
 
-/** Empty before the first load. */
-function versionsIn(text: string | undefined): Readonly<Record<string, number>> {
-  if (text === undefined || text === '') return {}
-  return parseJson(text, 'serving.loads, versions') as Readonly<Record<string, number>>
+async function readShown(clickhouse: ClickHouse, { signal }: IoOptions): Promise<Shown | undefined> {
+  const [load] = await clickhouse.query<Omit<Shown, 'versions'> & { readonly versions: string }>(
+    `SELECT load_id AS loadId, versions, toString(boundary) AS boundary, tables, parts
+     FROM serving.loads ORDER BY load_id DESC LIMIT 1`,
+    { signal },
+  )
+  if (load === undefined) return undefined
+  const versions = parseJson(load.versions, 'serving.loads, versions') as Readonly<Record<string, number>>
+  return { ...load, versions }
+}
+
+function shownTable(shown: Shown | undefined, name: GoldTable): { version: number; id: string } | undefined {
+  const [version, id] = [shown?.versions[`gold/${name}`], shown?.tables[name]]
+  return version === undefined || id === undefined || shown?.parts[name] === undefined
+    ? undefined
+    : { version, id }
+}
+
+function partsAfter(before: Parts, plan: LoadPlan, loaded: readonly string[], loadId: number): Parts {
+  const kept =
+    plan.kind === 'all' ? [] : Object.entries(before).filter(([month]) => !plan.months.includes(month))
+  return Object.fromEntries([...kept, ...loaded.map((month) => [month, loadId] as const)])
+}
+
+interface Loaded {
+  readonly rows: number
+  /** Those that hold rows. */
+  readonly months: readonly string[]
 }
 
 async function loadTable(
   { table, clickhouse, duckdb, clock, logger }: PublishContext,
   name: GoldTable,
   snapshot: Snapshot,
+  plan: LoadPlan,
   { loadId, folder, signal }: IoOptions & { readonly loadId: number; readonly folder: string },
-): Promise<number> {
+): Promise<Loaded> {
+  if (plan.kind === 'months' && plan.months.length === 0) return { rows: 0, months: [] }
   const columns = goldColumnsOf(name).map(identifier).join(', ')
+  const month = `strftime(event_date, '%Y%m')`
+  const filter = plan.kind === 'all' ? 'true' : `${month} in (${plan.months.map(text).join(', ')})`
   const goldFile = join(folder, `${name}.gold.parquet`)
   const loadFile = join(folder, `${name}.load.parquet`)
-  const expectedRows = await duckdb.use(async (session) => {
+  const { rows, months } = await duckdb.use(async (session): Promise<Loaded> => {
     const scan = await table(`gold/${name}`).scan(session, snapshot, { ...(signal && { signal }) })
-    await session.run(`create temporary table gold_rows as select ${columns} from (${scan})`, { signal })
+    await session.run(
+      `create temporary table gold_rows as select ${columns} from (${scan}) where ${filter}`,
+      { signal },
+    )
     const updatedAt = `make_timestamptz(${Math.floor(clock.now() / 1000) * 1_000_000})`
     await session.run(
       `copy (select *, ${updatedAt} as updated_at from gold_rows) to ${text(goldFile)} (format parquet);
        copy (select ${loadId}::ubigint as load_id, * from gold_rows) to ${text(loadFile)} (format parquet)`,
       { signal },
     )
-    return Number((await session.row('select count(*) as n from gold_rows'))['n'])
+    const held = await session.rows(
+      `select ${month} as month, count(*) as n from gold_rows group by month order by month`,
+      { signal },
+    )
+    return {
+      rows: held.reduce((sum, row) => sum + Number(row['n']), 0),
+      months: held.map((row) => String(row['month'])),
+    }
   })
   await replacePartitions(clickhouse, {
     table: `gold.${name}`,
-    expectedRows,
-    partitions: 'all',
+    expectedRows: rows,
+    partitions: plan.kind === 'all' ? 'all' : plan.months,
     fill: async (staging) => {
-      if (expectedRows > 0) await clickhouse.insertFile(staging, 'Parquet', goldFile, insertOptions(signal))
+      if (rows > 0) await clickhouse.insertFile(staging, 'Parquet', goldFile, insertOptions(signal))
     },
     logger,
     signal,
   })
-  if (expectedRows > 0) {
+  if (rows > 0) {
     await clickhouse.insertFile(`serving.${name}_loads`, 'Parquet', loadFile, insertOptions(signal))
   }
-  const [loaded] = await clickhouse.query<{ n: number }>(
-    `SELECT count() AS n FROM serving.${name}_loads WHERE load_id = {load:UInt64}`,
-    { params: { load: loadId }, signal },
+  return { rows, months }
+}
+
+/** @throws LakeError `CHECK_FAILED` where the load would not show as many rows as gold in Delta has. */
+async function requireWhole(
+  clickhouse: ClickHouse,
+  name: GoldTable,
+  snapshot: Snapshot,
+  parts: Parts,
+  { signal }: IoOptions,
+): Promise<void> {
+  const [held] = await clickhouse.query<{ n: number }>(
+    `SELECT count() AS n FROM serving.${name}_loads
+     WHERE load_id = {loads:Array(UInt64)}[indexOf({months:Array(UInt32)}, toYYYYMM(event_date))]`,
+    { params: { months: Object.keys(parts).map(Number), loads: Object.values(parts) }, signal },
   )
-  if (loaded?.n !== expectedRows) {
-    throw new LakeError(
-      'CHECK_FAILED',
-      `Load ${loadId} of ${name}: expected ${expectedRows} rows in serving, got ${loaded?.n}`,
-      { details: { table: name, loadId } },
-    )
-  }
-  return expectedRows
+  if (snapshot.numRecords === undefined || held?.n === snapshot.numRecords) return
+  throw new LakeError(
+    'CHECK_FAILED',
+    `Load of ${name}: expected ${snapshot.numRecords} rows in serving, got ${held?.n}`,
+    { details: { table: name }, hint: '`lake batch --full` loads every month again.' },
+  )
 }
 
 const insertOptions = (
@@ -163,58 +252,25 @@ const insertOptions = (
   signal,
 })
 
-/** Loads older than the last few, and what was left behind by loads that were killed. */
-async function dropOldLoads({ clickhouse }: PublishContext, { signal }: IoOptions): Promise<void> {
-  const kept = (
-    await clickhouse.query<{ id: number }>(
-      `SELECT load_id AS id FROM serving.loads ORDER BY load_id DESC LIMIT ${loadsKept}`,
-      { signal },
-    )
-  ).map(({ id }) => id)
+/** Rows that none of the last few loads shows, and what was left behind by loads that were killed. */
+async function dropOldRows({ clickhouse }: PublishContext, { signal }: IoOptions): Promise<void> {
+  const kept = await clickhouse.query<Pick<Shown, 'loadId' | 'parts'>>(
+    `SELECT load_id AS loadId, parts FROM serving.loads ORDER BY load_id DESC LIMIT ${loadsKept}`,
+    { signal },
+  )
   for (const name of goldTableNames) {
+    const used = new Set(
+      kept.flatMap(({ loadId, parts }) => [loadId, ...Object.values(parts[name] ?? {})]).map(Number),
+    )
     const held = await clickhouse.query<{ id: number }>(
       `SELECT DISTINCT load_id AS id FROM serving.${name}_loads`,
       { signal },
     )
-    for (const { id } of held.filter((load) => !kept.includes(load.id))) {
+    for (const { id } of held.filter((load) => !used.has(load.id))) {
       await clickhouse.command(`ALTER TABLE serving.${name}_loads DROP PARTITION ${id}`, {
         signal,
         isRepeatable: true,
       })
     }
   }
-}
-
-/**
- * The first UTC day that is not closed: some partition of the log has not been read past its end. Messages are
- * appended in the order of `kafka_timestamp`, so a partition that has shown a later day shows this one no more.
- */
-async function boundaryOf(
-  { table, duckdb }: PublishContext,
-  bronze: Snapshot,
-  { signal }: IoOptions,
-): Promise<string> {
-  const newestMs = bronze.files.reduce((newest, { stats }) => Math.max(newest, newestAppendMs(stats) ?? 0), 0)
-  const recent = bronze.files.filter(
-    ({ stats }) => (newestAppendMs(stats) ?? newestMs) >= newestMs - 86_400_000,
-  )
-  const partitions = Object.keys(bronze.transactions).length
-  for (const files of [recent, bronze.files]) {
-    const row = await duckdb.use(async (session) => {
-      const scan = await table('bronze/events').scan(session, bronze, { files, ...(signal && { signal }) })
-      return await session.row(
-        `select count(*) as partitions, strftime(min(newest), '%Y-%m-%d') as boundary from (
-           select max(kafka_timestamp) as newest from (${scan}) group by kafka_topic, kafka_partition)`,
-        { signal },
-      )
-    })
-    const isWhole = Number(row['partitions']) >= partitions || files.length === bronze.files.length
-    if (isWhole) return typeof row['boundary'] === 'string' ? row['boundary'] : noBoundary
-  }
-  return noBoundary
-}
-
-function newestAppendMs(stats: string | undefined): number | undefined {
-  const newest = decodeStatistics(stats)?.maxValues['kafka_timestamp']
-  return typeof newest === 'string' ? Date.parse(newest) : undefined
 }
