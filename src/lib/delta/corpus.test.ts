@@ -138,6 +138,24 @@ describe.skipIf(!isThere)('the corpus of Delta tables', () => {
     }
   })
 
+  const changing = withStatus('valid').filter(
+    ({ features, rows }) => rows !== 0 && features.some((name) => /^(?:cdc-actions$|dv:)/.test(name)),
+  )
+  it.each(changing)('the changes of $key add up to its rows', async (entry) => {
+    const table = tableOf(entry)
+    const newest = await table.snapshot()
+
+    await duckdb.use(async (session) => {
+      const columns = newest.schema.fields.map(({ name }) => identifier(name)).join(', ')
+      const changes = await table.changes(session, newest, { from: 0 })
+      const came = `select ${columns} from (${changes}) where _change_type in ('insert', 'update_postimage')`
+      const went = `select ${columns} from (${changes}) where _change_type in ('delete', 'update_preimage')`
+      const left = `select ${columns} from (${await table.scan(session, newest)}) union all ${went}`
+      expect(await session.rows(`(${came}) except all (${left})`)).toEqual([])
+      expect(await session.rows(`(${left}) except all (${came})`)).toEqual([])
+    })
+  })
+
   it.each(withStatus('refuse'))('$key is refused: $why', async (entry) => {
     expect(refusals[entry.why]).toBeDefined()
     await expect(tableOf(entry).snapshot()).rejects.toThrow(refusals[entry.why])

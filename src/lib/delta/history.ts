@@ -1,14 +1,10 @@
-/**
- * Who did what to a table, newest first: the `commitInfo` of each commit that is still in the log.
- *
- * A version's time is its in-commit timestamp, or else the time of its file, made to rise by a millisecond
- * where clocks disagreed. Delta PROTOCOL.md, "In-Commit Timestamps".
- */
+/** Who did what to a table, newest first: the `commitInfo` of each commit that is still in the log. */
 import { LakeError } from '../base/errors.ts'
 import type { IoOptions } from '../base/io.ts'
 import type { ObjectStore } from '../storage/store.ts'
 import type { CommitInfo } from './actions.ts'
-import { logFolder, parseLogFile, type Version } from './log-path.ts'
+import { listCommitTimes } from './commit-times.ts'
+import type { Version } from './log-path.ts'
 import { readCommit } from './snapshot.ts'
 
 export interface HistoryEntry extends CommitInfo {
@@ -22,17 +18,11 @@ export async function* readHistory(
   store: ObjectStore,
   { signal }: IoOptions = {},
 ): AsyncIterable<HistoryEntry> {
-  const commits: { readonly version: Version; readonly timestampMs: number }[] = []
-  for await (const { key, modifiedMs } of store.list(logFolder, { signal })) {
-    const file = parseLogFile(key.slice(logFolder.length))
-    if (file.kind !== 'commit') continue
-    const before = commits.at(-1)?.timestampMs ?? 0
-    commits.push({ version: file.version, timestampMs: Math.max(modifiedMs, before + 1) })
-  }
+  const commits = await listCommitTimes(store, { signal })
   if (commits.length === 0) {
     throw new LakeError('TABLE_MISSING', `${store.uri} is not a Delta table: it has no _delta_log`)
   }
-  for (const { version, timestampMs } of commits.reverse()) {
+  for (const { version, timestampMs } of commits.toReversed()) {
     const actions = await readCommit(store, version, { signal })
     const info = actions.flatMap((action) => ('commitInfo' in action ? [action.commitInfo] : []))[0] ?? {}
     yield { ...info, version, timestampMs: info.inCommitTimestamp ?? timestampMs }

@@ -18,6 +18,7 @@ import { type FileGroup, groupByLayout } from './file-layout.ts'
 import { localPaths } from './local-paths.ts'
 import { partitionValueSql } from './partition-value.ts'
 import type { RowSet } from './row-set.ts'
+import { createRowTable } from './row-table.ts'
 import { type DataType, duckDbType, type Field, type StructType } from './schema.ts'
 import type { Snapshot } from './snapshot.ts'
 
@@ -28,12 +29,20 @@ export interface ScanOptions extends IoOptions {
   readonly columns?: readonly string[]
   /**
    * Adds `_file`, the index of the row's file in `files`, and `_row`, the row's number in the file, from 0 up.
-   * A column of the table that has one of these names is hidden by them.
+   * A column of the table that has one of these names is hidden by them: name others then.
    */
-  readonly withRowPlace?: boolean
+  readonly withRowPlace?: boolean | RowPlaceNames
 }
 
-const rowPlaceNames: readonly string[] = ['_file', '_row']
+export interface RowPlaceNames {
+  readonly file: string
+  readonly row: string
+}
+
+/** What of a snapshot is scanned. */
+export type Scanned = Pick<Snapshot, 'schema' | 'partitionColumns' | 'columnMapping' | 'files'>
+
+const rowPlaceNames: RowPlaceNames = { file: '_file', row: '_row' }
 /** Longer lists of files are a variable of the session. */
 const inlineFiles = 100
 let scans = 0
@@ -47,25 +56,26 @@ let scans = 0
 export async function scanSelect(
   session: DuckDbSession,
   store: ObjectStore,
-  snapshot: Snapshot,
+  snapshot: Scanned,
   { files = snapshot.files, columns, withRowPlace = false, signal }: ScanOptions = {},
 ): Promise<string> {
-  const fields = chosenFields(snapshot.schema, columns, withRowPlace)
+  const rowPlace = withRowPlace === true ? rowPlaceNames : withRowPlace === false ? undefined : withRowPlace
+  const fields = chosenFields(snapshot.schema, columns, rowPlace)
   if (files.length === 0) {
-    return emptySelect({ type: 'struct', fields }, withRowPlace ? ['0 as _file', '0::bigint as _row'] : [])
+    return emptySelect({ type: 'struct', fields }, rowPlaceSql(rowPlace, '0', '0::bigint'))
   }
   const isPartition = (field: Field): boolean => snapshot.partitionColumns.includes(field.name)
   const partitions = fields.filter(isPartition)
   const stored = fields.filter((field) => !isPartition(field))
   scans += 1
-  const scan: Scan = { name: `scan_${scans}`, partitions, stored, isPartition, fields, withRowPlace }
+  const scan: Scan = { name: `scan_${scans}`, partitions, stored, isPartition, fields, rowPlace }
   const paths = await localPaths(store, files, { signal })
   const vectors = await readDeletionVectors(store, files, { signal })
   const groups = byDeletion(await layoutGroups(session, scan, snapshot, paths, { signal }), vectors)
   const hasPlaces = partitions.length > 0 || groups.length > 1 || files.length > inlineFiles
   const isDeletedFrom = vectors.some((rows) => rows !== undefined)
   if (hasPlaces || isDeletedFrom) await createPlaces(session, scan, { files, paths, groups, signal })
-  if (isDeletedFrom) await createDeleted(session, scan, vectors, { signal })
+  if (isDeletedFrom) await createRowTable(session, `${scan.name}_deleted`, vectors, { signal })
   const selects: string[] = []
   for (const [index, group] of groups.entries()) {
     const source = await pathList(session, `${scan.name}_${index}`, group, { scan, paths, index, signal })
@@ -82,7 +92,7 @@ interface Scan {
   readonly partitions: readonly Field[]
   readonly stored: readonly Field[]
   readonly isPartition: (field: Field) => boolean
-  readonly withRowPlace: boolean
+  readonly rowPlace: RowPlaceNames | undefined
 }
 
 interface ScanGroup extends FileGroup {
@@ -97,7 +107,7 @@ const schemaNames: FileNames = {
 async function layoutGroups(
   session: DuckDbSession,
   { name, stored }: Scan,
-  { columnMapping }: Snapshot,
+  { columnMapping }: Scanned,
   paths: readonly string[],
   { signal }: IoOptions,
 ): Promise<readonly FileGroup[]> {
@@ -128,7 +138,7 @@ function byDeletion(
 }
 
 function groupSelect(
-  { name, fields, partitions, stored, isPartition, withRowPlace }: Scan,
+  { name, fields, partitions, stored, isPartition, rowPlace }: Scan,
   { names, isDeletedFrom }: ScanGroup,
   {
     source,
@@ -144,10 +154,8 @@ function groupSelect(
         : valueSql(`"row".c${stored.indexOf(field)}`, field.type, names)
     return `${value} as ${identifier(field.name)}`
   })
-  if (withRowPlace) {
-    select.push(hasPlaces ? 'place.file as _file' : '"row".file_index::integer as _file')
-    select.push('"row".file_row_number as _row')
-  }
+  const fileSql = hasPlaces ? 'place.file' : '"row".file_index::integer'
+  select.push(...rowPlaceSql(rowPlace, fileSql, '"row".file_row_number'))
   return [
     `select ${select.join(', ')} from read_parquet(${source}, ${readOptions(stored, names)}) as "row"`,
     ...(hasPlaces
@@ -161,10 +169,16 @@ function groupSelect(
   ].join(' ')
 }
 
+function rowPlaceSql(names: RowPlaceNames | undefined, file: string, row: string): readonly string[] {
+  return names === undefined
+    ? []
+    : [`${file} as ${identifier(names.file)}`, `${row} as ${identifier(names.row)}`]
+}
+
 function chosenFields(
   schema: StructType,
   columns: readonly string[] | undefined,
-  withRowPlace: boolean,
+  rowPlace: RowPlaceNames | undefined,
 ): readonly Field[] {
   if (schema.fields.length === 0) throw new LakeError('LOG_CORRUPT', 'Scan: the schema has no columns')
   const chosen =
@@ -174,7 +188,8 @@ function chosenFields(
       const known = schema.fields.map((each) => each.name).join(', ')
       throw new LakeError('COLUMN_MISSING', `Scan: no column ${name}; there are ${known}`)
     }) ?? schema.fields
-  return withRowPlace ? chosen.filter(({ name }) => !rowPlaceNames.includes(name.toLowerCase())) : chosen
+  const hidden = [rowPlace?.file, rowPlace?.row]
+  return chosen.filter(({ name }) => !hidden.includes(name.toLowerCase()))
 }
 
 /** For each file: the part that reads it, its position there, its index in the scan, its partition values. */
@@ -231,32 +246,6 @@ function partitionValueOf(field: Field): (file: AddFile | undefined) => string |
     const other = Object.keys(values).find((each) => each.toLowerCase() === key.toLowerCase())
     return other === undefined ? null : (values[other] ?? null)
   }
-}
-
-async function createDeleted(
-  session: DuckDbSession,
-  { name }: Scan,
-  vectors: readonly (RowSet | undefined)[],
-  { signal }: IoOptions,
-): Promise<void> {
-  const [file, from, to]: [number[], bigint[], bigint[]] = [[], [], []]
-  vectors.forEach((rows, index) => {
-    const bounds = rows?.bounds ?? []
-    for (let at = 0; at < bounds.length; at += 2) {
-      file.push(index)
-      from.push(BigInt(bounds[at] ?? 0))
-      to.push(BigInt(bounds[at + 1] ?? 0))
-    }
-  })
-  await createTemporaryTable(session, `${name}_runs`, [
-    { name: 'file', kind: 'integer', values: file },
-    { name: 'first', kind: 'bigint', values: from },
-    { name: 'behind', kind: 'bigint', values: to },
-  ])
-  await session.run(
-    `create temporary table ${name}_deleted as select file, unnest(range(first, behind)) as "row" from temp.${name}_runs; drop table temp.${name}_runs`,
-    { signal },
-  )
 }
 
 /** SQL for the files of one part. */

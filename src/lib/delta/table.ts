@@ -11,8 +11,10 @@ import { type Logger, silentLogger } from '../base/log.ts'
 import type { DuckDb, DuckDbSession } from '../duckdb/duckdb.ts'
 import type { ObjectStore } from '../storage/store.ts'
 import type { Action, AddFile, DomainMetadata, Metadata, Protocol, RemoveFile, StringMap } from './actions.ts'
+import { type ChangesOptions, changesSelect } from './changes.ts'
 import { writeCheckpoint } from './checkpoint.ts'
 import { type CommitOutcome, commit, type Operation } from './commit.ts'
+import { versionAt } from './commit-times.ts'
 import type { Isolation, ReadSet } from './conflict.ts'
 import { fileIdentity } from './file-path.ts'
 import { readHistory } from './history.ts'
@@ -100,7 +102,7 @@ export class DeltaTable {
   async snapshot({ version: wanted, timestampMs, signal }: ReadOptions = {}): Promise<Snapshot> {
     if (timestampMs !== undefined) {
       return readSnapshot(this.store, this.duckdb, {
-        version: await this.#versionAt(timestampMs, { signal }),
+        version: await versionAt(this.store, await this.snapshot({ signal }), timestampMs, { signal }),
         signal,
       })
     }
@@ -110,22 +112,6 @@ export class DeltaTable {
         ? await readSnapshot(this.store, this.duckdb, { signal })
         : await advanceSnapshot(this.store, this.#newest, { signal })
     return this.#newest
-  }
-
-  async #versionAt(timestampMs: number, options: IoOptions): Promise<number> {
-    let found: number | undefined
-    for await (const entry of this.history(options)) {
-      if (entry.timestampMs <= timestampMs) {
-        found = entry.version
-        break
-      }
-    }
-    if (found !== undefined) return found
-    throw new LakeError(
-      'VERSION_MISSING',
-      `${this.uri}: no version is as old as ${new Date(timestampMs).toISOString()}`,
-      { details: { uri: this.uri, timestampMs } },
-    )
   }
 
   /** Newest first. */
@@ -169,6 +155,14 @@ export class DeltaTable {
       { signal, clock: this.#clock },
     )
     return outcome.kind === 'committed' ? 'created' : 'exists'
+  }
+
+  /**
+   * A SELECT over the rows that the versions from `from` up to `to`'s changed, good in this session; see
+   * `changesSelect`.
+   */
+  changes(session: DuckDbSession, to: Snapshot, options: ChangesOptions): Promise<string> {
+    return changesSelect(session, this.store, this.duckdb, to, options)
   }
 
   /** A SELECT over the rows of `snapshot`, good in this session. */
