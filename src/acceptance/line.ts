@@ -43,6 +43,7 @@ const embeddedIn = async (home: string): Promise<readonly string[]> =>
 export async function openLine(environment: Environment): Promise<Line> {
   const home = await mkdtemp(join(tmpdir(), 'lakeshore-e2e-'))
   const platform = openPlatform(readConfig({ LAKE_HOME: home, ...environment }))
+  platform.endClickHouseAtClose()
   return {
     platform,
     lake: join(home, 'tables'),
@@ -90,6 +91,7 @@ export async function openLineOfCommands(
       METADATA_URL: metadataUrl,
     }),
   )
+  platform.endClickHouseAtClose()
   await platform.clickhouse()
   const endpoint = await readEndpoint(join(root, 'servers'))
   if (endpoint === undefined) throw new Error('Expected an embedded ClickHouse, got none')
