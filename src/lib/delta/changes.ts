@@ -46,7 +46,7 @@ const [fileColumn, rowColumn] = ['__changed_file', '__changed_row']
 let feeds = 0
 
 /**
- * A SELECT, good in this session, with the columns of `to`, then `_change_type` (`insert`, `delete`,
+ * A SELECT, good in `session` alone, with the columns of `to`, then `_change_type` (`insert`, `delete`,
  * `update_preimage`, `update_postimage`), `_commit_version` and `_commit_timestamp`. Rows come in no order.
  *
  * @param to The last version whose changes are wanted, which also says what the columns are.

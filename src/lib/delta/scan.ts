@@ -48,7 +48,7 @@ const inlineFiles = 100
 let scans = 0
 
 /**
- * A SELECT with the columns of the schema, for this session.
+ * A SELECT with the columns of the schema, good in `session` alone.
  *
  * @throws LakeError `COLUMN_MISSING`; `LOG_CORRUPT` for a partition value that is none of its type, or a deletion
  * vector that cannot be read; `SOURCE_FAILED` for a file at another store.

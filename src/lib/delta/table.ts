@@ -158,14 +158,14 @@ export class DeltaTable {
   }
 
   /**
-   * A SELECT over the rows that the versions from `from` up to `to`'s changed, good in this session; see
+   * A SELECT over the rows that the versions from `from` up to `to`'s changed, good in `session` alone; see
    * `changesSelect`.
    */
   changes(session: DuckDbSession, to: Snapshot, options: ChangesOptions): Promise<string> {
     return changesSelect(session, this.store, this.duckdb, to, options)
   }
 
-  /** A SELECT over the rows of `snapshot`, good in this session. */
+  /** A SELECT over the rows of `snapshot`, good in `session` alone. */
   scan(session: DuckDbSession, snapshot: Snapshot, options: ScanOptions = {}): Promise<string> {
     return scanSelect(session, this.store, snapshot, options)
   }
