@@ -222,14 +222,14 @@ function addDecoder(): (line: unknown) => AddFile {
       ) as AddFile['partitionValues']
       partitions.set(values, partitionValues)
     }
-    const file: AddFile = {
+    const common = {
       path,
       partitionValues,
       size: Number(size),
       modificationTime: Number(modified),
       dataChange: false,
-      ...(stats !== '' && { stats }),
     }
+    const file: AddFile = stats === '' ? common : withStatistics(common, stats)
     if (vector === '' && rest === '') return file
     const further = rest === '' ? {} : (parseJson(rest, 'add') as Readonly<Record<string, JsonValue>>)
     const body: Record<string, JsonValue> = { path, size: file.size, partitionValues, ...further }
@@ -237,6 +237,12 @@ function addDecoder(): (line: unknown) => AddFile {
     const action = decodeBody('add', body, 'checkpoint')
     return 'add' in action ? { ...file, ...action.add } : file
   }
+}
+
+/** Written out: a spread costs more than all else that is done for a file. */
+function withStatistics(file: AddFile, stats: string): AddFile {
+  const { path, partitionValues, size, modificationTime, dataChange } = file
+  return { path, partitionValues, size, modificationTime, dataChange, stats }
 }
 
 /** The files with just the columns named, which are null where a file has none. */

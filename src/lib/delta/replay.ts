@@ -75,5 +75,6 @@ export class TableState {
 
 /** "The primary key of a logical file is its path and the unique id of its deletion vector." */
 function fileKey({ path, deletionVector }: { path: string; deletionVector?: DeletionVector }): string {
-  return `${fileIdentity(path)}\0${deletionVector === undefined ? '' : deletionVectorId(deletionVector)}`
+  const identity = fileIdentity(path)
+  return deletionVector === undefined ? identity : `${identity}\0${deletionVectorId(deletionVector)}`
 }
