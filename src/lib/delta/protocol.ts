@@ -7,8 +7,11 @@ import { LakeError } from '../base/errors.ts'
 import type { Metadata, Protocol } from './actions.ts'
 
 interface Feature {
-  /** `unused`: allowed where the metadata shows that the table does not use it. */
-  readonly write: 'yes' | 'no' | 'unused'
+  /**
+   * `unused`: allowed where the metadata shows that the table does not use it; `files`: where it does use it, rows
+   * may come, and go with their whole file, and none may be taken out of a file or changed.
+   */
+  readonly write: 'yes' | 'no' | 'unused' | 'files'
   readonly read: 'yes' | 'no'
   /** Shows that the table uses it, where being listed is not enough. */
   readonly isUsed?: (metadata: Metadata) => boolean
@@ -31,7 +34,7 @@ export const features: Readonly<Record<string, Feature>> = {
   checkConstraints: { read: 'yes', write: 'unused', isUsed: anyProperty(/^delta\.constraints\./) },
   changeDataFeed: {
     read: 'yes',
-    write: 'unused',
+    write: 'files',
     isUsed: anyProperty(/^delta\.enableChangeDataFeed=true$/i),
   },
   generatedColumns: { read: 'yes', write: 'unused', isUsed: anySchema(/delta\.generationExpression/) },
@@ -129,8 +132,16 @@ export function requireReadable(protocol: Protocol, metadata: Metadata, table: s
   }
 }
 
+/** What a write does to rows: adds some, removes whole files as well, or takes some out of a file. */
+export type WriteExtent = 'append' | 'files' | 'rows'
+
 /** @throws LakeError `PROTOCOL_UNSUPPORTED` naming each feature that we cannot write. */
-export function requireWritable(protocol: Protocol, metadata: Metadata, table: string): void {
+export function requireWritable(
+  protocol: Protocol,
+  metadata: Metadata,
+  table: string,
+  extent: WriteExtent = 'append',
+): void {
   requireReadable(protocol, metadata, table)
   const { minWriterVersion, writerFeatures = [] } = protocol
   const implied =
@@ -139,7 +150,8 @@ export function requireWritable(protocol: Protocol, metadata: Metadata, table: s
     if (name === 'columnMapping') return columnMappingInUse(metadata)
     const feature = features[name]
     if (feature === undefined || feature.write === 'no') return true
-    return feature.write === 'unused' && (feature.isUsed?.(metadata) ?? true)
+    if (feature.write === 'yes' || (feature.write === 'files' && extent !== 'rows')) return false
+    return feature.isUsed?.(metadata) ?? true
   })
   if (minWriterVersion > 7) lacking.push(`writer version ${minWriterVersion}`)
   refuse('write', lacking, table, protocol)

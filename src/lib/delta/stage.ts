@@ -34,6 +34,8 @@ export interface StageOptions extends IoOptions {
   /** SQL to sort the rows by within a file. */
   readonly orderBy?: string
   readonly targetFileBytes?: number
+  /** What each of the rows must satisfy besides what the table asks. */
+  readonly constraints?: readonly Constraint[]
 }
 
 export interface StageTarget {
@@ -54,7 +56,14 @@ export async function stageRows(
   session: DuckDbSession,
   { store, clock, metadata }: StageTarget,
   select: string,
-  { missing = 'error', dataChange = true, orderBy, targetFileBytes, signal }: StageOptions = {},
+  {
+    missing = 'error',
+    dataChange = true,
+    orderBy,
+    targetFileBytes,
+    constraints: further = [],
+    signal,
+  }: StageOptions = {},
 ): Promise<StagedFiles> {
   const schema = decodeSchema(metadata.schemaString)
   const given = await columnTypes(session, select)
@@ -62,7 +71,7 @@ export async function stageRows(
   const cast = columns.map(({ field, source }) => `${castSql(field, source)} as ${identifier(field.name)}`)
   // Rows that only move were judged when they came.
   const constraints: readonly Constraint[] = dataChange
-    ? [...(await constraintsOf(session, metadata, { signal })), ...finiteness(schema.fields)]
+    ? [...(await constraintsOf(session, metadata, { signal })), ...finiteness(schema.fields), ...further]
     : []
   const checked = enforced(`select ${cast.join(', ')} from (${select}\n)`, constraints)
   const order = orderBy === undefined ? '' : ` order by ${orderBy}`
@@ -97,6 +106,15 @@ export async function stageRows(
     })),
     rows: written.reduce((sum, { rows }) => sum + rows, 0),
     sizeBytes: written.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
+  }
+}
+
+/** The files of both. */
+export function combined(a: StagedFiles, b: StagedFiles): StagedFiles {
+  return {
+    files: [...a.files, ...b.files],
+    rows: a.rows + b.rows,
+    sizeBytes: a.sizeBytes + b.sizeBytes,
   }
 }
 

@@ -19,7 +19,7 @@ import type { Isolation, ReadSet } from './conflict.ts'
 import { fileIdentity } from './file-path.ts'
 import { readHistory } from './history.ts'
 import type { Version } from './log-path.ts'
-import { requireWritable } from './protocol.ts'
+import { requireWritable, type WriteExtent } from './protocol.ts'
 import { type ScanOptions, scanSelect } from './scan.ts'
 import { encodeSchema, type StructType } from './schema.ts'
 import { advanceSnapshot, readSnapshot, type Snapshot } from './snapshot.ts'
@@ -173,12 +173,23 @@ export class DeltaTable {
   /** Writes the rows of `select` as data files, durable and seen by nobody. @throws as `stageRows` does. */
   async stage(
     session: DuckDbSession,
-    snapshot: Snapshot,
+    { metadata }: Pick<Snapshot, 'metadata'>,
     select: string,
     options: StageOptions = {},
   ): Promise<StagedFiles> {
-    const target = { store: this.store, clock: this.#clock, metadata: snapshot.metadata }
+    const target = { store: this.store, clock: this.#clock, metadata }
     return stageRows(session, target, select, options)
+  }
+
+  /**
+   * Whether such a change may be made to the table: to be asked before a byte of it is staged.
+   *
+   * @throws LakeError `PROTOCOL_UNSUPPORTED` naming each feature that we cannot write, `CONSTRAINT_VIOLATED` for a
+   * table that only grows.
+   */
+  requireWritable({ protocol, metadata }: Snapshot, extent: WriteExtent = 'append'): void {
+    requireWritable(protocol, metadata, this.uri, extent)
+    if (extent !== 'append') requireDeletable(metadata, this.uri)
   }
 
   /** Removes staged files that will not be committed. Best effort: nobody sees them, vacuum finds them. */
@@ -197,9 +208,9 @@ export class DeltaTable {
    * `COMMIT_UNKNOWN`.
    */
   async commit(snapshot: Snapshot, change: Change, { signal }: IoOptions = {}): Promise<CommitOutcome> {
-    requireWritable(snapshot.protocol, snapshot.metadata, this.uri)
     const { dataChange = true } = change
-    if (dataChange && (change.remove ?? []).length > 0) requireDeletable(snapshot, this.uri)
+    const takesRows = dataChange && (change.remove ?? []).length > 0
+    this.requireWritable(snapshot, takesRows ? 'files' : 'append')
     const transactions = Object.entries(change.transactions ?? {})
     for (const [appId, to] of transactions) {
       const from = snapshot.transactionVersion(appId)
@@ -262,8 +273,8 @@ export class DeltaTable {
 }
 
 /** @throws LakeError `CONSTRAINT_VIOLATED` for a table that only grows. */
-function requireDeletable({ metadata }: Snapshot, table: string): void {
-  if (metadata.configuration['delta.appendOnly']?.toLowerCase() !== 'true') return
+function requireDeletable({ configuration }: Metadata, table: string): void {
+  if (configuration['delta.appendOnly']?.toLowerCase() !== 'true') return
   throw new LakeError('CONSTRAINT_VIOLATED', `${table}: delta.appendOnly is true: no row may go or change`, {
     details: { table },
     hint: '`lake table alter TABLE --set delta.appendOnly=false` lifts it.',

@@ -88,6 +88,20 @@ export class DuckDbSession implements Disposable {
     return this.#interruptible(signal, async () => rowsOf(await this.connection.run(sql)))
   }
 
+  /** Runs `work` in one transaction: `now()` stands still in it. It must not run within another. */
+  async transaction<T>(work: () => Promise<T>): Promise<T> {
+    await this.run('begin transaction')
+    let result: T
+    try {
+      result = await work()
+    } catch (error) {
+      await this.run('rollback')
+      throw error
+    }
+    await this.run('commit')
+    return result
+  }
+
   /** The only row of a query that always has one. */
   async row(sql: string, options: IoOptions = {}): Promise<Row> {
     const [row] = await this.rows(sql, options)

@@ -1,0 +1,59 @@
+/** Rows taken out of a table: whole files where all their rows go, copies without them elsewhere. */
+
+import type { DuckDbSession } from '../../duckdb/duckdb.ts'
+import type { Isolation } from '../conflict.ts'
+import type { DeltaTable } from '../table.ts'
+import { removalMetrics } from './append.ts'
+import { findMatches, parseCondition, readSetOf } from './condition.ts'
+import { type WriteOptions, type WriteOutcome, write } from './write.ts'
+
+export interface DeleteOptions extends WriteOptions {
+  /** SQL over the table's columns; all rows without it. Rows for which it is null stay. */
+  readonly where?: string
+  /** `Serializable` without it. */
+  readonly isolation?: Isolation
+}
+
+/**
+ * @throws LakeError `SQL_INVALID` for a condition that cannot be used, `CONSTRAINT_VIOLATED` where the table only
+ * grows, and as `write` does. Nothing is deleted then.
+ */
+export async function deleteRows(
+  table: DeltaTable,
+  session: DuckDbSession,
+  { where = 'true', isolation = 'Serializable', ...options }: DeleteOptions = {},
+): Promise<WriteOutcome> {
+  const { signal } = options
+  return write(table, options, (snapshot) =>
+    session.transaction(async () => {
+      table.requireWritable(snapshot, 'files')
+      const condition = await parseCondition(session, snapshot, where, { signal })
+      const matches = await findMatches(session, table, snapshot, condition, { signal })
+      const { searched, whole, partly, matchedRows } = matches
+      if (matchedRows === 0) return undefined
+      if (partly.length > 0) table.requireWritable(snapshot, 'rows')
+      const scan = await table.scan(session, snapshot, { files: partly, signal })
+      const kept = `select * from (${scan}) where (${condition.sql}) is not true`
+      const staged = await table.stage(session, snapshot, kept, { signal })
+      const remove = [...whole, ...partly]
+      return {
+        staged,
+        add: staged.files,
+        remove,
+        reads: readSetOf(session, snapshot, condition, searched),
+        isolation,
+        operation: {
+          name: 'DELETE',
+          parameters: { predicate: JSON.stringify([where]) },
+          metrics: {
+            ...removalMetrics(remove),
+            numAddedFiles: staged.files.length,
+            numAddedBytes: staged.sizeBytes,
+            numDeletedRows: matchedRows,
+            numCopiedRows: staged.rows,
+          },
+        },
+      }
+    }),
+  )
+}

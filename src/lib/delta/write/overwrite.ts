@@ -1,0 +1,134 @@
+/** Rows of a table replaced by others in one commit: all of them, those of some partitions, or by a condition. */
+import type { AddFile } from '../actions.ts'
+import type { Isolation, ReadSet } from '../conflict.ts'
+import type { Snapshot } from '../snapshot.ts'
+import { combined, type StagedFiles } from '../stage.ts'
+import type { DeltaTable } from '../table.ts'
+import { outputMetrics, partitionNames, removalMetrics } from './append.ts'
+import { type Condition, findMatches, parseCondition, readSetOf } from './condition.ts'
+import type { RowSource } from './source.ts'
+import { type WriteOptions, type WriteOutcome, write } from './write.ts'
+
+export interface OverwriteOptions extends WriteOptions {
+  /**
+   * What the rows replace: the whole table; the partitions that they have rows of; or the rows that satisfy a
+   * condition, which each of the new ones must satisfy as well.
+   */
+  readonly replace?: 'table' | 'partitions' | { readonly where: string }
+  /** What becomes of a column that the rows lack: an error, or null where the schema allows it. */
+  readonly missing?: 'error' | 'null'
+  /** `Serializable` without it. */
+  readonly isolation?: Isolation
+}
+
+/** What goes, what comes, and what was read to know it. */
+interface Replacement {
+  readonly staged: StagedFiles
+  readonly remove: readonly AddFile[]
+  readonly reads: ReadSet
+}
+
+/**
+ * Of two that overwrite the same rows the later commit stands, unless it names what it was computed from.
+ *
+ * @throws LakeError `CONSTRAINT_VIOLATED` for a row that does not satisfy the condition, or a table that only
+ * grows, and as `DeltaTable.stage` and `write` do. Nothing is replaced then.
+ */
+export async function overwrite(
+  table: DeltaTable,
+  source: RowSource,
+  options: OverwriteOptions = {},
+): Promise<WriteOutcome> {
+  const { replace = 'table', isolation = 'Serializable' } = options
+  const replacementOf =
+    replace === 'table' ? replaceTable : replace === 'partitions' ? replacePartitions : replaceWhere(replace)
+  return write(table, options, (snapshot) =>
+    source.session.transaction(async () => {
+      const { staged, remove, reads } = await replacementOf(table, snapshot, source, options)
+      if (staged.rows === 0 && remove.length === 0) return undefined
+      return {
+        staged,
+        add: staged.files,
+        remove,
+        reads,
+        isolation,
+        operation: {
+          name: 'WRITE',
+          parameters: {
+            mode: 'Overwrite',
+            partitionBy: partitionNames(snapshot),
+            ...(replace === 'partitions' && { partitionOverwriteMode: 'dynamic' }),
+            ...(typeof replace === 'object' && { predicate: JSON.stringify([replace.where]) }),
+          },
+          metrics: { ...outputMetrics(staged), ...removalMetrics(remove) },
+        },
+      }
+    }),
+  )
+}
+
+type Replace = (
+  table: DeltaTable,
+  snapshot: Snapshot,
+  source: RowSource,
+  options: OverwriteOptions,
+) => Promise<Replacement>
+
+const replaceTable: Replace = async (table, snapshot, { session, select }, { missing = 'error', signal }) => {
+  table.requireWritable(snapshot, 'files')
+  const staged = await table.stage(session, snapshot, select, { missing, signal })
+  return { staged, remove: snapshot.files, reads: { kind: 'table' } }
+}
+
+const replacePartitions: Replace = async (
+  table,
+  snapshot,
+  { session, select },
+  { missing = 'error', signal },
+) => {
+  table.requireWritable(snapshot, 'files')
+  const staged = await table.stage(session, snapshot, select, { missing, signal })
+  const replaced = new Set(staged.files.map(partitionOf))
+  const inThem = (files: readonly AddFile[]): readonly AddFile[] =>
+    files.filter((file) => replaced.has(partitionOf(file)))
+  const remove = inThem(snapshot.files)
+  return {
+    staged,
+    remove,
+    reads: { kind: 'rows', files: remove, mayHold: async (added) => inThem(added) },
+  }
+}
+
+function replaceWhere({ where }: { readonly where: string }): Replace {
+  return async (table, snapshot, { session, select }, { missing = 'error', signal }) => {
+    table.requireWritable(snapshot, 'files')
+    const condition = await parseCondition(session, snapshot, where, { signal })
+    const { searched, whole, partly } = await findMatches(session, table, snapshot, condition, { signal })
+    if (partly.length > 0) table.requireWritable(snapshot, 'rows')
+    const kept = await table.scan(session, snapshot, { files: partly, signal })
+    const staged = combined(
+      await table.stage(session, snapshot, select, {
+        missing,
+        constraints: [constraintOf(condition)],
+        signal,
+      }),
+      await table.stage(session, snapshot, `select * from (${kept}) where ${condition.sql} is not true`, {
+        signal,
+      }),
+    )
+    return {
+      staged,
+      remove: [...whole, ...partly],
+      reads: readSetOf(session, snapshot, condition, searched),
+    }
+  }
+}
+
+function constraintOf({ sql }: Condition): { readonly name: string; readonly sql: string } {
+  return { name: `the condition of what is overwritten, ${sql.slice(1, -1).trim()}`, sql }
+}
+
+/** The same text for files of the same partition. */
+function partitionOf({ partitionValues }: AddFile): string {
+  return JSON.stringify(Object.entries(partitionValues).sort(([a], [b]) => (a < b ? -1 : 1)))
+}
