@@ -14,9 +14,7 @@ import type { ObjectStore } from '../storage/store.ts'
 import { type Action, type ActionName, type AddFile, decodeActions, decodeBody } from './actions.ts'
 import { encodeFilePath } from './file-path.ts'
 import { localPaths } from './local-paths.ts'
-import { logFolder } from './log-path.ts'
-
-const sidecarFolder = `${logFolder}_sidecars/`
+import { sidecarFolder } from './log-path.ts'
 
 const stringMap = 'MAP(VARCHAR, VARCHAR)'
 const deletionVector =
@@ -78,6 +76,25 @@ export async function* readCheckpoint(
       { cause: error, details: { uri: store.uri, keys } },
     )
   }
+}
+
+/**
+ * The sidecars that one file of a checkpoint names, URI-encoded: names in their folder, or absolute.
+ *
+ * @throws LakeError as `readCheckpoint` does.
+ */
+export async function readSidecarNames(
+  store: ObjectStore,
+  duckdb: DuckDb,
+  key: string,
+  { signal }: IoOptions = {},
+): Promise<readonly string[]> {
+  if (key.endsWith('.json')) return sidecarsIn(await store.read(key, { signal }), key)
+  const files = await localPaths(store, [{ path: encodeFilePath(key) }], { signal })
+  using session = await duckdb.connect()
+  const names: string[] = []
+  for await (const body of readBodies(session, files, 'sidecar', { signal })) names.push(String(body['path']))
+  return names
 }
 
 function sidecarsIn(bytes: Uint8Array, key: string): readonly string[] {

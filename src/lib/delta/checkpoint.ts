@@ -1,31 +1,42 @@
 /**
- * A table's state as one Parquet file, so that opening costs the same after a week as after a minute.
- * Delta PROTOCOL.md, "Checkpoints".
+ * A table's state as one Parquet file, or as a V2 checkpoint with sidecars, so that opening costs the same after a
+ * week as after a minute. Delta PROTOCOL.md, "Checkpoints" and "V2 Spec".
  *
  * Removes are kept until their tombstone expires; every `txn` and domain is kept for ever, because a sink
- * finds its place in them.
+ * finds its place in them. Readers see nothing of a checkpoint before its last file, which is put as a whole.
  */
 import { randomUUID } from 'node:crypto'
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { open, readFile, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { makeFolders } from '../base/folders.ts'
 import type { IoOptions } from '../base/io.ts'
-import { formatJson } from '../base/json.ts'
+import { formatJson, type JsonValue } from '../base/json.ts'
 import type { DuckDb } from '../duckdb/duckdb.ts'
 import { text } from '../duckdb/sql-text.ts'
 import type { ObjectStore } from '../storage/store.ts'
-import { checkpointKey, lastCheckpointKey, type Version } from './log-path.ts'
+import { encodeLastCheckpoint } from './last-checkpoint.ts'
+import {
+  checkpointKey,
+  checkpointV2Key,
+  lastCheckpointKey,
+  logFolder,
+  sidecarFolder,
+  type Version,
+} from './log-path.ts'
 import type { TableState } from './replay.ts'
 
 const stringMap = 'MAP(VARCHAR, VARCHAR)'
 const deletionVector =
   'STRUCT("storageType" VARCHAR, "pathOrInlineDv" VARCHAR, "offset" INTEGER, "sizeInBytes" INTEGER, "cardinality" BIGINT)'
 
-const names = ['protocol', 'metaData', 'txn', 'domainMetadata', 'remove', 'add'] as const
+const fileNames = ['remove', 'add'] as const
+const names = ['protocol', 'metaData', 'txn', 'domainMetadata', ...fileNames] as const
+type Name = (typeof names)[number]
 
 /** One nullable struct an action: the columns of a checkpoint, as DuckDB types. */
-const columns: Readonly<Record<(typeof names)[number], string>> = {
+const columns: Readonly<Record<Name, string>> = {
   txn: 'STRUCT("appId" VARCHAR, "version" BIGINT, "lastUpdated" BIGINT)',
-  add: `STRUCT("path" VARCHAR, "partitionValues" ${stringMap}, "size" BIGINT, "modificationTime" BIGINT, "dataChange" BOOLEAN, "stats" VARCHAR, "tags" ${stringMap}, "deletionVector" ${deletionVector})`,
+  add: `STRUCT("path" VARCHAR, "partitionValues" ${stringMap}, "size" BIGINT, "modificationTime" BIGINT, "dataChange" BOOLEAN, "stats" VARCHAR, "tags" ${stringMap}, "deletionVector" ${deletionVector}, "baseRowId" BIGINT, "defaultRowCommitVersion" BIGINT, "clusteringProvider" VARCHAR)`,
   remove: `STRUCT("path" VARCHAR, "deletionTimestamp" BIGINT, "dataChange" BOOLEAN, "extendedFileMetadata" BOOLEAN, "partitionValues" ${stringMap}, "size" BIGINT, "deletionVector" ${deletionVector})`,
   metaData: `STRUCT("id" VARCHAR, "name" VARCHAR, "description" VARCHAR, "format" STRUCT("provider" VARCHAR, "options" ${stringMap}), "schemaString" VARCHAR, "partitionColumns" VARCHAR[], "configuration" ${stringMap}, "createdTime" BIGINT)`,
   protocol:
@@ -36,7 +47,14 @@ const columns: Readonly<Record<(typeof names)[number], string>> = {
 export interface CheckpointOptions extends IoOptions {
   /** Tombstones deleted before this are left out. Milliseconds since the epoch. */
   readonly expiredBeforeMs: number
+  /** One Parquet file without it. */
+  readonly policy?: 'classic' | 'v2'
 }
+
+/** A sidecar has so many files. */
+const filesInSidecar = 100_000
+/** Rows are written so many at a time. */
+const rowsAtATime = 1_000
 
 /** Writes the checkpoint of `version`, then the hint that points at it. */
 export async function writeCheckpoint(
@@ -44,48 +62,147 @@ export async function writeCheckpoint(
   duckdb: DuckDb,
   of: Version,
   state: TableState,
-  { expiredBeforeMs, signal }: CheckpointOptions,
+  { expiredBeforeMs, policy = 'classic', signal }: CheckpointOptions,
 ): Promise<void> {
-  const rows = checkpointRows(state, expiredBeforeMs)
-  const folder = join(store.stagingRoot, '_delta_log')
-  // Names that begin with a dot belong to nobody who reads or cleans the log.
-  const source = join(folder, `.${randomUUID()}.json.tmp`)
-  const target = join(folder, `.${randomUUID()}.parquet.tmp`)
-  await mkdir(dirname(source), { recursive: true })
+  await makeFolders(join(store.stagingRoot, logFolder))
+  const named = namedRows(state)
+  const written =
+    policy === 'v2'
+      ? await writeV2(store, duckdb, of, state, named, { expiredBeforeMs, signal })
+      : await writeClassic(store, duckdb, of, [named, fileRows(state, expiredBeforeMs)], { signal })
+  const hint = encodeLastCheckpoint({ version: of, numOfAddFiles: state.files.size, ...written })
+  await store.put(lastCheckpointKey, hint, { signal })
+}
+
+type Hint = { readonly [key: string]: JsonValue }
+
+async function writeClassic(
+  store: ObjectStore,
+  duckdb: DuckDb,
+  of: Version,
+  rows: readonly Iterable<string>[],
+  { signal }: IoOptions,
+): Promise<Hint> {
+  const target = join(store.stagingRoot, logFolder, `.${randomUUID()}.parquet.tmp`)
   try {
-    await writeFile(source, rows.map((row) => `${row}\n`).join(''))
-    const types = names.map((name) => `${name}: ${text(columns[name])}`).join(', ')
+    const size = await writeRows(store, duckdb, chained(rows), target, names, { signal })
+    const bytes = await readFile(target)
+    await store.put(checkpointKey(of), bytes, { signal })
+    return { size, sizeInBytes: bytes.byteLength }
+  } finally {
+    await rm(target, { force: true })
+  }
+}
+
+/** The sidecars first, which nobody looks for; then the one file, as JSON, that names them. */
+async function writeV2(
+  store: ObjectStore,
+  duckdb: DuckDb,
+  of: Version,
+  state: TableState,
+  named: readonly string[],
+  { expiredBeforeMs, signal }: CheckpointOptions,
+): Promise<Hint> {
+  await makeFolders(join(store.stagingRoot, sidecarFolder))
+  const sidecars: Hint[] = []
+  let size = named.length
+  for (const rows of slices(fileRows(state, expiredBeforeMs), filesInSidecar)) {
+    const path = `${randomUUID()}.parquet`
+    const key = `${sidecarFolder}${path}`
+    size += await writeRows(store, duckdb, rows, join(store.stagingRoot, key), fileNames, { signal })
+    await store.publish([key], { signal })
+    const stored = await store.head(key, { signal })
+    sidecars.push({
+      path,
+      sizeInBytes: stored?.sizeBytes ?? 0,
+      modificationTime: stored?.modifiedMs ?? 0,
+    })
+  }
+  const key = checkpointV2Key(of, randomUUID())
+  const lines = [
+    formatJson({ checkpointMetadata: { version: of } }),
+    ...named,
+    ...sidecars.map((sidecar) => formatJson({ sidecar })),
+  ]
+  const bytes = new TextEncoder().encode(lines.map((line) => `${line}\n`).join(''))
+  await store.put(key, bytes, { signal })
+  const stored = await store.head(key, { signal })
+  return {
+    size: size + 1 + sidecars.length,
+    v2Checkpoint: {
+      path: key.slice(logFolder.length),
+      sizeInBytes: bytes.byteLength,
+      modificationTime: stored?.modifiedMs ?? 0,
+    },
+  }
+}
+
+/** @returns How many there were. Their JSON lies beside the log meanwhile, so that memory holds a few of them. */
+async function writeRows(
+  store: ObjectStore,
+  duckdb: DuckDb,
+  rows: Iterable<string>,
+  target: string,
+  columnNames: readonly Name[],
+  { signal }: IoOptions,
+): Promise<number> {
+  // Names that begin with a dot belong to nobody who reads or cleans the log.
+  const source = join(store.stagingRoot, logFolder, `.${randomUUID()}.json.tmp`)
+  let count = 0
+  try {
+    const file = await open(source, 'wx')
+    try {
+      for (const some of slices(rows, rowsAtATime)) {
+        signal?.throwIfAborted()
+        count += some.length
+        await file.writeFile(some.map((row) => `${row}\n`).join(''))
+      }
+    } finally {
+      await file.close()
+    }
+    const types = columnNames.map((name) => `${name}: ${text(columns[name])}`).join(', ')
     await duckdb.use((session) =>
       session.run(
-        `copy (select ${names.join(', ')} from read_json(${text(source)}, format = 'newline_delimited', columns = {${types}}, maximum_object_size = 1073741824)) to ${text(target)} (format parquet, compression snappy)`,
+        `copy (select ${columnNames.join(', ')} from read_json(${text(source)}, format = 'newline_delimited', columns = {${types}}, maximum_object_size = 1073741824)) to ${text(target)} (format parquet, compression snappy)`,
         { signal },
       ),
     )
-    await store.put(checkpointKey(of), await readFile(target), { signal })
   } finally {
     await rm(source, { force: true })
-    await rm(target, { force: true })
   }
-  await store.put(
-    lastCheckpointKey,
-    new TextEncoder().encode(formatJson({ version: of, size: rows.length, numOfAddFiles: state.files.size })),
-    { signal },
-  )
+  return count
 }
 
-function checkpointRows(state: TableState, expiredBeforeMs: number): readonly string[] {
-  const rows: string[] = []
-  const put = (name: (typeof names)[number], body: unknown): void => {
-    rows.push(formatJson({ [name]: body }))
-  }
-  if (state.protocol !== undefined) put('protocol', state.protocol)
-  if (state.metadata !== undefined) put('metaData', state.metadata)
-  for (const transaction of state.transactions.values()) put('txn', transaction)
-  for (const domain of state.domains.values()) put('domainMetadata', domain)
+/** Protocol, metadata, applications, domains. */
+function namedRows(state: TableState): readonly string[] {
+  const row = (name: Name, body: unknown): string => formatJson({ [name]: body })
+  return [
+    ...(state.protocol === undefined ? [] : [row('protocol', state.protocol)]),
+    ...(state.metadata === undefined ? [] : [row('metaData', state.metadata)]),
+    ...Array.from(state.transactions.values(), (transaction) => row('txn', transaction)),
+    ...Array.from(state.domains.values(), (domain) => row('domainMetadata', domain)),
+  ]
+}
+
+function* fileRows(state: TableState, expiredBeforeMs: number): Iterable<string> {
   for (const tombstone of state.tombstones.values()) {
-    if ((tombstone.deletionTimestamp ?? 0) >= expiredBeforeMs)
-      put('remove', { ...tombstone, dataChange: false })
+    if ((tombstone.deletionTimestamp ?? 0) < expiredBeforeMs) continue
+    yield formatJson({ remove: { ...tombstone, dataChange: false } })
   }
-  for (const file of state.files.values()) put('add', { ...file, dataChange: false })
-  return rows
+  for (const file of state.files.values()) yield formatJson({ add: { ...file, dataChange: false } })
+}
+
+function* chained(parts: readonly Iterable<string>[]): Iterable<string> {
+  for (const part of parts) yield* part
+}
+
+function* slices(rows: Iterable<string>, size: number): Iterable<readonly string[]> {
+  let slice: string[] = []
+  for (const row of rows) {
+    slice.push(row)
+    if (slice.length < size) continue
+    yield slice
+    slice = []
+  }
+  if (slice.length > 0) yield slice
 }

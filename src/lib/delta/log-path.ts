@@ -42,6 +42,7 @@ export function parseLogFile(name: string): LogFile {
 }
 
 export const logFolder = '_delta_log/'
+export const sidecarFolder = `${logFolder}_sidecars/`
 export const lastCheckpointKey = `${logFolder}_last_checkpoint`
 
 function padded(of: number): string {
@@ -54,6 +55,11 @@ export function commitKey(of: Version): string {
 
 export function checkpointKey(of: Version): string {
   return `${logFolder}${padded(of)}.checkpoint.parquet`
+}
+
+/** @param uuid Makes it another file than the checkpoint that someone else writes of this version. */
+export function checkpointV2Key(of: Version, uuid: string): string {
+  return `${logFolder}${padded(of)}.checkpoint.${uuid}.json`
 }
 
 /** A key that sorts before every file of this version, and after every file of the one before. */

@@ -30,8 +30,8 @@ const anyProperty =
 /** Features by the name that the protocol gives them. Those that bind writers alone are readable by all. */
 export const features: Readonly<Record<string, Feature>> = {
   appendOnly: { read: 'yes', write: 'yes' },
-  invariants: { read: 'yes', write: 'unused', isUsed: anySchema(/delta\.invariants/) },
-  checkConstraints: { read: 'yes', write: 'unused', isUsed: anyProperty(/^delta\.constraints\./) },
+  invariants: { read: 'yes', write: 'yes' },
+  checkConstraints: { read: 'yes', write: 'yes' },
   changeDataFeed: {
     read: 'yes',
     write: 'files',
@@ -45,19 +45,15 @@ export const features: Readonly<Record<string, Feature>> = {
   timestampNtz: { read: 'yes', write: 'yes' },
   domainMetadata: { read: 'yes', write: 'yes' },
   vacuumProtocolCheck: { read: 'yes', write: 'yes' },
-  columnMapping: {
-    read: 'yes',
-    write: 'unused',
-    isUsed: anyProperty(/^delta\.columnMapping\.mode=(?!none$)/i),
-  },
+  columnMapping: { read: 'yes', write: 'yes' },
   deletionVectors: {
     read: 'yes',
     write: 'unused',
     isUsed: anyProperty(/^delta\.enableDeletionVectors=true$/i),
   },
-  typeWidening: { read: 'yes', write: 'no' },
+  typeWidening: { read: 'yes', write: 'yes' },
   'typeWidening-preview': { read: 'yes', write: 'no' },
-  v2Checkpoint: { read: 'yes', write: 'no' },
+  v2Checkpoint: { read: 'yes', write: 'yes' },
   variantType: { read: 'yes', write: 'no' },
   'variantType-preview': { read: 'yes', write: 'no' },
   /** Its columns lie in further columns of the files, from which a value would have to be put together. */
@@ -86,6 +82,14 @@ export function columnMappingMode(protocol: Protocol, { configuration }: Metadat
   return isSupported && (mode === 'name' || mode === 'id') ? mode : 'none'
 }
 
+/** Delta PROTOCOL.md, "Writer Requirements for V2 Spec Checkpoints": where not asked for, a classic one is better. */
+export function usesV2Checkpoints(protocol: Protocol, { configuration }: Metadata): boolean {
+  return (
+    hasReaderFeature(protocol, 'v2Checkpoint') &&
+    configuration['delta.checkpointPolicy']?.toLowerCase() === 'v2'
+  )
+}
+
 /** What a table of protocol version 1 to 6 may use without listing it. */
 const impliedByWriterVersion: readonly (readonly string[])[] = [
   [],
@@ -96,6 +100,11 @@ const impliedByWriterVersion: readonly (readonly string[])[] = [
   ['columnMapping'],
   ['identityColumns'],
 ]
+
+/** All that a writer may meet in such a table: what the protocol lists, or what its version stands for. */
+export function impliedFeatures({ minWriterVersion, writerFeatures = [] }: Protocol): readonly string[] {
+  return minWriterVersion >= 7 ? writerFeatures : impliedByWriterVersion.slice(0, minWriterVersion + 1).flat()
+}
 
 const columnMappingInUse = anyProperty(/^delta\.columnMapping\.mode=(?!none$)/i)
 
@@ -143,11 +152,8 @@ export function requireWritable(
   extent: WriteExtent = 'append',
 ): void {
   requireReadable(protocol, metadata, table)
-  const { minWriterVersion, writerFeatures = [] } = protocol
-  const implied =
-    minWriterVersion >= 7 ? writerFeatures : impliedByWriterVersion.slice(0, minWriterVersion + 1).flat()
-  const lacking = implied.filter((name) => {
-    if (name === 'columnMapping') return columnMappingInUse(metadata)
+  const { minWriterVersion } = protocol
+  const lacking = impliedFeatures(protocol).filter((name) => {
     const feature = features[name]
     if (feature === undefined || feature.write === 'no') return true
     if (feature.write === 'yes' || (feature.write === 'files' && extent !== 'rows')) return false

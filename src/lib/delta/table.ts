@@ -10,7 +10,16 @@ import type { IoOptions } from '../base/io.ts'
 import { type Logger, silentLogger } from '../base/log.ts'
 import type { DuckDb, DuckDbSession } from '../duckdb/duckdb.ts'
 import type { ObjectStore } from '../storage/store.ts'
-import type { Action, AddFile, DomainMetadata, Metadata, Protocol, RemoveFile, StringMap } from './actions.ts'
+import type {
+  Action,
+  AddFile,
+  ChangeFile,
+  DomainMetadata,
+  Metadata,
+  Protocol,
+  RemoveFile,
+  StringMap,
+} from './actions.ts'
 import { type ChangesOptions, changesSelect } from './changes.ts'
 import { writeCheckpoint } from './checkpoint.ts'
 import { type CommitOutcome, commit, type Operation } from './commit.ts'
@@ -18,8 +27,10 @@ import { versionAt } from './commit-times.ts'
 import type { Isolation, ReadSet } from './conflict.ts'
 import { fileIdentity } from './file-path.ts'
 import { readHistory } from './history.ts'
+import { retentionMs } from './interval.ts'
 import type { Version } from './log-path.ts'
-import { requireWritable, type WriteExtent } from './protocol.ts'
+import { cleanLog } from './maintain/log-cleanup.ts'
+import { requireWritable, usesV2Checkpoints, type WriteExtent } from './protocol.ts'
 import { type ScanOptions, scanSelect } from './scan.ts'
 import { encodeSchema, type StructType } from './schema.ts'
 import { advanceSnapshot, readSnapshot, type Snapshot } from './snapshot.ts'
@@ -43,6 +54,8 @@ export interface DeltaTableOptions {
 export interface Change {
   readonly add?: readonly AddFile[]
   readonly remove?: readonly AddFile[]
+  /** All that the change does to rows, where `add` and `remove` do not say it. */
+  readonly changeFiles?: readonly ChangeFile[]
   /** Application → the version it has now written, monotone. */
   readonly transactions?: Readonly<Record<string, number>>
   /** Replaces the one before it as a whole. */
@@ -65,20 +78,19 @@ export interface ReadOptions extends IoOptions {
 }
 
 const defaultCheckpointInterval = 10
-/** Tombstones are kept for a week: readers of older versions may still need the files. */
-const tombstoneRetentionMs = 7 * 86_400_000
 
 export class DeltaTable {
   readonly store: ObjectStore
   readonly duckdb: DuckDb
-  readonly #clock: Clock
+  /** What the times that it writes and compares are by. */
+  readonly clock: Clock
   readonly #logger: Logger
   #newest: Snapshot | undefined
 
   constructor({ store, duckdb, clock = systemClock, logger = silentLogger }: DeltaTableOptions) {
     this.store = store
     this.duckdb = duckdb
-    this.#clock = clock
+    this.clock = clock
     this.#logger = logger
   }
 
@@ -140,7 +152,7 @@ export class DeltaTable {
       schemaString: encodeSchema(schema),
       partitionColumns: partitionBy,
       configuration,
-      createdTime: this.#clock.now(),
+      createdTime: this.clock.now(),
     }
     const outcome = await commit(
       this.store,
@@ -152,7 +164,7 @@ export class DeltaTable {
         operation: { name: 'CREATE TABLE', ...operation },
         inCommitTimestamps: { kind: 'on', previousMs: undefined },
       },
-      { signal, clock: this.#clock },
+      { signal, clock: this.clock },
     )
     return outcome.kind === 'committed' ? 'created' : 'exists'
   }
@@ -177,7 +189,7 @@ export class DeltaTable {
     select: string,
     options: StageOptions = {},
   ): Promise<StagedFiles> {
-    const target = { store: this.store, clock: this.#clock, metadata }
+    const target = { store: this.store, clock: this.clock, metadata }
     return stageRows(session, target, select, options)
   }
 
@@ -218,7 +230,7 @@ export class DeltaTable {
         throw new LakeError('BUG', `${this.uri}: ${appId} is at ${from} and must not go back to ${to}`)
       }
     }
-    const now = this.#clock.now()
+    const now = this.clock.now()
     const actions: readonly Action[] = [
       ...(change.protocol === undefined ? [] : [{ protocol: change.protocol }]),
       ...(change.metadata === undefined ? [] : [{ metaData: change.metadata }]),
@@ -226,6 +238,7 @@ export class DeltaTable {
       ...transactions.map(([appId, to]) => ({ txn: { appId, version: to, lastUpdated: now } })),
       ...(change.remove ?? []).map((file) => ({ remove: removeOf(file, now, dataChange) })),
       ...(change.add ?? []).map((add) => ({ add })),
+      ...(change.changeFiles ?? []).map((cdc) => ({ cdc })),
     ]
     const outcome = await commit(
       this.store,
@@ -240,7 +253,7 @@ export class DeltaTable {
             ? { kind: 'on', previousMs: snapshot.state.inCommitTimestampMs }
             : { kind: 'off' },
       },
-      { signal, clock: this.#clock },
+      { signal, clock: this.clock },
     )
     if (outcome.kind === 'committed') await this.#checkpointWhenDue(outcome.version)
     return outcome
@@ -260,15 +273,38 @@ export class DeltaTable {
     }
   }
 
+  /**
+   * Writes a checkpoint, and takes what is too old out of the log.
+   *
+   * @throws LakeError `PROTOCOL_UNSUPPORTED` where a checkpoint of ours would lose what the table holds,
+   * `CONFIG_INVALID` for a retention that is no span of time, and as `snapshot` does.
+   */
   async checkpoint(options: ReadOptions = {}): Promise<Version> {
     const newest = this.#newest
     const snapshot =
       newest !== undefined && newest.version === options.version ? newest : await this.snapshot(options)
+    this.requireWritable(snapshot)
+    const { signal } = options
+    const { protocol, metadata } = snapshot
     await writeCheckpoint(this.store, this.duckdb, snapshot.version, snapshot.state, {
-      expiredBeforeMs: this.#clock.now() - tombstoneRetentionMs,
-      ...(options.signal !== undefined && { signal: options.signal }),
+      expiredBeforeMs:
+        this.clock.now() - retentionMs(metadata.configuration, 'delta.deletedFileRetentionDuration'),
+      policy: usesV2Checkpoints(protocol, metadata) ? 'v2' : 'classic',
+      signal,
     })
+    await this.#cleanLog({ signal })
     return snapshot.version
+  }
+
+  /** Best effort: an old file that stays costs room, nothing else. */
+  async #cleanLog({ signal }: IoOptions): Promise<void> {
+    try {
+      const newest = await this.snapshot({ signal })
+      await cleanLog(this.store, this.duckdb, newest, { nowMs: this.clock.now(), signal })
+    } catch (error) {
+      signal?.throwIfAborted()
+      this.#logger.warn({ err: error, uri: this.uri }, 'Old files of the log could not be removed')
+    }
   }
 }
 
