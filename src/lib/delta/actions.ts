@@ -64,6 +64,7 @@ export interface ChangeFile {
   readonly path: string
   readonly partitionValues: Readonly<Record<string, string | null>>
   readonly size: number
+  readonly dataChange?: boolean
 }
 
 /** "The last version of an application that this table holds": how a sink knows what it has written. */

@@ -32,12 +32,14 @@ export function fieldIds(schema: StructType, partitionColumns: readonly string[]
 }
 
 function idsOf(fields: readonly Field[]): string {
-  const entries = fields.map((each) => {
-    const id = Number(each.metadata[idKey])
-    const inner = idsInside(each.type)
-    const own = inner === undefined ? `${id}` : `{__duckdb_field_id: ${id}, ${inner}}`
-    return `${text(nameInFiles(each))}: ${own}`
-  })
+  const entries = fields
+    .filter(({ metadata }) => idKey in metadata)
+    .map((each) => {
+      const id = Number(each.metadata[idKey])
+      const inner = idsInside(each.type)
+      const own = inner === undefined ? `${id}` : `{__duckdb_field_id: ${id}, ${inner}}`
+      return `${text(nameInFiles(each))}: ${own}`
+    })
   return `{${entries.join(', ')}}`
 }
 

@@ -3,6 +3,7 @@
  *
  * The adds that would make the files visible are plain data; a commit writes them to the log.
  */
+import { join } from 'node:path'
 import type { Clock } from '../base/clock.ts'
 import { LakeError } from '../base/errors.ts'
 import type { IoOptions } from '../base/io.ts'
@@ -36,6 +37,8 @@ export interface StageOptions extends IoOptions {
   readonly targetFileBytes?: number
   /** What each of the rows must satisfy besides what the table asks. */
   readonly constraints?: readonly Constraint[]
+  /** Below the table's own; the table itself without it. */
+  readonly folder?: string
 }
 
 export interface StageTarget {
@@ -62,18 +65,17 @@ export async function stageRows(
     orderBy,
     targetFileBytes,
     constraints: further = [],
+    folder,
     signal,
   }: StageOptions = {},
 ): Promise<StagedFiles> {
   const schema = decodeSchema(metadata.schemaString)
-  const given = await columnTypes(session, select)
-  const columns = matchColumns(schema, given, missing, store.uri)
-  const cast = columns.map(({ field, source }) => `${castSql(field, source)} as ${identifier(field.name)}`)
+  const rows = await tableRows(session, schema, select, { missing, table: store.uri })
   // Rows that only move were judged when they came.
   const constraints: readonly Constraint[] = dataChange
     ? [...(await constraintsOf(session, metadata, { signal })), ...finiteness(schema.fields), ...further]
     : []
-  const checked = enforced(`select ${cast.join(', ')} from (${select}\n)`, constraints)
+  const checked = enforced(rows, constraints)
   const order = orderBy === undefined ? '' : ` order by ${orderBy}`
   const inFiles = schema.fields.map(
     (field) => `${storedSql(field, metadata)} as ${identifier(nameInFiles(field))}`,
@@ -81,15 +83,19 @@ export async function stageRows(
   const ids = fieldIds(schema, metadata.partitionColumns)
   const stored = structOf(...schema.fields.filter(({ name }) => !metadata.partitionColumns.includes(name)))
   const keys = partitionKeys(schema, metadata.partitionColumns)
-  const written = await reportViolations(store.uri, constraints, () =>
+  const inFolder = await reportViolations(store.uri, constraints, () =>
     writeParquet(session, `select ${inFiles.join(', ')} from (${checked})${order}`, {
-      directory: store.stagingRoot,
+      directory: folder === undefined ? store.stagingRoot : join(store.stagingRoot, folder),
       partitionBy: keys,
       ...(targetFileBytes !== undefined && { targetFileBytes }),
       ...(ids !== undefined && { fieldIds: ids }),
       signal,
     }),
   )
+  const written = inFolder.map((file) => ({
+    ...file,
+    key: folder === undefined ? file.key : `${folder}/${file.key}`,
+  }))
   await store.publish(
     written.map(({ key }) => key),
     { signal },
@@ -107,6 +113,22 @@ export async function stageRows(
     rows: written.reduce((sum, { rows }) => sum + rows, 0),
     sizeBytes: written.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
   }
+}
+
+/**
+ * A SELECT of the rows of `select` as rows of the table: its columns, in its order, cast without loss.
+ *
+ * @param table names it in errors. @throws LakeError `SCHEMA_MISMATCH` as `stageRows` does.
+ */
+export async function tableRows(
+  session: DuckDbSession,
+  schema: StructType,
+  select: string,
+  { missing, table }: { readonly missing: 'error' | 'null'; readonly table: string },
+): Promise<string> {
+  const columns = matchColumns(schema, await columnTypes(session, select), missing, table)
+  const cast = columns.map(({ field, source }) => `${castSql(field, source)} as ${identifier(field.name)}`)
+  return `select ${cast.join(', ')} from (${select}\n)`
 }
 
 /** The files of both. */
@@ -151,8 +173,12 @@ function matchColumns(
   })
 }
 
-/** A cast that fails where it would change the value: 1.5 is no long, and a nanosecond no timestamp. */
-function castSql(field: Field, source: TypedColumn | undefined): string {
+/**
+ * SQL for the value of a column, `source`, as one of `field`; null where there is no such column.
+ *
+ * It fails where the cast would change the value: 1.5 is no long, and a nanosecond no timestamp.
+ */
+export function castSql(field: Field, source: TypedColumn | undefined): string {
   const to = duckDbType(field.type)
   if (source === undefined) return `cast(null as ${to})`
   const value = identifier(source.name)

@@ -2,8 +2,10 @@
 
 import type { DuckDbSession } from '../../duckdb/duckdb.ts'
 import type { Isolation } from '../conflict.ts'
+import { combined } from '../stage.ts'
 import type { DeltaTable } from '../table.ts'
 import { removalMetrics } from './append.ts'
+import { changeFilesOf, stageChanges } from './change-files.ts'
 import { findMatches, parseCondition, readSetOf } from './condition.ts'
 import { type WriteOptions, type WriteOutcome, write } from './write.ts'
 
@@ -36,10 +38,22 @@ export async function deleteRows(
       const kept = `select * from (${scan}) where (${condition.sql}) is not true`
       const staged = await table.stage(session, snapshot, kept, { signal })
       const remove = [...whole, ...partly]
+      const taken = await table.scan(session, snapshot, { files: remove, signal })
+      const changes = await stageChanges(
+        table,
+        session,
+        snapshot,
+        // Files that go as a whole say it by themselves.
+        partly.length === 0
+          ? []
+          : [{ change: 'delete', select: `select * from (${taken}) where ${condition.sql}` }],
+        { signal },
+      )
       return {
-        staged,
+        staged: combined(staged, changes),
         add: staged.files,
         remove,
+        changeFiles: changeFilesOf(changes),
         reads: readSetOf(session, snapshot, condition, searched),
         isolation,
         operation: {
@@ -49,6 +63,7 @@ export async function deleteRows(
             ...removalMetrics(remove),
             numAddedFiles: staged.files.length,
             numAddedBytes: staged.sizeBytes,
+            numAddedChangeFiles: changes.files.length,
             numDeletedRows: matchedRows,
             numCopiedRows: staged.rows,
           },

@@ -5,6 +5,7 @@ import type { Snapshot } from '../snapshot.ts'
 import { combined, type StagedFiles } from '../stage.ts'
 import type { DeltaTable } from '../table.ts'
 import { outputMetrics, partitionNames, removalMetrics } from './append.ts'
+import { changeFilesOf, stageChanges } from './change-files.ts'
 import { type Condition, findMatches, parseCondition, readSetOf } from './condition.ts'
 import type { RowSource } from './source.ts'
 import { type WriteOptions, type WriteOutcome, write } from './write.ts'
@@ -26,6 +27,7 @@ interface Replacement {
   readonly staged: StagedFiles
   readonly remove: readonly AddFile[]
   readonly reads: ReadSet
+  readonly changes?: StagedFiles
 }
 
 /**
@@ -44,12 +46,13 @@ export async function overwrite(
     replace === 'table' ? replaceTable : replace === 'partitions' ? replacePartitions : replaceWhere(replace)
   return write(table, options, (snapshot) =>
     source.session.transaction(async () => {
-      const { staged, remove, reads } = await replacementOf(table, snapshot, source, options)
+      const { staged, remove, reads, changes } = await replacementOf(table, snapshot, source, options)
       if (staged.rows === 0 && remove.length === 0) return undefined
       return {
-        staged,
+        staged: changes === undefined ? staged : combined(staged, changes),
         add: staged.files,
         remove,
+        ...(changes !== undefined && { changeFiles: changeFilesOf(changes) }),
         reads,
         isolation,
         operation: {
@@ -106,6 +109,7 @@ function replaceWhere({ where }: { readonly where: string }): Replace {
     const { searched, whole, partly } = await findMatches(session, table, snapshot, condition, { signal })
     if (partly.length > 0) table.requireWritable(snapshot, 'rows')
     const kept = await table.scan(session, snapshot, { files: partly, signal })
+    const taken = await table.scan(session, snapshot, { files: [...whole, ...partly], signal })
     const staged = combined(
       await table.stage(session, snapshot, select, {
         missing,
@@ -116,8 +120,22 @@ function replaceWhere({ where }: { readonly where: string }): Replace {
         signal,
       }),
     )
+    const changes = await stageChanges(
+      table,
+      session,
+      snapshot,
+      // Files that come and go as a whole say it by themselves.
+      partly.length === 0
+        ? []
+        : [
+            { change: 'delete', select: `select * from (${taken}) where ${condition.sql}` },
+            { change: 'insert', select, missing },
+          ],
+      { signal },
+    )
     return {
       staged,
+      changes,
       remove: [...whole, ...partly],
       reads: readSetOf(session, snapshot, condition, searched),
     }

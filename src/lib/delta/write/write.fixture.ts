@@ -5,6 +5,7 @@ import type { Row } from '../../duckdb/values.ts'
 import { HookedStore } from '../../storage/store.hooked.ts'
 import { MemoryStore } from '../../storage/store.memory.ts'
 import type { StringMap } from '../actions.ts'
+import type { HistoryEntry } from '../history.ts'
 import { field, type StructType, structOf } from '../schema.ts'
 import { DeltaTable } from '../table.ts'
 
@@ -41,6 +42,12 @@ export async function rowsOf(
     const select = await table.scan(session, await table.snapshot(options))
     return await session.rows(`select * from (${select}) order by all`)
   })
+}
+
+/** What the newest commit says of itself. */
+export async function newestCommit(table: DeltaTable): Promise<HistoryEntry | undefined> {
+  for await (const entry of table.history()) return entry
+  return undefined
 }
 
 /** Lets `work` come in just before the next commit of whoever writes through `hooked`. */

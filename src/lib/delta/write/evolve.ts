@@ -1,0 +1,39 @@
+/** The schema of a table made to fit rows that are to be written, in the commit that writes them. */
+import type { IoOptions } from '../../base/io.ts'
+import { columnTypes } from '../../duckdb/column-type.ts'
+import { type Altered, altered } from '../alter/alter.ts'
+import { requireUnused } from '../alter/references.ts'
+import { mergeSchemas } from '../alter/schema-merge.ts'
+import { typeWidening } from '../alter/type-changes.ts'
+import { encodeSchema } from '../schema.ts'
+import type { Snapshot } from '../snapshot.ts'
+import { schemaOf } from '../source-schema.ts'
+import type { DeltaTable } from '../table.ts'
+import type { RowSource } from './source.ts'
+
+/**
+ * What the table is to be so that it holds the rows: columns that it lacks are added, nullable and at the end, and
+ * types are widened where `delta.enableTypeWidening` is true.
+ *
+ * @returns `undefined` where the rows fit already.
+ * @throws LakeError `SCHEMA_MISMATCH` naming a column whose types do not go together, and as `altered` does.
+ */
+export async function mergedWithRows(
+  table: DeltaTable,
+  snapshot: Snapshot,
+  { session, select }: RowSource,
+  { signal }: IoOptions = {},
+): Promise<Altered | undefined> {
+  const given = schemaOf(await columnTypes(session, select))
+  const mayWiden = snapshot.metadata.configuration[typeWidening]?.toLowerCase() === 'true'
+  const { schema, widened } = mergeSchemas(snapshot.schema, given, { mayWiden })
+  if (encodeSchema(schema) === encodeSchema(snapshot.schema)) return undefined
+  for (const path of widened) {
+    await requireUnused(session, snapshot, path, {
+      doing: 'widen',
+      ignoring: ['partition', 'statistics'],
+      signal,
+    })
+  }
+  return altered(snapshot, { schema }, table.uri)
+}
