@@ -34,7 +34,7 @@ export const features: Readonly<Record<string, Feature>> = {
   checkConstraints: { read: 'yes', write: 'yes' },
   changeDataFeed: {
     read: 'yes',
-    write: 'files',
+    write: 'yes',
     isUsed: anyProperty(/^delta\.enableChangeDataFeed=true$/i),
   },
   generatedColumns: { read: 'yes', write: 'unused', isUsed: anySchema(/delta\.generationExpression/) },
