@@ -332,16 +332,20 @@ export function describeEventLog(adapter: string, { open, expire }: EventLogHarn
 
     it('gives each partition to one of the shared consumers, and to the next when that one leaves', async () => {
       await using log = await open()
-      // The sink of both: whoever is assigned a partition reads on behind what either has been given of it.
+      const members: ReturnType<typeof follow>[] = []
+      // The sink of all: whoever is assigned a partition reads on behind what any has been given of it.
       const positions = async (): Promise<Positions> =>
         new Map(
-          [...first.seen.messages, ...second.seen.messages]
+          members
+            .flatMap(({ seen }) => seen.messages)
             .toSorted((a, b) => Number(a.offset - b.offset))
             .map((message) => [message.partition, offset(message.offset + 1n)]),
         )
       const first = follow(log, { positions })
+      members.push(first)
       await until(() => first.seen.owned.length === 3)
       const second = follow(log, { positions })
+      members.push(second)
       const owned = () => [...first.seen.owned, ...second.seen.owned].sort()
 
       await until(() => `${owned()}` === '0,1,2')
