@@ -36,6 +36,8 @@ export interface StagedChange {
   readonly inCommitTimestamps:
     | { readonly kind: 'off' }
     | { readonly kind: 'on'; readonly previousMs: number | undefined }
+    /** This change turns them on; `previousMs` is when the version before it was committed, by its file. */
+    | { readonly kind: 'begin'; readonly previousMs: number | undefined }
 }
 
 export type CommitOutcome =
@@ -68,11 +70,13 @@ export async function commit(
 ): Promise<CommitOutcome> {
   const txnId = randomUUID()
   let attempt = version(change.readVersion === undefined ? 0 : change.readVersion + 1)
-  let previousMs = change.inCommitTimestamps.kind === 'on' ? change.inCommitTimestamps.previousMs : undefined
+  const { inCommitTimestamps } = change
+  let previousMs = inCommitTimestamps.kind === 'off' ? undefined : inCommitTimestamps.previousMs
   for (let attempts = 0; attempts < maxAttempts; attempts++) {
     // Past this line a commit is never abandoned half-way: the put is atomic, and we wait for its answer.
     signal?.throwIfAborted()
-    const body = encodeActions([commitInfo(change, txnId, clock, previousMs), ...change.actions])
+    const info = commitInfo(change, txnId, clock, previousMs)
+    const body = encodeActions([info, ...actionsAt(change, attempt, info.commitInfo)])
     const outcome = await putCommit(store, attempt, body)
     if (outcome === 'created') return { kind: 'committed', version: attempt }
 
@@ -82,6 +86,9 @@ export async function commit(
     const verdict = judge(change, winner, await addedToReads(change.reads, winner))
     if (verdict.kind === 'conflict') return { ...verdict, winner: attempt }
     previousMs = theirs?.inCommitTimestamp ?? previousMs
+    if (inCommitTimestamps.kind === 'begin') {
+      previousMs = Math.max(previousMs ?? 0, (await store.head(commitKey(attempt)))?.modifiedMs ?? 0)
+    }
     attempt = version(attempt + 1)
   }
   throw new LakeError('COMMIT_LOST', `${store.uri}: lost ${maxAttempts} races in a row`, {
@@ -104,6 +111,24 @@ async function putCommit(store: ObjectStore, at: Version, body: Uint8Array): Pro
     if (there === undefined) throw error
     return 'exists'
   }
+}
+
+/** Delta PROTOCOL.md, "Writer Requirements for In-commit Timestamps": the metadata says which version was the first. */
+function actionsAt(
+  { actions, inCommitTimestamps }: StagedChange,
+  at: Version,
+  { inCommitTimestamp }: CommitInfo,
+): readonly Action[] {
+  if (inCommitTimestamps.kind !== 'begin') return actions
+  return actions.map((action) => {
+    if (!('metaData' in action)) return action
+    const configuration = {
+      ...action.metaData.configuration,
+      'delta.inCommitTimestampEnablementVersion': String(at),
+      'delta.inCommitTimestampEnablementTimestamp': String(inCommitTimestamp),
+    }
+    return { metaData: { ...action.metaData, configuration } }
+  })
 }
 
 async function addedToReads(reads: ReadSet, winner: readonly Action[]): Promise<readonly AddFile[]> {
@@ -137,7 +162,7 @@ function commitInfo(
   return {
     commitInfo: {
       // In-commit timestamps must rise; a clock that went back must not stop a writer.
-      ...(change.inCommitTimestamps.kind === 'on' && {
+      ...(change.inCommitTimestamps.kind !== 'off' && {
         inCommitTimestamp: Math.max(now, (previousMs ?? 0) + 1),
       }),
       timestamp: now,

@@ -83,10 +83,14 @@ export async function reportViolations<T>(
   }
 }
 
-function notNull({ name, type, nullable }: Field): readonly Constraint[] {
+function notNull(field: Field): readonly Constraint[] {
+  return isNeverNull(field).map((sql) => ({ name: `NOT NULL in ${field.name}`, sql }))
+}
+
+/** DuckDB's SQL over the column, true where nothing in it is null that must not be. */
+export function isNeverNull({ name, type, nullable }: Field): readonly string[] {
   const column = identifier(name)
-  const conditions = [...(nullable ? [] : [`${column} is not null`]), ...nonNullInside(column, type)]
-  return conditions.map((sql) => ({ name: `NOT NULL in ${name}`, sql }))
+  return [...(nullable ? [] : [`${column} is not null`]), ...nonNullInside(column, type)]
 }
 
 /** Conditions that hold where nothing is null within `value` that must not be. */
@@ -199,6 +203,11 @@ export async function translateSparkSql(
   }
   const [sql = ''] = await printExpressions(session, [tree], { signal })
   return sql
+}
+
+/** Spark's quoting as DuckDB's, for whoever only looks at the expression. @throws LakeError `PROTOCOL_UNSUPPORTED` where it differs. */
+export function requoteSparkSql(expression: string): string {
+  return requote(expression, (part) => new LakeError('PROTOCOL_UNSUPPORTED', `${expression}: ${part}`))
 }
 
 /** Spark quotes names with backticks and texts with either quote; a backslash escapes in its texts. */

@@ -1,5 +1,5 @@
 /** Where the files that the log names lie: relative to the table, or anywhere by an absolute path or URI. */
-import { readFile } from 'node:fs/promises'
+import { access, readFile } from 'node:fs/promises'
 import { LakeError, systemCode } from '../base/errors.ts'
 import type { IoOptions } from '../base/io.ts'
 import type { ObjectStore } from '../storage/store.ts'
@@ -48,6 +48,20 @@ export async function readTableFile(
     const code = systemCode(error) === 'ENOENT' ? 'OBJECT_MISSING' : 'SOURCE_FAILED'
     throw new LakeError(code, `Read ${place.path}: ${systemCode(error)}`, { cause: error })
   }
+}
+
+/** @param path As the log has it: URI-encoded. @throws LakeError `SOURCE_FAILED` for a file at another store. */
+export async function isThere(
+  store: ObjectStore,
+  path: string,
+  { signal }: IoOptions = {},
+): Promise<boolean> {
+  const place = placeOf(store, path)
+  if (place.kind === 'stored') return (await store.head(place.key, { signal })) !== undefined
+  return access(place.path).then(
+    () => true,
+    () => false,
+  )
 }
 
 type Place =

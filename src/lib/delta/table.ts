@@ -3,7 +3,6 @@
  *
  * Prepare (data files, once) → stage (actions as plain data) → commit (check, conditional put).
  */
-import { randomUUID } from 'node:crypto'
 import { type Clock, systemClock } from '../base/clock.ts'
 import { isLakeError, LakeError } from '../base/errors.ts'
 import type { IoOptions } from '../base/io.ts'
@@ -18,31 +17,25 @@ import type {
   Metadata,
   Protocol,
   RemoveFile,
-  StringMap,
 } from './actions.ts'
 import { type ChangesOptions, changesSelect } from './changes.ts'
 import { writeCheckpoint } from './checkpoint.ts'
-import { type CommitOutcome, commit, type Operation } from './commit.ts'
-import { versionAt } from './commit-times.ts'
+import { type CommitOutcome, commit, type Operation, type StagedChange } from './commit.ts'
+import { listCommitTimes, versionAt } from './commit-times.ts'
 import type { Isolation, ReadSet } from './conflict.ts'
 import { fileIdentity } from './file-path.ts'
 import { readHistory } from './history.ts'
 import { retentionMs } from './interval.ts'
 import type { Version } from './log-path.ts'
 import { cleanLog } from './maintain/log-cleanup.ts'
+import { declareTable, type NewTable, type TableDeclaration } from './new-table.ts'
 import { requireWritable, usesV2Checkpoints, type WriteExtent } from './protocol.ts'
 import { type ScanOptions, scanSelect } from './scan.ts'
-import { encodeSchema, type StructType } from './schema.ts'
-import { advanceSnapshot, readSnapshot, type Snapshot } from './snapshot.ts'
+import { advanceSnapshot, hasInCommitTimestamps, readSnapshot, type Snapshot } from './snapshot.ts'
 import { type StagedFiles, type StageOptions, stageRows } from './stage.ts'
 
+export type { TableDeclaration } from './new-table.ts'
 export type { StagedFiles } from './stage.ts'
-
-export interface TableDeclaration {
-  readonly schema: StructType
-  readonly partitionBy?: readonly string[]
-  readonly properties?: StringMap
-}
 
 export interface DeltaTableOptions {
   readonly store: ObjectStore
@@ -69,6 +62,9 @@ export interface Change {
   readonly isolation?: Isolation
   readonly operation: Operation
 }
+
+/** What the first version of a table holds besides its protocol and metadata. */
+export type FirstFiles = Pick<Change, 'add' | 'domains' | 'transactions' | 'operation'>
 
 /** Where a version is wanted by its time. */
 export interface ReadOptions extends IoOptions {
@@ -137,32 +133,40 @@ export class DeltaTable {
     { signal, operation }: IoOptions & { readonly operation?: Operation } = {},
   ): Promise<'created' | 'exists'> {
     if (await this.exists({ signal })) return 'exists'
-    const { schema, partitionBy = [], properties = {} } = declaration
-    const configuration = { 'delta.enableInCommitTimestamps': 'true', ...properties }
-    const usesNtz = /"timestamp_ntz"/.test(encodeSchema(schema))
-    const protocol: Protocol = {
-      minReaderVersion: usesNtz ? 3 : 1,
-      minWriterVersion: 7,
-      ...(usesNtz && { readerFeatures: ['timestampNtz'] }),
-      writerFeatures: ['appendOnly', 'invariants', 'inCommitTimestamp', ...(usesNtz ? ['timestampNtz'] : [])],
-    }
-    const metaData: Metadata = {
-      id: randomUUID(),
-      format: { provider: 'parquet', options: {} },
-      schemaString: encodeSchema(schema),
-      partitionColumns: partitionBy,
-      configuration,
-      createdTime: this.clock.now(),
-    }
+    const made = declareTable(declaration, { uri: this.uri, nowMs: this.clock.now() })
+    return this.create({ ...made, operation: { name: 'CREATE TABLE', ...operation } }, { signal })
+  }
+
+  /**
+   * Commits version 0, with files that were staged for it; of many racing makers one does.
+   *
+   * @throws LakeError as `commit` does.
+   */
+  async create(
+    { protocol, metadata, operation, ...first }: NewTable & FirstFiles,
+    { signal }: IoOptions = {},
+  ): Promise<'created' | 'exists'> {
+    requireWritable(protocol, metadata, this.uri)
+    const now = this.clock.now()
     const outcome = await commit(
       this.store,
       {
         readVersion: undefined,
-        actions: [{ protocol }, { metaData }],
+        actions: [
+          { protocol },
+          { metaData: metadata },
+          ...(first.domains ?? []).map((domainMetadata) => ({ domainMetadata })),
+          ...Object.entries(first.transactions ?? {}).map(([appId, version]) => ({
+            txn: { appId, version, lastUpdated: now },
+          })),
+          ...(first.add ?? []).map((add) => ({ add })),
+        ],
         reads: { kind: 'table' },
         isolation: 'Serializable',
-        operation: { name: 'CREATE TABLE', ...operation },
-        inCommitTimestamps: { kind: 'on', previousMs: undefined },
+        operation,
+        inCommitTimestamps: hasInCommitTimestamps(metadata)
+          ? { kind: 'on', previousMs: undefined }
+          : { kind: 'off' },
       },
       { signal, clock: this.clock },
     )
@@ -248,15 +252,24 @@ export class DeltaTable {
         reads: change.reads,
         isolation: change.isolation ?? 'Serializable',
         operation: change.operation,
-        inCommitTimestamps:
-          snapshot.metadata.configuration['delta.enableInCommitTimestamps'] === 'true'
-            ? { kind: 'on', previousMs: snapshot.state.inCommitTimestampMs }
-            : { kind: 'off' },
+        inCommitTimestamps: await this.#inCommitTimestamps(snapshot, change.metadata, { signal }),
       },
       { signal, clock: this.clock },
     )
     if (outcome.kind === 'committed') await this.#checkpointWhenDue(outcome.version)
     return outcome
+  }
+
+  async #inCommitTimestamps(
+    { metadata, state, version }: Snapshot,
+    changed: Metadata | undefined,
+    { signal }: IoOptions,
+  ): Promise<StagedChange['inCommitTimestamps']> {
+    if (hasInCommitTimestamps(metadata)) return { kind: 'on', previousMs: state.inCommitTimestampMs }
+    if (!hasInCommitTimestamps(changed)) return { kind: 'off' }
+    const times = await listCommitTimes(this.store, { signal })
+    const before = times.findLast((commit) => commit.version <= version)
+    return { kind: 'begin', previousMs: before?.timestampMs }
   }
 
   /** Best effort: the log is whole without it, and the next writer tries again. */

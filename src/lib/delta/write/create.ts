@@ -4,8 +4,8 @@
  * Whoever is killed before that commit leaves no table; of racing makers one makes it.
  */
 import { isLakeError } from '../../base/errors.ts'
-import { columnTypes } from '../../duckdb/column-type.ts'
 import { formatJson } from '../../base/json.ts'
+import { columnTypes } from '../../duckdb/column-type.ts'
 import { version } from '../log-path.ts'
 import { declareTable, type TableDeclaration } from '../new-table.ts'
 import type { StructType } from '../schema.ts'

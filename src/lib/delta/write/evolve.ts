@@ -2,10 +2,11 @@
 import type { IoOptions } from '../../base/io.ts'
 import { columnTypes } from '../../duckdb/column-type.ts'
 import { type Altered, altered } from '../alter/alter.ts'
-import { requireUnused } from '../alter/references.ts'
+import { requireConstraintsFit, requireUnused } from '../alter/references.ts'
 import { mergeSchemas } from '../alter/schema-merge.ts'
 import { typeWidening } from '../alter/type-changes.ts'
-import { encodeSchema } from '../schema.ts'
+import { partitionColumnsOf } from '../new-table.ts'
+import { duckDbType, encodeSchema } from '../schema.ts'
 import type { Snapshot } from '../snapshot.ts'
 import { schemaOf } from '../source-schema.ts'
 import type { DeltaTable } from '../table.ts'
@@ -36,4 +37,29 @@ export async function mergedWithRows(
     })
   }
   return altered(snapshot, { schema }, table.uri)
+}
+
+/**
+ * What the table is to be so that it has the schema of the rows, and no other columns. Properties stay.
+ *
+ * @param partitionBy The new partition columns; those of the table without it.
+ * @returns `undefined` where the table has that schema.
+ * @throws LakeError `SCHEMA_MISMATCH` naming a constraint whose columns would be gone, and as `altered` does.
+ */
+export async function replacedByRows(
+  table: DeltaTable,
+  snapshot: Snapshot,
+  { session, select }: RowSource,
+  {
+    partitionBy = snapshot.partitionColumns,
+    signal,
+  }: IoOptions & { readonly partitionBy?: readonly string[] } = {},
+): Promise<Altered | undefined> {
+  const schema = schemaOf(await columnTypes(session, select))
+  const partitionColumns = partitionColumnsOf(schema, partitionBy)
+  await requireConstraintsFit(session, snapshot, schema, { signal })
+  const isSame =
+    duckDbType(schema) === duckDbType(snapshot.schema) &&
+    partitionColumns.join('\0') === snapshot.partitionColumns.join('\0')
+  return isSame ? undefined : altered(snapshot, { schema, partitionColumns }, table.uri)
 }

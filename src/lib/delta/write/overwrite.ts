@@ -1,5 +1,7 @@
 /** Rows of a table replaced by others in one commit: all of them, those of some partitions, or by a condition. */
+import { LakeError } from '../../base/errors.ts'
 import type { AddFile } from '../actions.ts'
+import type { Altered } from '../alter/alter.ts'
 import type { Isolation, ReadSet } from '../conflict.ts'
 import type { Snapshot } from '../snapshot.ts'
 import { combined, type StagedFiles } from '../stage.ts'
@@ -7,6 +9,9 @@ import type { DeltaTable } from '../table.ts'
 import { outputMetrics, partitionNames, removalMetrics } from './append.ts'
 import { changeFilesOf, stageChanges } from './change-files.ts'
 import { type Condition, findMatches, parseCondition, readSetOf } from './condition.ts'
+import { type Creation, createFrom } from './create.ts'
+import { mergedWithRows, replacedByRows } from './evolve.ts'
+import { sizedLike } from './rewrite.ts'
 import type { RowSource } from './source.ts'
 import { type WriteOptions, type WriteOutcome, write } from './write.ts'
 
@@ -18,6 +23,14 @@ export interface OverwriteOptions extends WriteOptions {
   readonly replace?: 'table' | 'partitions' | { readonly where: string }
   /** What becomes of a column that the rows lack: an error, or null where the schema allows it. */
   readonly missing?: 'error' | 'null'
+  /** As of `append`. */
+  readonly mergeSchema?: boolean
+  /** The table is to have the schema of the rows, whatever it had; only where the whole table is replaced. */
+  readonly overwriteSchema?: boolean
+  /** With `overwriteSchema`: the new partition columns. The old ones without it. */
+  readonly partitionBy?: readonly string[]
+  /** Makes the table where there is none. */
+  readonly create?: Creation
   /** `Serializable` without it. */
   readonly isolation?: Isolation
 }
@@ -30,6 +43,11 @@ interface Replacement {
   readonly changes?: StagedFiles
 }
 
+interface ReplaceOptions extends OverwriteOptions {
+  /** What the table is to be, where it changes. */
+  readonly evolved: Altered | undefined
+}
+
 /**
  * Of two that overwrite the same rows the later commit stands, unless it names what it was computed from.
  *
@@ -39,16 +57,43 @@ interface Replacement {
 export async function overwrite(
   table: DeltaTable,
   source: RowSource,
-  options: OverwriteOptions = {},
+  { create, ...options }: OverwriteOptions = {},
 ): Promise<WriteOutcome> {
-  const { replace = 'table', isolation = 'Serializable' } = options
+  const {
+    replace = 'table',
+    isolation = 'Serializable',
+    mergeSchema = false,
+    overwriteSchema = false,
+  } = options
+  requireTogether(replace, options)
+  if (create !== undefined && options.computedFrom === undefined) {
+    const { missing, transaction, tags, signal } = options
+    const made = await createFrom(table, source, {
+      ...create,
+      ...(missing !== undefined && { missing }),
+      ...(transaction !== undefined && { transaction }),
+      ...(tags !== undefined && { tags }),
+      signal,
+    })
+    if (made.kind !== 'exists') return made
+  }
   const replacementOf =
     replace === 'table' ? replaceTable : replace === 'partitions' ? replacePartitions : replaceWhere(replace)
   return write(table, options, (snapshot) =>
     source.session.transaction(async () => {
-      const { staged, remove, reads, changes } = await replacementOf(table, snapshot, source, options)
-      if (staged.rows === 0 && remove.length === 0) return undefined
+      const evolved = overwriteSchema
+        ? await replacedByRows(table, snapshot, source, options)
+        : mergeSchema
+          ? await mergedWithRows(table, snapshot, source, options)
+          : undefined
+      const { staged, remove, reads, changes } = await replacementOf(table, snapshot, source, {
+        ...options,
+        evolved,
+        missing: options.missing ?? (mergeSchema ? 'null' : 'error'),
+      })
+      if (staged.rows === 0 && remove.length === 0 && evolved === undefined) return undefined
       return {
+        ...evolved,
         staged: changes === undefined ? staged : combined(staged, changes),
         add: staged.files,
         remove,
@@ -70,16 +115,36 @@ export async function overwrite(
   )
 }
 
+function requireTogether(
+  replace: OverwriteOptions['replace'],
+  { overwriteSchema = false, mergeSchema = false, partitionBy }: OverwriteOptions,
+): void {
+  const fault =
+    overwriteSchema && replace !== 'table'
+      ? 'overwriteSchema replaces the whole table, not a part of it'
+      : overwriteSchema && mergeSchema
+        ? 'overwriteSchema and mergeSchema exclude each other'
+        : !overwriteSchema && partitionBy !== undefined
+          ? 'partitionBy needs overwriteSchema'
+          : undefined
+  if (fault !== undefined) throw new LakeError('USAGE', `Overwrite: ${fault}`)
+}
+
 type Replace = (
   table: DeltaTable,
   snapshot: Snapshot,
   source: RowSource,
-  options: OverwriteOptions,
+  options: ReplaceOptions,
 ) => Promise<Replacement>
 
-const replaceTable: Replace = async (table, snapshot, { session, select }, { missing = 'error', signal }) => {
+const replaceTable: Replace = async (
+  table,
+  snapshot,
+  { session, select },
+  { evolved, missing = 'error', signal },
+) => {
   table.requireWritable(snapshot, 'files')
-  const staged = await table.stage(session, snapshot, select, { missing, signal })
+  const staged = await table.stage(session, evolved ?? snapshot, select, { missing, signal })
   return { staged, remove: snapshot.files, reads: { kind: 'table' } }
 }
 
@@ -87,10 +152,10 @@ const replacePartitions: Replace = async (
   table,
   snapshot,
   { session, select },
-  { missing = 'error', signal },
+  { evolved, missing = 'error', signal },
 ) => {
   table.requireWritable(snapshot, 'files')
-  const staged = await table.stage(session, snapshot, select, { missing, signal })
+  const staged = await table.stage(session, evolved ?? snapshot, select, { missing, signal })
   const replaced = new Set(staged.files.map(partitionOf))
   const inThem = (files: readonly AddFile[]): readonly AddFile[] =>
     files.filter((file) => replaced.has(partitionOf(file)))
@@ -103,7 +168,7 @@ const replacePartitions: Replace = async (
 }
 
 function replaceWhere({ where }: { readonly where: string }): Replace {
-  return async (table, snapshot, { session, select }, { missing = 'error', signal }) => {
+  return async (table, snapshot, { session, select }, { evolved, missing = 'error', signal }) => {
     table.requireWritable(snapshot, 'files')
     const condition = await parseCondition(session, snapshot, where, { signal })
     const { searched, whole, partly } = await findMatches(session, table, snapshot, condition, { signal })
@@ -111,14 +176,21 @@ function replaceWhere({ where }: { readonly where: string }): Replace {
     const kept = await table.scan(session, snapshot, { files: partly, signal })
     const taken = await table.scan(session, snapshot, { files: [...whole, ...partly], signal })
     const staged = combined(
-      await table.stage(session, snapshot, select, {
+      await table.stage(session, evolved ?? snapshot, select, {
         missing,
         constraints: [constraintOf(condition)],
         signal,
       }),
-      await table.stage(session, snapshot, `select * from (${kept}) where ${condition.sql} is not true`, {
-        signal,
-      }),
+      await table.stage(
+        session,
+        evolved ?? snapshot,
+        `select * from (${kept}) where ${condition.sql} is not true`,
+        {
+          ...sizedLike(snapshot, partly),
+          ...(evolved !== undefined && { missing: 'null' }),
+          signal,
+        },
+      ),
     )
     const changes = await stageChanges(
       table,

@@ -1,0 +1,77 @@
+/** What the first version of a table says of it: protocol and metadata, from a schema and properties. */
+import { randomUUID } from 'node:crypto'
+import { LakeError } from '../base/errors.ts'
+import type { Metadata, Protocol, StringMap } from './actions.ts'
+import { isMapped, withMapping } from './alter/mapping.ts'
+import { checkedProperties } from './alter/properties.ts'
+import { protocolFor } from './alter/protocol-for.ts'
+import { isSameName, requireUniqueNames } from './alter/schema-path.ts'
+import { requireWritable } from './protocol.ts'
+import { encodeSchema, type StructType } from './schema.ts'
+
+export interface TableDeclaration {
+  readonly schema: StructType
+  readonly partitionBy?: readonly string[]
+  /** In-commit timestamps are on where they do not say otherwise. */
+  readonly properties?: StringMap
+  readonly description?: string
+}
+
+export interface NewTable {
+  readonly protocol: Protocol
+  readonly metadata: Metadata
+}
+
+/**
+ * @param uri names the table in errors. @param nowMs Milliseconds since the epoch.
+ * @throws LakeError `CONFIG_INVALID` for a property that cannot be set, `SCHEMA_MISMATCH` for names that are the
+ * same but for case and for partition columns that are none, `PROTOCOL_UNSUPPORTED` for what we cannot write.
+ */
+export function declareTable(
+  { schema, partitionBy = [], properties: given = {}, description }: TableDeclaration,
+  { uri, nowMs }: { readonly uri: string; readonly nowMs: number },
+): NewTable {
+  const { properties: own, features } = checkedProperties(given, 'newTable')
+  requireUniqueNames(schema)
+  const plain = { 'delta.enableInCommitTimestamps': 'true', ...own }
+  const mapped = isMapped(plain) ? withMapping(schema, plain, 'unique') : { schema, properties: plain }
+  const metadata: Metadata = {
+    id: randomUUID(),
+    ...(description !== undefined && { description }),
+    format: { provider: 'parquet', options: {} },
+    schemaString: encodeSchema(mapped.schema),
+    partitionColumns: partitionColumnsOf(schema, partitionBy),
+    configuration: mapped.properties,
+    createdTime: nowMs,
+  }
+  const protocol = protocolFor(mapped.schema, mapped.properties, undefined, features)
+  requireWritable(protocol, metadata, uri)
+  return { protocol, metadata }
+}
+
+/** In the spelling of the schema. @throws LakeError `SCHEMA_MISMATCH`. */
+export function partitionColumnsOf(schema: StructType, names: readonly string[]): readonly string[] {
+  const columns = names.map((name) => {
+    const found =
+      schema.fields.find((field) => field.name === name) ??
+      schema.fields.find((field) => isSameName(field.name, name))
+    if (found !== undefined && typeof found.type === 'string' && found.type !== 'variant') return found.name
+    const what =
+      found === undefined ? 'there is no such column' : 'its type is none that folders can be named by'
+    const known = schema.fields.map((field) => field.name).join(', ')
+    throw new LakeError('SCHEMA_MISMATCH', `Partition column ${name}: ${what}; there are ${known}`, {
+      details: { column: name },
+    })
+  })
+  if (
+    new Set(columns).size < columns.length ||
+    (columns.length > 0 && columns.length === schema.fields.length)
+  ) {
+    throw new LakeError(
+      'SCHEMA_MISMATCH',
+      `Partition columns ${columns.join(', ')}: each is named once, and a column must be left for the files`,
+      { details: { columns } },
+    )
+  }
+  return columns
+}
