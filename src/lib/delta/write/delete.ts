@@ -7,6 +7,7 @@ import type { DeltaTable } from '../table.ts'
 import { removalMetrics } from './append.ts'
 import { changeFilesOf, stageChanges } from './change-files.ts'
 import { findMatches, parseCondition, readSetOf } from './condition.ts'
+import { sizedLike } from './rewrite.ts'
 import { type WriteOptions, type WriteOutcome, write } from './write.ts'
 
 export interface DeleteOptions extends WriteOptions {
@@ -36,7 +37,10 @@ export async function deleteRows(
       if (partly.length > 0) table.requireWritable(snapshot, 'rows')
       const scan = await table.scan(session, snapshot, { files: partly, signal })
       const kept = `select * from (${scan}) where (${condition.sql}) is not true`
-      const staged = await table.stage(session, snapshot, kept, { signal })
+      const staged = await table.stage(session, snapshot, kept, {
+        ...sizedLike(snapshot, partly),
+        signal,
+      })
       const remove = [...whole, ...partly]
       const taken = await table.scan(session, snapshot, { files: remove, signal })
       const changes = await stageChanges(

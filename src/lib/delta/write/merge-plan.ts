@@ -28,6 +28,7 @@ import {
   resolveClauses,
   setsOf,
 } from './merge-clauses.ts'
+import { sizedLike } from './rewrite.ts'
 import type { Metrics, Plan } from './write.ts'
 
 /** The column that numbers the rows of a source. */
@@ -219,7 +220,10 @@ async function stageMerged(
       : [await assigned(`${joined('left join')} where (${isDelete}) is not true`)]),
     ...(counts.inserted === 0 ? [] : [inserted]),
   ]
-  const staged = await table.stage(session, snapshot, parts.join(' union all '), { signal })
+  const staged = await table.stage(session, snapshot, parts.join(' union all '), {
+    ...(touched.length > 0 && sizedLike(snapshot, touched)),
+    signal,
+  })
   const before = schema.fields.map(({ name }) => `t.${identifier(name)}`).join(', ')
   const changed: readonly ChangedRows[] = [
     { change: 'delete', select: `select ${before} from ${joined('join')} where ${isDelete}` },

@@ -8,6 +8,7 @@ import { removalMetrics } from './append.ts'
 import { type Assignments, assignedRows, resolveAssignments } from './assign.ts'
 import { changeFilesOf, stageChanges } from './change-files.ts'
 import { findMatches, parseCondition, readSetOf } from './condition.ts'
+import { sizedLike } from './rewrite.ts'
 import { type WriteOptions, type WriteOutcome, write } from './write.ts'
 
 export interface UpdateOptions extends WriteOptions {
@@ -49,7 +50,10 @@ export async function updateRows(
           signal,
         })
       const matching = ` where ${condition.sql}`
-      const staged = await table.stage(session, snapshot, await assigned(''), { signal })
+      const staged = await table.stage(session, snapshot, await assigned(''), {
+        ...sizedLike(snapshot, remove),
+        signal,
+      })
       const changes = await stageChanges(
         table,
         session,
