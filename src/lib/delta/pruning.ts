@@ -6,6 +6,7 @@
  * counts, would be above them. Delta PROTOCOL.md, "Per-file Statistics".
  */
 import type { IoOptions } from '../base/io.ts'
+import { formatJson } from '../base/json.ts'
 import { createTemporaryTable } from '../duckdb/append.ts'
 import type { DuckDbSession } from '../duckdb/duckdb.ts'
 import { identifier, text } from '../duckdb/sql-text.ts'
@@ -185,8 +186,15 @@ function statistic(name: 'minValues' | 'maxValues', column: ColumnPath): string 
   if (typeof type === 'string' && Number(/^decimal\((\d+)/.exec(type)?.[1] ?? 0) > 15)
     return `null::${duckDbType(type)}`
   const value = `try_cast(${extracted(name, column)} as ${duckDbType(type)})`
+  // A file of floats tells the shortest text of its bound, which is above the float itself as often as below.
+  if (type === 'double' && wasFloat(column)) return `least(${value}, try_cast(${value} as float)::double)`
   const isTime = type === 'timestamp' || type === 'timestamp_ntz'
   return isTime && name === 'maxValues' ? `(${value} + interval 1 millisecond)` : value
+}
+
+function wasFloat(column: ColumnPath): boolean {
+  const changes = column.at(-1)?.metadata['delta.typeChanges']
+  return changes !== undefined && formatJson(changes).includes('"float"')
 }
 
 function extracted(statistic: string, column: ColumnPath): string {
