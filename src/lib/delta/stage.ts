@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import type { Clock } from '../base/clock.ts'
 import { LakeError } from '../base/errors.ts'
 import type { IoOptions } from '../base/io.ts'
-import { type ColumnType, columnTypes, type TypedColumn } from '../duckdb/column-type.ts'
+import { columnTypes, type TypedColumn } from '../duckdb/column-type.ts'
 import type { DuckDbSession } from '../duckdb/duckdb.ts'
 import { writeParquet } from '../duckdb/parquet.ts'
 import { identifier } from '../duckdb/sql-text.ts'
@@ -16,8 +16,9 @@ import type { AddFile, Metadata } from './actions.ts'
 import { fieldIds, nameInFiles, partitionKeys } from './column-mapping.ts'
 import { type Constraint, constraintsOf, enforced, finiteness, reportViolations } from './constraints.ts'
 import { encodeFilePath } from './file-path.ts'
+import { castSql, columnNamed } from './lossless-cast.ts'
 import { partitionTextSql } from './partition-value.ts'
-import { type DataType, decodeSchema, duckDbType, type Field, type StructType, structOf } from './schema.ts'
+import { type DataType, decodeSchema, type Field, type StructType, structOf } from './schema.ts'
 import { encodeStatistics } from './statistics.ts'
 
 /** Files that are durable and not yet visible, as the adds that would make them so. */
@@ -39,6 +40,8 @@ export interface StageOptions extends IoOptions {
   readonly constraints?: readonly Constraint[]
   /** Below the table's own; the table itself without it. */
   readonly folder?: string
+  /** The partition that all the rows are of, as the log writes it: the rows are not asked, nor folders made for it. */
+  readonly partition?: AddFile['partitionValues']
 }
 
 export interface StageTarget {
@@ -66,6 +69,7 @@ export async function stageRows(
     targetFileBytes,
     constraints: further = [],
     folder,
+    partition,
     signal,
   }: StageOptions = {},
 ): Promise<StagedFiles> {
@@ -77,16 +81,16 @@ export async function stageRows(
     : []
   const checked = enforced(rows, constraints)
   const order = orderBy === undefined ? '' : ` order by ${orderBy}`
-  const inFiles = schema.fields.map(
+  const stored = structOf(...schema.fields.filter(({ name }) => !metadata.partitionColumns.includes(name)))
+  const inFiles = (partition === undefined ? schema : stored).fields.map(
     (field) => `${storedSql(field, metadata)} as ${identifier(nameInFiles(field))}`,
   )
   const ids = fieldIds(schema, metadata.partitionColumns)
-  const stored = structOf(...schema.fields.filter(({ name }) => !metadata.partitionColumns.includes(name)))
   const keys = partitionKeys(schema, metadata.partitionColumns)
   const inFolder = await reportViolations(store.uri, constraints, () =>
     writeParquet(session, `select ${inFiles.join(', ')} from (${checked})${order}`, {
       directory: folder === undefined ? store.stagingRoot : join(store.stagingRoot, folder),
-      partitionBy: keys,
+      partitionBy: partition === undefined ? keys : [],
       ...(targetFileBytes !== undefined && { targetFileBytes }),
       ...(ids !== undefined && { fieldIds: ids }),
       signal,
@@ -104,7 +108,7 @@ export async function stageRows(
   return {
     files: written.map((file) => ({
       path: encodeFilePath(file.key),
-      partitionValues: file.partition,
+      partitionValues: partition ?? file.partition,
       size: file.sizeBytes,
       modificationTime: now,
       dataChange,
@@ -154,8 +158,7 @@ function matchColumns(
 ): readonly MatchedColumn[] {
   const columns = schema.fields.map((field) => ({
     field,
-    source:
-      given.find(({ name }) => name === field.name) ?? given.find(({ name }) => sameName(name, field.name)),
+    source: columnNamed(given, field.name),
   }))
   const matched = new Set(columns.map(({ source }) => source))
   const unknown = given.filter((column) => !matched.has(column)).map(({ name }) => name)
@@ -171,68 +174,6 @@ function matchColumns(
   throw new LakeError('SCHEMA_MISMATCH', `${table}: expected columns ${names}; ${faults.join('; ')}`, {
     details: { uri: table, missing: lacking, unknown },
   })
-}
-
-/**
- * SQL for the value of a column, `source`, as one of `field`; null where there is no such column.
- *
- * It fails where the cast would change the value: 1.5 is no long, and a nanosecond no timestamp.
- */
-export function castSql(field: Field, source: TypedColumn | undefined): string {
-  const to = duckDbType(field.type)
-  if (source === undefined) return `cast(null as ${to})`
-  const value = identifier(source.name)
-  const cast = `cast(${value} as ${to})`
-  if (!mayLose(source.type, field.type)) return cast
-  const back = `cast(${cast} as ${sourceSql(source.type)})`
-  return `case when ${back} is distinct from ${value} then error(${lossText(field, source)} || ${value}::varchar) else ${cast} end`
-}
-
-function lossText(field: Field, source: TypedColumn): string {
-  const type = typeof field.type === 'string' ? field.type : field.type.type
-  return `'Column ${field.name.replaceAll("'", "''")} is ${type}, which does not hold the ${sourceSql(source.type).replaceAll("'", "''")} '`
-}
-
-const wholeNumbers = new Set([
-  'TINYINT',
-  'SMALLINT',
-  'INTEGER',
-  'BIGINT',
-  'UTINYINT',
-  'USMALLINT',
-  'UINTEGER',
-])
-
-/** Whether DuckDB's cast rounds or cuts without a word. Texts and whole numbers either fit or fail. */
-function mayLose(from: ColumnType, to: DataType): boolean {
-  if (from.kind === 'scalar') {
-    if (from.name === 'VARCHAR' || to === 'string' || to === 'float' || from.name.startsWith('ENUM'))
-      return false
-    if (wholeNumbers.has(from.name)) return to === 'double' && from.name === 'BIGINT'
-    return from.name !== duckDbScalar(to)
-  }
-  if (from.kind === 'decimal')
-    return to !== `decimal(${from.precision},${from.scale})` && to !== 'string' && to !== 'float'
-  return sourceSql(from) !== duckDbType(to)
-}
-
-function duckDbScalar(type: DataType): string {
-  return typeof type === 'string' ? duckDbType(type) : ''
-}
-
-function sourceSql(type: ColumnType): string {
-  switch (type.kind) {
-    case 'scalar':
-      return type.name
-    case 'decimal':
-      return `DECIMAL(${type.precision},${type.scale})`
-    case 'list':
-      return `${sourceSql(type.element)}[]`
-    case 'map':
-      return `MAP(${sourceSql(type.key)}, ${sourceSql(type.value)})`
-    case 'struct':
-      return `STRUCT(${type.fields.map(({ name, type: inner }) => `${identifier(name)} ${sourceSql(inner)}`).join(', ')})`
-  }
 }
 
 /** A column as its file holds it: a partition's value as the log writes it, nested names as files name them. */
@@ -270,5 +211,3 @@ function holdsRenamed(type: DataType): boolean {
       return holdsRenamed(type.keyType) || holdsRenamed(type.valueType)
   }
 }
-
-const sameName = (a: string, b: string): boolean => a.toLowerCase() === b.toLowerCase()

@@ -9,8 +9,8 @@ import type { IoOptions } from '../../base/io.ts'
 import { columnTypes } from '../../duckdb/column-type.ts'
 import type { DuckDbSession } from '../../duckdb/duckdb.ts'
 import { identifier } from '../../duckdb/sql-text.ts'
+import { castSql } from '../lossless-cast.ts'
 import { duckDbType, type Field, type StructType } from '../schema.ts'
-import { castSql } from '../stage.ts'
 import { requireRepeatable } from './condition.ts'
 
 /** Column → SQL expression for its new value. */
