@@ -129,6 +129,10 @@ describe('vacuum(table, options)', () => {
     await using fixture = await openUsed()
     const { table } = fixture
     await table.checkpoint()
+    for (const [key, stored] of fixture.store.files) {
+      if (key.startsWith('day='))
+        fixture.store.files.set(key, { ...stored, modifiedMs: beginMs - 30 * dayMs })
+    }
     const fresh = new DeltaTable({ store: fixture.store, duckdb, clock: fixture.clock })
 
     const outcome = await vacuum(fresh, { retentionMs: 12 * dayMs })

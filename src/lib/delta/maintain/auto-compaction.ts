@@ -1,0 +1,53 @@
+/** Small files of a stream made one, once there are enough of them; a look at the newest version costs little. */
+import type { IoOptions } from '../../base/io.ts'
+import type { AddFile, StringMap } from '../actions.ts'
+import type { DeltaTable } from '../table.ts'
+import { byPartition, cubeTags } from './compaction.ts'
+import { type OptimizeOutcome, optimize } from './optimize.ts'
+
+export interface AutoCompactionOptions extends IoOptions {
+  /** What makes it worthwhile: so many small files in a partition. 50 without it. */
+  readonly minFiles?: number
+  /** 128 MiB without it. */
+  readonly targetFileBytes?: number
+  /** Files below this are small. Half the target without it. */
+  readonly minFileBytes?: number
+  /** Whether it is wanted; `delta.autoOptimize.autoCompact` of the table without it. */
+  readonly enabled?: boolean
+  /** Commit properties. */
+  readonly tags?: StringMap
+}
+
+const property = 'delta.autoOptimize.autoCompact'
+
+/**
+ * Never part of anybody's commit: to be called between commits, as often as one likes.
+ *
+ * @returns `undefined` where nothing was worthwhile. @throws LakeError as `optimize` does.
+ */
+export async function compactIfWorthwhile(
+  table: DeltaTable,
+  { minFiles = 50, targetFileBytes = 128 * 2 ** 20, enabled, signal, ...options }: AutoCompactionOptions = {},
+): Promise<OptimizeOutcome | undefined> {
+  const { minFileBytes = targetFileBytes / 2, tags } = options
+  const { files, metadata } = await table.snapshot({ signal })
+  const asked = metadata.configuration[property]?.toLowerCase()
+  if (!(enabled ?? (asked !== undefined && asked !== 'false' && asked !== 'disabled'))) return undefined
+  const isSmall = ({ size, tags: of }: AddFile): boolean =>
+    size < minFileBytes && of?.[cubeTags.id] === undefined
+  const small = files.filter(isSmall)
+  if (small.length < minFiles) return undefined
+  const crowded = new Set<string>()
+  for (const partition of byPartition(small)) {
+    if (partition.length >= minFiles) for (const { path } of partition) crowded.add(path)
+  }
+  if (crowded.size === 0) return undefined
+  return optimize(table, {
+    targetFileBytes,
+    minFileBytes,
+    auto: true,
+    only: ({ path }) => crowded.has(path),
+    ...(tags !== undefined && { tags }),
+    signal,
+  })
+}
