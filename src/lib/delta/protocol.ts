@@ -46,11 +46,7 @@ export const features: Readonly<Record<string, Feature>> = {
   domainMetadata: { read: 'yes', write: 'yes' },
   vacuumProtocolCheck: { read: 'yes', write: 'yes' },
   columnMapping: { read: 'yes', write: 'yes' },
-  deletionVectors: {
-    read: 'yes',
-    write: 'unused',
-    isUsed: anyProperty(/^delta\.enableDeletionVectors=true$/i),
-  },
+  deletionVectors: { read: 'yes', write: 'yes' },
   typeWidening: { read: 'yes', write: 'yes' },
   'typeWidening-preview': { read: 'yes', write: 'no' },
   v2Checkpoint: { read: 'yes', write: 'yes' },
