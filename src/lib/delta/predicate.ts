@@ -71,14 +71,24 @@ export async function parsePredicate(
   context: PredicateContext,
 ): Promise<Predicate> {
   const tree = await parseExpression(session, condition, { signal: context.signal })
-  const volatile = await session.rows(
-    `select distinct function_name as name from duckdb_functions() where stability is null or stability <> 'CONSISTENT'`,
-    { signal: context.signal },
-  )
-  const reader = new PredicateReader(context, new Set(volatile.map(({ name }) => String(name))))
+  const reader = new PredicateReader(context, await inconstantFunctions(session, tree, context))
   const predicate = reader.read(tree)
   const texts = await printExpressions(session, reader.printed, { signal: context.signal })
   return withTexts(predicate, texts)
+}
+
+/** Names of functions that may give another value for the same arguments. The list is long: it is asked for if needed. */
+async function inconstantFunctions(
+  session: DuckDbSession,
+  tree: SyntaxNode,
+  { signal }: IoOptions,
+): Promise<ReadonlySet<string>> {
+  if (![...nodesOf(tree)].some((node) => node['class'] === 'FUNCTION')) return new Set()
+  const rows = await session.rows(
+    `select distinct function_name as name from duckdb_functions() where stability is null or stability <> 'CONSISTENT'`,
+    { signal },
+  )
+  return new Set(rows.map(({ name }) => String(name)))
 }
 
 /** Reads the tree first and has all SQL printed at once: until then a text is its place in `printed`. */

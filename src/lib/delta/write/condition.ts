@@ -45,21 +45,22 @@ export async function requireRepeatable(
   sql: string,
   { what, signal }: IoOptions & { readonly what: string },
 ): Promise<void> {
-  const tree = await parseExpression(session, sql, { what, signal })
-  const volatile = await volatileFunctions(session, { signal })
-  for (const node of nodesOf(tree)) {
-    const name = String(node['function_name']).toLowerCase()
-    if (node['class'] === 'SUBQUERY') {
-      throw new LakeError('SQL_INVALID', `${what} ${sql}: a subquery is not supported`, {
-        hint: 'Use merge to compare the table with other rows.',
-      })
-    }
-    if (node['class'] === 'FUNCTION' && volatile.has(name)) {
-      throw new LakeError('SQL_INVALID', `${what} ${sql}: ${name}() gives another value each time`, {
-        hint: 'Write the value itself.',
-      })
-    }
+  const nodes = [...nodesOf(await parseExpression(session, sql, { what, signal }))]
+  if (nodes.some((node) => node['class'] === 'SUBQUERY')) {
+    throw new LakeError('SQL_INVALID', `${what} ${sql}: a subquery is not supported`, {
+      hint: 'Use merge to compare the table with other rows.',
+    })
   }
+  const names = nodes.flatMap((node) =>
+    node['class'] === 'FUNCTION' ? String(node['function_name']).toLowerCase() : [],
+  )
+  if (names.length === 0) return
+  const volatile = await volatileFunctions(session, { signal })
+  const found = names.find((name) => volatile.has(name))
+  if (found === undefined) return
+  throw new LakeError('SQL_INVALID', `${what} ${sql}: ${found}() gives another value each time`, {
+    hint: 'Write the value itself.',
+  })
 }
 
 /** The files that were looked into, and of those added since the ones that may hold such rows. */

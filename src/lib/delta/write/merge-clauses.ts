@@ -78,8 +78,10 @@ export async function resolveClauses(
     const { kind, and = 'true' } = clause
     await requireRepeatable(session, and, { what: 'Condition', signal })
     const values = kind === 'delete' ? {} : kind === 'insert' ? clause.values : clause.set
-    const assignments = values === 'all' ? allColumns(schema, sourceColumns) : values
-    const set = await resolveAssignments(session, schema, assignments, { signal })
+    const set =
+      values === 'all'
+        ? allColumns(schema, sourceColumns)
+        : await resolveAssignments(session, schema, values, { signal })
     keys += 1
     return { key: keys - 1, kind, condition: `(\n${and}\n)`, set }
   }
@@ -108,15 +110,16 @@ export function setsOf(clauses: readonly ResolvedClause[]): ReadonlyMap<number, 
   return new Map(clauses.filter(({ kind }) => kind !== 'delete').map(({ key, set }) => [key, set]))
 }
 
-function allColumns({ fields }: StructType, sourceColumns: readonly string[]): Assignments {
+function allColumns({ fields }: StructType, sourceColumns: readonly string[]): ResolvedAssignments {
   const lacking: string[] = []
-  const entries = fields.flatMap(({ name }) => {
+  const assignments = new Map<string, string>()
+  for (const { name } of fields) {
     const same = sourceColumns.find((each) => each === name)
     const found = same ?? sourceColumns.find((each) => each.toLowerCase() === name.toLowerCase())
     if (found === undefined) lacking.push(name)
-    return found === undefined ? [] : [[name, `${aliases.source}.${identifier(found)}`]]
-  })
-  if (lacking.length === 0) return Object.fromEntries(entries) as Assignments
+    else assignments.set(name, `${aliases.source}.${identifier(found)}`)
+  }
+  if (lacking.length === 0) return assignments
   throw new LakeError('SCHEMA_MISMATCH', `Merge: the source has no column ${lacking.join(', ')}`, {
     details: { missing: lacking },
     hint: 'Name the columns that are to be set, or add the ones that are missing to the source.',

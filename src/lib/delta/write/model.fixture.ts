@@ -35,23 +35,36 @@ export interface ModelCondition {
   readonly holds: (row: ModelRow) => boolean
 }
 
+export interface ModelOperations {
+  readonly append: (added: ModelRows) => ModelOperation
+  readonly overwrite: (added: ModelRows) => ModelOperation
+  readonly overwriteDays: (added: ModelRows) => ModelOperation
+  readonly overwriteWhere: (condition: ModelCondition, added: ModelRows) => ModelOperation
+  readonly delete: (condition: ModelCondition) => ModelOperation
+  readonly update: (condition: ModelCondition, change: ModelChange) => ModelOperation
+  readonly upsert: (source: ModelRows) => ModelOperation
+  /** Takes out what matches and has the word `gone`, marks what the source lacks in `day`, inserts no null. */
+  readonly sync: (source: ModelRows, day: string) => ModelOperation
+  readonly insertIfAbsent: (source: ModelRows) => ModelOperation
+}
+
 /** The operations, on `duckdb`. */
-export function modelOperations(duckdb: DuckDb) {
+export function modelOperations(duckdb: DuckDb): ModelOperations {
   const outcome = (work: Parameters<typeof duckdb.use>[0]): Promise<string> => failureOf(duckdb.use(work))
   return {
-    append: (added: ModelRows): ModelOperation => ({
+    append: (added) => ({
       name: `append ${shown(added)}`,
       run: (table) => outcome((session) => append(table, { session, select: selectOf(added) })),
       on: (rows) => [...rows, ...added],
     }),
 
-    overwrite: (added: ModelRows): ModelOperation => ({
+    overwrite: (added) => ({
       name: `overwrite with ${shown(added)}`,
       run: (table) => outcome((session) => overwrite(table, { session, select: selectOf(added) })),
       on: () => added,
     }),
 
-    overwriteDays: (added: ModelRows): ModelOperation => ({
+    overwriteDays: (added) => ({
       name: `overwrite days with ${shown(added)}`,
       run: (table) =>
         outcome((session) =>
@@ -60,7 +73,7 @@ export function modelOperations(duckdb: DuckDb) {
       on: (rows) => [...rows.filter(({ day }) => !added.some((row) => row.day === day)), ...added],
     }),
 
-    overwriteWhere: ({ sql, holds }: ModelCondition, added: ModelRows): ModelOperation => ({
+    overwriteWhere: ({ sql, holds }, added) => ({
       name: `overwrite ${sql} with ${shown(added)}`,
       run: (table) =>
         outcome((session) =>
@@ -69,19 +82,19 @@ export function modelOperations(duckdb: DuckDb) {
       on: (rows) => (added.every(holds) ? [...rows.filter((row) => !holds(row)), ...added] : undefined),
     }),
 
-    delete: ({ sql, holds }: ModelCondition): ModelOperation => ({
+    delete: ({ sql, holds }) => ({
       name: `delete ${sql}`,
       run: (table) => outcome((session) => deleteRows(table, session, { where: sql })),
       on: (rows) => rows.filter((row) => !holds(row)),
     }),
 
-    update: ({ sql, holds }: ModelCondition, { set, to }: ModelChange): ModelOperation => ({
+    update: ({ sql, holds }, { set, to }) => ({
       name: `update ${sql} set ${JSON.stringify(set)}`,
       run: (table) => outcome((session) => updateRows(table, session, { set, where: sql })),
       on: (rows) => rows.map((row) => (holds(row) ? to(row) : row)),
     }),
 
-    upsert: (source: ModelRows): ModelOperation => ({
+    upsert: (source) => ({
       name: `upsert ${shown(source)}`,
       run: (table) => outcome(mergeOf(table, source, {})),
       on: (rows) => {
@@ -93,8 +106,7 @@ export function modelOperations(duckdb: DuckDb) {
       },
     }),
 
-    /** Takes out what matches and has the word `gone`, marks what the source lacks in `day`, inserts no null. */
-    sync: (source: ModelRows, day: string): ModelOperation => ({
+    sync: (source, day) => ({
       name: `sync ${day} ${shown(source)}`,
       run: (table) =>
         outcome(
@@ -123,7 +135,7 @@ export function modelOperations(duckdb: DuckDb) {
       },
     }),
 
-    insertIfAbsent: (source: ModelRows): ModelOperation => ({
+    insertIfAbsent: (source) => ({
       name: `insertIfAbsent ${shown(source)}`,
       run: (table) =>
         outcome((session) => insertIfAbsent(table, { session, select: selectOf(source) }, { key: ['id'] })),
