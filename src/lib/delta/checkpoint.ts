@@ -106,7 +106,9 @@ async function writeV2(
   await makeFolders(join(store.stagingRoot, sidecarFolder))
   const sidecars: Hint[] = []
   let size = named.length
-  for (const rows of slices(fileRows(state, expiredBeforeMs), filesInSidecar)) {
+  const files = fileRows(state, expiredBeforeMs)
+  for (let first = files.next(); first.done !== true; first = files.next()) {
+    const rows = upTo(filesInSidecar, first.value, files)
     const path = `${randomUUID()}.parquet`
     const key = `${sidecarFolder}${path}`
     size += await writeRows(store, duckdb, rows, join(store.stagingRoot, key), fileNames, { signal })
@@ -184,12 +186,30 @@ function namedRows(state: TableState): readonly string[] {
   ]
 }
 
-function* fileRows(state: TableState, expiredBeforeMs: number): Iterable<string> {
+function* fileRows(state: TableState, expiredBeforeMs: number): Generator<string, undefined> {
   for (const tombstone of state.tombstones.values()) {
     if ((tombstone.deletionTimestamp ?? 0) < expiredBeforeMs) continue
-    yield formatJson({ remove: { ...tombstone, dataChange: false } })
+    yield rowJson({ remove: { ...tombstone, dataChange: false } })
   }
-  for (const file of state.files.values()) yield formatJson({ add: { ...file, dataChange: false } })
+  for (const file of state.files.values()) yield rowJson({ add: { ...file, dataChange: false } })
+}
+
+/** JSON of one file of many: what `formatJson` makes of it, several times as fast where no number is a bigint. */
+function rowJson(row: unknown): string {
+  try {
+    return JSON.stringify(row)
+  } catch {
+    return formatJson(row)
+  }
+}
+
+function* upTo(count: number, first: string, rest: Iterator<string>): Iterable<string> {
+  yield first
+  for (let taken = 1; taken < count; taken++) {
+    const next = rest.next()
+    if (next.done === true) return
+    yield next.value
+  }
 }
 
 function* chained(parts: readonly Iterable<string>[]): Iterable<string> {
