@@ -61,7 +61,7 @@ const defaultBatchBytes = 2 ** 30
 const smallShare = 0.75
 
 /**
- * A second run finds nothing to do where nothing was written since.
+ * What a run has written it does not write again, so a run ends however fast others write.
  *
  * @throws LakeError `SQL_INVALID` for a condition over other columns or columns that cannot be ordered by,
  * `COLUMN_MISSING`, `CONFIG_INVALID` for sizes that make no sense, and as `write` does. Batches that were committed
