@@ -4,9 +4,10 @@
  * The protocol grows with what the change needs; files and rows stay as they are.
  */
 import type { Metadata, Protocol } from '../actions.ts'
+import { withoutMapping } from '../column-mapping.ts'
 import type { Operation } from '../commit.ts'
 import type { ReadSet } from '../conflict.ts'
-import { requireWritable } from '../protocol.ts'
+import { columnMappingMode, requireWritable } from '../protocol.ts'
 import { decodeSchema, encodeSchema, type StructType } from '../schema.ts'
 import type { Snapshot } from '../snapshot.ts'
 import type { DeltaTable } from '../table.ts'
@@ -44,10 +45,12 @@ export function altered(
   uri: string,
 ): Altered {
   const configuration = properties ?? before.configuration
-  const wanted = schema ?? decodeSchema(before.schemaString)
+  const isMappedNow = columnMappingMode(protocol, before) !== 'none'
+  const ofNow = decodeSchema(before.schemaString)
+  const wanted = schema ?? (isMappedNow ? ofNow : withoutMapping(ofNow))
   requireUniqueNames(wanted)
   // A table that begins to map its columns has files that name them as the schema does.
-  const physicalNames = isMapped(before.configuration) ? 'unique' : 'asInSchema'
+  const physicalNames = isMappedNow ? 'unique' : 'asInSchema'
   const mapped = isMapped(configuration)
     ? withMapping(wanted, configuration, physicalNames)
     : { schema: wanted, properties: configuration }

@@ -308,6 +308,26 @@ describe("setProperties(table, { 'delta.columnMapping.mode': 'name' })", () => {
   })
 })
 
+describe('a table whose protocol does not allow the mapping that its properties ask for', () => {
+  it('keeps the rows that it has when its protocol grows', async () => {
+    await using store = await MemoryStore.open()
+    const table = await createRawTable(store, duckdb, {
+      schema: structOf(field('a', 'long')),
+      configuration: mapped,
+      files: [await writeRawFile(store, duckdb, 'one.parquet', 'select 1::bigint as a')],
+    })
+
+    expect(await failureOf(renameColumn(table, 'a', 'b'))).toContain('PROTOCOL_UNSUPPORTED')
+    await addColumns(table, [{ path: 'n', type: 'long' }])
+    await put(table, 'select 2 as a, 3 as n')
+
+    expect(await rowsOf(table)).toEqual([
+      { a: 1n, n: null },
+      { a: 2n, n: 3n },
+    ])
+  })
+})
+
 describe('widenColumn(table, column, to)', () => {
   it.each([
     ['integer', 'long', '7', '3000000000', 'n > 2000000000', 1],

@@ -13,7 +13,7 @@ import type { Snapshot } from '../snapshot.ts'
 import type { DeltaTable } from '../table.ts'
 import type { WriteOutcome } from '../write/write.ts'
 import { type AlterOptions, alterTable } from './alter.ts'
-import { isMapped, mappingMode } from './mapping.ts'
+import { mappingMode } from './mapping.ts'
 import { requireUnused } from './references.ts'
 import { type ColumnPath, changeField, findField, isSameName, parsePath, pathText } from './schema-path.ts'
 import { requireWidening, typeName, typeWidening, withTypeChange } from './type-changes.ts'
@@ -269,8 +269,8 @@ function unused(
   return table.duckdb.use((session) => requireUnused(session, snapshot, path, { doing, ignoring, signal }))
 }
 
-function requireMapped({ metadata }: Snapshot, uri: string, what: string): void {
-  if (isMapped(metadata.configuration)) return
+function requireMapped({ columnMapping }: Snapshot, uri: string, what: string): void {
+  if (columnMapping !== 'none') return
   throw new LakeError(
     'PROTOCOL_UNSUPPORTED',
     `${uri}: a column can be ${what} only where columns are mapped`,
