@@ -88,15 +88,19 @@ export async function reachableRows(
   const of = [await parsePredicate(session, on, { ...context, alias: aliases.target })]
   for (const key of keys) {
     const bounds = await boundsOf(session, key, source, { signal })
-    if (bounds !== undefined) of.push(await parsePredicate(session, bounds, context))
+    if (bounds === 'none') of.push(none)
+    else if (bounds !== undefined) of.push(await parsePredicate(session, bounds, context))
   }
   return { kind: 'and', of }
 }
 
+/** True of no row. */
+const none: Predicate = { kind: 'or', of: [] }
+
 /** More values than these are known by the least and the greatest alone. */
 const maxValues = 64
 
-/** A condition on the column; `undefined` for a type whose order says nothing. */
+/** A condition on the column; `none` where no value of it matches; `undefined` where the type's order says nothing. */
 async function boundsOf(
   session: DuckDbSession,
   { target, source: expression, nullIsEqual }: KeyEquality,
@@ -120,7 +124,7 @@ async function boundsOf(
     { signal },
   )
   const orNull = nullIsEqual && Number(nulls) > 0 ? [`${column} is null`] : []
-  if (low === null || high === null) return orNull[0] ?? 'false'
+  if (low === null || high === null) return orNull[0] ?? 'none'
   const literal = (value: unknown): string => `cast(${text(String(value))} as ${name})`
   if (Number(count) > maxValues) {
     const range = `(${column} >= ${literal(low)} and ${column} <= ${literal(high)})`
