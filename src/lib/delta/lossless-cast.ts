@@ -18,12 +18,19 @@ import {
   type StructType,
 } from './schema.ts'
 
+/** What becomes of fields of a struct that the table lacks. */
+export type UnknownFields = 'error' | 'keep'
+
 /**
  * SQL for the value of a column, `source`, as one of `field`; null where there is no such column.
  *
  * @throws LakeError `SCHEMA_MISMATCH` where no value of the one type is one of the other.
  */
-export function castSql(field: Field, source: TypedColumn | undefined): string {
+export function castSql(
+  field: Field,
+  source: TypedColumn | undefined,
+  unknown: UnknownFields = 'error',
+): string {
   if (source === undefined) return `cast(null as ${duckDbType(field.type)})`
   return cast({
     value: identifier(source.name),
@@ -31,6 +38,7 @@ export function castSql(field: Field, source: TypedColumn | undefined): string {
     to: field.type,
     where: field.name,
     depth: 0,
+    unknown,
   })
 }
 
@@ -43,6 +51,7 @@ interface Cast {
   readonly where: string
   /** How many lists this value is within: their variables have names of their own. */
   readonly depth: number
+  readonly unknown: UnknownFields
 }
 
 function cast(of: Cast): string {
@@ -66,53 +75,46 @@ function castNull({ value, from, to, where }: Cast): string {
   return `case when ${value} is not null then error(${lossText(where, from, to)} || ${value}::varchar) else ${nothing} end`
 }
 
-function castList({ value, where, depth }: Cast, element: ColumnType, to: ArrayType): string {
-  const item = `e${depth}`
-  const inner = cast({
-    value: item,
-    from: element,
-    to: to.elementType,
-    where: `${where}.element`,
-    depth: depth + 1,
-  })
-  return `list_transform(${value}, lambda ${item}: ${inner})`
+function castList(of: Cast, element: ColumnType, to: ArrayType): string {
+  const item = `e${of.depth}`
+  const inner = castInside(of, 'element', { value: item, from: element, to: to.elementType })
+  return `list_transform(${of.value}, lambda ${item}: ${inner})`
 }
 
-function castMap(
-  { value, where, depth }: Cast,
-  from: Extract<ColumnType, { readonly kind: 'map' }>,
-  to: MapType,
-): string {
-  const item = `e${depth}`
-  const part = (name: 'key' | 'value', of: ColumnType, type: DataType): string =>
-    cast({ value: `${item}.${name}`, from: of, to: type, where: `${where}.${name}`, depth: depth + 1 })
-  const [key, entry] = [part('key', from.key, to.keyType), part('value', from.value, to.valueType)]
-  return `map_from_entries(list_transform(map_entries(${value}), lambda ${item}: row(${key}, ${entry})))`
+function castMap(of: Cast, from: Extract<ColumnType, { readonly kind: 'map' }>, to: MapType): string {
+  const item = `e${of.depth}`
+  const key = castInside(of, 'key', { value: `${item}.key`, from: from.key, to: to.keyType })
+  const value = castInside(of, 'value', { value: `${item}.value`, from: from.value, to: to.valueType })
+  return `map_from_entries(list_transform(map_entries(${of.value}), lambda ${item}: row(${key}, ${value})))`
 }
 
-function castStruct({ value, where, depth }: Cast, given: readonly TypedColumn[], to: StructType): string {
+function castStruct(of: Cast, given: readonly TypedColumn[], to: StructType): string {
+  const { value, where } = of
   const found = to.fields.map((field) => ({ field, source: columnNamed(given, field.name) }))
   const matched = new Set(found.map(({ source }) => source))
-  const unknown = given.filter((each) => !matched.has(each)).map(({ name }) => `${where}.${name}`)
-  if (unknown.length > 0) {
-    throw new LakeError('SCHEMA_MISMATCH', `Column ${where}: not in the table: ${unknown.join(', ')}`, {
-      details: { column: where, unknown },
+  const unknown = given.filter((each) => !matched.has(each))
+  if (unknown.length > 0 && of.unknown === 'error') {
+    const names = unknown.map(({ name }) => `${where}.${name}`)
+    throw new LakeError('SCHEMA_MISMATCH', `Column ${where}: not in the table: ${names.join(', ')}`, {
+      details: { column: where, unknown: names },
     })
   }
   const parts = found.map(({ field, source }) => {
-    const inner =
-      source === undefined
-        ? `cast(null as ${duckDbType(field.type)})`
-        : cast({
-            value: `${value}.${identifier(source.name)}`,
-            from: source.type,
-            to: field.type,
-            where: `${where}.${field.name}`,
-            depth,
-          })
+    if (source === undefined) return `${identifier(field.name)} := cast(null as ${duckDbType(field.type)})`
+    const part = `${value}.${identifier(source.name)}`
+    const inner = castInside(of, field.name, { value: part, from: source.type, to: field.type })
     return `${identifier(field.name)} := ${inner}`
   })
-  return `case when ${value} is not null then struct_pack(${parts.join(', ')}) end`
+  const kept = unknown.map(({ name }) => `${identifier(name)} := ${value}.${identifier(name)}`)
+  return `case when ${value} is not null then struct_pack(${[...parts, ...kept].join(', ')}) end`
+}
+
+function castInside(
+  { where, depth, unknown }: Cast,
+  name: string,
+  of: Pick<Cast, 'value' | 'from' | 'to'>,
+): string {
+  return cast({ ...of, where: `${where}.${name}`, depth: depth + 1, unknown })
 }
 
 /** The column of that name, ignoring case where none is spelt the same. */

@@ -74,7 +74,7 @@ export class TableState {
 }
 
 /** "The primary key of a logical file is its path and the unique id of its deletion vector." */
-function fileKey({ path, deletionVector }: { path: string; deletionVector?: DeletionVector }): string {
+export function fileKey({ path, deletionVector }: { path: string; deletionVector?: DeletionVector }): string {
   const identity = fileIdentity(path)
   return deletionVector === undefined ? identity : `${identity}\0${deletionVectorId(deletionVector)}`
 }

@@ -91,6 +91,19 @@ describe('fileRows(session, path)', () => {
     expect(columns).toEqual([{ name: 'a', type: 'VARCHAR' }])
   })
 
+  it('leaves columns and fields that the table lacks to whoever evolves it', async () => {
+    const path = await file('more.ndjson', '{"n":1,"more":2,"s":{"t":"2026-01-02","z":true}}\n')
+    const schema = structOf(field('n', 'long'), field('s', structOf(field('t', 'date'))))
+    await using fixture = await openFixture(duckdb, { schema, partitionBy: [] })
+
+    await duckdb.use(async (session) => {
+      const select = await fileRows(session, path, { schema })
+      await append(fixture.table, { session, select }, { mergeSchema: true })
+    })
+
+    expect(await rowsOf(fixture.table)).toEqual([{ n: 1n, s: { t: '2026-01-02', z: true }, more: 2n }])
+  })
+
   it.each([
     ['a.csv', 'n\n1.5\n', 'which does not hold'],
     ['a.csv', 'n,other\n1,2\n', 'not in the table: other'],

@@ -1,7 +1,7 @@
 /**
  * The rows of a Parquet, CSV or NDJSON file as a SELECT, read in the types of the table that they go to.
  *
- * Columns that the table has are read as texts, which the table casts without loss: a reader's guess at their
+ * Columns that the table has are read as texts, and cast without loss: a reader's guess at their
  * types would make `01` a number. The types of all others are those that the whole file allows.
  */
 import { stat } from 'node:fs/promises'
@@ -13,7 +13,7 @@ import { type ColumnType, columnTypes } from '../../duckdb/column-type.ts'
 import type { DuckDbSession } from '../../duckdb/duckdb.ts'
 import { identifier, text } from '../../duckdb/sql-text.ts'
 import { holds } from '../column-source.ts'
-import { sourceSql } from '../lossless-cast.ts'
+import { castSql, sourceSql } from '../lossless-cast.ts'
 import type { DataType, Field, StructType } from '../schema.ts'
 
 export interface FileRowsOptions extends IoOptions {
@@ -35,6 +35,22 @@ export async function fileRows(
 ): Promise<string> {
   await requireFile(path)
   const fields = schema?.fields ?? []
+  const select = await readRows(session, path, fields, { signal })
+  const columns = await columnTypes(session, select)
+  const values = columns.map((column) => {
+    const field = fieldNamed(fields, column.name)
+    const name = identifier(column.name)
+    return field === undefined ? name : `${castSql(field, column, 'keep')} as ${name}`
+  })
+  return `select ${values.join(', ')} from (${select})`
+}
+
+async function readRows(
+  session: DuckDbSession,
+  path: string,
+  fields: readonly Field[],
+  { signal }: IoOptions,
+): Promise<string> {
   const ending = extname(path).toLowerCase()
   switch (ending) {
     case '.parquet':
