@@ -7,11 +7,8 @@ import { LakeError } from '../base/errors.ts'
 import type { Metadata, Protocol } from './actions.ts'
 
 interface Feature {
-  /**
-   * `unused`: allowed where the metadata shows that the table does not use it; `files`: where it does use it, rows
-   * may come, and go with their whole file, and none may be taken out of a file or changed.
-   */
-  readonly write: 'yes' | 'no' | 'unused' | 'files'
+  /** `unused`: allowed where the metadata shows that the table does not use it. */
+  readonly write: 'yes' | 'no' | 'unused'
   readonly read: 'yes' | 'no'
   /** Shows that the table uses it, where being listed is not enough. */
   readonly isUsed?: (metadata: Metadata) => boolean
@@ -32,11 +29,7 @@ export const features: Readonly<Record<string, Feature>> = {
   appendOnly: { read: 'yes', write: 'yes' },
   invariants: { read: 'yes', write: 'yes' },
   checkConstraints: { read: 'yes', write: 'yes' },
-  changeDataFeed: {
-    read: 'yes',
-    write: 'yes',
-    isUsed: anyProperty(/^delta\.enableChangeDataFeed=true$/i),
-  },
+  changeDataFeed: { read: 'yes', write: 'yes' },
   generatedColumns: { read: 'yes', write: 'unused', isUsed: anySchema(/delta\.generationExpression/) },
   identityColumns: { read: 'yes', write: 'unused', isUsed: anySchema(/delta\.identity\./) },
   allowColumnDefaults: { read: 'yes', write: 'unused', isUsed: anySchema(/CURRENT_DEFAULT/) },
@@ -137,22 +130,14 @@ export function requireReadable(protocol: Protocol, metadata: Metadata, table: s
   }
 }
 
-/** What a write does to rows: adds some, removes whole files as well, or takes some out of a file. */
-export type WriteExtent = 'append' | 'files' | 'rows'
-
 /** @throws LakeError `PROTOCOL_UNSUPPORTED` naming each feature that we cannot write. */
-export function requireWritable(
-  protocol: Protocol,
-  metadata: Metadata,
-  table: string,
-  extent: WriteExtent = 'append',
-): void {
+export function requireWritable(protocol: Protocol, metadata: Metadata, table: string): void {
   requireReadable(protocol, metadata, table)
   const { minWriterVersion } = protocol
   const lacking = impliedFeatures(protocol).filter((name) => {
     const feature = features[name]
     if (feature === undefined || feature.write === 'no') return true
-    if (feature.write === 'yes' || (feature.write === 'files' && extent !== 'rows')) return false
+    if (feature.write === 'yes') return false
     return feature.isUsed?.(metadata) ?? true
   })
   if (minWriterVersion > 7) lacking.push(`writer version ${minWriterVersion}`)

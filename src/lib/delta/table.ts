@@ -29,7 +29,7 @@ import { retentionMs } from './interval.ts'
 import type { Version } from './log-path.ts'
 import { cleanLog } from './maintain/log-cleanup.ts'
 import { declareTable, type NewTable, type TableDeclaration } from './new-table.ts'
-import { requireWritable, usesV2Checkpoints, type WriteExtent } from './protocol.ts'
+import { requireWritable, usesV2Checkpoints } from './protocol.ts'
 import { type ScanOptions, scanSelect } from './scan.ts'
 import { advanceSnapshot, hasInCommitTimestamps, readSnapshot, type Snapshot } from './snapshot.ts'
 import { type StagedFiles, type StageOptions, stageRows } from './stage.ts'
@@ -65,6 +65,9 @@ export interface Change {
 
 /** What the first version of a table holds besides its protocol and metadata. */
 export type FirstFiles = Pick<Change, 'add' | 'domains' | 'transactions' | 'operation'>
+
+/** What a change does to rows: adds some, or takes some away or changes them as well. */
+export type WriteExtent = 'append' | 'rows'
 
 /** Where a version is wanted by its time. */
 export interface ReadOptions extends IoOptions {
@@ -204,7 +207,7 @@ export class DeltaTable {
    * table that only grows.
    */
   requireWritable({ protocol, metadata }: Snapshot, extent: WriteExtent = 'append'): void {
-    requireWritable(protocol, metadata, this.uri, extent)
+    requireWritable(protocol, metadata, this.uri)
     if (extent !== 'append') requireDeletable(metadata, this.uri)
   }
 
@@ -226,7 +229,7 @@ export class DeltaTable {
   async commit(snapshot: Snapshot, change: Change, { signal }: IoOptions = {}): Promise<CommitOutcome> {
     const { dataChange = true } = change
     const takesRows = dataChange && (change.remove ?? []).length > 0
-    this.requireWritable(snapshot, takesRows ? 'files' : 'append')
+    this.requireWritable(snapshot, takesRows ? 'rows' : 'append')
     const transactions = Object.entries(change.transactions ?? {})
     for (const [appId, to] of transactions) {
       const from = snapshot.transactionVersion(appId)

@@ -34,7 +34,7 @@ export async function cloneDeep(
   const snapshot = await source.snapshot({ version, timestampMs, signal })
   const { protocol } = snapshot
   const metadata = clonedMetadata(snapshot.metadata, target.clock.now())
-  requireWritable(protocol, metadata, target.uri, 'files')
+  requireWritable(protocol, metadata, target.uri)
   if (await target.exists({ signal })) throw exists(target)
   const files = await copyFiles(source.store, target.store, snapshot.files, { signal })
   const sizeBytes = snapshot.sizeBytes

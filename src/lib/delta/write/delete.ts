@@ -29,12 +29,11 @@ export async function deleteRows(
   const { signal } = options
   return write(table, options, (snapshot) =>
     session.transaction(async () => {
-      table.requireWritable(snapshot, 'files')
+      table.requireWritable(snapshot, 'rows')
       const condition = await parseCondition(session, snapshot, where, { signal })
       const matches = await findMatches(session, table, snapshot, condition, { signal })
       const { searched, whole, partly, matchedRows } = matches
       if (matchedRows === 0) return undefined
-      if (partly.length > 0) table.requireWritable(snapshot, 'rows')
       const scan = await table.scan(session, snapshot, { files: partly, signal })
       const kept = `select * from (${scan}) where (${condition.sql}) is not true`
       const staged = await table.stage(session, snapshot, kept, {

@@ -3,6 +3,7 @@ import { LakeError } from '../../base/errors.ts'
 import type { AddFile } from '../actions.ts'
 import type { Altered } from '../alter/alter.ts'
 import type { Isolation, ReadSet } from '../conflict.ts'
+import { decodeSchema } from '../schema.ts'
 import type { Snapshot } from '../snapshot.ts'
 import { combined, type StagedFiles } from '../stage.ts'
 import type { DeltaTable } from '../table.ts'
@@ -143,7 +144,7 @@ const replaceTable: Replace = async (
   { session, select },
   { evolved, missing = 'error', signal },
 ) => {
-  table.requireWritable(snapshot, 'files')
+  table.requireWritable(snapshot, 'rows')
   const staged = await table.stage(session, evolved ?? snapshot, select, { missing, signal })
   return { staged, remove: snapshot.files, reads: { kind: 'table' } }
 }
@@ -154,7 +155,7 @@ const replacePartitions: Replace = async (
   { session, select },
   { evolved, missing = 'error', signal },
 ) => {
-  table.requireWritable(snapshot, 'files')
+  table.requireWritable(snapshot, 'rows')
   const staged = await table.stage(session, evolved ?? snapshot, select, { missing, signal })
   const replaced = new Set(staged.files.map(partitionOf))
   const inThem = (files: readonly AddFile[]): readonly AddFile[] =>
@@ -169,10 +170,9 @@ const replacePartitions: Replace = async (
 
 function replaceWhere({ where }: { readonly where: string }): Replace {
   return async (table, snapshot, { session, select }, { evolved, missing = 'error', signal }) => {
-    table.requireWritable(snapshot, 'files')
+    table.requireWritable(snapshot, 'rows')
     const condition = await parseCondition(session, snapshot, where, { signal })
     const { searched, whole, partly } = await findMatches(session, table, snapshot, condition, { signal })
-    if (partly.length > 0) table.requireWritable(snapshot, 'rows')
     const kept = await table.scan(session, snapshot, { files: partly, signal })
     const taken = await table.scan(session, snapshot, { files: [...whole, ...partly], signal })
     const staged = combined(
@@ -195,12 +195,18 @@ function replaceWhere({ where }: { readonly where: string }): Replace {
     const changes = await stageChanges(
       table,
       session,
-      snapshot,
+      evolved === undefined
+        ? snapshot
+        : { metadata: evolved.metadata, schema: decodeSchema(evolved.metadata.schemaString) },
       // Files that come and go as a whole say it by themselves.
       partly.length === 0
         ? []
         : [
-            { change: 'delete', select: `select * from (${taken}) where ${condition.sql}` },
+            {
+              change: 'delete',
+              select: `select * from (${taken}) where ${condition.sql}`,
+              ...(evolved !== undefined && { missing: 'null' }),
+            },
             { change: 'insert', select, missing },
           ],
       { signal },

@@ -42,7 +42,7 @@ export async function restore(
   }
   const wanted = await table.snapshot({ version, timestampMs, signal })
   return write(table, options, async (snapshot) => {
-    table.requireWritable(snapshot, 'files')
+    table.requireWritable(snapshot, 'rows')
     const [ofThen, ofNow] = [byKey(wanted.files), byKey(snapshot.files)]
     const add = wanted.files.filter((file) => !ofNow.has(keyOf(file)))
     const remove = snapshot.files.filter((file) => !ofThen.has(keyOf(file)))
@@ -51,7 +51,7 @@ export async function restore(
     if (add.length === 0 && remove.length === 0 && isSame) return undefined
     await requireFiles(table.store, add, wanted, { signal })
     const protocol = mergedProtocol(snapshot.protocol, wanted.protocol)
-    requireWritable(protocol, metadata, table.uri, 'files')
+    requireWritable(protocol, metadata, table.uri)
     return {
       add: add.map((file) => ({ ...file, dataChange: true })),
       remove,
