@@ -28,7 +28,7 @@ const none: StagedFiles = { files: [], rows: 0, sizeBytes: 0 }
 export async function stageChanges(
   table: DeltaTable,
   session: DuckDbSession,
-  { metadata, schema }: Snapshot,
+  { metadata, schema }: Pick<Snapshot, 'metadata' | 'schema'>,
   changed: readonly ChangedRows[],
   { signal }: IoOptions = {},
 ): Promise<StagedFiles> {

@@ -145,6 +145,28 @@ describe('overwrite(table, rows, options)', () => {
   it.each([
     [{}],
     [{ 'delta.columnMapping.mode': 'name' }],
+  ])('tells readers of changes what came and went, also with a column that is new (%o)', async (properties) => {
+    await using fixture = await open({ ...properties, 'delta.enableChangeDataFeed': 'true' })
+    const { table } = fixture
+    const both =
+      'select 5 as id, null::double as price, null as who, null as items union all select 6, 1.0, null, null'
+    await replace(table, both)
+
+    await replace(table, "select 5 as id, 'x' as note", { mergeSchema: true, replace: { where: 'id = 5' } })
+
+    const changes = await duckdb.use(async (session) => {
+      const select = await table.changes(session, await table.snapshot(), { from: 3 })
+      return await session.rows(`select id, note, _change_type as change from (${select}) order by change`)
+    })
+    expect(changes).toEqual([
+      { id: 5, note: null, change: 'delete' },
+      { id: 5, note: 'x', change: 'insert' },
+    ])
+  })
+
+  it.each([
+    [{}],
+    [{ 'delta.columnMapping.mode': 'name' }],
   ])('gives the table the schema of the rows, and new partitions, where that is asked for (%o)', async (properties) => {
     await using fixture = await open(properties)
     const { table } = fixture
