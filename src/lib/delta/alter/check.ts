@@ -18,7 +18,7 @@ const prefix = 'delta.constraints.'
  * that we cannot check, `SQL_INVALID` for one that the table's columns do not fit, `CONFIG_INVALID` for a name that
  * is taken, and as `alterTable` does.
  */
-export function addConstraint(
+export async function addConstraint(
   table: DeltaTable,
   name: string,
   expression: string,
@@ -58,7 +58,7 @@ export function addConstraint(
 }
 
 /** @throws LakeError `CONFIG_INVALID` naming the constraints there are, and as `alterTable` does. */
-export function dropConstraint(
+export async function dropConstraint(
   table: DeltaTable,
   name: string,
   { ifExists = false, ...options }: AlterOptions & { readonly ifExists?: boolean } = {},

@@ -30,7 +30,7 @@ export interface NewColumn {
  *
  * @throws LakeError `SCHEMA_MISMATCH` for a column that is there already, and as `alterTable` does.
  */
-export function addColumns(
+export async function addColumns(
   table: DeltaTable,
   columns: readonly NewColumn[],
   options: AlterOptions = {},
@@ -110,7 +110,7 @@ function appended(struct: StructType, at: readonly string[], field: Field): Stru
  * @throws LakeError `PROTOCOL_UNSUPPORTED` for a table that does not map its columns, `SCHEMA_MISMATCH` naming what
  * uses the column, and as `alterTable` does.
  */
-export function renameColumn(
+export async function renameColumn(
   table: DeltaTable,
   column: ColumnPath,
   to: string,
@@ -132,7 +132,7 @@ export function renameColumn(
 }
 
 /** @throws LakeError as `renameColumn` does. */
-export function dropColumn(
+export async function dropColumn(
   table: DeltaTable,
   column: ColumnPath,
   options: AlterOptions = {},
@@ -164,7 +164,7 @@ export function dropColumn(
  * @throws LakeError `SCHEMA_MISMATCH` for a type that does not hold every value of the old one, or naming what uses
  * the column, and as `alterTable` does.
  */
-export function widenColumn(
+export async function widenColumn(
   table: DeltaTable,
   column: ColumnPath,
   to: PrimitiveType,
@@ -191,7 +191,7 @@ export function widenColumn(
  *
  * @throws LakeError `CONSTRAINT_VIOLATED` where a row has null there, and as `alterTable` does.
  */
-export function setNotNull(
+export async function setNotNull(
   table: DeltaTable,
   column: ColumnPath,
   options: AlterOptions = {},
@@ -222,7 +222,7 @@ export function setNotNull(
 }
 
 /** Allows nulls in a column again. @throws LakeError as `alterTable` does. */
-export function dropNotNull(
+export async function dropNotNull(
   table: DeltaTable,
   column: ColumnPath,
   options: AlterOptions = {},
@@ -236,7 +236,7 @@ export function dropNotNull(
 }
 
 /** Describes a column, for whoever reads the schema. @throws LakeError as `alterTable` does. */
-export function setComment(
+export async function setComment(
   table: DeltaTable,
   column: ColumnPath,
   comment: string,

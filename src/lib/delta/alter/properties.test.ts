@@ -123,10 +123,8 @@ describe('setProperties(table, properties)', () => {
   ])('refuses %s = %s, and changes nothing', async (name, value, words) => {
     await using fixture = await open()
 
-    expect(await failureOf((async () => setProperties(fixture.table, { [name]: value }))())).toContain(words)
-    expect(
-      await failureOf((async () => setProperties(fixture.table, { mine: 'x', [name]: value }))()),
-    ).toContain(words)
+    expect(await failureOf(setProperties(fixture.table, { [name]: value }))).toContain(words)
+    expect(await failureOf(setProperties(fixture.table, { mine: 'x', [name]: value }))).toContain(words)
     expect((await fixture.table.snapshot()).version).toBe(0)
   })
 

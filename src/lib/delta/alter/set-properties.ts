@@ -15,7 +15,7 @@ import { checkedProperties, requireUnsettable } from './properties.ts'
  * @throws LakeError `CONFIG_INVALID` naming a property that there is not, or its value is not one of, or that cannot
  * be set so; `PROTOCOL_UNSUPPORTED` for a feature that we cannot write; and as `alterTable` does.
  */
-export function setProperties(
+export async function setProperties(
   table: DeltaTable,
   given: StringMap,
   options: AlterOptions = {},
@@ -42,7 +42,7 @@ export function setProperties(
  * @throws LakeError `CONFIG_INVALID` for a property that cannot be taken away, or is not there, and as `alterTable`
  * does.
  */
-export function unsetProperties(
+export async function unsetProperties(
   table: DeltaTable,
   names: readonly string[],
   { ifExists = false, ...options }: AlterOptions & { readonly ifExists?: boolean } = {},
