@@ -62,3 +62,16 @@ export function names(text: string, before: readonly string[] = []): readonly st
   if (given.some((name) => name === '')) throw new InvalidArgumentError('Expected names between commas.')
   return [...before, ...given]
 }
+
+export interface VersionRange {
+  readonly from: number
+  readonly to: number
+}
+
+/** `3..5`. */
+export function versionRange(text: string): VersionRange {
+  const { from, to } = /^(?<from>\d+)\.\.(?<to>\d+)$/.exec(text)?.groups ?? {}
+  const range = { from: Number(from), to: Number(to) }
+  if (Number.isSafeInteger(range.from) && Number.isSafeInteger(range.to)) return range
+  throw new InvalidArgumentError('Expected two versions, such as 3..5.')
+}

@@ -1,6 +1,8 @@
 /** `lake table read`: the rows of one version. */
+import { LakeError } from '../lib/base/errors.ts'
 import { locateTable } from '../pipeline/query/locate.ts'
-import { explainRead, type ReadPlan, selectRows } from '../pipeline/query/table-select.ts'
+import { explainRead, type ReadPlan, selectChanges, selectRows } from '../pipeline/query/table-select.ts'
+import type { VersionRange } from './arguments.ts'
 import type { CommandLine } from './command-line.ts'
 import { rowChunks, writeRows } from './duckdb-rows.ts'
 import { fileFormat } from './row-file.ts'
@@ -14,11 +16,19 @@ export interface ReadFlags {
   readonly limit?: number
   readonly out?: string
   readonly explain?: boolean
+  readonly changes?: VersionRange
 }
 
 export async function readTable(name: string, flags: ReadFlags, cli: CommandLine): Promise<void> {
   const { platform, signal, output, terminal } = cli
-  const { version, timestamp, columns, where, limit, out, explain = false } = flags
+  const { timestamp, columns, where, limit, out, explain = false, changes } = flags
+  if (changes !== undefined && (flags.version !== undefined || timestamp !== undefined || explain)) {
+    throw new LakeError(
+      'USAGE',
+      '--changes names its versions: expected no --version, --timestamp or --explain',
+    )
+  }
+  const version = changes?.to ?? flags.version
   const format = out === undefined ? undefined : fileFormat(out, ['parquet', 'csv', 'ndjson'])
   const table = await locateTable(platform, name, { signal })
   const snapshot = await table.snapshot({ version, timestampMs: timestamp, signal })
@@ -28,7 +38,11 @@ export async function readTable(name: string, flags: ReadFlags, cli: CommandLine
     await cli.result({ table: table.uri, version: snapshot.version, ...plan }, () => planLines(plan))
     return
   }
-  const select = await selectRows(session, table, snapshot, { columns, where, limit, signal })
+  const selection = { columns, where, limit, signal }
+  const select =
+    changes === undefined
+      ? await selectRows(session, table, snapshot, selection)
+      : await selectChanges(session, table, snapshot, { ...selection, from: changes.from })
   if (out !== undefined && format !== undefined) {
     await writeRows(session, select, out, format, { signal })
     await cli.result({ table: table.uri, version: snapshot.version, out }, () => `wrote ${out}`)

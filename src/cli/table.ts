@@ -5,17 +5,20 @@ import type { Snapshot } from '../lib/delta/snapshot.ts'
 import type { DeltaTable } from '../lib/delta/table.ts'
 import { locateTable } from '../pipeline/query/locate.ts'
 import { type LakeTable, lakeTableNames } from '../pipeline/tables.ts'
-import { isoTime, names, wholeNumber } from './arguments.ts'
+import { isoTime, names, versionRange, wholeNumber } from './arguments.ts'
 import type { CommandLine } from './command-line.ts'
 import { drawTable } from './rows.ts'
+import { addTableAlter } from './table-alter.ts'
+import { addTableDiff } from './table-diff.ts'
+import { addTableMaintain } from './table-maintain.ts'
 import { type ReadFlags, readTable } from './table-read.ts'
-
-const tableArgument = 'a name (gold/daily_active_users), a path, or a URI (file://…, s3://…)'
+import { tableArgument } from './table-target.ts'
+import { addTableWrite } from './table-write.ts'
 
 export function addTable(program: Command, cli: CommandLine): void {
   const table = program
     .command('table')
-    .summary('the Delta tables: list, show, read, history')
+    .summary('the Delta tables: what is in them, and changes to them')
     .description('Delta tables: those of the platform by name, any other by its path or URI.')
     .addHelpText('after', '\nExamples:\n  lake table list\n  lake table read gold/daily_active_users')
 
@@ -53,13 +56,19 @@ export function addTable(program: Command, cli: CommandLine): void {
     .option('--where <expression>', 'only rows for which this SQL expression (DuckDB) is true')
     .option('--limit <number>', 'at most so many rows', wholeNumber())
     .option('--out <file>', 'write a .parquet, .csv or .ndjson file instead of showing the rows')
+    .option(
+      '--changes <from..to>',
+      'instead of the rows what these versions changed, with _change_type',
+      versionRange,
+    )
     .option('--explain', 'say which files would be read and why the others are not, and read none')
     .addHelpText(
       'after',
       '\nExamples:\n' +
         '  lake table read gold/daily_active_users\n' +
         '  lake table read bronze/events --columns event_id,timestamp --where "event_type = \'click\'" --limit 10\n' +
-        '  lake table read silver/events --version 3 --out events.parquet',
+        '  lake table read silver/events --version 3 --out events.parquet\n' +
+        '  lake table read silver/events --changes 4..6',
     )
     .action((name: string, flags: ReadFlags) => readTable(name, flags, cli))
 
@@ -71,6 +80,11 @@ export function addTable(program: Command, cli: CommandLine): void {
     .option('--limit <number>', 'at most so many', wholeNumber({ min: 1 }))
     .addHelpText('after', '\nExamples:\n  lake table history silver/events --limit 5')
     .action((name: string, flags: { readonly limit?: number }) => showHistory(name, flags, cli))
+
+  addTableDiff(table, cli)
+  addTableWrite(table, cli)
+  addTableAlter(table, cli)
+  addTableMaintain(table, cli)
 }
 
 interface VersionFlags {

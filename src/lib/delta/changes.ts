@@ -41,7 +41,8 @@ interface ChangedFile {
   readonly rows?: RowSet
 }
 
-const changeColumns = ['_change_type', '_commit_version', '_commit_timestamp'] as const
+/** What a row of changes has besides the columns of the table. */
+export const changeColumns = ['_change_type', '_commit_version', '_commit_timestamp'] as const
 const [fileColumn, rowColumn] = ['__changed_file', '__changed_row']
 let feeds = 0
 

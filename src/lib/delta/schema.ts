@@ -156,6 +156,13 @@ export function decodePrimitive(name: string, where: string): PrimitiveType {
   throw new LakeError('PROTOCOL_UNSUPPORTED', `${where}: type ${name} is not supported`)
 }
 
+/** Whether Delta has a type of that name, which holds no others. */
+export function isPrimitive(name: string): name is PrimitiveType {
+  if (Object.hasOwn(duckDbTypes, name)) return true
+  const decimal = decimalOf(name)
+  return decimal !== undefined && decimal.precision <= maxPrecision && decimal.scale >= 0
+}
+
 /** Precision and scale of a decimal type, `undefined` for any other. */
 export function decimalOf(type: string): { readonly precision: number; readonly scale: number } | undefined {
   const { precision, scale } = decimalPattern.exec(type)?.groups ?? {}

@@ -1,6 +1,9 @@
 /** The schema that rows from a query bring with them. */
 import { LakeError } from '../base/errors.ts'
-import type { ColumnType, TypedColumn } from '../duckdb/column-type.ts'
+import type { IoOptions } from '../base/io.ts'
+import { type ColumnType, columnTypes, type TypedColumn } from '../duckdb/column-type.ts'
+import type { DuckDbSession } from '../duckdb/duckdb.ts'
+import { parseExpression } from '../duckdb/expression.ts'
 import { type DataType, field, type StructType, structOf } from './schema.ts'
 
 /** What DuckDB has and Delta has not goes to the narrowest type that holds all its values. */
@@ -31,6 +34,19 @@ const scalars: Readonly<Record<string, DataType>> = {
 /** All columns nullable. @throws LakeError `SCHEMA_MISMATCH` naming a column whose type Delta has not. */
 export function schemaOf(columns: readonly TypedColumn[]): StructType {
   return structOf(...columns.map(({ name, type }) => field(name, deltaType(type, name))))
+}
+
+/** The type that DuckDB's SQL names. @throws LakeError `SQL_INVALID` for no type, `SCHEMA_MISMATCH` as `schemaOf`. */
+export async function typeOfSql(
+  session: DuckDbSession,
+  type: string,
+  { signal }: IoOptions = {},
+): Promise<DataType> {
+  const cast = `cast(null as ${type})`
+  await parseExpression(session, cast, { what: 'Type', signal })
+  const [column] = await columnTypes(session, `select ${cast} as type`)
+  if (column === undefined) throw new LakeError('BUG', `${cast} has no column`)
+  return deltaType(column.type, type)
 }
 
 function deltaType(type: ColumnType, where: string): DataType {

@@ -9,12 +9,13 @@ import { isLakeTable } from '../tables.ts'
  * A name (`gold/daily_active_users`, or with a dot), or any path or URI of a Delta table. A relative path is
  * looked for below LAKE_URI first, and then from the working directory.
  *
+ * @param orNew Where there is no table: gives the place where it would be, below LAKE_URI for a relative path.
  * @throws LakeError `TABLE_MISSING` when there is no Delta table.
  */
 export async function locateTable(
   platform: Platform,
   given: string,
-  { signal }: IoOptions = {},
+  { orNew = false, signal }: IoOptions & { readonly orNew?: boolean } = {},
 ): Promise<DeltaTable> {
   const name = given.replace(/^(bronze|silver|gold)\./, '$1/').replace(/(?<=[^/:])\/+$/, '')
   if (name === '') throw new LakeError('USAGE', 'Table: expected a name, a path or a URI, got an empty text')
@@ -32,6 +33,7 @@ export async function locateTable(
     const table = await platform.tableAt(place)
     if (await table.exists({ signal })) return table
   }
+  if (orNew) return platform.tableAt(places[0] ?? name)
   throw new LakeError('TABLE_MISSING', `${given}: no Delta table at ${places.join(' or ')}`, {
     details: { table: given },
   })

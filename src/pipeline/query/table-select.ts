@@ -2,11 +2,13 @@
 import { LakeError } from '../../lib/base/errors.ts'
 import type { IoOptions } from '../../lib/base/io.ts'
 import type { AddFile } from '../../lib/delta/actions.ts'
+import { changeColumns } from '../../lib/delta/changes.ts'
 import { parsePredicate } from '../../lib/delta/predicate.ts'
 import { type Pruning, pruneFiles } from '../../lib/delta/pruning.ts'
 import type { Snapshot } from '../../lib/delta/snapshot.ts'
 import type { DeltaTable } from '../../lib/delta/table.ts'
 import type { DuckDbSession } from '../../lib/duckdb/duckdb.ts'
+import { parseExpression } from '../../lib/duckdb/expression.ts'
 import { identifier } from '../../lib/duckdb/sql-text.ts'
 
 export interface RowSelection {
@@ -28,17 +30,45 @@ export async function selectRows(
   snapshot: Snapshot,
   { columns, where, limit, signal }: RowSelection & IoOptions,
 ): Promise<string> {
+  const { files } = await pruneBy(session, snapshot, where, { signal })
+  const scan = await table.scan(session, snapshot, { files, signal })
   const known = snapshot.schema.fields.map(({ name }) => name)
+  return selected(scan, known, { columns, where, limit }, table.uri)
+}
+
+/**
+ * What the versions from `from` up to `to`'s changed: the columns of `to`, and how and when each row changed.
+ *
+ * @throws LakeError as `selectRows` and `DeltaTable.changes` do.
+ */
+export async function selectChanges(
+  session: DuckDbSession,
+  table: DeltaTable,
+  to: Snapshot,
+  { from, columns, where, limit, signal }: RowSelection & IoOptions & { readonly from: number },
+): Promise<string> {
+  if (where !== undefined) await parseExpression(session, where, { signal })
+  const changes = await table.changes(session, to, { from, signal })
+  const known = [...to.schema.fields.map(({ name }) => name), ...changeColumns]
+  const select = selected(changes, known, { columns, where }, table.uri)
+  const inOrder = columns === undefined ? ' order by _commit_version, _change_type' : ''
+  return `select * from (${select}\n)${inOrder}${limit === undefined ? '' : ` limit ${limit}`}`
+}
+
+function selected(
+  rows: string,
+  known: readonly string[],
+  { columns = known, where, limit }: RowSelection,
+  table: string,
+): string {
   const wanted = (columns ?? known).map((name) => {
     const found = known.find((each) => each === name) ?? known.find((each) => sameName(each, name))
     if (found !== undefined) return found
-    throw new LakeError('COLUMN_MISSING', `${table.uri}: no column ${name}; it has ${known.join(', ')}`, {
-      details: { uri: table.uri, column: name },
+    throw new LakeError('COLUMN_MISSING', `${table}: no column ${name}; it has ${known.join(', ')}`, {
+      details: { uri: table, column: name },
     })
   })
-  const { files } = await pruneBy(session, snapshot, where, { signal })
-  const scan = await table.scan(session, snapshot, { files, signal })
-  const parts = [`select ${wanted.map(identifier).join(', ')} from (${scan})`]
+  const parts = [`select ${wanted.map(identifier).join(', ')} from (${rows})`]
   // On lines of its own, so that a comment at its end ends there.
   if (where !== undefined) parts.push(`where (\n${where}\n)`)
   if (limit !== undefined) parts.push(`limit ${limit}`)
