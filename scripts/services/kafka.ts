@@ -1,8 +1,9 @@
 /** Apache Kafka, one broker in KRaft mode, run from Maven's artifacts. */
-import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
-import { freePort, requireTool, run, startServer, untilReady } from './command.ts'
+import { freePort, run, startServer, untilReady } from './command.ts'
+import { installJars } from './maven.ts'
 import type { Place, RunningService, Service } from './service.ts'
 
 const version = '3.9.1'
@@ -14,36 +15,12 @@ const dependencies = [
 /** Any UUID in Kafka's own spelling: base64url of 16 bytes. */
 const clusterId = 'bGFrZXNob3JlLXRlc3RzIQ'
 
-const home = ({ cacheDir }: Place): string => join(cacheDir, `kafka-${version}`)
-const libs = (place: Place): string => join(home(place), 'libs')
+const install = (place: Place): Promise<string> => installJars(`kafka-${version}`, dependencies, place)
 
 export const kafka: Service = {
   name: 'kafka',
 
-  async install(place: Place): Promise<void> {
-    requireTool('java', 'Kafka needs a Java runtime, 17 or newer')
-    const complete = join(home(place), 'complete')
-    if (existsSync(complete)) return
-    requireTool('mvn', 'Kafka comes from Maven Central')
-    rmSync(home(place), { recursive: true, force: true })
-    mkdirSync(home(place), { recursive: true })
-    const pom = join(home(place), 'pom.xml')
-    writeFileSync(pom, pomOf(dependencies))
-    await run(
-      'mvn',
-      [
-        '-q',
-        '-B',
-        '-f',
-        pom,
-        'dependency:copy-dependencies',
-        '-DincludeScope=runtime',
-        `-DoutputDirectory=${libs(place)}`,
-      ],
-      { logFile: join(place.scratchDir, 'maven.log') },
-    )
-    writeFileSync(complete, `${dependencies.join('\n')}\n`)
-  },
+  install: async (place) => void (await install(place)),
 
   async start(place: Place): Promise<RunningService> {
     const dir = join(place.scratchDir, 'kafka')
@@ -63,7 +40,7 @@ export const kafka: Service = {
       ].join('\n'),
     )
     const logFile = join(dir, 'kafka.log')
-    const classPath = ['-cp', join(libs(place), '*')]
+    const classPath = ['-cp', join(await install(place), '*')]
     await run('java', [...classPath, 'kafka.tools.StorageTool', 'format', '-t', clusterId, '-c', settings], {
       logFile,
     })
@@ -86,21 +63,6 @@ export const kafka: Service = {
       stop: () => server.stop(),
     }
   },
-}
-
-function pomOf(coordinates: readonly string[]): string {
-  const entries = coordinates.map((coordinate) => {
-    const [group, artifact, release] = coordinate.split(':')
-    return `<dependency><groupId>${group}</groupId><artifactId>${artifact}</artifactId><version>${release}</version></dependency>`
-  })
-  return `<project xmlns="http://maven.apache.org/POM/4.0.0">
-<modelVersion>4.0.0</modelVersion>
-<groupId>lakeshore</groupId><artifactId>kafka-for-tests</artifactId><version>1</version><packaging>pom</packaging>
-<dependencies>
-${entries.join('\n')}
-</dependencies>
-</project>
-`
 }
 
 function settingsOf(port: number, controllerPort: number, dataDir: string): string {
