@@ -5,10 +5,26 @@
  */
 import { batchCase } from './batch.ts'
 import type { Case, Measurement } from './case.ts'
+import { appendCase, commitCase } from './delta/append.ts'
+import { diffCase, mergeCase, optimizeCase } from './delta/change.ts'
+import { openCase } from './delta/open.ts'
+import { lookupCase, scanCase } from './delta/read.ts'
 import { landingCase } from './landing.ts'
 import { latencyCase } from './latency.ts'
 
-const cases: readonly Case[] = [landingCase, latencyCase, batchCase]
+const cases: readonly Case[] = [
+  landingCase,
+  latencyCase,
+  batchCase,
+  appendCase,
+  commitCase,
+  openCase,
+  scanCase,
+  lookupCase,
+  mergeCase,
+  optimizeCase,
+  diffCase,
+]
 
 const words = process.argv.slice(2)
 const asJson = words.includes('--json')

@@ -1,0 +1,65 @@
+/** Reading some of ten million rows, beside DuckDB on the bare Parquet files that it is told to read. */
+import { join } from 'node:path'
+import { optimize } from '../../src/lib/delta/maintain/optimize.ts'
+import { parsePredicate } from '../../src/lib/delta/predicate.ts'
+import { pruneFiles } from '../../src/lib/delta/pruning.ts'
+import type { DeltaTable } from '../../src/lib/delta/table.ts'
+import { list, text } from '../../src/lib/duckdb/sql-text.ts'
+import { type Case, type Measurement, measurement } from '../case.ts'
+import { eventTable, inWorkshop, medianSeconds, type Workshop } from './workshop.ts'
+
+const rows = 10_000_000
+const runs = 7
+const peer = 'DuckDB on the right files'
+
+export const scanCase: Case = {
+  name: 'delta/scan',
+  run: () =>
+    inWorkshop(async (workshop) => {
+      const table = await eventTable(workshop, 'events', rows)
+      const where = `id >= 2000000 and id < 5000000 and event_type = 'purchase'`
+      const aggregate = 'select page, count(*) as events, sum(amount) as amount'
+      const { figure } = await compared('delta/scan', workshop, table, where, aggregate)
+      return [figure]
+    }),
+}
+
+export const lookupCase: Case = {
+  name: 'delta/lookup',
+  run: () =>
+    inWorkshop(async (workshop) => {
+      const table = await eventTable(workshop, 'events', rows)
+      await optimize(table, { zOrderBy: ['user_id'], targetFileBytes: 2 ** 21 })
+      const { figure, share } = await compared('delta/lookup', workshop, table, 'user_id = 4711', 'select *')
+      return [figure, measurement('delta/lookup read', '% of the bytes', share * 100, rows)]
+    }),
+}
+
+async function compared(
+  name: string,
+  { folder, session }: Workshop,
+  table: DeltaTable,
+  where: string,
+  select: string,
+): Promise<{ readonly figure: Measurement; readonly share: number }> {
+  const grouped = select.includes('count(') ? ' group by page' : ''
+  const snapshot = await table.snapshot()
+  const rightFiles = async () => {
+    const predicate = await parsePredicate(session, where, snapshot)
+    return (await pruneFiles(session, snapshot, snapshot.files, predicate)).files
+  }
+  const ours = await medianSeconds(runs, async () => {
+    const scan = await table.scan(session, snapshot, { files: await rightFiles() })
+    await session.rows(`${select} from (${scan}) where ${where}${grouped}`)
+  })
+  const files = await rightFiles()
+  const paths = list(files.map(({ path }) => text(join(folder, 'events', path))))
+  const theirs = await medianSeconds(runs, () =>
+    session.rows(`${select} from read_parquet(${paths}) where ${where}${grouped}`),
+  )
+  const bytes = files.reduce((sum, { size }) => sum + size, 0)
+  return {
+    figure: measurement(name, 'scans/s, median', 1 / ours, rows, { name: peer, value: 1 / theirs }),
+    share: bytes / snapshot.sizeBytes,
+  }
+}
