@@ -51,10 +51,14 @@ async function listSegment(
   const commits: { version: Version; key: string }[] = []
   const parts = new Map<string, { version: Version; parts: number; keys: string[] }>()
   let newest: Version | undefined
+  let previous: string | undefined
   for await (const { key } of store.list(logFolder, { startAfter: keyBefore(from), signal })) {
     const name = key.slice(logFolder.length)
     // Names of log files begin with digits: folders such as _sidecars come after them.
     if (name > ':') break
+    // A listing that goes on after a failure may tell a key twice.
+    if (key === previous) continue
+    previous = key
     const file = parseLogFile(name)
     if (file.kind === 'unknown') continue
     if (file.kind === 'commit' || newest === undefined) newest = file.version

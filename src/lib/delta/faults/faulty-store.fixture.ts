@@ -63,7 +63,7 @@ export class FaultyStore extends HookedStore {
   }
 }
 
-/** Lists what was there some keys ago, or each key twice, as often as `left` says. */
+/** Lists a log without its newest commit, or each key twice, as often as `left` says. */
 export class OddListing extends HookedStore {
   readonly #odd: 'stale' | 'doubled'
   #left: number
@@ -79,12 +79,13 @@ export class OddListing extends HookedStore {
     options?: IoOptions & { readonly startAfter?: string },
   ): AsyncIterable<ObjectMeta> {
     const isOdd = this.#left-- > 0
-    let previous: ObjectMeta | undefined
-    for await (const meta of super.list(prefix, options)) {
-      if (!isOdd || this.#odd === 'doubled') yield meta
+    const metas: ObjectMeta[] = []
+    for await (const meta of super.list(prefix, options)) metas.push(meta)
+    const newest = metas.findLast(({ key }) => /^_delta_log\/\d{20}\.json$/.test(key))
+    for (const meta of metas) {
+      if (isOdd && this.#odd === 'stale' && meta === newest) continue
+      yield meta
       if (isOdd && this.#odd === 'doubled') yield meta
-      if (isOdd && this.#odd === 'stale' && previous !== undefined) yield previous
-      previous = meta
     }
   }
 }
