@@ -6,7 +6,7 @@
  * own rows of the months that changed with it, and one row of `serving.loads` says of which load each month is
  * shown, and so switches all views at once.
  */
-import type { ColumnDeclaration, TableDeclaration } from '../lib/clickhouse/ddl.ts'
+import type { ColumnDeclaration, TableDeclaration, ViewDeclaration } from '../lib/clickhouse/ddl.ts'
 
 const column = (name: string, type: string): ColumnDeclaration => ({ name, type })
 
@@ -153,11 +153,6 @@ const boundary = 'current.2'
 
 const isShown = (name: GoldTable): string =>
   `load_id = if(mapContains(current.3, '${name}'), current.3['${name}'][toYYYYMM(event_date)], current.1)`
-
-export interface ViewDeclaration {
-  readonly name: string
-  readonly select: string
-}
 
 function goldView(name: GoldTable): ViewDeclaration {
   return {

@@ -6,7 +6,7 @@ import { tableFromIPC } from 'apache-arrow'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { ClickHouse } from './clickhouse.ts'
 import { openClickHouse } from './client.ts'
-import { createTable, ensureTable, readColumns, type TableDeclaration } from './ddl.ts'
+import { createTable, ensureTables, ensureViews, type TableDeclaration } from './ddl.ts'
 import { type Home, temporaryHome, until } from './home.fixture.ts'
 import { insertWithToken } from './load.ts'
 import { stallBefore } from './stalling.fixture.ts'
@@ -204,7 +204,7 @@ describe('insertStream(table, format, bytes)', () => {
   })
 })
 
-describe('ensureTable(clickhouse, table)', () => {
+describe('ensureTables(clickhouse, tables)', () => {
   it('makes database and table, and is safe to repeat', async () => {
     const table: TableDeclaration = {
       ...people,
@@ -215,33 +215,89 @@ describe('ensureTable(clickhouse, table)', () => {
       comment: 'who lives here',
     }
 
-    await ensureTable(clickhouse, table)
-    await ensureTable(clickhouse, table)
+    await ensureTables(clickhouse, [table, { ...people, name: 'crowd' }])
+    await ensureTables(clickhouse, [table, { ...people, name: 'crowd' }])
 
-    expect(await readColumns(clickhouse, 'town.people')).toEqual(
-      table.columns.map(({ name, type }) => ({ name, type })),
-    )
+    for (const name of ['town.people', 'default.crowd']) {
+      expect(
+        await clickhouse.query(
+          `SELECT name, type FROM system.columns WHERE concat(database, '.', table) = '${name}' ORDER BY position`,
+        ),
+      ).toEqual(table.columns.map(({ name: column, type }) => ({ name: column, type })))
+    }
   })
 
   it('adds a column that came later to a table that is there, with its default for the rows there are', async () => {
-    await ensureTable(clickhouse, { ...people, name: 'hamlet' })
+    await ensureTables(clickhouse, [{ ...people, name: 'hamlet' }])
     await clickhouse.insert('hamlet', [{ id: 1 }])
     const age = { name: 'age', type: 'Int64', default: '-1', isLater: true }
     const later: TableDeclaration = { ...people, name: 'hamlet', columns: [...people.columns, age] }
 
-    await Promise.all([1, 2, 3].map(() => ensureTable(clickhouse, later)))
+    await Promise.all([1, 2, 3].map(() => ensureTables(clickhouse, [later])))
 
     expect(await clickhouse.query('SELECT id, age FROM hamlet')).toEqual([{ id: 1, age: -1 }])
   })
 
   it('names the column in which the table that is there differs', async () => {
-    await ensureTable(clickhouse, { ...people, name: 'village' })
+    await ensureTables(clickhouse, [{ ...people, name: 'village' }])
     const columns = people.columns.with(2, { name: 'born', type: 'Date' })
 
-    await expect(ensureTable(clickhouse, { ...people, name: 'village', columns })).rejects.toMatchObject({
+    await expect(ensureTables(clickhouse, [{ ...people, name: 'village', columns }])).rejects.toMatchObject({
       code: 'SCHEMA_MISMATCH',
       message: expect.stringContaining("expected column born to be Date, got Nullable(DateTime64(6, 'UTC'))"),
     })
+  })
+})
+
+describe('where all is there already', () => {
+  it('asks once for the tables and once for the views, and changes nothing', async () => {
+    const tables = ['castle.people', 'castle.guests', 'hermit'].map((name) => ({ ...people, name }))
+    const views = [{ name: 'castle.all', select: 'SELECT id FROM castle.people' }]
+    await ensureTables(clickhouse, tables)
+    await ensureViews(clickhouse, views)
+    const statements: string[] = []
+    const watched: ClickHouse = {
+      ...clickhouse,
+      query: (sql, options) => {
+        statements.push(sql.slice(0, 6))
+        return clickhouse.query(sql, options)
+      },
+      command: (sql, options) => {
+        statements.push(sql)
+        return clickhouse.command(sql, options)
+      },
+    }
+
+    await ensureTables(watched, tables)
+    await ensureViews(watched, views)
+
+    expect(statements).toEqual(['SELECT', 'SELECT'])
+  })
+})
+
+describe('ensureViews(clickhouse, views)', () => {
+  it.each([
+    'DROP VIEW IF EXISTS mill.shown',
+    'CREATE OR REPLACE VIEW mill.shown AS SELECT id + 2 AS id FROM mill.people',
+  ])('makes the view of what is declared after %s', async (accident) => {
+    await ensureTables(clickhouse, [{ ...people, name: 'mill.people' }])
+    await clickhouse.command('TRUNCATE TABLE mill.people')
+    await clickhouse.insert('mill.people', [{ id: 1 }])
+    const view = { name: 'mill.shown', select: 'SELECT id FROM mill.people' }
+    await ensureViews(clickhouse, [view])
+    await clickhouse.command(accident)
+
+    await ensureViews(clickhouse, [view])
+
+    expect(await clickhouse.query('SELECT id FROM mill.shown')).toEqual([{ id: 1 }])
+  })
+
+  it('makes a view anew whose declaration has changed', async () => {
+    await ensureViews(clickhouse, [{ name: 'weather', select: 'SELECT 1 AS degrees' }])
+
+    await ensureViews(clickhouse, [{ name: 'weather', select: 'SELECT 2 AS degrees' }])
+
+    expect(await clickhouse.query('SELECT degrees FROM weather')).toEqual([{ degrees: 2 }])
   })
 })
 

@@ -1,4 +1,5 @@
-/** Tables of ClickHouse as data: their DDL, and whether the table that is there is the one declared. */
+/** Tables and views of ClickHouse as data: their DDL, and whether what is there is what is declared. */
+import { createHash } from 'node:crypto'
 import { LakeError } from '../base/errors.ts'
 import type { IoOptions } from '../base/io.ts'
 import type { ClickHouse } from './clickhouse.ts'
@@ -78,49 +79,114 @@ function engineText(engine: TableEngine): string {
   }
 }
 
-const columnsOf = `SELECT name, type FROM system.columns
-WHERE database = if({database:String} = '', currentDatabase(), {database:String}) AND table = {table:String}
-ORDER BY position`
-
-/** The columns of the table that is there, in their order; empty where there is no such table. */
-export async function readColumns(
+/**
+ * Makes the tables that are missing, adds to those that are there the columns that came later, and proves that
+ * they have the declared ones. Where all are there it asks once and changes nothing. Many processes may do so
+ * at once.
+ * @throws LakeError `SCHEMA_MISMATCH` naming the first column that differs.
+ */
+export async function ensureTables(
   clickhouse: ClickHouse,
-  name: string,
+  tables: readonly TableDeclaration[],
   options: IoOptions = {},
-): Promise<readonly Column[]> {
-  const dot = name.indexOf('.')
-  const params = { database: name.slice(0, Math.max(0, dot)), table: name.slice(dot + 1) }
-  return await clickhouse.query<Column>(columnsOf, { ...options, params })
+): Promise<void> {
+  const before = await readColumns(clickhouse, tables, options)
+  const missing = tables.filter(({ name }) => !before.has(name))
+  for (const database of new Set(missing.map(({ name }) => placeOf(name).database))) {
+    if (database !== '') await clickhouse.command(createDatabase(database), options)
+  }
+  for (const table of missing) await clickhouse.command(createTable(table), options)
+  const made = missing.length === 0 ? before : await readColumns(clickhouse, tables, options)
+  let isAltered = false
+  for (const table of tables) {
+    const there = made.get(table.name) ?? []
+    const additions = table.columns
+      .filter(({ name, isLater }) => isLater === true && !there.some((column) => column.name === name))
+      .map((column) => `ADD COLUMN IF NOT EXISTS ${columnText(column)}`)
+    if (additions.length === 0) continue
+    await clickhouse.command(`ALTER TABLE ${quoteTable(table.name)} ${additions.join(', ')}`, options)
+    isAltered = true
+  }
+  const found = isAltered ? await readColumns(clickhouse, tables, options) : made
+  for (const table of tables) {
+    const fault = differenceOf(table.columns, found.get(table.name) ?? [])
+    if (fault === undefined) continue
+    throw new LakeError('SCHEMA_MISMATCH', `table ${table.name} in ClickHouse: ${fault}`, {
+      details: { table: table.name },
+      hint: 'The table was made by another version or by hand: rename it or drop it, then run again.',
+    })
+  }
+}
+
+export interface ViewDeclaration {
+  /** `database.view`. */
+  readonly name: string
+  readonly select: string
 }
 
 /**
- * Makes the table where it is missing, adds to one that is there the columns that came later, and proves that
- * it has the declared ones. Many processes may do so at once.
- * @throws LakeError `SCHEMA_MISMATCH` naming the first column that differs.
+ * Makes each view that is missing or was made of another text: its comment holds a digest of the text, which a
+ * view that was made by hand has not. Many processes may do so at once.
  */
-export async function ensureTable(
+export async function ensureViews(
   clickhouse: ClickHouse,
-  table: TableDeclaration,
+  views: readonly ViewDeclaration[],
   options: IoOptions = {},
 ): Promise<void> {
-  const dot = table.name.indexOf('.')
-  if (dot > 0) await clickhouse.command(createDatabase(table.name.slice(0, dot)), options)
-  await clickhouse.command(createTable(table), options)
-  let found = await readColumns(clickhouse, table.name, options)
-  const missing = table.columns.filter(
-    ({ name, isLater }) => isLater === true && !found.some((column) => column.name === name),
+  const found = await clickhouse.query<Placed & { readonly comment: string }>(
+    `SELECT database, name AS table, toBool(database = currentDatabase()) AS isCurrent, comment
+     FROM system.tables
+     WHERE engine = 'View' AND (database, name) IN (${views.map(({ name }) => placeText(name)).join(', ')})`,
+    options,
   )
-  if (missing.length > 0) {
-    const additions = missing.map((column) => `ADD COLUMN IF NOT EXISTS ${columnText(column)}`)
-    await clickhouse.command(`ALTER TABLE ${quoteTable(table.name)} ${additions.join(', ')}`, options)
-    found = await readColumns(clickhouse, table.name, options)
+  for (const { name, select } of views) {
+    const digest = `sha256 ${createHash('sha256').update(select).digest('hex')}`
+    if (found.some((view) => isAt(name, view) && view.comment === digest)) continue
+    const sql = `CREATE OR REPLACE VIEW ${quoteTable(name)} AS ${select}\nCOMMENT ${quoteLiteral(digest)}`
+    await clickhouse.command(sql, options)
   }
-  const fault = differenceOf(table.columns, found)
-  if (fault === undefined) return
-  throw new LakeError('SCHEMA_MISMATCH', `table ${table.name} in ClickHouse: ${fault}`, {
-    details: { table: table.name },
-    hint: 'The table was made by another version or by hand: rename it or drop it, then run again.',
-  })
+}
+
+interface Place {
+  /** Empty: the current one. */
+  readonly database: string
+  readonly table: string
+}
+
+function placeOf(name: string): Place {
+  const dot = name.indexOf('.')
+  return { database: name.slice(0, Math.max(0, dot)), table: name.slice(dot + 1) }
+}
+
+function placeText(name: string): string {
+  const { database, table } = placeOf(name)
+  return `(${database === '' ? 'currentDatabase()' : quoteLiteral(database)}, ${quoteLiteral(table)})`
+}
+
+/** A table or view of the server, as `system.columns` and `system.tables` name it. */
+interface Placed extends Place {
+  readonly isCurrent: boolean
+}
+
+const isAt = (name: string, { database, table, isCurrent }: Placed): boolean => {
+  const place = placeOf(name)
+  return place.table === table && (place.database === '' ? isCurrent : place.database === database)
+}
+
+/** Name in the declarations → the columns of the table that is there, in their order. */
+async function readColumns(
+  clickhouse: ClickHouse,
+  tables: readonly TableDeclaration[],
+  options: IoOptions,
+): Promise<ReadonlyMap<string, readonly Column[]>> {
+  const found = await clickhouse.query<Column & Placed>(
+    `SELECT database, table, toBool(database = currentDatabase()) AS isCurrent, name, type FROM system.columns
+     WHERE (database, table) IN (${tables.map(({ name }) => placeText(name)).join(', ')})
+     ORDER BY database, table, position`,
+    options,
+  )
+  const columns = tables.map(({ name }) => [name, found.filter((column) => isAt(name, column))] as const)
+  return new Map(columns.filter(([, there]) => there.length > 0))
 }
 
 /** In words, the first column in which `found` is not what is declared; undefined where all are. */

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { ClickHouse } from './clickhouse.ts'
 import { openClickHouse } from './client.ts'
-import { createTable, ensureTable } from './ddl.ts'
+import { createTable, ensureTables } from './ddl.ts'
 import { type Home, temporaryHome } from './home.fixture.ts'
 import { anyPartitions, dayPartition, replacePartitions } from './load.ts'
 
@@ -24,17 +24,19 @@ interface Row {
 }
 
 const makeTable = async (name: string): Promise<void> =>
-  await ensureTable(clickhouse, {
-    name,
-    columns: [
-      { name: 'day', type: 'Date' },
-      { name: 'value', type: 'UInt32' },
-    ],
-    engine: { kind: 'MergeTree' },
-    orderBy: ['day'],
-    partitionBy: 'day',
-    settings: { non_replicated_deduplication_window: 100 },
-  })
+  await ensureTables(clickhouse, [
+    {
+      name,
+      columns: [
+        { name: 'day', type: 'Date' },
+        { name: 'value', type: 'UInt32' },
+      ],
+      engine: { kind: 'MergeTree' },
+      orderBy: ['day'],
+      partitionBy: 'day',
+      settings: { non_replicated_deduplication_window: 100 },
+    },
+  ])
 
 const filling =
   (rows: readonly Row[]): ((staging: string) => Promise<void>) =>
