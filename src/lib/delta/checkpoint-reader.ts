@@ -172,6 +172,9 @@ async function* readBodies(
 
 /** Stands between the fields of a file: no JSON text and no encoded path holds it. */
 const separator = '\0'
+/** Stands between files: a text costs more on its way from the engine than what is in it. */
+const fileSeparator = '\u0001'
+const filesPerText = 256
 
 async function* readFiles(
   session: DuckDbSession,
@@ -212,11 +215,16 @@ async function* readFiles(
   ].join(' || chr(0) || ')
   const source = parquet(files, { add: `STRUCT(${type})` })
   const decode = addDecoder()
+  const numbered = `select ${line} as line, row_number() over () // ${filesPerText} as part from ${source} where "add" is not null`
   for await (const { rows } of session.chunks(
-    `select ${line} as line from ${source} where "add" is not null`,
+    `select string_agg(coalesce(line, ''), chr(1)) as lines from (${numbered}) group by part`,
     { signal },
   )) {
-    yield rows.map((row) => ({ add: decode(row['line'] ?? null) }))
+    for (const { lines } of rows) {
+      yield String(lines)
+        .split(fileSeparator)
+        .map((text) => ({ add: decode(text) }))
+    }
   }
 }
 
@@ -227,10 +235,10 @@ async function statisticsType(session: DuckDbSession, files: readonly string[]):
   return column?.type ?? ''
 }
 
-function addDecoder(): (line: unknown) => AddFile {
+function addDecoder(): (line: string) => AddFile {
   const partitions = new Map<string, AddFile['partitionValues']>()
   return (line) => {
-    if (typeof line !== 'string') throw new LakeError('LOG_CORRUPT', 'add without path or size')
+    if (line === '') throw new LakeError('LOG_CORRUPT', 'add without path or size')
     const [path = '', values = '', size, modified, stats = '', vector = '', rest = ''] = line.split(separator)
     let partitionValues = partitions.get(values)
     if (partitionValues === undefined) {

@@ -37,6 +37,8 @@ function decode(path: string): string {
 
 /** The same file, however its path is written: the key of log replay. */
 export function fileIdentity(path: string): string {
+  // Most are spelt so that there is nothing to decode.
+  if (!path.includes('%') && !path.includes(':')) return path
   const location = decodeFilePath(path)
   return location.kind === 'relative' ? location.key : location.uri
 }
