@@ -42,7 +42,7 @@ export function events(count: number, from = 0): string {
   ].join(' ')
 }
 
-/** A table of `count` events, in files of a million rows. */
+/** A table of `count` events, in files of a million rows, that delta-rs can write too. */
 export async function eventTable(
   { session, table }: Workshop,
   name: string,
@@ -51,7 +51,11 @@ export async function eventTable(
   const { append } = await import('../../src/lib/delta/write/append.ts')
   const made = table(name)
   const step = Math.min(count, 1_000_000)
-  await createFrom(made, { session, select: events(step) })
+  await createFrom(
+    made,
+    { session, select: events(step) },
+    { properties: { 'delta.enableInCommitTimestamps': 'false' } },
+  )
   for (let from = step; from < count; from += step) {
     await append(made, { session, select: events(step, from) })
   }
