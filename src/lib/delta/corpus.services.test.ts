@@ -1,0 +1,3 @@
+import { describeCorpus } from './corpus.contract.ts'
+
+describeCorpus('the corpus of Delta tables, at every version', { sample: (versions) => versions })
