@@ -1,0 +1,47 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { judgeTable, tableIn } from './kill.fixture.ts'
+import { randomOf } from './random.fixture.ts'
+import { crashPoints } from './writer-task.fixture.ts'
+import { Writers } from './writers.fixture.ts'
+
+const seed = Number(process.env['LAKE_KILL_SEED'] ?? Date.now() % 1_000_000_007)
+const randomKills = 8
+
+let writers: Writers
+beforeAll(async () => {
+  writers = await Writers.open()
+})
+afterAll(() => writers[Symbol.asyncDispose]())
+
+describe('writers under SIGKILL', () => {
+  it(`write once what they write, whenever they are killed (seed ${seed})`, async () => {
+    const random = randomOf(seed)
+    const path = tableIn(writers.folder)
+    const errors: string[] = []
+    const turns = [
+      ...crashPoints.map((kill) => ({ kill, afterMs: undefined })),
+      ...Array.from({ length: randomKills }, () => ({ kill: undefined, afterMs: random(200) })),
+    ]
+    const take = async (name: string): Promise<void> => {
+      for (let turn = turns.shift(); turn !== undefined; turn = turns.shift()) {
+        const { kill, afterMs } = turn
+        const run = await writers.run(
+          { path, name, steps: 1_000, ...(kill !== undefined && { kill }) },
+          afterMs,
+        )
+        if (run.end !== 'SIGKILL') errors.push(`${run.end}: ${run.errors}`)
+      }
+    }
+
+    await Promise.all([take('a'), take('b')])
+    const { faults, replay } = await judgeTable(path, writers)
+
+    process.stdout.write(
+      `kills: ${writers.kills}, named points: ${writers.reached.size}, versions: ${replay.versions}, orphans: ${replay.orphans}, seed ${seed}\n`,
+    )
+    expect(errors).toEqual([])
+    expect(faults).toEqual([])
+    expect([...writers.reached].sort()).toEqual([...crashPoints].sort())
+    expect(writers.kills).toBe(crashPoints.length + randomKills)
+  })
+})
