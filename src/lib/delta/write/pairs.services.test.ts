@@ -1,0 +1,3 @@
+import { describePairs } from './pairs.contract.ts'
+
+describePairs(() => true)
