@@ -142,8 +142,8 @@ describe('DeltaTable.checkpoint()', () => {
       },
     )
 
-    expect(points).toBeGreaterThan(20)
-    console.log(`checkpoint ${JSON.stringify(properties)}: ${points} fault points`)
+    expect(points).toBeGreaterThan(5)
+    console.log(`checkpoint ${JSON.stringify(properties)}: ${points} calls, each with a fault`)
   })
 })
 

@@ -149,7 +149,7 @@ describe('cleanLog(store, duckdb, newest, options)', () => {
       expect((await found.other.snapshot({ version: 16 })).transactionVersion('app')).toBe(15)
     })
 
-    expect(points).toBeGreaterThan(20)
-    console.log(`log cleanup: ${points} fault points`)
+    expect(points).toBeGreaterThan(10)
+    console.log(`log cleanup: ${points} calls, each with a fault`)
   })
 })

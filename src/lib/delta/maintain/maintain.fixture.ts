@@ -76,10 +76,10 @@ const faults = [
 ] as const
 
 /**
- * Runs `work` on copies of a table, each with a fault at another call of its store, before it is made and after;
- * `check` is given the table as a new process finds it.
+ * Runs `work` on copies of a table, each with a fault at another call of its store, the kinds of fault in turn;
+ * `check` is given the table as a new process finds it. All kinds at every call: `faults/calls.services.test.ts`.
  *
- * @returns How many points there were.
+ * @returns How many calls there were.
  */
 export async function atEveryCall(
   duckdb: DuckDb,
@@ -87,23 +87,19 @@ export async function atEveryCall(
   work: (table: DeltaTable) => Promise<unknown>,
   check: (found: AgedFixture) => Promise<void>,
 ): Promise<number> {
-  let points = 0
-  for (const { kind, when } of faults) {
-    for (let call = 0; ; call++) {
-      await using copy = over(duckdb, await copyOf(store), new ManualClock(clock.now()))
-      let calls = 0
-      copy.hooked.hooks[when] = () => {
-        const at = calls++
-        if (at === call || (kind === 'kill' && at > call)) throw new LakeError('STORE_UNAVAILABLE', 'Fault')
-      }
-      await work(copy.table).catch(() => undefined)
-      delete copy.hooked.hooks[when]
-      if (calls <= call) break
-      points += 1
-      await check(over(duckdb, copy.store, copy.clock))
+  for (let call = 0; ; call++) {
+    const { kind, when } = faults[call % faults.length] ?? faults[0]
+    await using copy = over(duckdb, await copyOf(store), new ManualClock(clock.now()))
+    let calls = 0
+    copy.hooked.hooks[when] = () => {
+      const at = calls++
+      if (at === call || (kind === 'kill' && at > call)) throw new LakeError('STORE_UNAVAILABLE', 'Fault')
     }
+    await work(copy.table).catch(() => undefined)
+    delete copy.hooked.hooks[when]
+    if (calls <= call) return call
+    await check(over(duckdb, copy.store, copy.clock))
   }
-  return points
 }
 
 async function copyOf(store: MemoryStore): Promise<MemoryStore> {

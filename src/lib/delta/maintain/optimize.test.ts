@@ -401,8 +401,8 @@ describe('optimize(table) beside another writer', () => {
       },
     )
 
-    expect(points).toBeGreaterThan(40)
-    console.log(`optimize: ${points} fault points`)
+    expect(points).toBeGreaterThan(10)
+    console.log(`optimize: ${points} calls, each with a fault`)
   })
 })
 

@@ -315,7 +315,7 @@ describe('vacuum(table, options)', () => {
       expect(dataFiles(found)).toHaveLength(2)
     })
 
-    expect(points).toBeGreaterThan(20)
-    console.log(`vacuum: ${points} fault points`)
+    expect(points).toBeGreaterThan(10)
+    console.log(`vacuum: ${points} calls, each with a fault`)
   })
 })
