@@ -166,17 +166,30 @@ export function decodeBody(
   const body: Record<string, JsonValue> = withoutNulls(fields)
   const vector = body['deletionVector']
   if (vector !== undefined && isObject(vector)) {
-    body['deletionVector'] = withoutNulls(vector as Readonly<Record<string, JsonValue>>)
+    const fields = withoutNulls(vector as Readonly<Record<string, JsonValue>>)
+    requireFields(fields, vectorFields, 'deletionVector', where)
+    body['deletionVector'] = fields
   }
   // The first writers left it out where there were no columns.
   if (name === 'metaData') body['schemaString'] ??= '{"type":"struct","fields":[]}'
-  for (const required of requiredFields[name]) {
-    if (body[required] === undefined) {
-      throw new LakeError('LOG_CORRUPT', `${where}: ${name} without ${required}`, { details: { where } })
-    }
-  }
+  requireFields(body, requiredFields[name], name, where)
   return { [name]: body } as unknown as Action
 }
+
+function requireFields(
+  body: Readonly<Record<string, JsonValue>>,
+  names: readonly string[],
+  of: string,
+  where: string,
+): void {
+  for (const required of names) {
+    if (body[required] === undefined) {
+      throw new LakeError('LOG_CORRUPT', `${where}: ${of} without ${required}`, { details: { where } })
+    }
+  }
+}
+
+const vectorFields = ['storageType', 'pathOrInlineDv', 'sizeInBytes', 'cardinality'] as const
 
 /** A number that `JSON.parse` would round. */
 const longNumber = /(?<!\\)":\s*-?\d{16}/

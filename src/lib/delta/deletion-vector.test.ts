@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { MemoryStore } from '../storage/store.memory.ts'
-import type { DeletionVector } from './actions.ts'
+import { type DeletionVector, decodeActions } from './actions.ts'
 import {
   deletionVectorPlace,
   encodeDeletionVectorFile,
@@ -56,6 +56,20 @@ describe('deletionVectorPlace(vector)', () => {
     { ...specRelative, pathOrInlineDv: 'short' },
   ])('refuses %o', (vector) => {
     expect(() => deletionVectorPlace(vector)).toThrow(/Deletion vector/)
+  })
+})
+
+describe('decodeActions(bytes, file)', () => {
+  it.each([
+    'storageType',
+    'pathOrInlineDv',
+    'sizeInBytes',
+    'cardinality',
+  ])('refuses a deletion vector without %s, naming file and line', (name) => {
+    const add = { path: 'x', partitionValues: {}, size: 1, deletionVector: { ...specInline, [name]: null } }
+    const bytes = new TextEncoder().encode(JSON.stringify({ add }))
+
+    expect(() => decodeActions(bytes, '7.json')).toThrow(`7.json, line 1: deletionVector without ${name}`)
   })
 })
 

@@ -5,7 +5,7 @@ import { crashPoints } from './writer-task.fixture.ts'
 import { Writers } from './writers.fixture.ts'
 
 const seed = Number(process.env['LAKE_KILL_SEED'] ?? Date.now() % 1_000_000_007)
-const randomKills = 8
+const randomKills = 4
 
 let writers: Writers
 beforeAll(async () => {

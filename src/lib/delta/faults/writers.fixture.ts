@@ -40,7 +40,7 @@ export class Writers implements AsyncDisposable {
         outDir: folder,
         emptyOutDir: false,
         target: 'node20',
-        rollupOptions: { output: { entryFileNames: 'writer.mjs' } },
+        rolldownOptions: { output: { entryFileNames: 'writer.mjs' } },
       },
     })
     return new Writers(folder)
