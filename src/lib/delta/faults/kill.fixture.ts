@@ -32,7 +32,12 @@ function expectedRows(applications: ReadonlyMap<string, number>): readonly strin
   return [...rows, ...appended].sort()
 }
 
-export async function judgeTable(path: string, writers: Writers): Promise<Verdict> {
+/** @param foreign Rows that others have committed. */
+export async function judgeTable(
+  path: string,
+  writers: Writers,
+  foreign: readonly string[] = [],
+): Promise<Verdict> {
   using duckdb: DuckDb = await openDuckDb({ threads: 2 })
   const replay = replayOwn(path)
   const faults = [...replay.faults]
@@ -52,7 +57,7 @@ export async function judgeTable(path: string, writers: Writers): Promise<Verdic
       ours: ours.map((each) => String(each['row'])).sort(),
     }
   })
-  const expected = expectedRows(replay.applications)
+  const expected = [...expectedRows(replay.applications), ...foreign].sort()
   if (rows.own.join() !== expected.join()) faults.push(`rows: ${difference(rows.own, expected)}`)
   if (rows.ours.join() !== expected.join())
     faults.push(`rows by the library: ${difference(rows.ours, expected)}`)

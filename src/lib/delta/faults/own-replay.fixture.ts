@@ -13,7 +13,7 @@ interface Line {
   }
   readonly remove?: { readonly path: string }
   readonly txn?: { readonly appId: string; readonly version: number }
-  readonly commitInfo?: { readonly operation: string }
+  readonly commitInfo?: { readonly operation: string; readonly readVersion?: number }
 }
 
 export interface OwnReplay {
@@ -21,6 +21,8 @@ export interface OwnReplay {
   /** Absolute paths of the files of the newest version. */
   readonly files: readonly string[]
   readonly applications: ReadonlyMap<string, number>
+  /** Commits that another one came before, of those that tell what they had read. */
+  readonly races: number
   /** Data files that no commit names. */
   readonly orphans: number
   readonly operations: Readonly<Record<string, number>>
@@ -33,6 +35,7 @@ export function replayOwn(path: string): OwnReplay {
   const names = readdirSync(log).sort()
   const commits = names.filter((name) => /^\d{20}\.json$/.test(name))
   const faults: string[] = []
+  let races = 0
   const live = new Map<string, number>()
   const named = new Set<string>()
   const applications = new Map<string, number>()
@@ -50,6 +53,7 @@ export function replayOwn(path: string): OwnReplay {
       if (commitInfo !== undefined) {
         operations[commitInfo.operation] = (operations[commitInfo.operation] ?? 0) + 1
       }
+      if (commitInfo?.readVersion !== undefined && commitInfo.readVersion < version - 1) races += 1
       if (remove !== undefined && !live.delete(remove.path)) faults.push(`${name} removes ${remove.path}`)
       if (add !== undefined) {
         if (live.has(add.path)) faults.push(`${name} adds ${add.path} again`)
@@ -74,5 +78,5 @@ export function replayOwn(path: string): OwnReplay {
     /^(?!_delta_log).*\.parquet$/.test(name),
   )
   const orphans = stored.filter((name) => !named.has(name)).length
-  return { versions: commits.length, files, applications, orphans, operations, faults }
+  return { versions: commits.length, files, applications, races, orphans, operations, faults }
 }
