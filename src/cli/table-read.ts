@@ -1,7 +1,7 @@
 /** `lake table read`: the rows of one version. */
 import { LakeError } from '../lib/base/errors.ts'
+import { explainRead, type ReadPlan, selectChanges, selectRows } from '../lib/delta/select.ts'
 import { locateTable } from '../pipeline/query/locate.ts'
-import { explainRead, type ReadPlan, selectChanges, selectRows } from '../pipeline/query/table-select.ts'
 import type { VersionRange } from './arguments.ts'
 import type { CommandLine } from './command-line.ts'
 import { rowChunks, writeRows } from './duckdb-rows.ts'

@@ -24,30 +24,35 @@ export type PrimitiveType =
   | 'variant'
   | `decimal(${number},${number})`
 
-export interface ArrayType {
+export interface ArrayType<Element extends DataType = DataType> {
   readonly type: 'array'
-  readonly elementType: DataType
+  readonly elementType: Element
   readonly containsNull: boolean
 }
 
-export interface MapType {
+export interface MapType<Key extends DataType = DataType, Entry extends DataType = DataType> {
   readonly type: 'map'
-  readonly keyType: DataType
-  readonly valueType: DataType
+  readonly keyType: Key
+  readonly valueType: Entry
   readonly valueContainsNull: boolean
 }
 
-export interface StructType {
+export interface StructType<Fields extends readonly Field[] = readonly Field[]> {
   readonly type: 'struct'
-  readonly fields: readonly Field[]
+  readonly fields: Fields
 }
 
 export type DataType = PrimitiveType | ArrayType | MapType | StructType
 
-export interface Field {
-  readonly name: string
-  readonly type: DataType
-  readonly nullable: boolean
+/** Its parameters keep what was declared, so that rows have types (`row-of.ts`). */
+export interface Field<
+  Name extends string = string,
+  Type extends DataType = DataType,
+  Nullable extends boolean = boolean,
+> {
+  readonly name: Name
+  readonly type: Type
+  readonly nullable: Nullable
   readonly metadata: Readonly<Record<string, JsonValue>>
 }
 
@@ -75,15 +80,24 @@ const decimalPattern = /^decimal\((?<precision>\d+),\s*(?<scale>-?\d+)\)$/
 const maxPrecision = 38
 
 /** A nullable column: `field('user_id', 'long')`. */
+export function field<const Name extends string, const Type extends DataType>(
+  name: Name,
+  type: Type,
+): Field<Name, Type, true>
+export function field<
+  const Name extends string,
+  const Type extends DataType,
+  const Nullable extends boolean = boolean,
+>(name: Name, type: Type, options: { readonly nullable?: Nullable }): Field<Name, Type, Nullable>
 export function field(name: string, type: DataType, options: { readonly nullable?: boolean } = {}): Field {
   return { name, type, nullable: options.nullable ?? true, metadata: {} }
 }
 
-export function arrayOf(elementType: DataType): ArrayType {
+export function arrayOf<const Element extends DataType>(elementType: Element): ArrayType<Element> {
   return { type: 'array', elementType, containsNull: true }
 }
 
-export function structOf(...fields: readonly Field[]): StructType {
+export function structOf<const Fields extends readonly Field[]>(...fields: Fields): StructType<Fields> {
   return { type: 'struct', fields }
 }
 

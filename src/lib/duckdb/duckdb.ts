@@ -8,7 +8,7 @@ import { type DuckDBConnection, DuckDBInstance, type DuckDBResult } from '@duckd
 import { LakeError, messageOf } from '../base/errors.ts'
 import type { IoOptions } from '../base/io.ts'
 import { text } from './sql-text.ts'
-import { plainValue, type Row } from './values.ts'
+import { plainValue, type Row, type Value } from './values.ts'
 
 export interface DuckDbOptions {
   /** Where queries that outgrow memory spill to. */
@@ -27,6 +27,12 @@ export interface Column {
 export interface RowChunk {
   readonly columns: readonly Column[]
   readonly rows: readonly Row[]
+}
+
+export interface ColumnChunk {
+  readonly rowCount: number
+  /** Column → its values, in the order of the rows. */
+  readonly columns: Readonly<Record<string, readonly Value[]>>
 }
 
 const interruptAgainMs = 50
@@ -126,6 +132,21 @@ export class DuckDbSession implements Disposable {
         return row
       })
       yield { columns, rows }
+    }
+  }
+
+  /** The same by columns: each chunk has at least one row, and as many values in each column. */
+  async *columnChunks(sql: string, { signal }: IoOptions = {}): AsyncIterable<ColumnChunk> {
+    const result = await this.#interruptible(signal, () => this.connection.stream(sql))
+    const names = columnsOf(result).map(({ name }) => name)
+    for (;;) {
+      const chunk = await this.#interruptible(signal, () => result.fetchChunk())
+      if (chunk === null || chunk.rowCount === 0) return
+      const values = chunk.convertColumns(plainValue)
+      yield {
+        rowCount: chunk.rowCount,
+        columns: Object.fromEntries(names.map((name, index) => [name, values[index] ?? []])),
+      }
     }
   }
 

@@ -1,15 +1,15 @@
 /** A part of a table's rows as a SELECT: some columns, a condition, so many rows. */
-import { LakeError } from '../../lib/base/errors.ts'
-import type { IoOptions } from '../../lib/base/io.ts'
-import type { AddFile } from '../../lib/delta/actions.ts'
-import { changeColumns } from '../../lib/delta/changes.ts'
-import { parsePredicate } from '../../lib/delta/predicate.ts'
-import { type Pruning, pruneFiles } from '../../lib/delta/pruning.ts'
-import type { Snapshot } from '../../lib/delta/snapshot.ts'
-import type { DeltaTable } from '../../lib/delta/table.ts'
-import type { DuckDbSession } from '../../lib/duckdb/duckdb.ts'
-import { parseExpression } from '../../lib/duckdb/expression.ts'
-import { identifier } from '../../lib/duckdb/sql-text.ts'
+import { LakeError } from '../base/errors.ts'
+import type { IoOptions } from '../base/io.ts'
+import type { DuckDbSession } from '../duckdb/duckdb.ts'
+import { parseExpression } from '../duckdb/expression.ts'
+import { identifier } from '../duckdb/sql-text.ts'
+import type { AddFile } from './actions.ts'
+import { changeColumns } from './changes.ts'
+import { parsePredicate } from './predicate.ts'
+import { type Pruning, pruneFiles } from './pruning.ts'
+import type { Snapshot } from './snapshot.ts'
+import type { DeltaTable } from './table.ts'
 
 export interface RowSelection {
   /** In this order; all of the schema, in its order, without it. */
@@ -20,7 +20,7 @@ export interface RowSelection {
 }
 
 /**
- * Files that cannot hold a row of the condition are not read.
+ * SQL that is good in `session` alone. Files that cannot hold a row of the condition are not read.
  *
  * @throws LakeError `COLUMN_MISSING`, or `SQL_INVALID` when the condition is not one expression.
  */
@@ -28,7 +28,7 @@ export async function selectRows(
   session: DuckDbSession,
   table: DeltaTable,
   snapshot: Snapshot,
-  { columns, where, limit, signal }: RowSelection & IoOptions,
+  { columns, where, limit, signal }: RowSelection & IoOptions = {},
 ): Promise<string> {
   const { files } = await pruneBy(session, snapshot, where, { signal })
   const scan = await table.scan(session, snapshot, { files, signal })
@@ -58,7 +58,7 @@ export async function selectChanges(
 function selected(
   rows: string,
   known: readonly string[],
-  { columns = known, where, limit }: RowSelection,
+  { columns, where, limit }: RowSelection,
   table: string,
 ): string {
   const wanted = (columns ?? known).map((name) => {
@@ -71,7 +71,7 @@ function selected(
   const parts = [`select ${wanted.map(identifier).join(', ')} from (${rows})`]
   // On lines of its own, so that a comment at its end ends there.
   if (where !== undefined) parts.push(`where (\n${where}\n)`)
-  if (limit !== undefined) parts.push(`limit ${limit}`)
+  if (limit !== undefined) parts.push(`limit ${Number(limit)}`)
   return parts.join(' ')
 }
 
