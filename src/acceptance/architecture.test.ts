@@ -12,6 +12,7 @@ import {
   type SourceFile,
   straysOfAdapters,
   straysOfDrivers,
+  usesOfFixtures,
 } from './house.ts'
 
 const src = join(import.meta.dirname, '..')
@@ -121,6 +122,20 @@ describe('an adapter', () => {
         importing('pipeline/compose.ts', `import { x } from '../lib/eventlog/eventlog.kafka.ts'`),
       ),
     ).toEqual([])
+  })
+})
+
+describe('a fixture', () => {
+  it('is imported by tests alone', () => {
+    expect(usesOfFixtures(imports)).toEqual([])
+  })
+
+  it.each([
+    './raw-table.fixture.ts',
+    './store.contract.ts',
+    './table.test.ts',
+  ])('strays when a table imports %s', (to) => {
+    expect(usesOfFixtures(importing('lib/delta/table.ts', `import { x } from '${to}'`))).toHaveLength(1)
   })
 })
 

@@ -78,7 +78,14 @@ const homes: Readonly<Record<string, RegExp>> = {
 const adapter = /\.(kafka|sqlite|mysql|s3|local|spark)\.ts$/
 
 export function isTest(path: string): boolean {
-  return /\.(test|contract)\.tsx?$/.test(path) || path.startsWith('acceptance/')
+  return /\.(test|contract|fixture)\.tsx?$/.test(path) || path.startsWith('acceptance/')
+}
+
+/** What is made for tests is nothing that the product stands on. */
+export function usesOfFixtures(imports: readonly Import[]): readonly string[] {
+  return imports
+    .filter(({ to }) => isTest(to))
+    .map(({ from, to }) => `${from} imports ${to}: it is there for tests`)
 }
 
 /** Static and dynamic imports, re-exports too. Comments do not count. */
