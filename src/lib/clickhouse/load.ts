@@ -48,20 +48,19 @@ const changesPerStatement = 50
  */
 export async function replacePartitions(clickhouse: ClickHouse, options: ReplaceOptions): Promise<Replaced> {
   const { table, fill, expectedRows, partitions, signal, logger = silentLogger } = options
-  await dropStale(clickhouse, table, options.staleMs ?? 86_400_000, logger, { signal })
+  const { hasWindow } = await dropStale(clickhouse, table, options.staleMs ?? 86_400_000, logger, { signal })
   const staging = `${table}__staging_${randomUUID().replaceAll('-', '')}`
   await clickhouse.command(`CREATE TABLE ${quoteTable(staging)} AS ${quoteTable(table)}`, { signal })
   try {
     // Staging inherits the deduplication window, which would drop blocks that are equal by chance.
-    const noWindow = `ALTER TABLE ${quoteTable(staging)} MODIFY SETTING non_replicated_deduplication_window = 0`
-    await clickhouse.command(noWindow, { signal, isRepeatable: true })
+    const noWindow = `ALTER TABLE ${quoteTable(staging)} MODIFY SETTING ${window} = 0`
+    if (hasWindow) await clickhouse.command(noWindow, { signal, isRepeatable: true })
     await fill(staging)
-    const { rows, ids } = await partitionsOf(clickhouse, staging, { signal })
+    const { rows, ids, held } = await partitionsOf(clickhouse, staging, table, { signal })
     if (expectedRows !== undefined && rows !== expectedRows) {
       const message = `load ${table}: expected ${expectedRows} rows in staging, got ${rows}`
       throw new LakeError('CHECK_FAILED', message, { details: { table, expectedRows, rows } })
     }
-    const held = (await partitionsOf(clickhouse, table, { signal })).ids
     const announced = partitions === undefined ? ids : partitions === 'all' ? [...ids, ...held] : partitions
     const stray = ids.find((id) => !announced.includes(id))
     if (stray !== undefined) {
@@ -103,44 +102,69 @@ export async function insertWithToken(
   await clickhouse.insert(table, rows, { ...options, token })
 }
 
+/** The setting of a table that remembers its last inserts. */
+const window = 'non_replicated_deduplication_window'
+
 interface Held {
+  /** Of the staging table. */
   readonly rows: number
   readonly ids: readonly string[]
+  /** Partitions of the table itself. */
+  readonly held: readonly string[]
 }
 
-async function partitionsOf(clickhouse: ClickHouse, table: string, { signal }: IoOptions): Promise<Held> {
-  const found = await clickhouse.query<{ readonly id: string; readonly rows: number }>(
-    `SELECT _partition_id AS id, count() AS rows FROM ${quoteTable(table)} GROUP BY id ORDER BY id`,
+async function partitionsOf(
+  clickhouse: ClickHouse,
+  staging: string,
+  table: string,
+  { signal }: IoOptions,
+): Promise<Held> {
+  const select = (name: string, isStaged: boolean): string =>
+    `SELECT ${isStaged} AS isStaged, _partition_id AS id, count() AS rows FROM ${quoteTable(name)} GROUP BY id`
+  const found = await clickhouse.query<{ isStaged: boolean; id: string; rows: number }>(
+    `SELECT * FROM (${select(staging, true)} UNION ALL ${select(table, false)}) ORDER BY id`,
     { signal },
   )
-  return { rows: found.reduce((sum, { rows }) => sum + rows, 0), ids: found.map(({ id }) => id) }
+  const staged = found.filter(({ isStaged }) => isStaged)
+  return {
+    rows: staged.reduce((sum, { rows }) => sum + rows, 0),
+    ids: staged.map(({ id }) => id),
+    held: found.filter(({ isStaged }) => !isStaged).map(({ id }) => id),
+  }
 }
 
+/** Drops what loads left behind, and tells whether the table remembers inserts. */
 async function dropStale(
   clickhouse: ClickHouse,
   table: string,
   staleMs: number,
   logger: Logger,
   { signal }: IoOptions,
-): Promise<void> {
+): Promise<{ readonly hasWindow: boolean }> {
   const dot = table.indexOf('.')
-  const stale = await clickhouse.query<{ readonly database: string; readonly name: string }>(
-    `SELECT database, name FROM system.tables
+  const name = table.slice(dot + 1)
+  const found = await clickhouse.query<{ database: string; name: string; hasWindow: boolean }>(
+    `SELECT database, name, toBool(position(engine_full, '${window}') > 0) AS hasWindow FROM system.tables
      WHERE database = if({database:String} = '', currentDatabase(), {database:String})
-       AND startsWith(name, {prefix:String})
-       AND metadata_modification_time <= now() - toIntervalSecond({age:UInt32})`,
+       AND (name = {name:String} OR startsWith(name, {prefix:String})
+         AND metadata_modification_time <= now() - toIntervalSecond({age:UInt32}))`,
     {
       signal,
       params: {
         database: table.slice(0, Math.max(0, dot)),
-        prefix: `${table.slice(dot + 1)}__staging_`,
+        name,
+        prefix: `${name}__staging_`,
         age: Math.ceil(staleMs / 1000),
       },
     },
   )
-  for (const { database, name } of stale) {
-    logger.warn({ table: `${database}.${name}` }, 'dropping what a load that was killed left behind')
-    const sql = `DROP TABLE IF EXISTS ${quoteIdentifier(database)}.${quoteIdentifier(name)} SYNC`
+  for (const stale of found.filter((each) => each.name !== name)) {
+    logger.warn(
+      { table: `${stale.database}.${stale.name}` },
+      'dropping what a load that was killed left behind',
+    )
+    const sql = `DROP TABLE IF EXISTS ${quoteIdentifier(stale.database)}.${quoteIdentifier(stale.name)} SYNC`
     await clickhouse.command(sql, { signal })
   }
+  return { hasWindow: found.some((each) => each.name === name && each.hasWindow) }
 }

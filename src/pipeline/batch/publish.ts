@@ -258,15 +258,17 @@ async function dropOldRows({ clickhouse }: PublishContext, { signal }: IoOptions
     `SELECT load_id AS loadId, parts FROM serving.loads ORDER BY load_id DESC LIMIT ${loadsKept}`,
     { signal },
   )
+  const held = await clickhouse.query<{ name: GoldTable; id: number }>(
+    goldTableNames
+      .map((name) => `SELECT DISTINCT '${name}' AS name, load_id AS id FROM serving.${name}_loads`)
+      .join(' UNION ALL '),
+    { signal },
+  )
   for (const name of goldTableNames) {
     const used = new Set(
       kept.flatMap(({ loadId, parts }) => [loadId, ...Object.values(parts[name] ?? {})]).map(Number),
     )
-    const held = await clickhouse.query<{ id: number }>(
-      `SELECT DISTINCT load_id AS id FROM serving.${name}_loads`,
-      { signal },
-    )
-    for (const { id } of held.filter((load) => !used.has(load.id))) {
+    for (const { id } of held.filter((load) => load.name === name && !used.has(load.id))) {
       await clickhouse.command(`ALTER TABLE serving.${name}_loads DROP PARTITION ${id}`, {
         signal,
         isRepeatable: true,

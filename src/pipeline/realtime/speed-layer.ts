@@ -64,6 +64,7 @@ const insertAttempts = 5
 const insertPauseMs = 200
 
 interface StoredPosition {
+  readonly owner: RealtimeTable
   readonly p: number
   readonly first: number | bigint
   readonly next: number | bigint
@@ -84,18 +85,25 @@ export class SpeedLayer implements StreamSink<Counted> {
   async refresh({ signal }: IoOptions = {}): Promise<void> {
     const positions = new Map<RealtimeTable, Map<number, Position>>()
     const firsts = new Map<number, bigint>()
+    const rows = await this.#options.clickhouse.query<StoredPosition>(
+      realtimeTableNames
+        .map(
+          (table) =>
+            `SELECT '${table}' AS owner, kafka_partition AS p, max(offset_to) AS next,
+               toString(argMax(newest_event_time, offset_to)) AS newest, min(offset_from) AS first,
+               argMax(last_offset, offset_to) AS last, toUnixTimestamp64Milli(argMax(last_append_time, offset_to)) AS last_ms
+             FROM realtime.${table} WHERE log_id = {log:String} GROUP BY p`,
+        )
+        .join(' UNION ALL '),
+      { params: { log: this.#options.logId }, signal },
+    )
     for (const table of realtimeTableNames) {
-      const rows = await this.#options.clickhouse.query<StoredPosition>(
-        `SELECT kafka_partition AS p, max(offset_to) AS next, toString(argMax(newest_event_time, offset_to)) AS newest,
-           min(offset_from) AS first, argMax(last_offset, offset_to) AS last, toUnixTimestamp64Milli(argMax(last_append_time, offset_to)) AS last_ms
-         FROM realtime.${table} WHERE log_id = {log:String} GROUP BY p`,
-        { params: { log: this.#options.logId }, signal },
-      )
-      positions.set(table, new Map(rows.map((row) => [row.p, positionOf(row)])))
-      for (const { p, first } of rows) {
-        const known = firsts.get(p)
-        if (known === undefined || BigInt(first) < known) firsts.set(p, BigInt(first))
-      }
+      const own = rows.filter(({ owner }) => owner === table)
+      positions.set(table, new Map(own.map((row) => [row.p, positionOf(row)])))
+    }
+    for (const { p, first } of rows) {
+      const known = firsts.get(p)
+      if (known === undefined || BigInt(first) < known) firsts.set(p, BigInt(first))
     }
     // A table that has nothing of a partition lacks it from where the others began.
     for (const table of positions.values()) {
