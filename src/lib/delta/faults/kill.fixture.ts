@@ -5,7 +5,6 @@ import { list, text } from '../../duckdb/sql-text.ts'
 import { openLocalStore } from '../../storage/store.local.ts'
 import { DeltaTable } from '../table.ts'
 import { type OwnReplay, replayOwn } from './own-replay.fixture.ts'
-import type { Writers } from './writers.fixture.ts'
 
 export interface Verdict {
   readonly faults: readonly string[]
@@ -35,13 +34,13 @@ function expectedRows(applications: ReadonlyMap<string, number>): readonly strin
 /** @param foreign Rows that others have committed. */
 export async function judgeTable(
   path: string,
-  writers: Writers,
+  acknowledged: ReadonlyMap<string, number>,
   foreign: readonly string[] = [],
 ): Promise<Verdict> {
   using duckdb: DuckDb = await openDuckDb({ threads: 2 })
   const replay = replayOwn(path)
   const faults = [...replay.faults]
-  for (const [application, version] of writers.acknowledged) {
+  for (const [application, version] of acknowledged) {
     if ((replay.applications.get(application) ?? 0) < version) {
       faults.push(`${application}: ${version} was acknowledged, and is not there`)
     }

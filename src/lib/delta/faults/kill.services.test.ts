@@ -36,7 +36,7 @@ describe('writers under SIGKILL', () => {
     }
 
     await Promise.all([take('a'), take('b')])
-    const { faults, replay, rows } = await judgeTable(path, writers)
+    const { faults, replay, rows } = await judgeTable(path, writers.acknowledged)
     const [theirs] = await askClickHouse([
       `select concat(kind, ' ', name, ' ', toString(n)) as row from deltaLakeLocal('${path}')`,
     ])

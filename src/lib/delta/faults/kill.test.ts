@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { judgeTable, tableIn } from './kill.fixture.ts'
 import { randomOf } from './random.fixture.ts'
@@ -34,7 +35,7 @@ describe('writers under SIGKILL', () => {
     }
 
     await Promise.all([take('a'), take('b')])
-    const { faults, replay } = await judgeTable(path, writers)
+    const { faults, replay } = await judgeTable(path, writers.acknowledged)
 
     process.stdout.write(
       `kills: ${writers.kills}, named points: ${writers.reached.size}, versions: ${replay.versions}, orphans: ${replay.orphans}, seed ${seed}\n`,
@@ -43,5 +44,24 @@ describe('writers under SIGKILL', () => {
     expect(faults).toEqual([])
     expect([...writers.reached].sort()).toEqual([...crashPoints].sort())
     expect(writers.kills).toBe(crashPoints.length + randomKills)
+  })
+})
+
+describe('processes that write to one table at once', () => {
+  it('lose nothing and double nothing', async () => {
+    const path = join(writers.folder, 'race')
+    const names = ['x', 'y', 'z']
+
+    const runs = await Promise.all(names.map((name) => writers.run({ path, name, steps: 3 })))
+    const acknowledged = new Map([...writers.acknowledged].filter(([key]) => /^[xyz]/.test(key)))
+    const { faults, replay, rows } = await judgeTable(path, acknowledged)
+
+    process.stdout.write(
+      `races: ${replay.races} of ${replay.versions} versions by ${names.length} processes\n`,
+    )
+    expect(runs.map(({ end, errors }) => `${end} ${errors}`)).toEqual(['0 ', '0 ', '0 '])
+    expect(faults).toEqual([])
+    expect(rows.filter((row) => row.startsWith('append'))).toHaveLength(18)
+    expect(replay.races).toBeGreaterThan(0)
   })
 })

@@ -28,7 +28,7 @@ describe('processes that write to one table at once, ClickHouse among them', () 
       ...names.map((name) => writers.run({ path, name, steps })),
     ])
     const committed = answers.flatMap(({ error }, n) => (error === undefined ? [`foreign house ${n}`] : []))
-    const { faults, replay, rows } = await judgeTable(path, writers, committed)
+    const { faults, replay, rows } = await judgeTable(path, writers.acknowledged, committed)
     const [theirs] = await askClickHouse([
       `select concat(kind, ' ', name, ' ', toString(n)) as row from deltaLakeLocal('${path}')`,
     ])
