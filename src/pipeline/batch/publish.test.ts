@@ -12,6 +12,7 @@ import { createDuckDbCompute } from '../../lib/compute/compute.duckdb.ts'
 import { DeltaTable } from '../../lib/delta/table.ts'
 import { type DuckDb, openDuckDb } from '../../lib/duckdb/duckdb.ts'
 import { openLocalStore } from '../../lib/storage/store.local.ts'
+import { emptyServing } from '../serving.fixture.ts'
 import { type GoldTable, goldTableNames } from '../serving-tables.ts'
 import { type LakeTable, lakeTables } from '../tables.ts'
 import { type PublishContext, type Published, publishGold } from './publish.ts'
@@ -34,9 +35,7 @@ let folder = ''
 let lake: PublishContext
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'lakeshore-publish-'))
-  for (const database of ['serving', 'gold', 'realtime']) {
-    await clickhouse.command(`DROP DATABASE IF EXISTS ${database} SYNC`)
-  }
+  await emptyServing(clickhouse)
   lake = lakeIn('lake')
   return () => rm(folder, { recursive: true, force: true })
 })

@@ -9,6 +9,7 @@ import { type DuckDb, openDuckDb } from '../../lib/duckdb/duckdb.ts'
 import { createMemoryEventLog, type MemoryEventLog } from '../../lib/eventlog/eventlog.memory.ts'
 import { offset } from '../../lib/eventlog/eventlog.ts'
 import { withMarkers } from '../marked-log.fixture.ts'
+import { emptyServing } from '../serving.fixture.ts'
 import { realtimeTableNames } from '../serving-tables.ts'
 import { type RealtimeOptions, type RealtimeReport, runRealtime } from './realtime.ts'
 
@@ -30,9 +31,7 @@ let log: MemoryEventLog
 let logs = 0
 beforeEach(async () => {
   log = createMemoryEventLog({ topic: 'user-events', clusterId: `log-${++logs}` })
-  for (const table of realtimeTableNames) {
-    await clickhouse.command(`TRUNCATE TABLE IF EXISTS realtime.${table}`)
-  }
+  await emptyServing(clickhouse)
 })
 
 const drain = (options: Partial<RealtimeOptions> = {}): Promise<RealtimeReport> =>
@@ -136,21 +135,21 @@ async function expectRight(): Promise<void> {
 
 describe('runRealtime(options)', () => {
   it('counts each valid event once, on time or late, as a replay of the log says', async () => {
-    await send(messages(900, 1))
+    await send(messages(600, 1))
 
     const report = await drain()
 
     const { onTime, late } = await replay()
     expect(late.length).toBeGreaterThan(20)
-    expect(report).toMatchObject({ messages: 900, events: onTime.length, late: late.length })
+    expect(report).toMatchObject({ messages: 600, events: onTime.length, late: late.length })
     await expectRight()
   })
 
   it('says the same whatever the batches, over restarts', async () => {
-    const all = messages(600, 2)
+    const all = messages(450, 2)
     for (let from = 0; from < all.length; from += 150) {
       await send(all.slice(from, from + 150))
-      await drain({ maxRows: 40 + from })
+      await drain({ maxRows: 50 + from / 2 })
     }
 
     await expectRight()
@@ -394,7 +393,7 @@ describe('runRealtime(options)', () => {
   })
 
   it('brings tables of an older version to the present columns, and counts on from where they stand', async () => {
-    await send(messages(200, 12))
+    await send(messages(120, 12))
     await drain({ maxRows: 60 })
     for (const table of realtimeTableNames) {
       await clickhouse.command(
@@ -403,7 +402,7 @@ describe('runRealtime(options)', () => {
       )
     }
     const warnings: object[] = []
-    await send(messages(100, 13))
+    await send(messages(60, 13))
 
     await drain({ logger: { ...silentLogger, warn: (fields: object) => void warnings.push(fields) } })
 
@@ -412,7 +411,7 @@ describe('runRealtime(options)', () => {
   })
 
   it('lets two run at once on the same messages', async () => {
-    await send(messages(500, 4))
+    await send(messages(300, 4))
 
     await Promise.all([drain({ maxRows: 90 }), drain({ maxRows: 140 })])
 
