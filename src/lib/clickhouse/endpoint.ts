@@ -5,9 +5,10 @@
  * password before trusting it.
  */
 import { randomUUID } from 'node:crypto'
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { systemCode } from '../base/errors.ts'
+import { makeFolders } from '../base/folders.ts'
 import { parseJson } from '../base/json.ts'
 
 export interface Endpoint {
@@ -35,7 +36,7 @@ export async function readEndpoint(home: string): Promise<Endpoint | undefined> 
 
 /** Replaces the file whole. */
 export async function writeEndpoint(home: string, endpoint: Endpoint): Promise<void> {
-  await mkdir(home, { recursive: true })
+  await makeFolders(home)
   const draft = `${endpointFile(home)}.${randomUUID()}`
   try {
     await writeFile(draft, `${JSON.stringify(endpoint)}\n`, { mode: 0o600, flag: 'wx' })

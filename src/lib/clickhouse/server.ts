@@ -9,6 +9,7 @@ import { mkdir, rm } from 'node:fs/promises'
 import type { Server } from 'node:http'
 import { join, resolve } from 'node:path'
 import { LakeError, systemCode } from '../base/errors.ts'
+import { makeFolders } from '../base/folders.ts'
 import type { Logger } from '../base/log.ts'
 import { type Endpoint, notBegun, readEndpoint, writeEndpoint } from './endpoint.ts'
 import { EngineError, openEngine } from './server.engine.ts'
@@ -39,7 +40,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const home = resolve(options.home)
   const path = join(home, 'clickhouse')
   const folder = join(path, 'http')
-  await mkdir(path, { recursive: true })
+  await makeFolders(path)
   const engine = await openEngine({ path, memoryBytes: options.memoryBytes }).catch((cause: unknown) => {
     const hint =
       'The lines before this one are the words of the engine: it tells who else holds the directory.'

@@ -10,10 +10,11 @@
  */
 import { createHash, randomUUID } from 'node:crypto'
 import { rmSync } from 'node:fs'
-import { link, mkdir, readdir, rename, rm, stat, utimes } from 'node:fs/promises'
+import { link, readdir, rename, rm, stat, utimes } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import type { Clock } from '../base/clock.ts'
 import { systemCode } from '../base/errors.ts'
+import { makeFolders } from '../base/folders.ts'
 import { fileFailure } from './file-failure.ts'
 
 export interface LocalCopiesOptions {
@@ -152,7 +153,7 @@ export class LocalCopies implements AsyncDisposable {
 
   async #makeFolders(): Promise<void> {
     for (const folder of [this.#objects, this.#held, this.staging, join(this.#user, 'incoming')]) {
-      await mkdir(folder, { recursive: true })
+      await makeFolders(folder)
     }
     for (const name of await readdir(this.#directory)) {
       if (isLeftBehind(name)) await rm(join(this.#directory, name), { recursive: true, force: true })
