@@ -75,7 +75,9 @@ export function addTable(program: Command, cli: CommandLine): void {
   table
     .command('history')
     .summary('its commits, newest first')
-    .description('The commits of a table, newest first: when, what, and how much.')
+    .description(
+      'The commits of a table, newest first: when, what, how much, by whom, and for which run and task.',
+    )
     .argument('<table>', tableArgument)
     .option('--limit <number>', 'at most so many', wholeNumber({ min: 1 }))
     .addHelpText('after', '\nExamples:\n  lake table history silver/events --limit 5')
@@ -206,13 +208,15 @@ async function showHistory(
   }
   await cli.result(entries, () =>
     drawTable(
-      ['version', 'time', 'operation', 'parameters', 'metrics'],
+      ['version', 'time', 'operation', 'parameters', 'metrics', 'writer', 'tags'],
       entries.map((entry) => [
         entry.version,
         entry.timestamp,
         entry['operation'],
         entry['operationParameters'],
         entry['operationMetrics'],
+        entry['engineInfo'],
+        entry['tags'],
       ]),
     ),
   )
