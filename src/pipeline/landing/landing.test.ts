@@ -168,6 +168,23 @@ describe('land(options)', () => {
     )
   })
 
+  it('makes one file of the many of a day, and lands on beside that', async () => {
+    await using lake = await openLake()
+    await lake.send(...mixed(60))
+
+    await lake.drain({ compactFrom: 4 })
+    const [events, rejected] = await Promise.all(
+      [lake.stores.events, lake.stores.rejected].map((store) => new DeltaTable({ store, duckdb }).snapshot()),
+    )
+
+    expect(events?.files.length).toBeLessThan(10)
+    expect(rejected?.files.length).toBeLessThan(10)
+    expect([...(await lake.places('events')), ...(await lake.places('rejected'))].sort()).toEqual(
+      await lake.sent(),
+    )
+    expect(await lake.drain({ compactFrom: 4 })).toMatchObject({ events: 0, rejected: 0 })
+  })
+
   it('lands no reject twice that another writer has landed right behind its own', async () => {
     await using lake = await openLake()
     await lake.drain()

@@ -8,6 +8,7 @@ import type { OffsetRange } from '../offset-range.ts'
 import { requireSameLog } from '../same-log.ts'
 import { runStreamStage } from '../stream-stage.ts'
 import { Bronze, type BronzeTables } from './bronze.ts'
+import { Compaction } from './compaction.ts'
 
 export interface LandingOptions {
   readonly log: EventLog
@@ -21,6 +22,8 @@ export interface LandingOptions {
   readonly drain?: boolean
   /** Go on after messages that retention took before they were landed, and record which. */
   readonly acceptGap?: boolean
+  /** So many small files of a day are made one, beside the landing. Default 50. */
+  readonly compactFrom?: number
   /** How long the batch in hand may take once the stage is asked to end. Default 5 s. */
   readonly graceMs?: number
   readonly clock?: Clock
@@ -68,6 +71,12 @@ export async function land(options: LandingOptions, { signal }: IoOptions = {}):
     logger.warn({ partition }, 'The last message landed is not there any more: the log could not be checked')
   }
   const skipped: OffsetRange[] = []
+  await using compaction = new Compaction([tables.events, tables.rejected], {
+    minFiles: options.compactFrom ?? 50,
+    graceMs: 1_000,
+    logger,
+    signal,
+  })
   const unconfirmed = await runStreamStage(
     {
       name: 'landing',
@@ -86,6 +95,7 @@ export async function land(options: LandingOptions, { signal }: IoOptions = {}):
         report.events += events
         report.rejected += rejected
         report.commits += 1
+        compaction.begin()
         onProgress?.({ ...report })
       },
     },

@@ -1,0 +1,62 @@
+/**
+ * Few large files of the many small ones that landing commits, made beside it: one run at a time, never part of a
+ * commit of landing's, never in its way. A failure is told, and harms nothing: the next commit tries again.
+ */
+import { messageOf } from '../../lib/base/errors.ts'
+import type { IoOptions } from '../../lib/base/io.ts'
+import type { Logger } from '../../lib/base/log.ts'
+import { compactIfWorthwhile } from '../../lib/delta/maintain/auto-compaction.ts'
+import type { DeltaTable } from '../../lib/delta/table.ts'
+import { Grace } from '../grace.ts'
+
+export interface CompactionOptions extends IoOptions {
+  /** So many small files in one partition make it worthwhile. */
+  readonly minFiles: number
+  readonly logger: Logger
+  /** How long a run may take once the stage is asked to end. */
+  readonly graceMs: number
+}
+
+export class Compaction implements AsyncDisposable {
+  readonly #tables: readonly DeltaTable[]
+  readonly #options: CompactionOptions
+  #running: Promise<void> | undefined
+
+  constructor(tables: readonly DeltaTable[], options: CompactionOptions) {
+    this.#tables = tables
+    this.#options = options
+  }
+
+  /** After a commit. */
+  begin(): void {
+    this.#running ??= this.#compact().finally(() => {
+      this.#running = undefined
+    })
+  }
+
+  async #compact(): Promise<void> {
+    const { minFiles, logger, signal } = this.#options
+    for (const table of this.#tables) {
+      try {
+        const outcome = await compactIfWorthwhile(table, {
+          enabled: true,
+          minFiles,
+          tags: { stage: 'landing' },
+          signal,
+        })
+        if (outcome !== undefined)
+          logger.debug({ table: table.uri, ...outcome }, 'Small files were compacted')
+      } catch (error) {
+        if (signal?.aborted === true) return
+        logger.warn({ table: table.uri, reason: messageOf(error) }, 'Small files could not be compacted')
+      }
+    }
+  }
+
+  /** Waits for the run in hand, or where the signal is aborted for `graceMs`, should a store not answer. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    const { signal, graceMs } = this.#options
+    using grace = new Grace(signal, graceMs)
+    if (this.#running !== undefined) await grace.within(this.#running)
+  }
+}
