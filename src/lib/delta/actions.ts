@@ -197,7 +197,7 @@ const longNumber = /(?<!\\)":\s*-?\d{16}/
 const requiredFields: Readonly<Record<ActionName, readonly string[]>> = {
   commitInfo: [],
   protocol: ['minReaderVersion', 'minWriterVersion'],
-  metaData: ['id', 'partitionColumns'],
+  metaData: ['id', 'partitionColumns', 'configuration'],
   add: ['path', 'partitionValues', 'size'],
   remove: ['path'],
   txn: ['appId', 'version'],

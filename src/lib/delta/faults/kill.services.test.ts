@@ -8,7 +8,7 @@ import { Writers } from './writers.fixture.ts'
 const seed = Number(process.env['LAKE_KILL_SEED'] ?? Date.now() % 1_000_000_007)
 /** So many, as far as the time goes. */
 const wantedKills = Number(process.env['LAKE_KILLS'] ?? 1_000)
-const forMs = Number(process.env['LAKE_KILL_MS'] ?? 90_000)
+const forMs = Number(process.env['LAKE_KILL_MS'] ?? 60_000)
 
 let writers: Writers
 beforeAll(async () => {

@@ -1,6 +1,7 @@
 /** An S3 server in this process: conditional puts, listings, deletes, and one fault where a test wants it. */
 import { createHash } from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { S3StoreOptions } from '../../storage/store.s3.ts'
 
 /**
  * - `unavailable`, `conflict`: 503 and 409, and nothing is done
@@ -26,7 +27,7 @@ export class FakeS3 implements AsyncDisposable {
     return fake
   }
 
-  get options() {
+  get options(): Omit<S3StoreOptions, 'cacheDirectory' | 'clock'> {
     const address = this.#server.address()
     const port = typeof address === 'object' && address !== null ? address.port : 0
     return {

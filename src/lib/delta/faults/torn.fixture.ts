@@ -6,6 +6,7 @@
 import { randomUUID } from 'node:crypto'
 import { LakeError } from '../../base/errors.ts'
 import type { DuckDb } from '../../duckdb/duckdb.ts'
+import { HookedStore } from '../../storage/store.hooked.ts'
 import { MemoryStore } from '../../storage/store.memory.ts'
 import { encodeDeletionVectorFile, inlineDeletionVector } from '../deletion-vector.ts'
 import { RowSet } from '../row-set.ts'
@@ -21,6 +22,8 @@ export interface TornBench {
   readonly duckdb: DuckDb
   readonly store: MemoryStore
   readonly state: State
+  /** The files that a reader opens, and a `.crc` that it need not. */
+  readonly keys: readonly string[]
 }
 
 /** A checkpoint, two commits after it, a deletion vector before and after it, two data files. */
@@ -45,8 +48,17 @@ export async function openTornBench(duckdb: DuckDb, checkpoint: (typeof tables)[
     await deleteRows(table, session, { where: 'id % 400 = 5' })
     await withVectors(table, 'inline')
   })
-  await store.put('_delta_log/00000000000000000002.crc', new TextEncoder().encode('{"numFiles":1}'))
-  return { duckdb, store, state: await stateOf(new DeltaTable({ store, duckdb })) }
+  const checksum = '_delta_log/00000000000000000005.crc'
+  await store.put(checksum, new TextEncoder().encode('{"numFiles":1}'))
+  const opened = new Set([checksum])
+  const hooked = new HookedStore(store, {
+    after: (call, key) => {
+      if (call === 'read' || call === 'localFile') opened.add(key)
+    },
+  })
+  const state = await stateOf(new DeltaTable({ store: hooked, duckdb }))
+  const keys = [...store.files.keys()].filter((key) => opened.has(key))
+  return { duckdb, store, state, keys }
 }
 
 /** Every seventh row of each file that has no vector yet goes, as another writer would have it. */

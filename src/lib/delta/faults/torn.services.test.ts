@@ -36,7 +36,8 @@ describe('a file cut short, or with a bit flipped', () => {
     const random = randomOf(seed)
     const bench = await openTornBench(duckdb, kind)
     const wrong: string[] = []
-    for (const [key, { bytes }] of bench.store.files) {
+    for (const key of bench.keys) {
+      const bytes = await bench.store.read(key)
       const counts = figures.get(kindOf(key)) ?? {}
       figures.set(kindOf(key), counts)
       for (let each = 0; each < cuts + flips; each++) {
@@ -52,5 +53,5 @@ describe('a file cut short, or with a bit flipped', () => {
     await bench.store[Symbol.asyncDispose]()
 
     expect(wrong).toEqual([])
-  })
+  }, 600_000)
 })
