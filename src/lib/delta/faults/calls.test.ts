@@ -5,18 +5,7 @@ import { faults } from './faulty-store.fixture.ts'
 import { faultOperations } from './operations.fixture.ts'
 
 /** Each call of theirs that writes has one of the faults; `calls.services.test.ts` does all to all. */
-const names = [
-  'append',
-  'overwrite by a condition',
-  'merge',
-  'insertIfAbsent',
-  'restore',
-  'renameColumn',
-  'optimize',
-  'checkpoint',
-  'vacuum',
-  'createFrom',
-]
+const names = ['append', 'merge', 'restore', 'renameColumn', 'optimize', 'checkpoint', 'vacuum', 'createFrom']
 const operations = Object.entries(faultOperations).filter(([name]) => names.includes(name))
 
 let duckdb: DuckDb

@@ -4,7 +4,7 @@ import { type Bench, openBench } from './calls.fixture.ts'
 import { expectedMark, interleave, pairsOf } from './interleave.fixture.ts'
 
 /** All of them: `interleave.services.test.ts`. */
-const pairs = pairsOf(['append', 'update', 'addColumns', 'restore', 'optimize'])
+const pairs = pairsOf(['append', 'addColumns', 'restore', 'optimize'])
 
 let duckdb: DuckDb
 let bench: Bench

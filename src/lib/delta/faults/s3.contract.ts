@@ -22,7 +22,6 @@ export function describeS3Faults(
   let server: FakeS3
   let built: ReadonlyMap<string, Buffer>
   let cache = ''
-  const met = new Map<S3Fault, number>()
 
   const onTable = async <T>(work: (table: DeltaTable) => Promise<T>): Promise<T> => {
     const cacheDirectory = await mkdtemp(join(cache, 'c-'))
@@ -46,8 +45,8 @@ export function describeS3Faults(
     await server[Symbol.asyncDispose]()
     duckdb[Symbol.dispose]()
     await rm(cache, { recursive: true, force: true })
-    process.stdout.write(`faults of an S3 server: ${JSON.stringify(Object.fromEntries(met))}\n`)
-    expect([...met.keys()].sort()).toEqual([...s3Faults].sort())
+    process.stdout.write(`faults of an S3 server: ${JSON.stringify(Object.fromEntries(server.met))}\n`)
+    expect([...server.met.keys()].sort()).toEqual([...s3Faults].sort())
   })
 
   describe('a server whose answers fail, are lost, slow or cut', () => {
@@ -71,7 +70,6 @@ export function describeS3Faults(
         for (const kind of faultsAt(at)) {
           toBase()
           fault = { kind, at }
-          met.set(kind, (met.get(kind) ?? 0) + 1)
           const failure = await run().then(
             () => '',
             (error: unknown) => String(error),

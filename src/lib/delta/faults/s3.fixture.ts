@@ -4,7 +4,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { S3StoreOptions } from '../../storage/store.s3.ts'
 
 /**
- * - `unavailable`, `conflict`: 503 and 409, and nothing is done
+ * - `unavailable`: 503, and nothing is done; `conflict`: 409 to the next conditional put
  * - `cut`: the line goes before anything is done; `lost`: after it was done; `half`: in the midst of the answer
  * - `slow`: the answer takes its time
  */
@@ -16,6 +16,8 @@ const slowMs = 60
 
 export class FakeS3 implements AsyncDisposable {
   readonly objects = new Map<string, Buffer>()
+  /** Faults that a request has met. */
+  readonly met = new Map<S3Fault, number>()
   /** Requests since the fault was set. */
   requests = 0
   #fault: { readonly kind: S3Fault; readonly at: number } | undefined
@@ -49,10 +51,10 @@ export class FakeS3 implements AsyncDisposable {
     const parts: Uint8Array[] = []
     for await (const part of request) parts.push(part as Uint8Array)
     const body = Buffer.concat(parts)
-    const kind = this.requests++ === this.#fault?.at ? this.#fault.kind : undefined
+    const kind = this.#faultOf(this.requests++, request)
     if (kind === 'cut') return void response.destroy()
     if (kind === 'unavailable') return send(response, 503, '<Error><Code>SlowDown</Code></Error>')
-    if (kind === 'conflict' && request.headers['if-none-match'] !== undefined) {
+    if (kind === 'conflict') {
       return send(response, 409, '<Error><Code>ConditionalRequestConflict</Code></Error>')
     }
     if (kind === 'slow') await new Promise((wake) => setTimeout(wake, slowMs))
@@ -69,6 +71,15 @@ export class FakeS3 implements AsyncDisposable {
       ...(eTag !== undefined && { etag: eTag }),
     })
     response.end(isHead ? undefined : content)
+  }
+
+  #faultOf(at: number, { headers }: IncomingMessage): S3Fault | undefined {
+    const fault = this.#fault
+    if (fault === undefined || at < fault.at) return undefined
+    if (fault.kind === 'conflict' && headers['if-none-match'] === undefined) return undefined
+    this.#fault = undefined
+    this.met.set(fault.kind, (this.met.get(fault.kind) ?? 0) + 1)
+    return fault.kind
   }
 
   #serve(
