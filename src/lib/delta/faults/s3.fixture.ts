@@ -4,11 +4,12 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { S3StoreOptions } from '../../storage/store.s3.ts'
 
 /**
- * - `unavailable`: 503, and nothing is done; `conflict`: 409 to the next conditional put
+ * - `forgotten`: the next conditional put is made, and not answered: the one after it is refused with 412
+ * - `conflict`: the next conditional put has 409, and is not made; `unavailable`: 503, and nothing is done
  * - `cut`: the line goes before anything is done; `lost`: after it was done; `half`: in the midst of the answer
  * - `slow`: the answer takes its time
  */
-export const s3Faults = ['unavailable', 'conflict', 'cut', 'lost', 'half', 'slow'] as const
+export const s3Faults = ['forgotten', 'conflict', 'unavailable', 'cut', 'lost', 'half', 'slow'] as const
 export type S3Fault = (typeof s3Faults)[number]
 
 const bucket = 'lake'
@@ -59,7 +60,7 @@ export class FakeS3 implements AsyncDisposable {
     }
     if (kind === 'slow') await new Promise((wake) => setTimeout(wake, slowMs))
     const { status, content, eTag } = this.#serve(request, body)
-    if (kind === 'lost') return void response.destroy()
+    if (kind === 'lost' || kind === 'forgotten') return void response.destroy()
     if (kind === 'half' && content.length > 1) {
       response.writeHead(status, { 'content-length': content.length }).write(content.subarray(0, 1))
       setImmediate(() => response.destroy())
@@ -76,7 +77,8 @@ export class FakeS3 implements AsyncDisposable {
   #faultOf(at: number, { headers }: IncomingMessage): S3Fault | undefined {
     const fault = this.#fault
     if (fault === undefined || at < fault.at) return undefined
-    if (fault.kind === 'conflict' && headers['if-none-match'] === undefined) return undefined
+    const isOfPuts = fault.kind === 'conflict' || fault.kind === 'forgotten'
+    if (isOfPuts && headers['if-none-match'] === undefined) return undefined
     this.#fault = undefined
     this.met.set(fault.kind, (this.met.get(fault.kind) ?? 0) + 1)
     return fault.kind
