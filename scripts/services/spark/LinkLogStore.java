@@ -21,6 +21,10 @@ public final class LinkLogStore extends HadoopFileSystemLogStore {
   @Override
   public void write(Path path, Iterator<String> actions, Boolean overwrite, Configuration configuration)
       throws IOException {
+    if (overwrite) {
+      writeWithRename(path, actions, overwrite, configuration);
+      return;
+    }
     java.nio.file.Path target = Paths.get(path.toUri().getPath());
     Files.createDirectories(target.getParent());
     java.nio.file.Path temporary = target.resolveSibling("." + UUID.randomUUID() + ".tmp");
@@ -28,8 +32,7 @@ public final class LinkLogStore extends HadoopFileSystemLogStore {
     actions.forEachRemaining(action -> lines.append(action).append('\n'));
     Files.write(temporary, lines.toString().getBytes(StandardCharsets.UTF_8));
     try {
-      if (overwrite) Files.move(temporary, target, java.nio.file.StandardCopyOption.REPLACE_EXISTING);
-      else Files.createLink(target, temporary);
+      Files.createLink(target, temporary);
     } catch (FileAlreadyExistsException lost) {
       throw new java.nio.file.FileAlreadyExistsException(path.toString());
     } finally {
