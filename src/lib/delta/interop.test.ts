@@ -114,7 +114,7 @@ function simple(value: Spelled): Spelled {
 function mapEntries(list: readonly Spelled[]): readonly (readonly [string, Spelled])[] | undefined {
   const entries = list.flatMap((item) =>
     typeof item === 'object' && item !== null && 'key' in item && 'value' in item
-      ? [[String(item.key), item.value] as const]
+      ? [[String(item['key']), item['value']] as const]
       : [],
   )
   return entries.length === list.length && list.length > 0 ? entries : undefined

@@ -52,7 +52,7 @@ function tableAt(path: string): { readonly table: DeltaTable } & AsyncDisposable
 describe('Spark reads what we write', () => {
   beforeAll(tellOnce, timeout)
 
-  it.each(['created from rows', 'partitions', 'mapped', 'widened', 'feed'])(
+  it.each(['created from rows', 'partitions', 'mapped', 'widened', 'feed', 'vectors and V2 checkpoints'])(
     'at every version, with its history: %s',
     async (name) => {
       const { path, version: newest } = wholeHistory(told, name)
