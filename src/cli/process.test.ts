@@ -6,25 +6,27 @@ import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type BuiltLake, buildLake } from './built.fixture.ts'
 
 type Child = ChildProcessByStdio<null, Readable, Readable>
 
-const root = join(import.meta.dirname, '../..')
 const running = new Set<Child>()
+let built: BuiltLake
 let home = ''
 
 beforeAll(async () => {
+  built = await buildLake()
   home = await mkdtemp(join(tmpdir(), 'lakeshore-process-'))
 })
 
 afterAll(async () => {
   for (const child of running) child.kill('SIGKILL')
   await rm(home, { recursive: true, force: true })
+  await built[Symbol.asyncDispose]()
 })
 
 function lake(...argv: readonly string[]): Child {
-  const child = spawn(process.execPath, ['--import', 'tsx', 'src/cli/main.ts', ...argv], {
-    cwd: root,
+  const child = spawn(process.execPath, [built.main, ...argv], {
     env: { PATH: '/usr/bin:/bin', LAKE_HOME: home },
     stdio: ['ignore', 'pipe', 'pipe'],
   })

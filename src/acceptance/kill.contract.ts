@@ -1,0 +1,132 @@
+/**
+ * The promises under SIGKILL: stages run as processes, two of each, and are killed at random, the producer and
+ * the ClickHouse server too. What is left at the end must be what the log says.
+ */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { type BuiltLake, buildLake } from '../cli/built.fixture.ts'
+import { systemClock } from '../lib/base/clock.ts'
+import { readEndpoint } from '../lib/clickhouse/endpoint.ts'
+import { openPlatform } from '../pipeline/compose.ts'
+import { readConfig } from '../pipeline/config.ts'
+import { runLandingStage, runRealtimeStage } from '../pipeline/stages.ts'
+import { readIndependently, replay, tally } from './oracle.ts'
+
+const seed = Number(process.env['LAKE_KILL_SEED'] ?? Date.now() % 100_000)
+
+let built: BuiltLake
+let home = ''
+const children = new Set<ChildProcess>()
+beforeAll(async () => {
+  built = await buildLake()
+})
+afterAll(() => built[Symbol.asyncDispose]())
+beforeEach(async () => {
+  home = await mkdtemp(join(tmpdir(), 'lakeshore-kill-'))
+})
+afterEach(async () => {
+  for (const child of children) child.kill('SIGKILL')
+  await rm(home, { recursive: true, force: true, maxRetries: 5 })
+})
+
+function lake(...words: readonly string[]): {
+  readonly child: ChildProcess
+  readonly ended: Promise<unknown>
+} {
+  const child = spawn(process.execPath, [built.main, ...words], {
+    env: { ...process.env, LAKE_HOME: home, LANDING_MAX_ROWS: '150', LOG_LEVEL: 'silent' },
+    stdio: 'ignore',
+  })
+  children.add(child)
+  const ended = new Promise((resolve) => child.once('exit', resolve)).finally(() => children.delete(child))
+  return { child, ended }
+}
+
+function randomFrom(start: number): (below: number) => number {
+  let state = start
+  return (below) => {
+    state = (state * 1_103_515_245 + 12_345) % 2_147_483_648
+    return state % below
+  }
+}
+
+export function describeKills({ rounds }: { readonly rounds: number }): void {
+  describe('the stages under SIGKILL', () => {
+    it(`lose and double nothing (seed ${seed})`, async () => {
+      const random = randomFrom(seed)
+      let kills = 0
+      await lake('produce', '--count', '500', '--history-days', '2').ended
+      for (let round = 0; round < rounds; round++) {
+        const producers = [
+          lake('produce', '--count', '1500', '--history-days', '2', '--late', '0.05', '--malformed', '0.02'),
+        ]
+        const stages = [
+          lake('land', '--drain'),
+          lake('land', '--drain'),
+          lake('realtime', '--drain'),
+          lake('realtime', '--drain'),
+        ]
+        const all = [...stages, ...producers]
+        // Processes need some 300 ms to start: within this time they die early, in the midst, or are done.
+        await systemClock.sleep(200 + random(1_000))
+        for (const { child } of all) {
+          if ((random(3) > 0 || kills === 0) && child.exitCode === null && child.kill('SIGKILL')) kills += 1
+        }
+        const server = await readEndpoint(home)
+        if (server !== undefined && random(2) === 0) {
+          try {
+            process.kill(server.pid, 'SIGKILL')
+            kills += 1
+          } catch {
+            // It had ended already.
+          }
+        }
+        await Promise.all(all.map(({ ended }) => ended))
+      }
+
+      const platform = openPlatform(readConfig({ LAKE_HOME: home }))
+      try {
+        await runLandingStage(platform, { drain: true })
+        await runRealtimeStage(platform, { drain: true })
+        const told = await replay(await platform.log())
+        const place = (table: string): string =>
+          `SELECT concat(toString(kafka_partition), '/', toString(kafka_offset)) AS place FROM ${table}`
+        const places = [
+          ...(await readIndependently(join(home, 'tables/bronze/events'), place)),
+          ...(await readIndependently(join(home, 'tables/bronze/rejected'), place)),
+        ].map((row) => String(row['place']))
+        const clickhouse = await platform.clickhouse()
+        const sums = async (table: string): Promise<Record<string, number>> => {
+          const rows = await clickhouse.query<{ k: string; n: number }>(
+            `SELECT concat(formatDateTime(window_start, '%FT%TZ', 'UTC'), ' ', event_type) AS k, sum(event_count) AS n
+           FROM realtime.${table} GROUP BY k HAVING n > 0`,
+          )
+          return Object.fromEntries(rows.map(({ k, n }) => [k, n]))
+        }
+        const keyOf = ({ minute, eventType }: { minute: string; eventType: string }): string =>
+          `${minute} ${eventType}`
+
+        expect(kills).toBeGreaterThan(0)
+        expect(told.places.length).toBeGreaterThan(0)
+        expect(places.sort()).toEqual(told.places)
+        expect(await sums('events_per_minute')).toEqual(
+          tally(
+            told.valid.filter(({ isLate }) => !isLate),
+            keyOf,
+          ),
+        )
+        expect(await sums('late_events')).toEqual(
+          tally(
+            told.valid.filter(({ isLate }) => isLate),
+            keyOf,
+          ),
+        )
+      } finally {
+        await platform[Symbol.asyncDispose]()
+      }
+    }, 240_000)
+  })
+}
