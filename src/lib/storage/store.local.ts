@@ -8,7 +8,7 @@
 import { randomUUID } from 'node:crypto'
 import { link, open, readdir, readFile, rename, rm, stat, unlink } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
-import { systemCode } from '../base/errors.ts'
+import { LakeError, systemCode } from '../base/errors.ts'
 import { makeFolders } from '../base/folders.ts'
 import type { IoOptions } from '../base/io.ts'
 import { fileFailure } from './file-failure.ts'
@@ -88,9 +88,15 @@ class LocalStore implements ObjectStore {
       if (systemCode(error) === 'EEXIST') return 'exists'
       throw fileFailure('Create', path, error)
     } finally {
-      await unlink(temporary)
+      // The name stands whether the draft's is taken away or not.
+      await unlink(temporary).catch(() => undefined)
     }
-    await syncFolders(this.uri, [path])
+    await syncFolders(this.uri, [path]).catch((cause: unknown) => {
+      throw new LakeError('COMMIT_UNKNOWN', `Create ${path}: it is there, and may not outlast a power cut`, {
+        details: { path },
+        cause,
+      })
+    })
     return 'created'
   }
 
