@@ -4,8 +4,8 @@ import { randomOf } from './random.fixture.ts'
 import { kindOf, openTornBench, readTorn, tables } from './torn.fixture.ts'
 
 const seed = Number(process.env['LAKE_TORN_SEED'] ?? Date.now() % 1_000_000_007)
-const cuts = 2
-const flips = 3
+const cuts = 1
+const flips = 2
 
 let duckdb: DuckDb
 const figures = new Map<string, Record<string, number>>()
