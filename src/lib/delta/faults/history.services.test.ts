@@ -42,10 +42,11 @@ afterAll(async () => {
   expect(Math.min(...Object.values(figures))).toBeGreaterThan(0)
 })
 
-function randomOperation(random: (below: number) => number): ModelOperation {
+function randomOperation(random: (below: number) => number, isPartitioned: boolean): ModelOperation {
   const {
     append,
     overwriteDays,
+    overwriteWhere,
     delete: remove,
     update,
     upsert,
@@ -72,7 +73,7 @@ function randomOperation(random: (below: number) => number): ModelOperation {
     () => insertIfAbsent(rows()),
     () => upsert(rows()),
     () => sync(rows(), day()),
-    () => overwriteDays(rows()),
+    () => (isPartitioned ? overwriteDays(rows()) : overwriteWhere(condition, rows().filter(condition.holds))),
     () => remove(condition),
     () =>
       update(condition, {
@@ -111,12 +112,13 @@ describe('a random history', () => {
     const path = join(root, String(of))
     const clock = new ManualClock(Date.now())
     const table = new DeltaTable({ store: openLocalStore(path), duckdb, clock })
-    await table.createIfMissing({ schema: modelSchema, partitionBy: random(2) === 0 ? [] : ['day'] })
+    const isPartitioned = random(2) !== 0
+    await table.createIfMissing({ schema: modelSchema, partitionBy: isPartitioned ? ['day'] : [] })
     let rows: ModelRows = []
     const states = new Map<number, readonly string[]>([[0, []]])
     const write = async (count: number): Promise<void> => {
       for (let step = 0; step < count; step++) {
-        const operation = randomOperation(random)
+        const operation = randomOperation(random, isPartitioned)
         const failure = await operation.run(table)
         const next = operation.on(rows)
         expect(failure === 'no failure', `${operation.name}: ${failure}`).toBe(next !== undefined)

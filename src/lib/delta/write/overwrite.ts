@@ -156,6 +156,15 @@ const replacePartitions: Replace = async (
   { evolved, missing = 'error', signal },
 ) => {
   table.requireWritable(snapshot, 'rows')
+  if (snapshot.partitionColumns.length === 0) {
+    throw new LakeError(
+      'SCHEMA_MISMATCH',
+      `${table.uri} is not partitioned: there are no partitions to replace`,
+      {
+        hint: 'Say which rows are replaced by a condition, or replace the whole table.',
+      },
+    )
+  }
   const staged = await table.stage(session, evolved ?? snapshot, select, { missing, signal })
   const replaced = new Set(staged.files.map(partitionOf))
   const inThem = (files: readonly AddFile[]): readonly AddFile[] =>

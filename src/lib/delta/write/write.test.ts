@@ -176,6 +176,16 @@ describe('overwrite(table, rows)', () => {
     expect(await rowsOf(fixture.table, { version: 1 })).toHaveLength(6)
   })
 
+  it('takes no table without partitions for one partition', async () => {
+    await using fixture = await openFixture(duckdb, { partitionBy: [] })
+    await put(fixture.table, days(0, 4))
+
+    expect(await failureOf(replace(fixture.table, days(2, 3), { replace: 'partitions' }))).toContain(
+      'is not partitioned',
+    )
+    expect(await idsOf(fixture.table)).toEqual([0, 1, 2, 3])
+  })
+
   it('refuses a row outside of what it replaces, and stages nothing that stays', async () => {
     await using fixture = await withRows()
 
