@@ -66,7 +66,7 @@ describe('findOrStart(home)', () => {
   })
 
   it('says where the log is when no server comes up', async () => {
-    await expect(findOrStart(join('/proc', 'nowhere'), { deadlineMs: 1 })).rejects.toThrow()
+    await expect(findOrStart(join('/proc', 'nowhere'), patient)).rejects.toThrow('/proc/nowhere')
     await writeEndpoint(home.path, { url: 'http://127.0.0.1:1', username: 'x', password: 'y', pid: 1 })
 
     await expect(findOrStart(home.path, { deadlineMs: 0 })).rejects.toMatchObject({

@@ -5,7 +5,7 @@
  * live, and all of them wait for the file that it writes and for its answer.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { closeSync, mkdirSync, openSync } from 'node:fs'
+import { closeSync, openSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { homedir, tmpdir, totalmem } from 'node:os'
@@ -13,6 +13,7 @@ import { join, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { type Clock, systemClock } from '../base/clock.ts'
 import { LakeError } from '../base/errors.ts'
+import { makeFolders } from '../base/folders.ts'
 import type { IoOptions } from '../base/io.ts'
 import { type Endpoint, readEndpoint } from './endpoint.ts'
 
@@ -64,7 +65,7 @@ export async function findOrStart(
     if (clock.now() >= deadline) break
     if (child === undefined || child.exitCode !== null || child.signalCode !== null) {
       if (child !== undefined) await clock.sleep(200, { signal })
-      child = start(home, idleMs, port)
+      child = await start(home, idleMs, port)
     }
     await clock.sleep(30, { signal })
   }
@@ -114,8 +115,8 @@ async function endOfLog(home: string): Promise<string> {
   return text.trimEnd().slice(-600)
 }
 
-function start(home: string, idleMs: number, port: number): ChildProcess {
-  mkdirSync(join(resolve(home), 'logs'), { recursive: true })
+async function start(home: string, idleMs: number, port: number): Promise<ChildProcess> {
+  await makeFolders(join(resolve(home), 'logs'))
   const log = openSync(logFile(home), 'a', 0o600)
   const isSource = import.meta.url.endsWith('.ts')
   const loader = isSource
