@@ -11,7 +11,7 @@ import { type BuiltLake, buildLake } from '../cli/built.fixture.ts'
 import { systemClock } from '../lib/base/clock.ts'
 import { readEndpoint } from '../lib/clickhouse/endpoint.ts'
 import { openPlatform } from '../pipeline/compose.ts'
-import { readConfig } from '../pipeline/config.ts'
+import { type Environment, readConfig } from '../pipeline/config.ts'
 import { runLandingStage, runRealtimeStage } from '../pipeline/stages.ts'
 import { readIndependently, replay, tally } from './oracle.ts'
 
@@ -20,6 +20,8 @@ const seed = Number(process.env['LAKE_KILL_SEED'] ?? Date.now() % 100_000)
 let built: BuiltLake
 let home = ''
 const children = new Set<ChildProcess>()
+/** Each stage needs a second or two; one that is still there after this long waits for something that never comes. */
+const stageMs = 60_000
 beforeAll(async () => {
   built = await buildLake()
 })
@@ -32,16 +34,27 @@ afterEach(async () => {
   await rm(home, { recursive: true, force: true, maxRetries: 5 })
 })
 
-function lake(...words: readonly string[]): {
+interface Stage {
   readonly child: ChildProcess
   readonly ended: Promise<unknown>
-} {
+}
+
+/** Nothing is inherited: a variable that names a server would send the stage there. */
+function start(words: readonly string[], environment: Environment): Stage {
   const child = spawn(process.execPath, [built.main, ...words], {
-    env: { ...process.env, LAKE_HOME: home, LANDING_MAX_ROWS: '150', LOG_LEVEL: 'silent' },
+    env: { LAKE_HOME: home, LANDING_MAX_ROWS: '150', LOG_LEVEL: 'silent', ...environment },
     stdio: 'ignore',
   })
   children.add(child)
-  const ended = new Promise((resolve) => child.once('exit', resolve)).finally(() => children.delete(child))
+  const ended = new Promise((resolve, reject) => {
+    const late = setTimeout(() => {
+      reject(new Error(`lake ${words.join(' ')} (${child.pid ?? 0}) had not ended after ${stageMs} ms`))
+    }, stageMs)
+    child.once('exit', (code) => {
+      clearTimeout(late)
+      resolve(code)
+    })
+  }).finally(() => children.delete(child))
   return { child, ended }
 }
 
@@ -53,8 +66,13 @@ function randomFrom(start: number): (below: number) => number {
   }
 }
 
-export function describeKills({ rounds }: { readonly rounds: number }): void {
-  describe('the stages under SIGKILL', () => {
+export function describeKills(
+  name: string,
+  { rounds, environment = {} }: { readonly rounds: number; readonly environment?: Environment },
+): void {
+  const lake = (...words: readonly string[]): Stage => start(words, environment)
+
+  describe(`the stages under SIGKILL, ${name}`, () => {
     it(`lose and double nothing (seed ${seed})`, async () => {
       const random = randomFrom(seed)
       let kills = 0
@@ -87,10 +105,10 @@ export function describeKills({ rounds }: { readonly rounds: number }): void {
         await Promise.all(all.map(({ ended }) => ended))
       }
 
-      const platform = openPlatform(readConfig({ LAKE_HOME: home }))
+      const platform = openPlatform(readConfig({ LAKE_HOME: home, ...environment }))
       try {
-        await runLandingStage(platform, { drain: true })
-        await runRealtimeStage(platform, { drain: true })
+        await runLandingStage(platform, { drain: true, signal: AbortSignal.timeout(stageMs) })
+        await runRealtimeStage(platform, { drain: true, signal: AbortSignal.timeout(stageMs) })
         const told = await replay(await platform.log())
         const place = (table: string): string =>
           `SELECT concat(toString(kafka_partition), '/', toString(kafka_offset)) AS place FROM ${table}`

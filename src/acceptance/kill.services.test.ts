@@ -1,3 +1,10 @@
+import { randomUUID } from 'node:crypto'
 import { describeKills } from './kill.contract.ts'
 
-describeKills({ rounds: 6 })
+const { KAFKA_BROKERS: brokers = '' } = process.env
+
+describeKills('embedded', { rounds: 6 })
+describeKills('on Kafka', {
+  rounds: 4,
+  environment: { KAFKA_BROKERS: brokers, KAFKA_TOPIC: `kills-${randomUUID()}` },
+})

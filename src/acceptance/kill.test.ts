@@ -1,3 +1,3 @@
 import { describeKills } from './kill.contract.ts'
 
-describeKills({ rounds: 2 })
+describeKills('embedded', { rounds: 2 })
