@@ -148,6 +148,22 @@ describe('lake table overwrite, delete, update and merge', () => {
     expect(exitCode).toBe(2)
   })
 
+  it('add the columns that merged rows bring where they are told to', async () => {
+    const table = await made('grown', 1)
+    const source = await file('grown.csv', 'code,note\n01,seen\n02,new\n')
+    const argv = ['table', 'merge', table, '--from', source, '--on', 't.code = s.code'] as const
+
+    const refused = await home.lake(...argv)
+    expect(refused.exitCode).toBe(1)
+    expect(refused.stderr).toContain('no column day, n')
+    await lake(...argv, '--merge-schema')
+
+    expect(await rows(table)).toEqual([
+      { ...row(1), note: 'seen' },
+      { code: '02', day: null, n: null, note: 'new' },
+    ])
+  })
+
   it('leave the tables of the platform alone without --force', async () => {
     await home.lake('produce', '--seed', '7', '--count', '50', '--history-days', '1')
     await home.lake('land', '--drain')

@@ -43,6 +43,7 @@ interface UpdateFlags extends ConditionFlags {
 }
 
 interface MergeFlags extends RowsFlags {
+  readonly mergeSchema?: boolean
   readonly on: string
   readonly set?: Assignments
   readonly whenMatched?: readonly Clause[]
@@ -172,6 +173,7 @@ export function addTableWrite(table: Command, cli: CommandLine): void {
       clause('delete'),
     )
     .option('--txn <app:version>', txnText, applicationVersion)
+    .option('--merge-schema', 'add columns that are set or inserted and the table lacks')
     .option('--force', forceText)
     .addHelpText(
       'after',
@@ -228,13 +230,14 @@ async function overwriteFile(name: string, flags: OverwriteFlags, cli: CommandLi
 }
 
 async function mergeFile(name: string, flags: MergeFlags, cli: CommandLine): Promise<void> {
-  const { from, on, txn } = flags
+  const { from, on, txn, mergeSchema = false } = flags
   const clauses = clausesOf(flags)
   await changeRows(name, flags, cli, async (table, { session }) => {
     const { source } = await rowsFor(table, session, from, cli)
     return merge(table, source, {
       on,
       ...clauses,
+      mergeSchema,
       ...(txn !== undefined && { transaction: txn }),
       signal: cli.signal,
     })

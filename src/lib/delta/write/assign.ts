@@ -10,7 +10,7 @@ import { columnTypes } from '../../duckdb/column-type.ts'
 import type { DuckDbSession } from '../../duckdb/duckdb.ts'
 import { identifier } from '../../duckdb/sql-text.ts'
 import { castSql } from '../lossless-cast.ts'
-import { duckDbType, type Field, type StructType } from '../schema.ts'
+import type { Field, StructType } from '../schema.ts'
 import { requireRepeatable } from './condition.ts'
 
 /** Column → SQL expression for its new value. */
@@ -60,7 +60,7 @@ export interface AssignedRows extends IoOptions {
   /** SQL for the key in `clauses` of the clause that applies to a row; null where none does. */
   readonly clause: string
   readonly clauses: ReadonlyMap<number, ResolvedAssignments>
-  /** SQL for a column that the row's clause does not set. */
+  /** SQL for a column that the row's clause does not set, of a type that goes into the schema's without loss. */
   readonly otherwise: (field: Field) => string
 }
 
@@ -86,7 +86,7 @@ export async function assignedRows(
   const inner = `select ${values.join(', ')} from ${from}`
   const types = new Map((await columnTypes(session, inner)).map((column) => [column.name, column]))
   const outer = columns.map(({ field, index, setters }) => {
-    const old = `cast(__lake_old_${index} as ${duckDbType(field.type)})`
+    const old = castSql(field, types.get(`__lake_old_${index}`))
     const cases = setters.map(({ key, name }) => `when ${key} then ${castSql(field, types.get(name))}`)
     const value = cases.length === 0 ? old : `case __lake_clause ${cases.join(' ')} else ${old} end`
     return `${value} as ${identifier(field.name)}`

@@ -7,6 +7,7 @@ import { arrayOf, field, structOf } from '../schema.ts'
 import { DeltaTable } from '../table.ts'
 import { type AppendOptions, append } from './append.ts'
 import { type CreateOptions, createFrom } from './create.ts'
+import { type MergeOptions, merge } from './merge.ts'
 import { type OverwriteOptions, overwrite } from './overwrite.ts'
 import { beforeNextCommit, failureOf, openFixture, rowsOf } from './write.fixture.ts'
 
@@ -20,6 +21,10 @@ const put = (table: DeltaTable, select: string, options: AppendOptions = {}) =>
   duckdb.use((session) => append(table, { session, select }, options))
 const replace = (table: DeltaTable, select: string, options: OverwriteOptions = {}) =>
   duckdb.use((session) => overwrite(table, { session, select }, options))
+const mergeIn = (table: DeltaTable, select: string, options: Partial<MergeOptions> = {}) =>
+  duckdb.use((session) =>
+    merge(table, { session, select }, { on: 't.id = s.id', mergeSchema: true, ...options }),
+  )
 const merging = { mergeSchema: true }
 const schema = structOf(
   field('id', 'integer'),
@@ -123,6 +128,97 @@ describe('append(table, rows, { mergeSchema: true })', () => {
       [2, 'a', null],
       [3, null, 'b'],
     ])
+  })
+})
+
+describe('merge(table, source, { mergeSchema: true })', () => {
+  const source =
+    "select * from (values (1, {'name': 'Eve', 'age': 7}, 'x'), (3, {'name': 'Bob', 'age': 8}, 'y')) s(id, who, note)"
+  const second = "select 2 as id, 3.5 as price, {'name': 'Cid'} as who, null as items"
+
+  it.each([
+    [{ 'delta.enableChangeDataFeed': 'true' }],
+    [{ 'delta.columnMapping.mode': 'name' }],
+  ])('adds the columns that * brings, keeps those that the source lacks (%o)', async (properties) => {
+    await using fixture = await open(properties)
+    const { table } = fixture
+    await put(table, second)
+
+    const outcome = await mergeIn(table, source)
+
+    expect(outcome).toMatchObject({ kind: 'committed', version: 3 })
+    expect(await rowsOf(table)).toEqual([
+      { id: 1, price: 2.5, who: { name: 'Eve', age: 7 }, items: [{ n: 1 }], note: 'x' },
+      { id: 2, price: 3.5, who: { name: 'Cid', age: null }, items: null, note: null },
+      { id: 3, price: null, who: { name: 'Bob', age: 8 }, items: null, note: 'y' },
+    ])
+    expect((await rowsOf(table, { version: 2 }))[0]).not.toHaveProperty('note')
+  })
+
+  it('tells readers of changes the new columns, null before', async () => {
+    await using fixture = await open({ 'delta.enableChangeDataFeed': 'true' })
+    const { table } = fixture
+
+    await mergeIn(table, source)
+
+    const changes = await duckdb.use(async (session) => {
+      const select = await table.changes(session, await table.snapshot(), { from: 2 })
+      return await session.rows(`select _change_type, id, who, note from (${select}) order by 2, 1`)
+    })
+    expect(changes).toEqual([
+      { _change_type: 'update_postimage', id: 1, who: { name: 'Eve', age: 7 }, note: 'x' },
+      { _change_type: 'update_preimage', id: 1, who: { name: 'Ada', age: null }, note: null },
+      { _change_type: 'insert', id: 3, who: { name: 'Bob', age: 8 }, note: 'y' },
+    ])
+  })
+
+  it('adds of the columns of the source those alone that a clause names, where none takes all', async () => {
+    await using fixture = await open()
+    const { table } = fixture
+    const wide = "select 1 as id, 'x' as note, 'y' as other"
+
+    await mergeIn(table, wide, { matched: [{ kind: 'update', set: { NOTE: "s.note || '!'" } }] })
+
+    expect(Object.keys((await rowsOf(table))[0] ?? {})).toEqual(['id', 'price', 'who', 'items', 'note'])
+    expect(await rowsOf(table)).toMatchObject([{ id: 1, price: 2.5, note: 'x!' }])
+    expect(
+      await failureOf(mergeIn(table, wide, { matched: [{ kind: 'update', set: { absent: '1' } }] })),
+    ).toContain('COLUMN_MISSING: No column absent')
+    await mergeIn(table, wide, { matched: [{ kind: 'delete' }] })
+    expect((await table.snapshot()).schema.fields).toHaveLength(5)
+  })
+
+  it('is an error without it, where the source lacks a column, and ignores the columns that the table lacks', async () => {
+    await using fixture = await open()
+    const { table } = fixture
+
+    expect(await failureOf(mergeIn(table, source, { mergeSchema: false }))).toContain(
+      'no column price, items',
+    )
+    await mergeIn(table, `${first}, 5 as further`, { mergeSchema: false })
+
+    expect(Object.keys(await typesOf(table))).toEqual(['id', 'price', 'who', 'items'])
+  })
+
+  it('widens types where the table takes wider ones', async () => {
+    await using fixture = await open({ 'delta.enableTypeWidening': 'true' })
+    const { table } = fixture
+
+    await mergeIn(table, 'select 3000000000 as id')
+
+    expect(await rowsOf(table)).toMatchObject([{ id: 1n }, { id: 3_000_000_000n, price: null }])
+  })
+
+  it('gives a table its new columns also where no row is another, and plans again beside another writer', async () => {
+    await using fixture = await open()
+    const { table, hooked, store } = fixture
+    const other = new DeltaTable({ store, duckdb })
+    beforeNextCommit(hooked, () => put(other, "select 4 as id, 'z' as tag", merging))
+
+    await mergeIn(table, 'select 7 as id, 1 as extra where false')
+
+    expect(Object.keys(await typesOf(table))).toEqual(['id', 'price', 'who', 'items', 'tag', 'extra'])
+    expect(await rowsOf(table)).toHaveLength(2)
   })
 })
 

@@ -60,6 +60,7 @@ export async function insertIfAbsent(
             source,
             clauses: { notMatched: [{ kind: 'insert', values: 'all' }] },
             isolation: 'Serializable',
+            mergeSchema: false,
           },
           { signal },
         )

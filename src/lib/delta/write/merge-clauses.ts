@@ -60,6 +60,11 @@ export interface ResolvedClause {
   readonly set: ResolvedAssignments
 }
 
+export interface ResolveOptions extends IoOptions {
+  /** What becomes of a column that `all` takes and the source lacks: an error, or it keeps its value. */
+  readonly missing?: 'error' | 'keep'
+}
+
 /**
  * @throws LakeError `COLUMN_MISSING`; `SCHEMA_MISMATCH` where the source lacks a column that `all` takes;
  * `SQL_INVALID` for an expression that cannot be used.
@@ -69,7 +74,7 @@ export async function resolveClauses(
   schema: StructType,
   sourceColumns: readonly string[],
   { matched = [], notMatched = [], notMatchedBySource = [] }: MergeClauses,
-  { signal }: IoOptions = {},
+  { missing = 'error', signal }: ResolveOptions = {},
 ): Promise<ResolvedClauses> {
   let keys = 0
   const resolve = async (
@@ -80,7 +85,7 @@ export async function resolveClauses(
     const values = kind === 'delete' ? {} : kind === 'insert' ? clause.values : clause.set
     const set =
       values === 'all'
-        ? allColumns(schema, sourceColumns)
+        ? allColumns(schema, sourceColumns, missing)
         : await resolveAssignments(session, schema, values, { signal })
     keys += 1
     return { key: keys - 1, kind, condition: `(\n${and}\n)`, set }
@@ -110,7 +115,29 @@ export function setsOf(clauses: readonly ResolvedClause[]): ReadonlyMap<number, 
   return new Map(clauses.filter(({ kind }) => kind !== 'delete').map(({ key, set }) => [key, set]))
 }
 
-function allColumns({ fields }: StructType, sourceColumns: readonly string[]): ResolvedAssignments {
+/**
+ * The columns of the source by which a table grows that takes all that is assigned to it: each where a clause takes
+ * `all`, and those that a clause names and the table lacks.
+ */
+export function evolvingColumns(
+  { fields }: StructType,
+  sourceColumns: readonly string[],
+  { matched = [], notMatched = [] }: MergeClauses,
+): readonly string[] {
+  const assigned = [...matched, ...notMatched].map((clause) =>
+    clause.kind === 'delete' ? {} : clause.kind === 'insert' ? clause.values : clause.set,
+  )
+  if (assigned.includes('all')) return sourceColumns
+  const names = new Set(assigned.flatMap((set) => Object.keys(set)).map((name) => name.toLowerCase()))
+  for (const { name } of fields) names.delete(name.toLowerCase())
+  return sourceColumns.filter((name) => names.has(name.toLowerCase()))
+}
+
+function allColumns(
+  { fields }: StructType,
+  sourceColumns: readonly string[],
+  missing: 'error' | 'keep',
+): ResolvedAssignments {
   const lacking: string[] = []
   const assignments = new Map<string, string>()
   for (const { name } of fields) {
@@ -119,9 +146,9 @@ function allColumns({ fields }: StructType, sourceColumns: readonly string[]): R
     if (found === undefined) lacking.push(name)
     else assignments.set(name, `${aliases.source}.${identifier(found)}`)
   }
-  if (lacking.length === 0) return assignments
+  if (lacking.length === 0 || missing === 'keep') return assignments
   throw new LakeError('SCHEMA_MISMATCH', `Merge: the source has no column ${lacking.join(', ')}`, {
     details: { missing: lacking },
-    hint: 'Name the columns that are to be set, or add the ones that are missing to the source.',
+    hint: 'Name the columns that are to be set, add the ones that are missing to the source, or merge its schema.',
   })
 }

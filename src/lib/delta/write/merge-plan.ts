@@ -9,18 +9,21 @@ import { createTemporaryTable } from '../../duckdb/append.ts'
 import type { DuckDbSession } from '../../duckdb/duckdb.ts'
 import { identifier } from '../../duckdb/sql-text.ts'
 import type { AddFile } from '../actions.ts'
+import type { Altered } from '../alter/alter.ts'
 import type { Isolation, ReadSet } from '../conflict.ts'
 import type { Predicate } from '../predicate.ts'
 import { pruneFiles } from '../pruning.ts'
-import { duckDbType } from '../schema.ts'
+import { decodeSchema, duckDbType, type Field, type StructType } from '../schema.ts'
 import type { Snapshot } from '../snapshot.ts'
-import { combined } from '../stage.ts'
+import { combined, type StagedFiles } from '../stage.ts'
 import type { DeltaTable } from '../table.ts'
 import { assignedRows } from './assign.ts'
 import { type ChangedRows, changeFilesOf, stageChanges } from './change-files.ts'
 import { rowPlace } from './condition.ts'
+import { mergedWithRows } from './evolve.ts'
 import { type KeyEquality, keyEqualities, reachableRows } from './key-equality.ts'
 import {
+  evolvingColumns,
   firstThatHolds,
   type MergeClauses,
   type ResolvedClause,
@@ -46,6 +49,7 @@ export interface MergeSpec {
   readonly source: string
   readonly clauses: MergeClauses
   readonly isolation: Isolation
+  readonly mergeSchema: boolean
 }
 
 /** What all steps of one plan share. */
@@ -56,6 +60,10 @@ interface Merging extends IoOptions {
   readonly spec: MergeSpec
   readonly clauses: ResolvedClauses
   readonly keys: readonly KeyEquality[]
+  /** What the table is to be, where rows of the source bring columns or types with them. */
+  readonly evolved: Altered | undefined
+  /** That of `evolved`, or the snapshot's. */
+  readonly schema: StructType
 }
 
 /**
@@ -70,13 +78,12 @@ export async function planMerge(
   spec: MergeSpec,
   { signal }: IoOptions = {},
 ): Promise<Plan | undefined> {
-  const { source, on } = spec
-  const columns = (await session.describe(`from temp.${source}`)).map(({ name }) => name)
-  const clauses = await resolveClauses(session, snapshot.schema, columns, spec.clauses, { signal })
+  const { on } = spec
+  const { evolved, schema, clauses } = await resolved(table, session, snapshot, spec, { signal })
   const changesRows = clauses.matched.length + clauses.notMatchedBySource.length > 0
   table.requireWritable(snapshot, changesRows ? 'rows' : 'append')
   const keys = await keyEqualities(session, snapshot.schema, on, { signal })
-  const merging: Merging = { table, session, snapshot, spec, clauses, keys, signal }
+  const merging: Merging = { table, session, snapshot, spec, clauses, keys, evolved, schema, signal }
   const { searched, reads } = await searchedFiles(merging)
   await pairUp(merging, searched)
   await requireOneEach(merging, searched)
@@ -84,6 +91,28 @@ export async function planMerge(
   const plan = await stageMerged(merging, touched, reads)
   for (const name of temporaryTables) await session.run(`drop table temp.${name}`)
   return plan
+}
+
+async function resolved(
+  table: DeltaTable,
+  session: DuckDbSession,
+  snapshot: Snapshot,
+  { source, clauses, mergeSchema }: MergeSpec,
+  { signal }: IoOptions,
+): Promise<Pick<Merging, 'evolved' | 'schema' | 'clauses'>> {
+  const described = await session.describe(`from temp.${source}`, { signal })
+  const columns = described.map(({ name }) => name).filter((name) => name !== sourceRow)
+  const evolving = mergeSchema ? evolvingColumns(snapshot.schema, columns, clauses) : []
+  const select = `select ${evolving.map(identifier).join(', ')} from temp.${source}`
+  const evolved =
+    evolving.length === 0 ? undefined : await mergedWithRows(table, snapshot, { session, select }, { signal })
+  const schema = evolved === undefined ? snapshot.schema : decodeSchema(evolved.metadata.schemaString)
+  const missing = mergeSchema ? 'keep' : 'error'
+  return {
+    evolved,
+    schema,
+    clauses: await resolveClauses(session, schema, columns, clauses, { missing, signal }),
+  }
 }
 
 async function searchedFiles({
@@ -189,10 +218,13 @@ async function stageMerged(
   touched: readonly AddFile[],
   reads: ReadSet,
 ): Promise<Plan | undefined> {
-  const { table, session, snapshot, spec, clauses, signal } = merging
+  const { table, session, snapshot, spec, clauses, evolved, schema, signal } = merging
   const counts = await countRows(merging)
-  if (touched.length === 0 && counts.inserted === 0) return undefined
-  const { schema } = snapshot
+  if (touched.length === 0 && counts.inserted === 0 && evolved === undefined) return undefined
+  const target = { metadata: evolved?.metadata ?? snapshot.metadata, schema }
+  const isThere = new Set(snapshot.schema.fields.map(({ name }) => name))
+  const valueBefore = ({ name, type }: Field): string =>
+    isThere.has(name) ? `t.${identifier(name)}` : `null::${duckDbType(type)}`
   const changing = [...clauses.matched, ...clauses.notMatchedBySource]
   const scan = await table.scan(session, snapshot, { files: touched, withRowPlace: rowPlace, signal })
   const joined = (kind: 'left join' | 'join'): string =>
@@ -202,7 +234,7 @@ async function stageMerged(
       from,
       clause: 'change.clause',
       clauses: setsOf(changing),
-      otherwise: ({ name }) => `t.${identifier(name)}`,
+      otherwise: valueBefore,
       signal,
     })
   const deleting = changing.filter(({ kind }) => kind === 'delete').map(({ key }) => key)
@@ -220,11 +252,14 @@ async function stageMerged(
       : [await assigned(`${joined('left join')} where (${isDelete}) is not true`)]),
     ...(counts.inserted === 0 ? [] : [inserted]),
   ]
-  const staged = await table.stage(session, snapshot, parts.join(' union all '), {
-    ...(touched.length > 0 && sizedLike(snapshot, touched)),
-    signal,
-  })
-  const before = schema.fields.map(({ name }) => `t.${identifier(name)}`).join(', ')
+  const staged: StagedFiles =
+    parts.length === 0
+      ? { files: [], rows: 0, sizeBytes: 0 }
+      : await table.stage(session, target, parts.join(' union all '), {
+          ...(touched.length > 0 && sizedLike(snapshot, touched)),
+          signal,
+        })
+  const before = schema.fields.map((field) => `${valueBefore(field)} as ${identifier(field.name)}`).join(', ')
   const changed: readonly ChangedRows[] = [
     { change: 'delete', select: `select ${before} from ${joined('join')} where ${isDelete}` },
     { change: 'update_preimage', select: `select ${before} from ${joined('join')} where not (${isDelete})` },
@@ -232,8 +267,9 @@ async function stageMerged(
     { change: 'insert', select: inserted },
   ]
   const changeFiles =
-    touched.length === 0 ? undefined : await stageChanges(table, session, snapshot, changed, { signal })
+    touched.length === 0 ? undefined : await stageChanges(table, session, target, changed, { signal })
   return {
+    ...evolved,
     staged: changeFiles === undefined ? staged : combined(staged, changeFiles),
     add: staged.files,
     remove: touched,

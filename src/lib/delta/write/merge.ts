@@ -17,6 +17,12 @@ import { type WriteOptions, type WriteOutcome, write } from './write.ts'
 export interface MergeOptions extends WriteOptions, MergeClauses {
   /** SQL on a row `t` of the table and a row `s` of the source: `t.id = s.id`. Where it is null they do not match. */
   readonly on: string
+  /**
+   * Columns of the source that a clause sets and the table lacks are added to it, nullable and at the end, in the same
+   * commit, and types are widened where `delta.enableTypeWidening` is true: all columns where a clause takes `all`,
+   * else those that are named. Columns that `all` does not find in the source keep their value, or come in as null.
+   */
+  readonly mergeSchema?: boolean
   /** `Serializable` without it. */
   readonly isolation?: Isolation
 }
@@ -35,7 +41,15 @@ const upsert: MergeClauses = {
 export async function merge(
   table: DeltaTable,
   { session, select }: RowSource,
-  { on, matched, notMatched, notMatchedBySource, isolation = 'Serializable', ...options }: MergeOptions,
+  {
+    on,
+    matched,
+    notMatched,
+    notMatchedBySource,
+    mergeSchema = false,
+    isolation = 'Serializable',
+    ...options
+  }: MergeOptions,
 ): Promise<WriteOutcome> {
   const { signal } = options
   const given: MergeClauses = {
@@ -50,7 +64,7 @@ export async function merge(
   try {
     return await write(table, options, (snapshot) =>
       session.transaction(() =>
-        planMerge(table, session, snapshot, { on, source, clauses, isolation }, { signal }),
+        planMerge(table, session, snapshot, { on, source, clauses, isolation, mergeSchema }, { signal }),
       ),
     )
   } finally {
