@@ -13,6 +13,7 @@ import type { DuckDb, DuckDbSession } from '../duckdb/duckdb.ts'
 import { identifier } from '../duckdb/sql-text.ts'
 import type { ObjectStore } from '../storage/store.ts'
 import type { Action, AddFile, ChangeFile, DeletionVector, RemoveFile } from './actions.ts'
+import { partitionKeys } from './column-mapping.ts'
 import { listCommitTimes } from './commit-times.ts'
 import { readDeletionVectors } from './deletion-vector.ts'
 import { fileIdentity } from './file-path.ts'
@@ -20,7 +21,7 @@ import { version as tableVersion, type Version } from './log-path.ts'
 import { RowSet } from './row-set.ts'
 import { createRowTable } from './row-table.ts'
 import { scanSelect } from './scan.ts'
-import { field } from './schema.ts'
+import { decodeSchema, field } from './schema.ts'
 import { readCommitIfThere, readSnapshot, type Snapshot } from './snapshot.ts'
 
 export interface ChangesOptions extends IoOptions {
@@ -130,8 +131,11 @@ function requireSamePartitions(
 ): void {
   for (const action of actions) {
     if (!('metaData' in action)) continue
-    const [then, last] = [action.metaData.partitionColumns, to.metadata.partitionColumns]
-    if (then.length === last.length && then.every((name) => last.includes(name))) continue
+    const { partitionColumns: then, schemaString } = action.metaData
+    const last = to.partitionColumns
+    const keysThen = partitionKeys(decodeSchema(schemaString), then)
+    const keys = partitionKeys(to.schema, last)
+    if (keysThen.length === keys.length && keysThen.every((key) => keys.includes(key))) continue
     throw new LakeError(
       'SCHEMA_MISMATCH',
       `${store.uri}: version ${at} is partitioned by ${then.join(', ') || 'nothing'}, version ${to.version} by ${last.join(', ') || 'nothing'}`,

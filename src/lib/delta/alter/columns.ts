@@ -106,6 +106,8 @@ function appended(struct: StructType, at: readonly string[], field: Field): Stru
 }
 
 /**
+ * A partition column too: what it is called in files and in partition values stays.
+ *
  * @param to The new name, without the path.
  * @throws LakeError `PROTOCOL_UNSUPPORTED` for a table that does not map its columns, `SCHEMA_MISMATCH` naming what
  * uses the column, and as `alterTable` does.
@@ -120,9 +122,11 @@ export async function renameColumn(
     requireMapped(snapshot, table.uri, 'renamed')
     const { path } = findField(snapshot.schema, parsePath(column))
     if (path.at(-1) === to) return undefined
-    await unused(table, snapshot, path, 'rename', options)
+    await unused(table, snapshot, path, 'rename', options, ['partition'])
+    const isTop = path.length === 1
     return {
       schema: changeField(snapshot.schema, path, (field) => [{ ...field, name: to }]),
+      partitionColumns: snapshot.partitionColumns.map((name) => (isTop && name === path[0] ? to : name)),
       operation: {
         name: 'RENAME COLUMN',
         parameters: { oldColumnPath: pathText(path), newColumnPath: pathText([...path.slice(0, -1), to]) },
