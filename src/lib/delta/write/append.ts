@@ -1,12 +1,10 @@
 /** Rows added to a table. Nothing is read: whatever else is committed meanwhile, they stay right. */
-import type { AddFile } from '../actions.ts'
-import type { Snapshot } from '../snapshot.ts'
-import type { StagedFiles } from '../stage.ts'
 import type { DeltaTable } from '../table.ts'
 import { type Creation, createFrom } from './create.ts'
 import { mergedWithRows } from './evolve.ts'
+import { outputMetrics, partitionNames } from './operation.ts'
 import type { RowSource } from './source.ts'
-import { type Metrics, type WriteOptions, type WriteOutcome, write } from './write.ts'
+import { type WriteOptions, type WriteOutcome, write } from './write.ts'
 
 export interface AppendOptions extends WriteOptions {
   /** What becomes of a column that the rows lack: an error, or null where the schema allows it. */
@@ -53,20 +51,4 @@ export async function append(
       },
     }
   })
-}
-
-/** As the reference implementation writes lists there: JSON text. */
-export function partitionNames({ partitionColumns }: Snapshot): string {
-  return JSON.stringify(partitionColumns)
-}
-
-export function outputMetrics(staged: StagedFiles): Metrics {
-  return { numFiles: staged.files.length, numOutputRows: staged.rows, numOutputBytes: staged.sizeBytes }
-}
-
-export function removalMetrics(removed: readonly AddFile[]): Metrics {
-  return {
-    numRemovedFiles: removed.length,
-    numRemovedBytes: removed.reduce((sum, { size }) => sum + size, 0),
-  }
 }

@@ -11,7 +11,7 @@ import { declareTable, type TableDeclaration } from '../new-table.ts'
 import type { StructType } from '../schema.ts'
 import { schemaOf } from '../source-schema.ts'
 import type { DeltaTable } from '../table.ts'
-import { outputMetrics } from './append.ts'
+import { outputMetrics } from './operation.ts'
 import type { RowSource } from './source.ts'
 import type { WriteOptions, WriteOutcome } from './write.ts'
 
