@@ -8,7 +8,8 @@ export function addSchedule(program: Command, cli: CommandLine): void {
     .summary('run the batch by the clock')
     .description(
       'Runs the batch at each tick of BATCH_CRON (UTC), once however many schedulers there are, and once for ' +
-        'all ticks that were missed while none ran. Runs until stopped.',
+        'all ticks that were missed while none ran. After the first one of a day, the tables are vacuumed: files ' +
+        'that no version of the last week needs go. Runs until stopped.',
     )
     .addHelpText('after', "\nExamples:\n  lake schedule\n  BATCH_CRON='*/15 * * * *' lake schedule")
     .action(() => runSchedule(cli))

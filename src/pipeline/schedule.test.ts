@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, rm, utimes } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -61,6 +61,18 @@ describe('runBatchSchedule(context, store, options)', () => {
     expect(await states()).toEqual(['cancelled', 'failed'])
     const [failed, cancelled] = await store.runs.list()
     expect(failed).toMatchObject({ trigger: 'catch-up', tick: cancelled?.tick })
+  })
+
+  it('removes from the tables what no version of the last week needs', async () => {
+    const { store: files, uri } = await platform.table('bronze/events')
+    await files.putIfAbsent('event_date=2026-01-01/orphan.parquet', Buffer.from('PAR1'))
+    await files.putIfAbsent('event_date=2026-01-01/in-work.parquet', Buffer.from('PAR1'))
+    const longAgo = new Date(Date.now() - 8 * dayMs)
+    await utimes(join(uri, 'event_date=2026-01-01/orphan.parquet'), longAgo, longAgo)
+
+    await schedule(down)
+
+    expect(await readdir(join(uri, 'event_date=2026-01-01'))).toEqual(['in-work.parquet'])
   })
 
   it('makes at the next start what was stopped while it waited for another batch', async () => {

@@ -8,6 +8,8 @@ import { parseCron } from '../lib/schedule/cron.ts'
 import { runSchedule, type ScheduleEvent } from '../lib/schedule/schedule.ts'
 import { type BatchContext, batchDag } from './batch/batch.ts'
 import { runRecordedBatch } from './batch/recorded.ts'
+import { lakeTableNames } from './tables.ts'
+import { vacuumTables } from './vacuum.ts'
 
 export interface BatchScheduleOptions extends IoOptions {
   readonly cron: string
@@ -17,7 +19,7 @@ export interface BatchScheduleOptions extends IoOptions {
 
 /**
  * Goes on until aborted, and then throws the abort reason; a run in hand is cancelled, and made again at the
- * next start.
+ * next start. After the first run of a day (UTC), failed or not, the tables are vacuumed.
  *
  * @throws LakeError `CONFIG_INVALID` when the expression is none.
  */
@@ -26,6 +28,7 @@ export async function runBatchSchedule(
   store: RunStore,
   { cron, signal, clock = systemClock, logger = silentLogger }: BatchScheduleOptions,
 ): Promise<never> {
+  let vacuumedDay = ''
   return runSchedule({
     name: batchDag,
     cron: parseCron(cron, 'BATCH_CRON'),
@@ -34,12 +37,13 @@ export async function runBatchSchedule(
     signal,
     onEvent: (event) => logEvent(event, logger),
     run: async (tick, { signal: taken }) => {
+      const ending = signal === undefined ? taken : AbortSignal.any([signal, taken])
       const outcome = await runRecordedBatch(context, store, {
         trigger: tick.kind,
         tick: { schedule: batchDag, tickMs: tick.tickMs },
         onWait: ({ runId, owner }) =>
           logger.info({ runId, owner }, 'The scheduled batch waits for another one to end'),
-        signal: signal === undefined ? taken : AbortSignal.any([signal, taken]),
+        signal: ending,
       }).catch((error: unknown) => {
         if (signal?.aborted !== true) throw error
         throw new LakeError('INTERRUPTED', `${batchDag} was stopped before it began`, { cause: error })
@@ -47,6 +51,11 @@ export async function runBatchSchedule(
       // Cut short: not made, so that the next start makes it.
       if (outcome.kind === 'cancelled')
         throw new LakeError('INTERRUPTED', `Run ${outcome.runId} was cut short`)
+      const today = new Date(clock.now()).toISOString().slice(0, 10)
+      if (today !== vacuumedDay) {
+        await vacuumTables(lakeTableNames.map(context.table), { logger, signal: ending })
+        vacuumedDay = today
+      }
       if (outcome.kind === 'failed') {
         throw new LakeError('TASK_FAILED', `Run ${outcome.runId} of ${batchDag} failed`)
       }
