@@ -16,11 +16,12 @@ import { type FileNames, holds, storedType, valueSql } from './column-source.ts'
 import { readDeletionVectors } from './deletion-vector.ts'
 import { type FileGroup, groupByLayout } from './file-layout.ts'
 import { localPaths } from './local-paths.ts'
-import { partitionValueSql } from './partition-value.ts'
+import { partitionValueOf, partitionValueSql } from './partition-value.ts'
 import type { RowSet } from './row-set.ts'
 import { createRowTable } from './row-table.ts'
 import { type DataType, duckDbType, type Field, type StructType } from './schema.ts'
 import type { Snapshot } from './snapshot.ts'
+import { holdsFiner } from './type-widening.ts'
 
 export interface ScanOptions extends IoOptions {
   /** A part of the snapshot's files; all of them without it. */
@@ -151,7 +152,7 @@ function groupSelect(
       ? `place.p${partitions.indexOf(field)}`
       : names.nameOf(field) === undefined
         ? `null::${duckDbType(field.type)}`
-        : valueSql(`"row".c${stored.indexOf(field)}`, field.type, names)
+        : valueSql(storedValue(field, stored.indexOf(field)), field.type, names)
     return `${value} as ${identifier(field.name)}`
   })
   const fileSql = hasPlaces ? 'place.file' : '"row".file_index::integer'
@@ -167,6 +168,15 @@ function groupSelect(
         ]
       : []),
   ].join(' ')
+}
+
+/**
+ * DuckDB takes a condition to the files, and rounds its constant to the type that a file holds: 2.5 finds the 2 of
+ * old files. It does not know the column in an expression.
+ */
+function storedValue(field: Field, index: number): string {
+  const column = `"row".c${index}`
+  return holdsFiner(field) ? `case when ${column} is not null then ${column} end` : column
 }
 
 function rowPlaceSql(names: RowPlaceNames | undefined, file: string, row: string): readonly string[] {
@@ -233,18 +243,6 @@ async function createPlaces(
     throw new LakeError('LOG_CORRUPT', `Scan: a partition value is none of its type: ${messageOf(error)}`, {
       cause: error,
     })
-  }
-}
-
-/** Some writers spell the name of a partition column in another case than the schema does. */
-function partitionValueOf(field: Field): (file: AddFile | undefined) => string | null {
-  const key = nameInFiles(field)
-  return (file) => {
-    const values = file?.partitionValues ?? {}
-    const found = values[key]
-    if (found !== undefined) return found
-    const other = Object.keys(values).find((each) => each.toLowerCase() === key.toLowerCase())
-    return other === undefined ? null : (values[other] ?? null)
   }
 }
 

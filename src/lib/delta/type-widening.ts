@@ -5,7 +5,7 @@
  */
 import { LakeError } from '../base/errors.ts'
 import type { JsonValue } from '../base/json.ts'
-import { type DataType, decimalOf, type StructType } from './schema.ts'
+import { type DataType, decimalOf, type Field, type StructType } from './schema.ts'
 
 const typeChangesKey = 'delta.typeChanges'
 
@@ -51,6 +51,20 @@ export function requireKnownTypeChanges(schema: StructType, table: string): void
       )
     }
   })
+}
+
+/**
+ * Whether a value of the column's type may lie between two of a type that files hold: not so for whole numbers.
+ * The column may hold others; those count too.
+ */
+export function holdsFiner(column: Field): boolean {
+  let found = false
+  visit({ type: 'struct', fields: [column] }, '', (_, changes) => {
+    for (const { toType } of Array.isArray(changes) ? (changes as readonly TypeChange[]) : []) {
+      found ||= toType !== 'long' && toType !== 'integer' && toType !== 'short'
+    }
+  })
+  return found
 }
 
 function visit(
