@@ -13,7 +13,7 @@ import type { DuckDb, DuckDbSession } from '../duckdb/duckdb.ts'
 import { identifier } from '../duckdb/sql-text.ts'
 import type { ObjectStore } from '../storage/store.ts'
 import type { Action, AddFile, ChangeFile, DeletionVector, RemoveFile } from './actions.ts'
-import { partitionKeys } from './column-mapping.ts'
+import { fileSchema, partitionKeys } from './column-mapping.ts'
 import { listCommitTimes } from './commit-times.ts'
 import { readDeletionVectors } from './deletion-vector.ts'
 import { fileIdentity } from './file-path.ts'
@@ -21,7 +21,7 @@ import { version as tableVersion, type Version } from './log-path.ts'
 import { RowSet } from './row-set.ts'
 import { createRowTable } from './row-table.ts'
 import { scanSelect } from './scan.ts'
-import { decodeSchema, field } from './schema.ts'
+import { field } from './schema.ts'
 import { readCommitIfThere, readSnapshot, type Snapshot } from './snapshot.ts'
 
 export interface ChangesOptions extends IoOptions {
@@ -131,9 +131,9 @@ function requireSamePartitions(
 ): void {
   for (const action of actions) {
     if (!('metaData' in action)) continue
-    const { partitionColumns: then, schemaString } = action.metaData
+    const { partitionColumns: then } = action.metaData
     const last = to.partitionColumns
-    const keysThen = partitionKeys(decodeSchema(schemaString), then)
+    const keysThen = partitionKeys(fileSchema(action.metaData), then)
     const keys = partitionKeys(to.schema, last)
     if (keysThen.length === keys.length && keysThen.every((key) => keys.includes(key))) continue
     throw new LakeError(

@@ -3,7 +3,8 @@
  * Delta PROTOCOL.md, "Column Mapping".
  */
 import { text } from '../duckdb/sql-text.ts'
-import type { DataType, Field, StructType } from './schema.ts'
+import type { Metadata } from './actions.ts'
+import { type DataType, decodeSchema, type Field, type StructType } from './schema.ts'
 
 const physicalNameKey = 'delta.columnMapping.physicalName'
 const idKey = 'delta.columnMapping.id'
@@ -13,9 +14,18 @@ export function nameInFiles({ name, metadata }: Field): string {
   return typeof physical === 'string' ? physical : name
 }
 
+/** Names in the spelling of the schema: some writers spell partition columns in another case. */
+export function spelledBy({ fields }: StructType, names: readonly string[]): readonly string[] {
+  return names.map((name) => {
+    const isThere = fields.some((each) => each.name === name)
+    const same = fields.find((each) => each.name.toLowerCase() === name.toLowerCase())
+    return isThere ? name : (same?.name ?? name)
+  })
+}
+
 /** What a partition column, which the log names logically, is called in `partitionValues`. */
 export function partitionKeys(schema: StructType, partitionColumns: readonly string[]): readonly string[] {
-  return partitionColumns.map((column) => {
+  return spelledBy(schema, partitionColumns).map((column) => {
     const found = schema.fields.find(({ name }) => name === column)
     return found === undefined ? column : nameInFiles(found)
   })
@@ -67,6 +77,14 @@ function named(parts: Readonly<Record<string, DataType>>): string | undefined {
 export function columnId({ metadata }: Field): number | undefined {
   const id = metadata[idKey]
   return typeof id === 'number' ? id : undefined
+}
+
+/** The schema by which files are written: it names columns as `nameInFiles` finds them where the table maps them. */
+export function fileSchema({ schemaString, configuration }: Metadata): StructType {
+  const schema = decodeSchema(schemaString)
+  return /^(name|id)$/i.test(configuration['delta.columnMapping.mode'] ?? '')
+    ? schema
+    : withoutMapping(schema)
 }
 
 /** The schema of a table that does not map its columns, whatever an earlier time has left in its metadata. */

@@ -6,7 +6,9 @@ import { inlineDeletionVector } from './deletion-vector.ts'
 import { createRawTable, legacyProtocol, withFeatures, writeRawFile } from './raw-table.fixture.ts'
 import { RowSet } from './row-set.ts'
 import { type DataType, type Field, field, structOf } from './schema.ts'
+import { selectRows } from './select.ts'
 import type { DeltaTable } from './table.ts'
+import { append } from './write/append.ts'
 
 let duckdb: DuckDb
 beforeAll(async () => {
@@ -408,5 +410,43 @@ describe('protocols', () => {
     })
 
     await expect(table.snapshot()).rejects.toThrow(/does not allow columnMapping/)
+  })
+})
+
+describe('selectRows(session, table, snapshot)', () => {
+  it('finds rows by a partition whose column the log spells in another case', async () => {
+    await using store = await MemoryStore.open()
+    const file = await writeRawFile(store, duckdb, 'one.parquet', 'select 7::bigint as id', {
+      partitionValues: { DAY: '2026-01-01' },
+    })
+    const table = await createRawTable(store, duckdb, {
+      schema: structOf(field('day', 'date'), field('id', 'long')),
+      partitionColumns: ['Day'],
+      files: [file],
+    })
+
+    const rows = await duckdb.use(async (session) => {
+      const where = "day = date '2026-01-01'"
+      return await session.rows(await selectRows(session, table, await table.snapshot(), { where }))
+    })
+
+    expect(rows).toEqual([{ day: '2026-01-01', id: 7n }])
+  })
+})
+
+describe('append(table, rows) to a table of another writer', () => {
+  it('names columns in files as the table does, whatever names an earlier time has left in its schema', async () => {
+    await using store = await MemoryStore.open()
+    const table = await createRawTable(store, duckdb, {
+      schema: structOf(mapped('id', 'long', 1, 'col-1'), mapped('word', 'string', 2, 'col-2')),
+      partitionColumns: ['ID'],
+      configuration: { 'delta.columnMapping.mode': 'none' },
+    })
+
+    await duckdb.use((session) => append(table, { session, select: "select 7 as id, 'seven' as word" }))
+
+    expect(await rowsOf(table)).toEqual([{ id: 7n, word: 'seven' }])
+    expect((await table.snapshot()).files[0]?.stats).toContain('"word":"seven"')
+    expect((await table.snapshot()).files[0]?.partitionValues).toEqual({ id: '7' })
   })
 })

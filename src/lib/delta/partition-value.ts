@@ -3,7 +3,21 @@
  *
  * The empty text is null, whatever the type.
  */
-import { type DataType, duckDbType } from './schema.ts'
+import type { AddFile } from './actions.ts'
+import { nameInFiles } from './column-mapping.ts'
+import { type DataType, duckDbType, type Field } from './schema.ts'
+
+/** Some writers spell the name of a partition column in another case than the schema does. */
+export function partitionValueOf(field: Field): (file: AddFile | undefined) => string | null {
+  const key = nameInFiles(field)
+  return (file) => {
+    const values = file?.partitionValues ?? {}
+    const found = values[key]
+    if (found !== undefined) return found
+    const other = Object.keys(values).find((each) => each.toLowerCase() === key.toLowerCase())
+    return other === undefined ? null : (values[other] ?? null)
+  }
+}
 
 /** SQL that turns the text in column `name` into a value of `type`; it fails where the text is none. */
 export function partitionValueSql(name: string, type: DataType): string {

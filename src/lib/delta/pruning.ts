@@ -13,7 +13,7 @@ import { identifier, text } from '../duckdb/sql-text.ts'
 import type { Row } from '../duckdb/values.ts'
 import type { AddFile } from './actions.ts'
 import { nameInFiles } from './column-mapping.ts'
-import { partitionValueSql } from './partition-value.ts'
+import { partitionValueOf, partitionValueSql } from './partition-value.ts'
 import type { ColumnPath, Comparison, Predicate } from './predicate.ts'
 import { duckDbType } from './schema.ts'
 import type { Snapshot } from './snapshot.ts'
@@ -62,7 +62,7 @@ export async function pruneFiles(
     ...partitions.map((field, index) => ({
       name: `lake_p${index}`,
       kind: 'varchar' as const,
-      values: files.map(({ partitionValues }) => partitionValues[nameInFiles(field)] ?? null),
+      values: files.map(partitionValueOf(field)),
     })),
   ])
   try {

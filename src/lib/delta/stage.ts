@@ -13,12 +13,12 @@ import { writeParquet } from '../duckdb/parquet.ts'
 import { identifier } from '../duckdb/sql-text.ts'
 import type { ObjectStore } from '../storage/store.ts'
 import type { AddFile, Metadata } from './actions.ts'
-import { fieldIds, nameInFiles, partitionKeys } from './column-mapping.ts'
+import { fieldIds, fileSchema, nameInFiles, partitionKeys, spelledBy } from './column-mapping.ts'
 import { type Constraint, constraintsOf, enforced, finiteness, reportViolations } from './constraints.ts'
 import { encodeFilePath } from './file-path.ts'
 import { castSql, columnNamed } from './lossless-cast.ts'
 import { partitionTextSql } from './partition-value.ts'
-import { type DataType, decodeSchema, type Field, type StructType, structOf } from './schema.ts'
+import { type DataType, type Field, type StructType, structOf } from './schema.ts'
 import { encodeStatistics } from './statistics.ts'
 
 /** Files that are durable and not yet visible, as the adds that would make them so. */
@@ -73,7 +73,8 @@ export async function stageRows(
     signal,
   }: StageOptions = {},
 ): Promise<StagedFiles> {
-  const schema = decodeSchema(metadata.schemaString)
+  const schema = fileSchema(metadata)
+  const partitionColumns = spelledBy(schema, metadata.partitionColumns)
   const rows = await tableRows(session, schema, select, { missing, table: store.uri })
   // Rows that only move were judged when they came.
   const constraints: readonly Constraint[] = dataChange
@@ -81,12 +82,12 @@ export async function stageRows(
     : []
   const checked = enforced(rows, constraints)
   const order = orderBy === undefined ? '' : ` order by ${orderBy}`
-  const stored = structOf(...schema.fields.filter(({ name }) => !metadata.partitionColumns.includes(name)))
+  const stored = structOf(...schema.fields.filter(({ name }) => !partitionColumns.includes(name)))
   const inFiles = (partition === undefined ? schema : stored).fields.map(
-    (field) => `${storedSql(field, metadata)} as ${identifier(nameInFiles(field))}`,
+    (field) => `${storedSql(field, partitionColumns)} as ${identifier(nameInFiles(field))}`,
   )
-  const ids = fieldIds(schema, metadata.partitionColumns)
-  const keys = partitionKeys(schema, metadata.partitionColumns)
+  const ids = fieldIds(schema, partitionColumns)
+  const keys = partitionKeys(schema, partitionColumns)
   const inFolder = await reportViolations(store.uri, constraints, () =>
     writeParquet(session, `select ${inFiles.join(', ')} from (${checked})${order}`, {
       directory: folder === undefined ? store.stagingRoot : join(store.stagingRoot, folder),
@@ -177,7 +178,7 @@ function matchColumns(
 }
 
 /** A column as its file holds it: a partition's value as the log writes it, nested names as files name them. */
-function storedSql(field: Field, { partitionColumns }: Metadata): string {
+function storedSql(field: Field, partitionColumns: readonly string[]): string {
   const value = identifier(field.name)
   if (partitionColumns.includes(field.name)) return partitionTextSql(value, field.type)
   return renamedSql(value, field.type)
