@@ -1,8 +1,6 @@
 /**
  * Reads a checkpoint of any form: one Parquet file, several parts, or a V2 checkpoint (JSON or Parquet) with its
  * sidecars. Delta PROTOCOL.md, "Checkpoints" and "V2 Spec".
- *
- * The files of a table may be hundreds of thousands: each comes from DuckDB as one text of fixed fields.
  */
 import { LakeError, messageOf } from '../base/errors.ts'
 import type { IoOptions } from '../base/io.ts'
@@ -11,7 +9,8 @@ import { columnTypes } from '../duckdb/column-type.ts'
 import type { DuckDb, DuckDbSession } from '../duckdb/duckdb.ts'
 import { list, text } from '../duckdb/sql-text.ts'
 import type { ObjectStore } from '../storage/store.ts'
-import { type Action, type ActionName, type AddFile, decodeActions, decodeBody } from './actions.ts'
+import { type Action, decodeActions, decodeBody } from './actions.ts'
+import { type FileBlock, type RowRange, readFileBlocks } from './file-block.ts'
 import { encodeFilePath } from './file-path.ts'
 import { localPaths } from './local-paths.ts'
 import { sidecarFolder } from './log-path.ts'
@@ -19,23 +18,25 @@ import { sidecarFolder } from './log-path.ts'
 const stringMap = 'MAP(VARCHAR, VARCHAR)'
 const deletionVector =
   'STRUCT("storageType" VARCHAR, "pathOrInlineDv" VARCHAR, "offset" INTEGER, "sizeInBytes" INTEGER, "cardinality" BIGINT)'
-const furtherFields = ['tags', 'baseRowId', 'defaultRowCommitVersion', 'clusteringProvider'] as const
 
 /** What is read of each kind, whatever more or less a file has. */
-const columnsRead: Readonly<Record<string, string>> = {
+const columnsRead = {
   protocol:
     'STRUCT("minReaderVersion" INTEGER, "minWriterVersion" INTEGER, "readerFeatures" VARCHAR[], "writerFeatures" VARCHAR[])',
   metaData: `STRUCT("id" VARCHAR, "name" VARCHAR, "description" VARCHAR, "format" STRUCT("provider" VARCHAR, "options" ${stringMap}), "schemaString" VARCHAR, "partitionColumns" VARCHAR[], "configuration" ${stringMap}, "createdTime" BIGINT)`,
   txn: 'STRUCT("appId" VARCHAR, "version" BIGINT, "lastUpdated" BIGINT)',
   domainMetadata: 'STRUCT("domain" VARCHAR, "configuration" VARCHAR, "removed" BOOLEAN)',
   remove: `STRUCT("path" VARCHAR, "deletionTimestamp" BIGINT, "dataChange" BOOLEAN, "extendedFileMetadata" BOOLEAN, "partitionValues" ${stringMap}, "size" BIGINT, "tags" ${stringMap}, "deletionVector" ${deletionVector}, "baseRowId" BIGINT, "defaultRowCommitVersion" BIGINT)`,
-  sidecar: 'STRUCT("path" VARCHAR)',
-}
+} as const
 
-const named: readonly ActionName[] = ['protocol', 'metaData', 'txn', 'domainMetadata', 'remove']
+type Named = keyof typeof columnsRead
+const named: readonly Named[] = ['protocol', 'metaData', 'txn', 'domainMetadata', 'remove']
+
+/** Of a checkpoint's files, blocks that nothing was made of yet; of all else, the actions. */
+export type CheckpointPart = { readonly kind: 'actions'; readonly actions: readonly Action[] } | FileBlock
 
 /**
- * The actions of a checkpoint, in batches and in no order. The caller reads to the end, or stops.
+ * What a checkpoint holds, in no order. The caller reads to the end, or stops.
  *
  * @param keys All parts of one complete checkpoint.
  * @throws LakeError `LOG_CORRUPT` when a file is missing or cannot be read as a checkpoint.
@@ -45,13 +46,13 @@ export async function* readCheckpoint(
   duckdb: DuckDb,
   keys: readonly string[],
   { signal }: IoOptions = {},
-): AsyncIterable<readonly Action[]> {
+): AsyncIterable<CheckpointPart> {
   try {
     using session = await duckdb.connect()
     const [key = ''] = keys
     if (key.endsWith('.json')) {
       const bytes = await store.read(key, { signal })
-      yield decodeActions(bytes, `${store.uri}/${key}`)
+      yield { kind: 'actions', actions: decodeActions(bytes, `${store.uri}/${key}`) }
       yield* readSidecars(session, store, sidecarsIn(bytes, key), { signal })
       return
     }
@@ -61,13 +62,9 @@ export async function* readCheckpoint(
       { signal },
     )
     const present = await describe(session, files)
-    yield* readNamed(session, files, named, { signal })
-    yield* readFiles(session, files, present, { signal })
+    for (const file of files) yield* readParts(session, file, present, named, { signal })
     if (!present.has('sidecar')) return
-    const sidecars: string[] = []
-    for await (const body of readBodies(session, files, 'sidecar', { signal }))
-      sidecars.push(String(body['path']))
-    yield* readSidecars(session, store, sidecars, { signal })
+    yield* readSidecars(session, store, await readSidecarColumn(session, files, { signal }), { signal })
   } catch (error) {
     signal?.throwIfAborted()
     throw new LakeError(
@@ -92,9 +89,7 @@ export async function readSidecarNames(
   if (key.endsWith('.json')) return sidecarsIn(await store.read(key, { signal }), key)
   const files = await localPaths(store, [{ path: encodeFilePath(key) }], { signal })
   using session = await duckdb.connect()
-  const names: string[] = []
-  for await (const body of readBodies(session, files, 'sidecar', { signal })) names.push(String(body['path']))
-  return names
+  return await readSidecarColumn(session, files, { signal })
 }
 
 function sidecarsIn(bytes: Uint8Array, key: string): readonly string[] {
@@ -114,7 +109,7 @@ async function* readSidecars(
   store: ObjectStore,
   paths: readonly string[],
   { signal }: IoOptions,
-): AsyncIterable<readonly Action[]> {
+): AsyncIterable<CheckpointPart> {
   if (paths.length === 0) return
   const isName = (path: string): boolean => !/^(?:\/|[a-z][a-z0-9+.-]*:)/i.test(path)
   const files = await localPaths(
@@ -122,8 +117,8 @@ async function* readSidecars(
     paths.map((path) => ({ path: isName(path) ? `${sidecarFolder}${path}` : path })),
     { signal },
   )
-  yield* readNamed(session, files, ['remove'], { signal })
-  yield* readFiles(session, files, await describe(session, files), { signal })
+  const present = await describe(session, files)
+  for (const file of files) yield* readParts(session, file, present, ['remove'], { signal })
 }
 
 type Present = ReadonlyMap<string, ReadonlySet<string>>
@@ -142,50 +137,63 @@ async function describe(session: DuckDbSession, files: readonly string[]): Promi
   )
 }
 
-async function* readNamed(
+/** The files that a file names, and what else it has of the kinds named. A row of it is one action. */
+async function* readParts(
   session: DuckDbSession,
-  files: readonly string[],
-  names: readonly ActionName[],
+  file: string,
+  present: Present,
+  names: readonly Named[],
   { signal }: IoOptions,
-): AsyncIterable<readonly Action[]> {
-  for (const name of names) {
-    const actions: Action[] = []
-    for await (const body of readBodies(session, files, name, { signal })) {
-      actions.push(decodeBody(name, body, 'checkpoint'))
-    }
-    yield actions
+): AsyncIterable<CheckpointPart> {
+  const add = present.get('add')
+  let where = 'true'
+  if (add !== undefined) {
+    const others = yield* readFiles(session, file, add, { signal })
+    if (others === undefined) return
+    where = `"add" is null and file_row_number between ${others.from} and ${others.to - 1}`
   }
-}
-
-async function* readBodies(
-  session: DuckDbSession,
-  files: readonly string[],
-  name: string,
-  { signal }: IoOptions,
-): AsyncIterable<Readonly<Record<string, JsonValue>>> {
-  const source = parquet(files, { [name]: columnsRead[name] ?? '' })
-  const select = `select to_json("${name}")::varchar as body from ${source} where "${name}" is not null`
+  const there = names.filter((name) => present.has(name))
+  if (there.length === 0) return
+  const bodies = there.map((name) => `to_json("${name}")::varchar as "${name}"`)
+  const columns = there.map((name) => [name, columnsRead[name]] as const)
+  const source = parquet([file], Object.fromEntries([['add', 'STRUCT("path" VARCHAR)'], ...columns]))
+  const select = `select ${bodies.join(', ')} from ${source} where ${where}`
   for await (const { rows } of session.chunks(select, { signal })) {
-    for (const { body } of rows) yield parseJson(String(body), name) as Readonly<Record<string, JsonValue>>
+    const actions = rows.flatMap((row) =>
+      there.flatMap((name) => {
+        const body = row[name]
+        return typeof body === 'string' ? [decodeBody(name, fieldsOf(body, name), 'checkpoint')] : []
+      }),
+    )
+    if (actions.length > 0) yield { kind: 'actions', actions }
   }
 }
 
-/** Stands between the fields of a file: no JSON text and no encoded path holds it. */
-const separator = '\0'
-/** Stands between files: a text costs more on its way from the engine than what is in it. */
-const fileSeparator = '\u0001'
-const filesPerText = 256
+async function readSidecarColumn(
+  session: DuckDbSession,
+  files: readonly string[],
+  { signal }: IoOptions,
+): Promise<readonly string[]> {
+  const source = parquet(files, { sidecar: 'STRUCT("path" VARCHAR)' })
+  const rows = await session.rows(
+    `select "sidecar"."path" as path from ${source} where "sidecar" is not null`,
+    { signal },
+  )
+  return rows.map(({ path }) => String(path))
+}
+
+function fieldsOf(json: string, what: string): Readonly<Record<string, JsonValue>> {
+  return parseJson(json, what) as Readonly<Record<string, JsonValue>>
+}
 
 async function* readFiles(
   session: DuckDbSession,
-  files: readonly string[],
-  present: Present,
+  file: string,
+  fields: ReadonlySet<string>,
   { signal }: IoOptions,
-): AsyncIterable<readonly Action[]> {
-  const fields = present.get('add')
-  if (fields === undefined) return
+): AsyncGenerator<FileBlock, RowRange | undefined> {
   const hasParsed = fields.has('stats_parsed')
-  const parsedType = hasParsed ? await statisticsType(session, files) : ''
+  const parsedType = hasParsed ? await statisticsType(session, file) : ''
   const type = [
     '"path" VARCHAR',
     `"partitionValues" ${stringMap}`,
@@ -199,75 +207,13 @@ async function* readFiles(
     '"clusteringProvider" VARCHAR',
     ...(hasParsed ? [`"stats_parsed" ${parsedType}`] : []),
   ].join(', ')
-  const json = (name: string): string => `to_json("add"."${name}")::varchar`
-  const orEmpty = (name: string, value: string): string =>
-    `case when "add"."${name}" is null then '' else ${value} end`
-  const isBare = furtherFields.map((name) => `"add"."${name}" is null`).join(' and ')
-  const rest = furtherFields.map((name) => `"${name}" := "add"."${name}"`).join(', ')
-  const line = [
-    '"add"."path"',
-    orEmpty('partitionValues', json('partitionValues')),
-    '"add"."size"::varchar',
-    `coalesce("add"."modificationTime", 0)::varchar`,
-    hasParsed ? `coalesce("add"."stats", ${json('stats_parsed')}, '')` : `coalesce("add"."stats", '')`,
-    orEmpty('deletionVector', json('deletionVector')),
-    `case when ${isBare} then '' else to_json(struct_pack(${rest}))::varchar end`,
-  ].join(' || chr(0) || ')
-  const source = parquet(files, { add: `STRUCT(${type})` })
-  const decode = addDecoder()
-  const numbered = `select ${line} as line, row_number() over () // ${filesPerText} as part from ${source} where "add" is not null`
-  for await (const { rows } of session.chunks(
-    `select string_agg(coalesce(line, ''), chr(1)) as lines from (${numbered}) group by part`,
-    { signal },
-  )) {
-    for (const { lines } of rows) {
-      yield String(lines)
-        .split(fileSeparator)
-        .map((text) => ({ add: decode(text) }))
-    }
-  }
+  const source = parquet([file], { add: `STRUCT(${type})` })
+  return yield* readFileBlocks(session, file, { source, hasParsedStatistics: hasParsed, signal })
 }
 
-async function statisticsType(session: DuckDbSession, files: readonly string[]): Promise<string> {
-  const [column] = await session.describe(
-    `select "add"."stats_parsed" from read_parquet(${list(files.map(text))}, union_by_name = true)`,
-  )
+async function statisticsType(session: DuckDbSession, file: string): Promise<string> {
+  const [column] = await session.describe(`select "add"."stats_parsed" from read_parquet(${text(file)})`)
   return column?.type ?? ''
-}
-
-function addDecoder(): (line: string) => AddFile {
-  const partitions = new Map<string, AddFile['partitionValues']>()
-  return (line) => {
-    if (line === '') throw new LakeError('LOG_CORRUPT', 'add without path or size')
-    const [path = '', values = '', size, modified, stats = '', vector = '', rest = ''] = line.split(separator)
-    let partitionValues = partitions.get(values)
-    if (partitionValues === undefined) {
-      partitionValues = (
-        values === '' ? {} : parseJson(values, 'partitionValues')
-      ) as AddFile['partitionValues']
-      partitions.set(values, partitionValues)
-    }
-    const common = {
-      path,
-      partitionValues,
-      size: Number(size),
-      modificationTime: Number(modified),
-      dataChange: false,
-    }
-    const file: AddFile = stats === '' ? common : withStatistics(common, stats)
-    if (vector === '' && rest === '') return file
-    const further = rest === '' ? {} : (parseJson(rest, 'add') as Readonly<Record<string, JsonValue>>)
-    const body: Record<string, JsonValue> = { path, size: file.size, partitionValues, ...further }
-    if (vector !== '') body['deletionVector'] = parseJson(vector, 'deletionVector')
-    const action = decodeBody('add', body, 'checkpoint')
-    return 'add' in action ? { ...file, ...action.add } : file
-  }
-}
-
-/** Written out: a spread costs more than all else that is done for a file. */
-function withStatistics(file: AddFile, stats: string): AddFile {
-  const { path, partitionValues, size, modificationTime, dataChange } = file
-  return { path, partitionValues, size, modificationTime, dataChange, stats }
 }
 
 /** The files with just the columns named, which are null where a file has none. */

@@ -94,6 +94,34 @@ describe('DeltaTable.checkpoint()', () => {
     expect(contents(await stateOf(fixture))).toEqual(before)
   })
 
+  it('keeps thousands of files, of which each has something else', async () => {
+    await using fixture = await openAged(duckdb)
+    const add = Array.from({ length: 5_000 }, (_, n) => ({
+      path: `part-${n}.parquet`,
+      partitionValues: { day: n % 7 === 0 ? null : '2020-01-01' },
+      size: n,
+      modificationTime: 1_767_225_600_000 + n,
+      dataChange: true,
+      ...(n % 3 === 0 && { stats: `{"numRecords":${n}}` }),
+      ...(n % 5 === 0 && { tags: { kind: `\u0001 "${n}"` } }),
+    }))
+    const reads = { kind: 'none' } as const
+    await fixture.table.commit(await fixture.table.snapshot(), { add, reads, operation: { name: 'TEST' } })
+    const gone = add.filter((_, n) => n % 11 === 0)
+    await fixture.table.commit(await fixture.table.snapshot(), {
+      remove: gone,
+      reads,
+      operation: { name: 'TEST' },
+    })
+    const before = await fixture.table.snapshot()
+
+    await fixture.table.checkpoint()
+    const opened = await stateOf(fixture)
+
+    expect(opened.files.size).toBe(4_545)
+    expect(contents(opened)).toEqual(contents(before.state))
+  })
+
   it('leaves out tombstones older than the property says', async () => {
     await using fixture = await openFull({ 'delta.deletedFileRetentionDuration': 'interval 3 days' })
     fixture.passDays(2)

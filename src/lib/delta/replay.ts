@@ -14,20 +14,35 @@ import type {
   RemoveFile,
   Transaction,
 } from './actions.ts'
+import type { CheckpointPart } from './checkpoint-reader.ts'
 import { deletionVectorId } from './deletion-vector.ts'
 import { fileIdentity } from './file-path.ts'
+import { LayeredMap } from './layered-map.ts'
 
 export class TableState {
   protocol: Protocol | undefined
   metadata: Metadata | undefined
-  readonly files = new Map<string, AddFile>()
-  readonly tombstones = new Map<string, RemoveFile>()
+  files = new LayeredMap<AddFile>(fileKey)
+  tombstones = new LayeredMap<RemoveFile>(fileKey)
   readonly transactions = new Map<string, Transaction>()
   readonly domains = new Map<string, DomainMetadata>()
   /** Of the newest commit, where it has one. Milliseconds since the epoch. */
   inCommitTimestampMs: number | undefined
 
-  /** Applies the actions of one version, or of one checkpoint. Versions must come in order. */
+  /** Takes in a part of the checkpoint that everything begins with. */
+  load(part: CheckpointPart): void {
+    if (part.kind === 'files') {
+      this.files.load(part)
+      return
+    }
+    for (const action of part.actions) {
+      // The files of a checkpoint are there, whatever it says was removed.
+      if ('remove' in action) this.tombstones.set(action.remove)
+      else this.#apply(action)
+    }
+  }
+
+  /** Applies the actions of one version. Versions must come in order. */
   apply(actions: readonly Action[]): void {
     // A commit may remove a file and add it again with another deletion vector: removes go first.
     for (const action of actions) if ('remove' in action) this.#remove(action.remove)
@@ -36,9 +51,8 @@ export class TableState {
 
   #apply(action: Action): void {
     if ('add' in action) {
-      const key = fileKey(action.add)
-      this.files.set(key, action.add)
-      this.tombstones.delete(key)
+      this.files.set(action.add)
+      this.tombstones.delete(fileKey(action.add))
     } else if ('txn' in action) {
       this.transactions.set(action.txn.appId, action.txn)
     } else if ('metaData' in action) {
@@ -54,9 +68,8 @@ export class TableState {
   }
 
   #remove(remove: RemoveFile): void {
-    const key = fileKey(remove)
-    this.files.delete(key)
-    this.tombstones.set(key, remove)
+    this.files.delete(fileKey(remove))
+    this.tombstones.set(remove)
   }
 
   /** A state that can go its own way. */
@@ -65,8 +78,8 @@ export class TableState {
     copy.protocol = this.protocol
     copy.metadata = this.metadata
     copy.inCommitTimestampMs = this.inCommitTimestampMs
-    for (const [key, file] of this.files) copy.files.set(key, file)
-    for (const [key, tombstone] of this.tombstones) copy.tombstones.set(key, tombstone)
+    copy.files = this.files.copy()
+    copy.tombstones = this.tombstones.copy()
     for (const [key, transaction] of this.transactions) copy.transactions.set(key, transaction)
     for (const [key, domain] of this.domains) copy.domains.set(key, domain)
     return copy

@@ -47,7 +47,7 @@ export class Snapshot {
   }
 
   get files(): readonly AddFile[] {
-    this.#files ??= [...this.state.files.values()]
+    this.#files ??= this.state.files.values()
     return this.#files
   }
 
@@ -107,8 +107,8 @@ export async function readSnapshot(
   const segment = await readLogSegment(store, { ...(upTo !== undefined && { upTo }), signal })
   const state = new TableState()
   if (segment.checkpoint !== undefined) {
-    for await (const actions of readCheckpoint(store, duckdb, segment.checkpoint.keys, { signal })) {
-      state.apply(actions)
+    for await (const part of readCheckpoint(store, duckdb, segment.checkpoint.keys, { signal })) {
+      state.load(part)
     }
     if (segment.commits.length === 0 && hasInCommitTimestamps(state.metadata)) {
       state.inCommitTimestampMs = await readInCommitTimestamp(store, segment.checkpoint.version, { signal })

@@ -1,0 +1,87 @@
+/**
+ * A map of many values that is copied for a few changes: copies share a base, which never changes, and each has what
+ * came since.
+ *
+ * Values of the base may be in a form that they are made from when they are first asked for.
+ */
+
+/** Some values; asked for once. */
+export interface Source<T> {
+  readonly count: number
+  values(): readonly T[]
+}
+
+/** A copy that has changed by more than the root of the size is made a base of its own. */
+const fewChanges = 100
+
+export class LayeredMap<T> {
+  readonly #keyOf: (value: T) => string
+  #base: Base<T> = new Base()
+  /** `undefined` for what is gone. */
+  #since = new Map<string, T | undefined>()
+
+  constructor(keyOf: (value: T) => string) {
+    this.#keyOf = keyOf
+  }
+
+  /** Adds values of keys that the map has not, and that differ. */
+  load(source: Source<T>): void {
+    this.#base.add(source)
+  }
+
+  set(value: T): void {
+    this.#since.set(this.#keyOf(value), value)
+  }
+
+  delete(key: string): void {
+    this.#since.set(key, undefined)
+  }
+
+  get size(): number {
+    return this.#since.size === 0 ? this.#base.count : this.values().length
+  }
+
+  values(): readonly T[] {
+    const base = this.#base.values
+    if (this.#since.size === 0) return base
+    const values = base.filter((value) => !this.#since.has(this.#keyOf(value)))
+    for (const value of this.#since.values()) if (value !== undefined) values.push(value)
+    return values
+  }
+
+  *[Symbol.iterator](): Iterator<readonly [string, T]> {
+    for (const value of this.values()) yield [this.#keyOf(value), value]
+  }
+
+  /** A map that can go its own way. */
+  copy(): LayeredMap<T> {
+    const copy = new LayeredMap(this.#keyOf)
+    if (this.#since.size > fewChanges && this.#since.size ** 2 > this.#base.count) {
+      const values = this.values()
+      copy.#base.add({ count: values.length, values: () => values })
+    } else {
+      copy.#base = this.#base
+      copy.#since = new Map(this.#since)
+    }
+    return copy
+  }
+}
+
+class Base<T> {
+  #sources: Source<T>[] = []
+  #values: readonly T[] = []
+  count = 0
+
+  add(source: Source<T>): void {
+    this.#sources.push(source)
+    this.count += source.count
+  }
+
+  get values(): readonly T[] {
+    if (this.#sources.length > 0) {
+      this.#values = this.#values.concat(...this.#sources.map((source) => source.values()))
+      this.#sources = []
+    }
+    return this.#values
+  }
+}
