@@ -1,6 +1,10 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { DeltaTable } from '../lib/delta/table.ts'
+import { append } from '../lib/delta/write/append.ts'
+import { openDuckDb } from '../lib/duckdb/duckdb.ts'
+import { openLocalStore } from '../lib/storage/store.local.ts'
 import { type CliHome, openCliHome } from './cli.fixture.ts'
 
 let home: CliHome
@@ -44,6 +48,16 @@ async function made(name: string, ...ids: readonly number[]): Promise<string> {
   await lake('table', 'append', table, '--from', first, '--partition-by', 'day')
   await lake('table', 'overwrite', table, '--from', await file('rows.csv', numbered(...ids)))
   return table
+}
+
+/** So many more files of a row each in the first partition. */
+async function smallFiles(path: string, count: number): Promise<void> {
+  using duckdb = await openDuckDb({ threads: 2 })
+  using session = await duckdb.connect()
+  const table = new DeltaTable({ store: openLocalStore(path), duckdb })
+  for (let id = 0; id < count; id++) {
+    await append(table, { session, select: `select 'x' as code, '2026-01-01' as day, ${id} as n` })
+  }
 }
 
 describe('lake table append', () => {
@@ -224,6 +238,18 @@ describe('lake table alter', () => {
 })
 
 describe('lake table optimize, vacuum and checkpoint', () => {
+  it('come by themselves where the table asks for it', async () => {
+    const table = await made('compacted', 1)
+    await lake('table', 'alter', table, '--set', 'delta.autoOptimize.autoCompact=true')
+    await smallFiles(table, 48)
+
+    const again = await file('again.csv', numbered(1))
+    const { stderr } = await home.lake('table', 'append', table, '--from', again)
+
+    expect(stderr).toContain('compacted 50 small files to 1')
+    expect(await lake('table', 'show', table)).toMatchObject({ numFiles: 1, numRecords: 50 })
+  })
+
   it('keep the rows', async () => {
     const table = await made('kept', 1)
     for (const id of [1, 1, 1]) {

@@ -1,6 +1,7 @@
 /** `lake table append|overwrite|delete|update|merge`: rows changed by hand, each in one commit. */
 import { type Command, InvalidArgumentError } from 'commander'
-import { LakeError } from '../lib/base/errors.ts'
+import { LakeError, messageOf } from '../lib/base/errors.ts'
+import { compactIfWorthwhile } from '../lib/delta/maintain/auto-compaction.ts'
 import type { DeltaTable } from '../lib/delta/table.ts'
 import { append } from '../lib/delta/write/append.ts'
 import { deleteRows } from '../lib/delta/write/delete.ts'
@@ -254,6 +255,19 @@ async function changeRows(
   using session = await (await cli.platform.duckdb()).connect()
   const outcome = await change(table, { session })
   await reportWrite(table, outcome, cli)
+  if (outcome.kind === 'committed') await compact(table, cli)
+}
+
+/** Where the table asks for it. The write is done: what fails here costs it nothing, and the next one tries again. */
+async function compact(table: DeltaTable, { signal, terminal }: CommandLine): Promise<void> {
+  try {
+    const outcome = await compactIfWorthwhile(table, { signal })
+    if (outcome !== undefined) {
+      terminal.line(`compacted ${outcome.removedFiles} small files to ${outcome.addedFiles}`)
+    }
+  } catch (error) {
+    terminal.line(`small files were not compacted: ${messageOf(error)}`)
+  }
 }
 
 /** The file's rows, and the schema of the table that they go to where there is one. */

@@ -31,6 +31,22 @@ export function parseJson(text: string, what: string): JsonValue {
   }
 }
 
+const mayHoldRoundedNumber = /[\d.]{16}/
+
+/**
+ * Numbers of more digits than a double has are texts, of just these digits; all others are numbers.
+ *
+ * @throws LakeError `SOURCE_FAILED` naming `what` when the text is not JSON.
+ */
+export function parseJsonDigits(text: string, what: string): JsonValue {
+  try {
+    if (!mayHoldRoundedNumber.test(text)) return JSON.parse(text) as JsonValue
+    return parse(text, null, (digits) => (digits.length < 16 ? Number(digits) : digits)) as JsonValue
+  } catch (error) {
+    throw new LakeError('SOURCE_FAILED', `${what}: not JSON: ${messageOf(error)}`, { cause: error })
+  }
+}
+
 /** One line, unless `indent` says otherwise. */
 export function formatJson(value: unknown, indent?: number): string {
   return stringify(value, null, indent) ?? 'null'

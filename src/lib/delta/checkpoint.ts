@@ -14,6 +14,7 @@ import { formatJson, type JsonValue } from '../base/json.ts'
 import type { DuckDb } from '../duckdb/duckdb.ts'
 import { text } from '../duckdb/sql-text.ts'
 import type { ObjectStore } from '../storage/store.ts'
+import { type StatisticsForms, statisticsForms } from './checkpoint-statistics.ts'
 import { encodeLastCheckpoint } from './last-checkpoint.ts'
 import {
   checkpointKey,
@@ -33,15 +34,50 @@ const fileNames = ['remove', 'add'] as const
 const names = ['protocol', 'metaData', 'txn', 'domainMetadata', ...fileNames] as const
 type Name = (typeof names)[number]
 
+const addFields: Readonly<Record<string, string>> = {
+  path: 'VARCHAR',
+  partitionValues: stringMap,
+  size: 'BIGINT',
+  modificationTime: 'BIGINT',
+  dataChange: 'BOOLEAN',
+  stats: 'VARCHAR',
+  tags: stringMap,
+  deletionVector,
+  baseRowId: 'BIGINT',
+  defaultRowCommitVersion: 'BIGINT',
+  clusteringProvider: 'VARCHAR',
+}
+
 /** One nullable struct an action: the columns of a checkpoint, as DuckDB types. */
-const columns: Readonly<Record<Name, string>> = {
+const columns: Readonly<Record<Exclude<Name, 'add'>, string>> = {
   txn: 'STRUCT("appId" VARCHAR, "version" BIGINT, "lastUpdated" BIGINT)',
-  add: `STRUCT("path" VARCHAR, "partitionValues" ${stringMap}, "size" BIGINT, "modificationTime" BIGINT, "dataChange" BOOLEAN, "stats" VARCHAR, "tags" ${stringMap}, "deletionVector" ${deletionVector}, "baseRowId" BIGINT, "defaultRowCommitVersion" BIGINT, "clusteringProvider" VARCHAR)`,
   remove: `STRUCT("path" VARCHAR, "deletionTimestamp" BIGINT, "dataChange" BOOLEAN, "extendedFileMetadata" BOOLEAN, "partitionValues" ${stringMap}, "size" BIGINT, "deletionVector" ${deletionVector})`,
   metaData: `STRUCT("id" VARCHAR, "name" VARCHAR, "description" VARCHAR, "format" STRUCT("provider" VARCHAR, "options" ${stringMap}), "schemaString" VARCHAR, "partitionColumns" VARCHAR[], "configuration" ${stringMap}, "createdTime" BIGINT)`,
   protocol:
     'STRUCT("minReaderVersion" INTEGER, "minWriterVersion" INTEGER, "readerFeatures" VARCHAR[], "writerFeatures" VARCHAR[])',
   domainMetadata: 'STRUCT("domain" VARCHAR, "configuration" VARCHAR, "removed" BOOLEAN)',
+}
+
+/** The columns that `names` stand for: their types in the rows of JSON, and SQL that makes of them what is written. */
+interface Layout {
+  readonly names: readonly Name[]
+  readonly forms: StatisticsForms
+}
+
+function typeOf(name: Name, { json, struct }: StatisticsForms): string {
+  if (name !== 'add') return columns[name]
+  const fields = Object.entries(addFields).filter(([field]) => json || field !== 'stats')
+  if (struct !== undefined) fields.push(['stats_parsed', struct.textsType])
+  return `STRUCT(${fields.map(([field, type]) => `"${field}" ${type}`).join(', ')})`
+}
+
+function selectOf(name: Name, { json, struct }: StatisticsForms): string {
+  if (name !== 'add' || struct === undefined) return name
+  const fields = Object.keys(addFields)
+    .filter((field) => json || field !== 'stats')
+    .map((field) => [field, `add."${field}"`] as const)
+  const all = [...fields, ...Object.entries(struct.fields)]
+  return `case when add is not null then struct_pack(${all.map(([field, sql]) => `"${field}" := ${sql}`).join(', ')}) end as add`
 }
 
 export interface CheckpointOptions extends IoOptions {
@@ -66,12 +102,21 @@ export async function writeCheckpoint(
 ): Promise<void> {
   await makeFolders(join(store.stagingRoot, logFolder))
   const named = namedRows(state)
+  const forms: StatisticsForms =
+    state.metadata === undefined ? { json: true, struct: undefined } : statisticsForms(state.metadata)
+  const files = fileRows(state, expiredBeforeMs, forms)
   const written =
     policy === 'v2'
-      ? await writeV2(store, duckdb, of, state, named, { expiredBeforeMs, signal })
-      : await writeClassic(store, duckdb, of, [named, fileRows(state, expiredBeforeMs)], { signal })
+      ? await writeV2(store, duckdb, of, { named, files, forms }, { signal })
+      : await writeClassic(store, duckdb, of, { named, files, forms }, { signal })
   const hint = encodeLastCheckpoint({ version: of, numOfAddFiles: state.files.size, ...written })
   await store.put(lastCheckpointKey, hint, { signal })
+}
+
+interface Rows {
+  readonly named: readonly string[]
+  readonly files: Generator<string, undefined>
+  readonly forms: StatisticsForms
 }
 
 type Hint = { readonly [key: string]: JsonValue }
@@ -80,12 +125,12 @@ async function writeClassic(
   store: ObjectStore,
   duckdb: DuckDb,
   of: Version,
-  rows: readonly Iterable<string>[],
+  { named, files, forms }: Rows,
   { signal }: IoOptions,
 ): Promise<Hint> {
   const target = join(store.stagingRoot, logFolder, `.${randomUUID()}.parquet.tmp`)
   try {
-    const size = await writeRows(store, duckdb, chained(rows), target, names, { signal })
+    const size = await writeRows(store, duckdb, chained([named, files]), target, { names, forms }, { signal })
     const bytes = await readFile(target)
     await store.put(checkpointKey(of), bytes, { signal })
     return { size, sizeInBytes: bytes.byteLength }
@@ -99,19 +144,18 @@ async function writeV2(
   store: ObjectStore,
   duckdb: DuckDb,
   of: Version,
-  state: TableState,
-  named: readonly string[],
-  { expiredBeforeMs, signal }: CheckpointOptions,
+  { named, files, forms }: Rows,
+  { signal }: IoOptions,
 ): Promise<Hint> {
   await makeFolders(join(store.stagingRoot, sidecarFolder))
   const sidecars: Hint[] = []
   let size = named.length
-  const files = fileRows(state, expiredBeforeMs)
+  const layout: Layout = { names: fileNames, forms }
   for (let first = files.next(); first.done !== true; first = files.next()) {
     const rows = upTo(filesInSidecar, first.value, files)
     const path = `${randomUUID()}.parquet`
     const key = `${sidecarFolder}${path}`
-    size += await writeRows(store, duckdb, rows, join(store.stagingRoot, key), fileNames, { signal })
+    size += await writeRows(store, duckdb, rows, join(store.stagingRoot, key), layout, { signal })
     await store.publish([key], { signal })
     const stored = await store.head(key, { signal })
     sidecars.push({
@@ -145,7 +189,7 @@ async function writeRows(
   duckdb: DuckDb,
   rows: Iterable<string>,
   target: string,
-  columnNames: readonly Name[],
+  { names: columnNames, forms }: Layout,
   { signal }: IoOptions,
 ): Promise<number> {
   // Names that begin with a dot belong to nobody who reads or cleans the log.
@@ -162,10 +206,10 @@ async function writeRows(
     } finally {
       await file.close()
     }
-    const types = columnNames.map((name) => `${name}: ${text(columns[name])}`).join(', ')
+    const types = columnNames.map((name) => `${name}: ${text(typeOf(name, forms))}`).join(', ')
     await duckdb.use((session) =>
       session.run(
-        `copy (select ${columnNames.join(', ')} from read_json(${text(source)}, format = 'newline_delimited', columns = {${types}}, maximum_object_size = 1073741824)) to ${text(target)} (format parquet, compression snappy)`,
+        `copy (select ${columnNames.map((name) => selectOf(name, forms)).join(', ')} from read_json(${text(source)}, format = 'newline_delimited', columns = {${types}}, maximum_object_size = 1073741824)) to ${text(target)} (format parquet, compression snappy, row_group_size 30720)`,
         { signal },
       ),
     )
@@ -186,12 +230,24 @@ function namedRows(state: TableState): readonly string[] {
   ]
 }
 
-function* fileRows(state: TableState, expiredBeforeMs: number): Generator<string, undefined> {
+function* fileRows(
+  state: TableState,
+  expiredBeforeMs: number,
+  { json, struct }: StatisticsForms,
+): Generator<string, undefined> {
   for (const tombstone of state.tombstones.values()) {
     if ((tombstone.deletionTimestamp ?? 0) < expiredBeforeMs) continue
     yield rowJson({ remove: { ...tombstone, dataChange: false } })
   }
-  for (const file of state.files.values()) yield rowJson({ add: { ...file, dataChange: false } })
+  for (const file of state.files.values()) {
+    const add = { ...file, dataChange: false }
+    if (json && struct === undefined) yield rowJson({ add })
+    else {
+      const { stats, ...others } = add
+      const asJson = json && stats !== undefined ? { stats } : {}
+      yield rowJson({ add: { ...others, ...asJson, stats_parsed: struct?.textsOf(stats) } })
+    }
+  }
 }
 
 /** JSON of one file of many: what `formatJson` makes of it, several times as fast where no number is a bigint. */

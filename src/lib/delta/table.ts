@@ -253,7 +253,7 @@ export class DeltaTable {
         readVersion: snapshot.version,
         actions,
         reads: change.reads,
-        isolation: change.isolation ?? 'Serializable',
+        isolation: isolationOf(snapshot.metadata, change.isolation),
         operation: change.operation,
         inCommitTimestamps: await this.#inCommitTimestamps(snapshot, change.metadata, { signal }),
       },
@@ -331,6 +331,11 @@ function requireDeletable({ configuration }: Metadata, table: string): void {
     details: { table },
     hint: '`lake table alter TABLE --set delta.appendOnly=false` lifts it.',
   })
+}
+
+/** A table that says that it is Serializable is so for every writer. */
+function isolationOf({ configuration }: Metadata, asked: Isolation = 'Serializable'): Isolation {
+  return configuration['delta.isolationLevel']?.toLowerCase() === 'serializable' ? 'Serializable' : asked
 }
 
 function removeOf(file: AddFile, deletionTimestamp: number, dataChange: boolean): RemoveFile {

@@ -1,7 +1,8 @@
 /**
  * Table properties: which there are, what they may be. Delta PROTOCOL.md, "Table Properties".
  *
- * A property of Delta that we do not know is refused: whoever sets it expects that it is obeyed.
+ * A property of Delta that we do not know is refused: whoever sets it expects that it is obeyed. What is known is
+ * obeyed, or is a hint: rows, versions and what others read are the same without it.
  */
 import { LakeError } from '../../base/errors.ts'
 import type { StringMap } from '../actions.ts'
@@ -70,6 +71,25 @@ const rules: Readonly<Record<string, Rule>> = {
   'delta.targetFileSize': bytes,
   'delta.tuneFileSizesForRewrites': truth,
 }
+
+/** What is kept for other writers, and changes nothing of what we do. */
+const hints = new Set([
+  'delta.autoOptimize.optimizeWrite',
+  'delta.enableDeletionVectors',
+  'delta.setTransactionRetentionDuration',
+  'delta.tuneFileSizesForRewrites',
+])
+
+export interface TableProperty {
+  /** For people. */
+  readonly expected: string
+  readonly isHint: boolean
+}
+
+/** The properties of Delta that a table can be given, by name. */
+export const tableProperties: Readonly<Record<string, TableProperty>> = Object.fromEntries(
+  Object.entries(rules).map(([name, { expected }]) => [name, { expected, isHint: hints.has(name) }]),
+)
 
 const constraintPrefix = 'delta.constraints.'
 const featurePrefix = 'delta.feature.'

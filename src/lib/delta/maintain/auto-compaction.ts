@@ -3,12 +3,12 @@ import type { IoOptions } from '../../base/io.ts'
 import type { AddFile, StringMap } from '../actions.ts'
 import type { DeltaTable } from '../table.ts'
 import { byPartition, cubeTags } from './compaction.ts'
-import { type OptimizeOutcome, optimize } from './optimize.ts'
+import { type OptimizeOutcome, optimize, targetSizeOf } from './optimize.ts'
 
 export interface AutoCompactionOptions extends IoOptions {
   /** What makes it worthwhile: so many small files in a partition. 50 without it. */
   readonly minFiles?: number
-  /** 128 MiB without it. */
+  /** `delta.targetFileSize` without it, or 128 MiB. */
   readonly targetFileBytes?: number
   /** Files below this are small. Half the target without it. */
   readonly minFileBytes?: number
@@ -27,10 +27,12 @@ const property = 'delta.autoOptimize.autoCompact'
  */
 export async function compactIfWorthwhile(
   table: DeltaTable,
-  { minFiles = 50, targetFileBytes = 128 * 2 ** 20, enabled, signal, ...options }: AutoCompactionOptions = {},
+  { minFiles = 50, enabled, signal, ...options }: AutoCompactionOptions = {},
 ): Promise<OptimizeOutcome | undefined> {
-  const { minFileBytes = targetFileBytes / 2, tags } = options
-  const { files, metadata } = await table.snapshot({ signal })
+  const snapshot = await table.snapshot({ signal })
+  const { files, metadata } = snapshot
+  const { targetFileBytes = targetSizeOf(snapshot, table.uri) ?? 128 * 2 ** 20, tags } = options
+  const { minFileBytes = targetFileBytes / 2 } = options
   const asked = metadata.configuration[property]?.toLowerCase()
   if (!(enabled ?? (asked !== undefined && asked !== 'false' && asked !== 'disabled'))) return undefined
   const isSmall = ({ size, tags: of }: AddFile): boolean =>

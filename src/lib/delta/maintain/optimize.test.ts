@@ -24,8 +24,8 @@ afterAll(() => {
 })
 
 /** Six files: three of each of two days, the rows 0 to 5. */
-async function openSmall(): Promise<AgedFixture> {
-  const fixture = await openAged(duckdb)
+async function openSmall(properties: Record<string, string> = {}): Promise<AgedFixture> {
+  const fixture = await openAged(duckdb, { properties })
   for (let id = 0; id < 3; id++) {
     await appendRows(
       fixture.table,
@@ -433,5 +433,14 @@ describe('compactIfWorthwhile(table, options)', () => {
     expect(await compactIfWorthwhile(asked.table, { minFiles: 2 })).toMatchObject({ commits: 1 })
     expect(await compactIfWorthwhile(asked.table, { minFiles: 2 })).toBeUndefined()
     expect(await compactIfWorthwhile(silent.table, { minFiles: 2 })).toBeUndefined()
+  })
+
+  it('takes the size that the table asks for', async () => {
+    await using fixture = await openSmall({ 'delta.targetFileSize': '1b' })
+
+    expect(await compactIfWorthwhile(fixture.table, { minFiles: 2, enabled: true })).toBeUndefined()
+    expect(
+      await compactIfWorthwhile(fixture.table, { minFiles: 2, enabled: true, targetFileBytes: 2 ** 20 }),
+    ).toBeDefined()
   })
 })

@@ -296,8 +296,8 @@ function firstOf(bins: readonly Bin[], batchBytes: number): readonly Bin[] {
 
 const units: Readonly<Record<string, number>> = { '': 0, k: 10, m: 20, g: 30, t: 40 }
 
-/** `delta.targetFileSize`, as Spark reads sizes: `134217728`, `128mb`. */
-function targetSizeOf({ metadata }: Snapshot, table: string): number | undefined {
+/** `delta.targetFileSize`, as Spark reads sizes: `134217728`, `128mb`. @throws LakeError `CONFIG_INVALID`. */
+export function targetSizeOf({ metadata }: Snapshot, table: string): number | undefined {
   const value = metadata.configuration['delta.targetFileSize']
   if (value === undefined) return undefined
   const { digits, unit = '' } = /^\s*(?<digits>\d+)\s*(?<unit>[kmgt]?)b?\s*$/i.exec(value)?.groups ?? {}

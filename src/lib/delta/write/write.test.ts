@@ -22,8 +22,8 @@ const replace = (table: DeltaTable, select: string, options: OverwriteOptions = 
 const take = (table: DeltaTable, options: DeleteOptions = {}) =>
   duckdb.use((session) => deleteRows(table, session, options))
 
-async function withRows(): Promise<Fixture> {
-  const fixture = await openFixture(duckdb)
+async function withRows(properties: Record<string, string> = {}): Promise<Fixture> {
+  const fixture = await openFixture(duckdb, { properties })
   await put(fixture.table, days(0, 6))
   return fixture
 }
@@ -148,6 +148,15 @@ describe('deleteRows(table)', () => {
     await take(fixture.table, { where: 'id = 1', isolation: 'WriteSerializable' })
 
     expect(await idsOf(fixture.table)).toEqual([0, 1, 2, 3, 4, 5])
+  })
+
+  it('lets none pass where the table says that it is Serializable', async () => {
+    await using fixture = await withRows({ 'delta.isolationLevel': 'Serializable' })
+    beforeNextCommit(fixture.hooked, () => put(other(fixture), days(1, 2)))
+
+    await take(fixture.table, { where: 'id = 1', isolation: 'WriteSerializable' })
+
+    expect(await idsOf(fixture.table)).toEqual([0, 2, 3, 4, 5])
   })
 
   it('refuses a table that only grows', async () => {
