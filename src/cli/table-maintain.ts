@@ -1,8 +1,9 @@
-/** `lake table optimize|vacuum|restore|checkpoint`: files and versions, and what is in them stays what it is. */
+/** `lake table optimize|vacuum|restore|clone|checkpoint`: files and versions, and what is in them stays what it is. */
 import { type Command, InvalidArgumentError } from 'commander'
 import { LakeError } from '../lib/base/errors.ts'
 import { optimize } from '../lib/delta/maintain/optimize.ts'
 import { vacuum } from '../lib/delta/maintain/vacuum.ts'
+import { cloneDeep } from '../lib/delta/write/clone.ts'
 import { restore } from '../lib/delta/write/restore.ts'
 import { locateTable } from '../pipeline/query/locate.ts'
 import { isoTime, names, positiveNumber, wholeNumber } from './arguments.ts'
@@ -22,10 +23,12 @@ interface VacuumFlags {
   readonly force?: boolean
 }
 
-interface RestoreFlags extends TargetFlags {
+interface VersionFlags {
   readonly version?: number
   readonly timestamp?: number
 }
+
+type RestoreFlags = TargetFlags & VersionFlags
 
 const hourMs = 3_600_000
 
@@ -98,6 +101,27 @@ export function addTableMaintain(table: Command, cli: CommandLine): void {
     })
 
   table
+    .command('clone')
+    .summary('copy a table, files and all, to another place')
+    .description(
+      'Copies the rows, columns and properties of one version to a table of its own, with its own files and history. ' +
+        'What applications have written (--txn) is not copied.',
+    )
+    .argument('<source>', tableArgument)
+    .argument('<target>', 'a path or a URI where there is no table yet')
+    .option('--version <number>', 'that version; the newest without it', wholeNumber())
+    .option(
+      '--timestamp <time>',
+      'the newest version at this time: ISO 8601, UTC where it names no zone',
+      isoTime,
+    )
+    .addHelpText(
+      'after',
+      '\nExamples:\n  lake table clone silver/events /data/events-copy\n  lake table clone /data/orders s3://archive/orders --version 12',
+    )
+    .action((source: string, target: string, flags: VersionFlags) => cloneTable(source, target, flags, cli))
+
+  table
     .command('checkpoint')
     .summary('write the state of the table as one file')
     .description(
@@ -111,6 +135,22 @@ export function addTableMaintain(table: Command, cli: CommandLine): void {
       const version = await target.checkpoint({ signal })
       await cli.result({ table: target.uri, version }, () => `checkpoint of version ${version} written`)
     })
+}
+
+async function cloneTable(
+  from: string,
+  to: string,
+  { version, timestamp }: VersionFlags,
+  cli: CommandLine,
+): Promise<void> {
+  if (version !== undefined && timestamp !== undefined) {
+    throw new LakeError('USAGE', 'Both --version and --timestamp say which version: expected one of them')
+  }
+  const { platform, signal } = cli
+  const source = await locateTable(platform, from, { signal })
+  const target = await locateTable(platform, to, { orNew: true, signal })
+  const outcome = await cloneDeep(source, target, { version, timestampMs: timestamp, signal })
+  await reportWrite(target, outcome, cli)
 }
 
 async function optimizeTable(

@@ -217,6 +217,38 @@ describe('lake table read --changes, diff and restore', () => {
   })
 })
 
+describe('lake table clone', () => {
+  it('makes a table of its own of one version, where there is none', async () => {
+    const table = await made('cloned', 1, 2)
+    await lake('table', 'delete', table, '--where', 'n = 2')
+    const [newest, older] = [join(home.path, 'newest'), join(home.path, 'older')]
+
+    expect(await lake('table', 'clone', table, newest)).toMatchObject({
+      kind: 'committed',
+      table: newest,
+      version: 0,
+    })
+    await lake('table', 'clone', table, older, '--version', '1')
+    await lake('table', 'delete', table, '--all')
+
+    expect(await rows(newest)).toEqual([row(1)])
+    expect(await rows(older)).toEqual([row(1), row(2)])
+    const again = await home.lake('table', 'clone', table, older)
+    expect([again.exitCode, again.stderr]).toEqual([1, expect.stringContaining('there is a table already')])
+    const both = await home.lake(
+      'table',
+      'clone',
+      table,
+      `${older}2`,
+      '--version',
+      '1',
+      '--timestamp',
+      '2026-01-01',
+    )
+    expect(both.exitCode).toBe(2)
+  })
+})
+
 describe('lake table alter', () => {
   it('changes columns, constraints and properties, one kind at a time', async () => {
     const table = await made('altered', 1)

@@ -4,6 +4,7 @@
  * A file goes only where neither the newest version, nor what was removed within the retention, nor the change data
  * of a commit in it names the file, and where the file itself is older: who stages files now, or has staged them and
  * will commit within the retention, keeps them. Nothing is written to the log: the table stays the version it is.
+ * Empty folders stay: a writer that has found its partition's folder there makes its file in it a moment later.
  */
 import { LakeError } from '../../base/errors.ts'
 import type { IoOptions } from '../../base/io.ts'
