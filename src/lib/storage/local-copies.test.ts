@@ -49,6 +49,22 @@ describe('LocalCopies', () => {
     expect([existsSync(old), existsSync(fresh)]).toEqual([false, true])
   })
 
+  it('hands out what is larger than all copies may be, and keeps the others for its sake', async () => {
+    await using copies = open()
+    await using other = open()
+    await copies.file('small', download('s'))
+
+    const large = await copies.file('large', download('l'.repeat(1_000)))
+
+    expect(await readFile(large, 'utf8')).toHaveLength(1_000)
+    expect(await copies.file('large', refuse)).toBe(large)
+    await other.file('small', refuse)
+    await other.file('large', download('l'.repeat(1_000)))
+    clock.advance(100_000)
+    await copies.file('larger', download('l'.repeat(2_000)))
+    expect(existsSync(large)).toBe(false)
+  })
+
   it('leaves nothing of a download that failed', async () => {
     await using copies = open()
     const failing = copies.file('a', async (path) => {

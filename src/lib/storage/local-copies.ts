@@ -20,7 +20,10 @@ import { fileFailure } from './file-failure.ts'
 export interface LocalCopiesOptions {
   /** Absolute; made when it is first needed. */
   readonly directory: string
-  /** Above this the least recently used copies go. What was handed out within the grace comes on top. */
+  /**
+   * Above this the least recently used copies go. What was handed out within the grace comes on top, and so does an
+   * object that is larger: each user has a copy of its own of it.
+   */
   readonly maxBytes: number
   readonly clock: Clock
   readonly graceMs?: number
@@ -113,8 +116,11 @@ export class LocalCopies implements AsyncDisposable {
       await link(path, join(this.#held, id)).catch((error: unknown) => {
         if (systemCode(error) !== 'EEXIST') throw error
       })
-      await rename(path, join(this.#objects, id))
-      this.#bytesSinceEviction += (await stat(join(this.#held, id))).size
+      const { size } = await stat(path)
+      // It would push all others out, and go itself: it is its user's alone.
+      if (size > this.#maxBytes) await rm(path)
+      else await rename(path, join(this.#objects, id))
+      this.#bytesSinceEviction += size
     } catch (error) {
       throw fileFailure('Keep a copy at', join(this.#objects, id), error)
     }
