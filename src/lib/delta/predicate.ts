@@ -5,6 +5,8 @@
  * `unknown`, which leaves nothing out. Comparisons are DuckDB's own, made over bounds instead of values.
  */
 import type { IoOptions } from '../base/io.ts'
+import type { JsonValue } from '../base/json.ts'
+import { timeFunctions } from '../duckdb/current-time.ts'
 import type { DuckDbSession } from '../duckdb/duckdb.ts'
 import {
   childrenOf,
@@ -15,6 +17,7 @@ import {
   printExpressions,
   type SyntaxNode,
 } from '../duckdb/expression.ts'
+import { text } from '../duckdb/sql-text.ts'
 import type { DataType, Field, StructType } from './schema.ts'
 
 export type Comparison = '=' | '<>' | '<' | '<=' | '>' | '>='
@@ -71,8 +74,9 @@ export async function parsePredicate(
   context: PredicateContext,
 ): Promise<Predicate> {
   const tree = await parseExpression(session, condition, { signal: context.signal })
-  const reader = new PredicateReader(context, await inconstantFunctions(session, tree, context))
-  const predicate = reader.read(tree)
+  const inconstant = await inconstantFunctions(session, tree, context)
+  const reader = new PredicateReader(context, inconstant)
+  const predicate = reader.read(await folded(session, tree, inconstant, context))
   const texts = await printExpressions(session, reader.printed, { signal: context.signal })
   return withTexts(predicate, texts)
 }
@@ -88,7 +92,71 @@ async function inconstantFunctions(
     `select distinct function_name as name from duckdb_functions() where stability is null or stability <> 'CONSISTENT'`,
     { signal },
   )
-  return new Set(rows.map(({ name }) => String(name)))
+  return new Set([...rows.map(({ name }) => String(name)), ...timeFunctions])
+}
+
+/** The tree with constants in the place of operands that are computed from constants alone. */
+async function folded(
+  session: DuckDbSession,
+  tree: SyntaxNode,
+  inconstant: ReadonlySet<string>,
+  { signal }: IoOptions,
+): Promise<SyntaxNode> {
+  const computed = [...nodesOf(tree)].flatMap(operandsOf).filter((node) => isComputed(node, inconstant))
+  if (computed.length === 0) return tree
+  try {
+    const texts = await printExpressions(session, computed, { signal })
+    const values = texts.map((sql, index) => `(${sql})::varchar as v${index}, typeof(${sql}) as t${index}`)
+    const row = await session.row(`select ${values.join(', ')}`, { signal })
+    const constants = new Map<SyntaxNode, SyntaxNode>()
+    for (const [index, node] of computed.entries()) {
+      const value = row[`v${index}`]
+      const type = String(row[`t${index}`])
+      if (typeof value !== 'string' || families[type.replace(/\(.*/, '')] === undefined) continue
+      constants.set(node, await parseExpression(session, `cast(${text(value)} as ${type})`, { signal }))
+    }
+    return replaced(tree, constants)
+  } catch {
+    signal?.throwIfAborted()
+    // What cannot be computed rules out nothing; whoever evaluates the condition says what is wrong with it.
+    return tree
+  }
+}
+
+function operandsOf(node: SyntaxNode): readonly SyntaxNode[] {
+  const type = String(node['type'])
+  const named = (...names: readonly string[]): readonly SyntaxNode[] =>
+    names.map((name) => nodeOf(node[name])).filter((child) => child !== undefined)
+  if (comparisons[type] !== undefined) return named('left', 'right')
+  if (type === 'COMPARE_BETWEEN') return named('lower', 'upper')
+  return type === 'COMPARE_IN' ? childrenOf(node).slice(1) : []
+}
+
+const classesOfConstants: ReadonlySet<unknown> = new Set(['CONSTANT', 'FUNCTION', 'CAST', 'OPERATOR', 'CASE'])
+
+function isComputed(root: SyntaxNode, inconstant: ReadonlySet<string>): boolean {
+  if (literalType(root).family !== undefined) return false
+  for (const node of nodesOf(root)) {
+    if (node['class'] === undefined) continue
+    if (!classesOfConstants.has(node['class'])) return false
+    if (node['class'] === 'FUNCTION' && inconstant.has(String(node['function_name']))) return false
+  }
+  return true
+}
+
+function replaced(node: SyntaxNode, by: ReadonlyMap<SyntaxNode, SyntaxNode>): SyntaxNode {
+  const other = by.get(node)
+  if (other !== undefined) return other
+  const inside = (value: JsonValue): JsonValue => {
+    const child = nodeOf(value)
+    return child === undefined ? value : replaced(child, by)
+  }
+  return Object.fromEntries(
+    Object.entries(node).map(([name, value]) => [
+      name,
+      Array.isArray(value) ? value.map((item: JsonValue) => inside(item)) : inside(value),
+    ]),
+  )
 }
 
 /** Reads the tree first and has all SQL printed at once: until then a text is its place in `printed`. */

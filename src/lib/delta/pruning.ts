@@ -6,8 +6,8 @@
  * counts, would be above them. Delta PROTOCOL.md, "Per-file Statistics".
  */
 import type { IoOptions } from '../base/io.ts'
-import { formatJson } from '../base/json.ts'
-import { createTemporaryTable } from '../duckdb/append.ts'
+import { formatJson, type JsonValue, parseJsonDigits } from '../base/json.ts'
+import { type AppendColumn, createTemporaryTable } from '../duckdb/append.ts'
 import type { DuckDbSession } from '../duckdb/duckdb.ts'
 import { identifier, text } from '../duckdb/sql-text.ts'
 import type { Row } from '../duckdb/values.ts'
@@ -15,7 +15,7 @@ import type { AddFile } from './actions.ts'
 import { nameInFiles } from './column-mapping.ts'
 import { partitionValueOf, partitionValueSql } from './partition-value.ts'
 import type { ColumnPath, Comparison, Predicate } from './predicate.ts'
-import { duckDbType } from './schema.ts'
+import { decimalOf, duckDbType } from './schema.ts'
 import type { Snapshot } from './snapshot.ts'
 
 export interface Pruning {
@@ -59,6 +59,7 @@ export async function pruneFiles(
   await createTemporaryTable(session, table, [
     { name: 'lake_file', kind: 'integer', values: files.map((_, index) => index) },
     { name: 'lake_stats', kind: 'varchar', values: files.map(({ stats }) => stats ?? null) },
+    ...exactBounds(predicate, files),
     ...partitions.map((field, index) => ({
       name: `lake_p${index}`,
       kind: 'varchar' as const,
@@ -69,7 +70,7 @@ export async function pruneFiles(
     const typed = partitions.map(
       ({ name, type }, index) => `${partitionValueSql(`lake_p${index}`, type)} as ${identifier(name)}`,
     )
-    const source = `select ${['lake_file', parsedStatistics, ...typed].join(', ')} from temp.${table}`
+    const source = `select * replace (${parsedStatistics})${typed.map((sql) => `, ${sql}`).join('')} from temp.${table}`
     const rows = await session.rows(
       `select ${byPartition} as by_partition, ${byStatistics} as by_statistics, ${whole} as whole from (${source}) order by lake_file`,
       { signal },
@@ -182,14 +183,68 @@ function nullCount(column: ColumnPath): string {
 
 function statistic(name: 'minValues' | 'maxValues', column: ColumnPath): string {
   const type = column.at(-1)?.type ?? 'string'
-  // JSON numbers of more digits than a double has are rounded when DuckDB reads them.
-  if (typeof type === 'string' && Number(/^decimal\((\d+)/.exec(type)?.[1] ?? 0) > 15)
-    return `null::${duckDbType(type)}`
-  const value = `try_cast(${extracted(name, column)} as ${duckDbType(type)})`
+  const written = isLongDecimal(column) ? identifier(boundName(name, column)) : extracted(name, column)
+  const value = `try_cast(${written} as ${duckDbType(type)})`
   // A file of floats tells the shortest text of its bound, which is above the float itself as often as below.
   if (type === 'double' && wasFloat(column)) return `least(${value}, try_cast(${value} as float)::double)`
   const isTime = type === 'timestamp' || type === 'timestamp_ntz'
   return isTime && name === 'maxValues' ? `(${value} + interval 1 millisecond)` : value
+}
+
+/** JSON numbers of more digits than a double has are rounded when DuckDB reads them. */
+function isLongDecimal(column: ColumnPath): boolean {
+  const type = column.at(-1)?.type
+  return typeof type === 'string' && (decimalOf(type)?.precision ?? 0) > 15
+}
+
+function boundName(name: 'minValues' | 'maxValues', column: ColumnPath): string {
+  return `lake_${name} ${JSON.stringify(column.map(nameInFiles))}`
+}
+
+/** The bounds of long decimals that a predicate compares, digit by digit. */
+function exactBounds(predicate: Predicate, files: readonly AddFile[]): readonly AppendColumn[] {
+  const columns = new Map(longDecimals(predicate).map((column) => [boundName('minValues', column), column]))
+  if (columns.size === 0) return []
+  const statistics = files.map(({ stats }) => digitsOf(stats))
+  return [...columns.values()].flatMap((column) =>
+    (['minValues', 'maxValues'] as const).map((name) => ({
+      name: boundName(name, column),
+      kind: 'varchar' as const,
+      values: statistics.map((found) => textAt(found, [name, ...column.map(nameInFiles)])),
+    })),
+  )
+}
+
+function longDecimals(predicate: Predicate): readonly ColumnPath[] {
+  switch (predicate.kind) {
+    case 'and':
+    case 'or':
+      return predicate.of.flatMap(longDecimals)
+    case 'not':
+      return longDecimals(predicate.of)
+    case 'compare':
+      return isLongDecimal(predicate.column) ? [predicate.column] : []
+    default:
+      return []
+  }
+}
+
+function digitsOf(stats: string | undefined): JsonValue {
+  try {
+    return stats === undefined ? null : parseJsonDigits(stats, 'stats')
+  } catch {
+    // Unusable statistics count as absent.
+    return null
+  }
+}
+
+function textAt(statistics: JsonValue, path: readonly string[]): string | null {
+  let value: JsonValue | undefined = statistics
+  for (const name of path) {
+    if (value === null || typeof value !== 'object' || Array.isArray(value)) return null
+    value = (value as Readonly<Record<string, JsonValue>>)[name]
+  }
+  return typeof value === 'string' || typeof value === 'number' ? String(value) : null
 }
 
 function wasFloat(column: ColumnPath): boolean {

@@ -1,6 +1,7 @@
 /** A part of a table's rows as a SELECT: some columns, a condition, so many rows. */
 import { LakeError } from '../base/errors.ts'
 import type { IoOptions } from '../base/io.ts'
+import { settleTime } from '../duckdb/current-time.ts'
 import type { DuckDbSession } from '../duckdb/duckdb.ts'
 import { parseExpression } from '../duckdb/expression.ts'
 import { identifier } from '../duckdb/sql-text.ts'
@@ -28,11 +29,13 @@ export async function selectRows(
   session: DuckDbSession,
   table: DeltaTable,
   snapshot: Snapshot,
-  { columns, where, limit, signal }: RowSelection & IoOptions = {},
+  { columns, where: given, limit, signal }: RowSelection & IoOptions = {},
 ): Promise<string> {
+  const known = snapshot.schema.fields.map(({ name }) => name)
+  // Files are chosen now and rows later: both by the same time.
+  const where = given === undefined ? undefined : await settleTime(session, given, { columns: known, signal })
   const { files } = await pruneBy(session, snapshot, where, { signal })
   const scan = await table.scan(session, snapshot, { files, signal })
-  const known = snapshot.schema.fields.map(({ name }) => name)
   return selected(scan, known, { columns, where, limit }, table.uri)
 }
 
@@ -88,8 +91,10 @@ export interface ReadPlan {
 export async function explainRead(
   session: DuckDbSession,
   snapshot: Snapshot,
-  { where, signal }: Pick<RowSelection, 'where'> & IoOptions,
+  { where: given, signal }: Pick<RowSelection, 'where'> & IoOptions,
 ): Promise<ReadPlan> {
+  const columns = snapshot.schema.fields.map(({ name }) => name)
+  const where = given === undefined ? undefined : await settleTime(session, given, { columns, signal })
   const { files, skippedByPartition, skippedByStatistics } = await pruneBy(session, snapshot, where, {
     signal,
   })

@@ -5,6 +5,7 @@
  */
 import { LakeError } from '../../base/errors.ts'
 import type { IoOptions } from '../../base/io.ts'
+import { settleTime } from '../../duckdb/current-time.ts'
 import type { DuckDbSession } from '../../duckdb/duckdb.ts'
 import { nodesOf, parseExpression } from '../../duckdb/expression.ts'
 import { volatileFunctions } from '../../duckdb/functions.ts'
@@ -31,10 +32,12 @@ export interface Condition {
 export async function parseCondition(
   session: DuckDbSession,
   { schema, partitionColumns }: Snapshot,
-  sql: string,
+  given: string,
   { signal }: IoOptions = {},
 ): Promise<Condition> {
-  await requireRepeatable(session, sql, { what: 'Condition', signal })
+  await requireRepeatable(session, given, { what: 'Condition', signal })
+  const columns = schema.fields.map(({ name }) => name)
+  const sql = await settleTime(session, given, { columns, signal })
   const predicate = await parsePredicate(session, sql, { schema, partitionColumns, signal })
   return { sql: `(\n${sql}\n)`, predicate }
 }
