@@ -8,14 +8,20 @@
 import { LakeError } from '../base/errors.ts'
 import type { IoOptions } from '../base/io.ts'
 import type { DuckDbSession } from '../duckdb/duckdb.ts'
+import { defineBinaryFunction } from '../duckdb/scalar.ts'
+import { identifier } from '../duckdb/sql-text.ts'
 import { columnId, nameInFiles } from './column-mapping.ts'
-import type { FileNames } from './column-source.ts'
+import { type FileNames, unshredFunction, type VariantHolder } from './column-source.ts'
 import type { DataType, Field, StructType } from './schema.ts'
+import { unshredded } from './variant.ts'
 
 /** A node of a Parquet file's schema. */
 interface Node {
   readonly name: string
   readonly fieldId: number | undefined
+  /** Of DuckDB, where it has no children. */
+  readonly type: string
+  readonly isList: boolean
   readonly children: Node[]
 }
 
@@ -37,7 +43,7 @@ export async function groupByLayout(
   { paths, source, signal }: IoOptions & { readonly paths: readonly string[]; readonly source: string },
 ): Promise<readonly FileGroup[]> {
   const trees = await readTrees(session, source, { signal })
-  const groups = new Map<string, { names: FileNames; indexes: number[] }>()
+  const groups = new Map<string, { names: Layout; indexes: number[] }>()
   paths.forEach((path, index) => {
     const root = trees.get(path)
     if (root === undefined)
@@ -48,6 +54,8 @@ export async function groupByLayout(
     if (group === undefined) groups.set(layout.key, { names: layout, indexes: [index] })
     else group.indexes.push(index)
   })
+  const shredded = new Set([...groups.values()].flatMap(({ names }) => names.shreddedTypes))
+  for (const type of shredded) await defineBinaryFunction(session, unshredFunction(type), type, unshredded)
   return [...groups.values()]
 }
 
@@ -55,6 +63,7 @@ class Layout implements FileNames {
   readonly #mode: 'name' | 'id'
   readonly #names = new Map<Field, string>()
   readonly #witnesses = new Map<StructType, string>()
+  readonly #shredded = new Map<VariantHolder, string>()
   /** The same for files that name the fields alike. */
   key = ''
 
@@ -70,6 +79,14 @@ class Layout implements FileNames {
     return this.#witnesses.get(struct)
   }
 
+  shreddedType(holder: VariantHolder): string | undefined {
+    return this.#shredded.get(holder)
+  }
+
+  get shreddedTypes(): readonly string[] {
+    return [...this.#shredded.values()]
+  }
+
   resolveFields(struct: StructType, nodes: readonly Node[]): void {
     const [first] = nodes
     if (first !== undefined) this.#witnesses.set(struct, first.name)
@@ -78,7 +95,7 @@ class Layout implements FileNames {
       this.key += `${node === undefined ? '' : JSON.stringify(node.name)},`
       if (node === undefined) continue
       this.#names.set(field, node.name)
-      this.#resolve(field.type, node)
+      this.#resolve(field.type, node, field)
     }
   }
 
@@ -88,17 +105,22 @@ class Layout implements FileNames {
     return node.name.toLowerCase() === nameInFiles(field).toLowerCase()
   }
 
-  #resolve(type: DataType, node: Node): void {
+  #resolve(type: DataType, node: Node, holder: VariantHolder): void {
+    if (type === 'variant' && node.children.some(({ name }) => name === 'typed_value')) {
+      const shredded = typeOf(node)
+      this.#shredded.set(holder, shredded)
+      this.key += shredded
+    }
     if (typeof type === 'string') return
     this.key += '('
     if (type.type === 'struct') {
       this.resolveFields(type, node.children)
     } else if (type.type === 'array') {
-      this.#resolve(type.elementType, elementOf(node))
+      this.#resolve(type.elementType, elementOf(node), type)
     } else {
       const [key, value] = node.children[0]?.children ?? []
-      if (key !== undefined) this.#resolve(type.keyType, key)
-      if (value !== undefined) this.#resolve(type.valueType, value)
+      if (key !== undefined) this.#resolve(type.keyType, key, type)
+      if (value !== undefined) this.#resolve(type.valueType, value, type)
     }
     this.key += ')'
   }
@@ -117,6 +139,12 @@ function elementOf(node: Node): Node {
   return isElement ? repeated : only
 }
 
+function typeOf(node: Node): string {
+  if (node.children.length === 0) return node.type
+  if (node.isList) return `${typeOf(elementOf(node))}[]`
+  return `STRUCT(${node.children.map((child) => `${identifier(child.name)} ${typeOf(child)}`).join(', ')})`
+}
+
 async function readTrees(
   session: DuckDbSession,
   source: string,
@@ -127,13 +155,15 @@ async function readTrees(
   /** Nodes that wait for children, the deepest last. */
   let open: { readonly node: Node; left: number }[] = []
   for await (const { rows } of session.chunks(
-    `select file_name, name, field_id, num_children from parquet_schema(${source}) order by file_name, column_id`,
+    `select file_name, name, field_id, num_children, duckdb_type, converted_type from parquet_schema(${source}) order by file_name, column_id`,
     { signal },
   )) {
     for (const row of rows) {
       const id = row['field_id']
       const node: Node = {
         name: String(row['name']),
+        type: String(row['duckdb_type']),
+        isList: row['converted_type'] === 'LIST',
         fieldId: id === null || id === undefined ? undefined : Number(id),
         children: [],
       }

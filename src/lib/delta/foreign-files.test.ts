@@ -392,7 +392,6 @@ describe('protocols', () => {
     [{ minReaderVersion: 3, minWriterVersion: 5 }, /protocol 3\/5 is not legal/],
     [{ minReaderVersion: 4, minWriterVersion: 7 }, /reader version 4/],
     [withFeatures('somethingNew', 'deletionVectors'), /needs somethingNew \(/],
-    [withFeatures('variantShredding-preview'), /variantShredding-preview/],
     [withFeatures('catalogOwned-preview'), /catalogOwned-preview/],
     [{ minReaderVersion: 1, minWriterVersion: 7, writerFeatures: ['catalogManaged'] }, /catalogManaged/],
   ])('%j is refused', async (protocol, message) => {

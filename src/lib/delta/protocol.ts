@@ -45,9 +45,8 @@ export const features: Readonly<Record<string, Feature>> = {
   v2Checkpoint: { read: 'yes', write: 'yes' },
   variantType: { read: 'yes', write: 'no' },
   'variantType-preview': { read: 'yes', write: 'no' },
-  /** Its columns lie in further columns of the files, from which a value would have to be put together. */
-  variantShredding: { read: 'no', write: 'no' },
-  'variantShredding-preview': { read: 'no', write: 'no' },
+  variantShredding: { read: 'yes', write: 'no' },
+  'variantShredding-preview': { read: 'yes', write: 'no' },
   /** The newest version of such a table is known to its catalogue alone. */
   catalogManaged: { read: 'no', write: 'no' },
   catalogOwned: { read: 'no', write: 'no' },

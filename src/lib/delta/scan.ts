@@ -103,6 +103,7 @@ interface ScanGroup extends FileGroup {
 const schemaNames: FileNames = {
   nameOf: (field) => (field.type === 'void' ? undefined : nameInFiles(field)),
   witnessOf: () => undefined,
+  shreddedType: () => undefined,
 }
 
 async function layoutGroups(
@@ -115,7 +116,8 @@ async function layoutGroups(
   const hasStructs = stored.some(({ type }) => holds(type, isStruct))
   const needsFooters = columnMapping === 'id' || (columnMapping === 'name' && hasStructs)
   const hasNestedVoid = hasStructs && stored.some(({ type }) => holds(type, (inner) => inner === 'void'))
-  if (!needsFooters && !hasNestedVoid)
+  const hasVariants = stored.some(({ type }) => holds(type, (inner) => inner === 'variant'))
+  if (!needsFooters && !hasNestedVoid && !hasVariants)
     return [{ names: schemaNames, indexes: paths.map((_, index) => index) }]
   const source = await fileList(session, `${name}_all`, paths, { signal })
   return groupByLayout(session, stored, columnMapping === 'id' ? 'id' : 'name', { paths, source, signal })
@@ -152,7 +154,7 @@ function groupSelect(
       ? `place.p${partitions.indexOf(field)}`
       : names.nameOf(field) === undefined
         ? `null::${duckDbType(field.type)}`
-        : valueSql(storedValue(field, stored.indexOf(field)), field.type, names)
+        : valueSql(storedValue(field, stored.indexOf(field)), field, names)
     return `${value} as ${identifier(field.name)}`
   })
   const fileSql = hasPlaces ? 'place.file' : '"row".file_index::integer'
@@ -290,7 +292,7 @@ function readOptions(stored: readonly Field[], names: FileNames): string {
     const name = names.nameOf(field)
     if (name === undefined) return []
     return [
-      `${text(name)}: {name: 'c${index}', type: ${text(storedType(field.type, names))}, default_value: null}`,
+      `${text(name)}: {name: 'c${index}', type: ${text(storedType(field.type, names, field))}, default_value: null}`,
     ]
   })
   // Without a column to read there must still be one that is looked for.

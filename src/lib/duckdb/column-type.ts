@@ -30,7 +30,7 @@ export async function columnTypes(session: DuckDbSession, select: string): Promi
   return result.columnNames().map((name, index) => ({ name, type: columnType(result.columnType(index)) }))
 }
 
-function columnType(type: DuckDBType): ColumnType {
+export function columnType(type: DuckDBType): ColumnType {
   if (type instanceof DuckDBDecimalType) return { kind: 'decimal', precision: type.width, scale: type.scale }
   if (type instanceof DuckDBListType || type instanceof DuckDBArrayType) {
     return { kind: 'list', element: columnType(type.valueType) }
