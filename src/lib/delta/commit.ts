@@ -11,7 +11,14 @@ import { isLakeError, LakeError } from '../base/errors.ts'
 import type { IoOptions } from '../base/io.ts'
 import type { JsonValue } from '../base/json.ts'
 import type { ObjectStore, PutOutcome } from '../storage/store.ts'
-import { type Action, type AddFile, type CommitInfo, encodeActions, type StringMap } from './actions.ts'
+import {
+  type Action,
+  type AddFile,
+  type CommitInfo,
+  decodeActions,
+  encodeActions,
+  type StringMap,
+} from './actions.ts'
 import { type ConflictKind, type Isolation, judge, type ReadSet } from './conflict.ts'
 import { commitKey, type Version, version } from './log-path.ts'
 import { readCommitIfThere } from './snapshot.ts'
@@ -49,6 +56,11 @@ export type CommitOutcome =
       readonly reason: string
     }
 
+/** `actions` are those of the version, as its file has them. */
+export type CommitResult =
+  | { readonly kind: 'committed'; readonly version: Version; readonly actions: readonly Action[] }
+  | Extract<CommitOutcome, { readonly kind: 'conflict' }>
+
 export interface CommitOptions extends IoOptions {
   readonly clock: Clock
   readonly maxAttempts?: number
@@ -67,7 +79,7 @@ export async function commit(
   store: ObjectStore,
   change: StagedChange,
   { signal, clock, maxAttempts = 100 }: CommitOptions,
-): Promise<CommitOutcome> {
+): Promise<CommitResult> {
   const txnId = randomUUID()
   let attempt = version(change.readVersion === undefined ? 0 : change.readVersion + 1)
   const { inCommitTimestamps } = change
@@ -78,11 +90,16 @@ export async function commit(
     const info = commitInfo(change, txnId, clock, previousMs)
     const body = encodeActions([info, ...actionsAt(change, attempt, info.commitInfo)])
     const outcome = await putCommit(store, attempt, body)
-    if (outcome === 'created') return { kind: 'committed', version: attempt }
+    const committed = (): CommitResult => ({
+      kind: 'committed',
+      version: attempt,
+      actions: decodeActions(body, `${store.uri}/${commitKey(attempt)}`),
+    })
+    if (outcome === 'created') return committed()
 
     const winner = await readWinner(store, attempt)
     const theirs = winner.flatMap((action) => ('commitInfo' in action ? [action.commitInfo] : []))[0]
-    if (theirs?.txnId === txnId) return { kind: 'committed', version: attempt }
+    if (theirs?.txnId === txnId) return committed()
     const verdict = judge(change, winner, await addedToReads(change.reads, winner))
     if (verdict.kind === 'conflict') return { ...verdict, winner: attempt }
     previousMs = theirs?.inCommitTimestamp ?? previousMs

@@ -141,6 +141,13 @@ export async function advanceSnapshot(
   return state === undefined ? from : new Snapshot(reached, state, store.uri)
 }
 
+/** The version after `from`, which `actions` have made. */
+export function nextSnapshot(from: Snapshot, actions: readonly Action[], uri: string): Snapshot {
+  const state = from.state.copy()
+  state.apply(actions)
+  return new Snapshot(version(from.version + 1), state, uri)
+}
+
 export async function readCommit(
   store: ObjectStore,
   of: Version,

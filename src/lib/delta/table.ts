@@ -31,7 +31,13 @@ import { cleanLog } from './maintain/log-cleanup.ts'
 import { declareTable, type NewTable, type TableDeclaration } from './new-table.ts'
 import { requireWritable, usesV2Checkpoints } from './protocol.ts'
 import { type ScanOptions, scanSelect } from './scan.ts'
-import { advanceSnapshot, hasInCommitTimestamps, readSnapshot, type Snapshot } from './snapshot.ts'
+import {
+  advanceSnapshot,
+  hasInCommitTimestamps,
+  nextSnapshot,
+  readSnapshot,
+  type Snapshot,
+} from './snapshot.ts'
 import { type StagedFiles, type StageOptions, stageRows } from './stage.ts'
 
 export type { TableDeclaration } from './new-table.ts'
@@ -259,8 +265,21 @@ export class DeltaTable {
       },
       { signal, clock: this.clock },
     )
-    if (outcome.kind === 'committed') await this.#checkpointWhenDue(outcome.version)
-    return outcome
+    if (outcome.kind === 'conflict') return outcome
+    const { version, actions: committed } = outcome
+    this.#advance(snapshot, version, committed)
+    await this.#checkpointWhenDue(version, change.metadata ?? snapshot.metadata)
+    return { kind: 'committed', version }
+  }
+
+  /** Takes up our own commit where nobody came between: there is nothing to read then. */
+  #advance(from: Snapshot, version: Version, actions: readonly Action[]): void {
+    if (this.#newest !== from || version !== from.version + 1) return
+    try {
+      this.#newest = nextSnapshot(from, actions, this.uri)
+    } catch {
+      // The commit is made all the same. Who asks for the version is told why it cannot be read.
+    }
   }
 
   async #inCommitTimestamps(
@@ -276,14 +295,12 @@ export class DeltaTable {
   }
 
   /** Best effort: the log is whole without it, and the next writer tries again. */
-  async #checkpointWhenDue(at: Version): Promise<void> {
-    if (at === 0) return
+  async #checkpointWhenDue(at: Version, { configuration }: Metadata): Promise<void> {
+    const interval = Number(configuration['delta.checkpointInterval'] ?? defaultCheckpointInterval)
+    if (at === 0 || at % interval !== 0) return
     try {
-      const snapshot = await this.snapshot()
-      const interval = Number(
-        snapshot.metadata.configuration['delta.checkpointInterval'] ?? defaultCheckpointInterval,
-      )
-      if (at % interval === 0) await this.checkpoint({ version: at })
+      await this.snapshot()
+      await this.checkpoint({ version: at })
     } catch (error) {
       this.#logger.warn({ err: error, uri: this.uri, version: at }, 'The checkpoint could not be written')
     }

@@ -6,7 +6,7 @@
  * silence, and the content is complete and synced before the name exists.
  */
 import { randomUUID } from 'node:crypto'
-import { link, open, readdir, readFile, rename, rm, stat, unlink } from 'node:fs/promises'
+import { type FileHandle, link, open, readdir, readFile, rename, rm, stat, unlink } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { LakeError, systemCode } from '../base/errors.ts'
 import { makeFolders } from '../base/folders.ts'
@@ -22,6 +22,8 @@ export function openLocalStore(root: string): ObjectStore {
 class LocalStore implements ObjectStore {
   readonly uri: string
   readonly stagingRoot: string
+  /** Folders whose names are durable, with what tells one from another that is made anew in its place. */
+  readonly #durable = new Map<string, string>()
 
   constructor(root: string) {
     this.uri = root
@@ -82,21 +84,28 @@ class LocalStore implements ObjectStore {
     signal?.throwIfAborted()
     const path = this.#path(key)
     const temporary = await this.#writeTemporary(path, bytes)
+    // The name stands whether the draft's is taken away or not.
+    const removeDraft = (): Promise<void> => unlink(temporary).catch(() => undefined)
     try {
       await link(temporary, path)
     } catch (error) {
+      await removeDraft()
       if (systemCode(error) === 'EEXIST') return 'exists'
       throw fileFailure('Create', path, error)
-    } finally {
-      // The name stands whether the draft's is taken away or not.
-      await unlink(temporary).catch(() => undefined)
     }
-    await syncFolders(this.uri, [path]).catch((cause: unknown) => {
-      throw new LakeError('COMMIT_UNKNOWN', `Create ${path}: it is there, and may not outlast a power cut`, {
-        details: { path },
-        cause,
+    const removed = removeDraft()
+    await this.#syncFolders([path])
+      .catch((cause: unknown) => {
+        throw new LakeError(
+          'COMMIT_UNKNOWN',
+          `Create ${path}: it is there, and may not outlast a power cut`,
+          {
+            details: { path },
+            cause,
+          },
+        )
       })
-    })
+      .finally(() => removed)
     return 'created'
   }
 
@@ -107,7 +116,7 @@ class LocalStore implements ObjectStore {
     await rename(temporary, path).catch((error: unknown) => {
       throw fileFailure('Replace', path, error)
     })
-    await syncFolders(this.uri, [path])
+    await this.#syncFolders([path])
   }
 
   async delete(keys: readonly string[], { signal }: IoOptions = {}): Promise<void> {
@@ -125,11 +134,13 @@ class LocalStore implements ObjectStore {
 
   async publish(keys: readonly string[], { signal }: IoOptions = {}): Promise<void> {
     const paths = keys.map((key) => this.#path(key))
-    for (const path of paths) {
-      signal?.throwIfAborted()
-      await sync(path)
+    const files = async (): Promise<void> => {
+      for (const path of paths) {
+        signal?.throwIfAborted()
+        await sync(path)
+      }
     }
-    await syncFolders(this.uri, paths)
+    await Promise.all([files(), this.#syncFolders(paths)])
   }
 
   async [Symbol.asyncDispose](): Promise<void> {}
@@ -141,8 +152,7 @@ class LocalStore implements ObjectStore {
   async #writeTemporary(path: string, bytes: Uint8Array): Promise<string> {
     const temporary = join(dirname(path), `.${randomUUID()}.tmp`)
     try {
-      await makeFolders(dirname(path))
-      const file = await open(temporary, 'wx')
+      const file = await openNew(temporary)
       try {
         await file.writeFile(bytes)
         await file.sync()
@@ -156,29 +166,44 @@ class LocalStore implements ObjectStore {
     }
     return temporary
   }
+
+  /** A new name is durable once its folder is synced, and a new folder once its own parent is. */
+  async #syncFolders(paths: readonly string[]): Promise<void> {
+    for (const folder of new Set(paths.map(dirname))) await this.#syncFolder(folder)
+  }
+
+  async #syncFolder(folder: string): Promise<void> {
+    const identity = await sync(folder)
+    if (this.#durable.get(folder) === identity) return
+    if (dirname(folder).length >= this.uri.length) await this.#syncFolder(dirname(folder))
+    this.#durable.set(folder, identity)
+  }
 }
 
-async function sync(path: string): Promise<void> {
+/** With the folders that it needs. */
+async function openNew(path: string): Promise<FileHandle> {
+  try {
+    return await open(path, 'wx')
+  } catch (error) {
+    if (systemCode(error) !== 'ENOENT') throw error
+    await makeFolders(dirname(path))
+    return open(path, 'wx')
+  }
+}
+
+/** @returns What tells it from another that is made in its place later: inode numbers are given anew. */
+async function sync(path: string): Promise<string> {
   const handle = await open(path, 'r').catch((error: unknown) => {
     throw fileFailure('Sync', path, error)
   })
   try {
-    await handle.sync()
+    const [{ dev, ino, birthtimeNs }] = await Promise.all([handle.stat({ bigint: true }), handle.sync()])
+    return `${dev}:${ino}:${birthtimeNs}`
   } catch (error) {
     throw fileFailure('Sync', path, error)
   } finally {
     await handle.close()
   }
-}
-
-/** A new name is durable once its folder is synced, and a new folder once its own parent is. */
-async function syncFolders(root: string, paths: readonly string[]): Promise<void> {
-  const folders = new Set<string>()
-  for (const path of paths) {
-    for (let folder = dirname(path); folder.length >= root.length; folder = dirname(folder))
-      folders.add(folder)
-  }
-  for (const folder of folders) await sync(folder)
 }
 
 function isMissing(error: unknown): boolean {
