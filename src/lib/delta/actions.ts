@@ -6,6 +6,7 @@
  */
 import { LakeError } from '../base/errors.ts'
 import { formatJson, type JsonValue, parseJson } from '../base/json.ts'
+import { openSeal, requireUnbroken, sealed } from './seal.ts'
 
 export type StringMap = Readonly<Record<string, string>>
 
@@ -119,9 +120,17 @@ const actionNames = [
 /** Any action by its name: `actionOf(action, 'add')?.path`. */
 export type ActionName = (typeof actionNames)[number]
 
-/** JSON lines, in the order given. */
+/** JSON lines, in the order given; sealed where a `commitInfo` comes first. */
 export function encodeActions(actions: readonly Action[]): Uint8Array {
-  return new TextEncoder().encode(actions.map((action) => `${formatJson(action)}\n`).join(''))
+  const [first, ...others] = actions
+  if (first !== undefined && 'commitInfo' in first) {
+    return sealed(jsonLines([{ commitInfo: { ...openSeal, ...first.commitInfo } }, ...others]))
+  }
+  return new TextEncoder().encode(jsonLines(actions))
+}
+
+function jsonLines(actions: readonly Action[]): string {
+  return actions.map((action) => `${formatJson(action)}\n`).join('')
 }
 
 /**
@@ -138,6 +147,12 @@ export function decodeActions(bytes: Uint8Array, file: string): readonly Action[
     if (action !== undefined) actions.push(action)
   })
   return actions
+}
+
+/** The actions of a whole file of the log. @throws LakeError as `decodeActions` and `requireUnbroken` do. */
+export function decodeLogFile(bytes: Uint8Array, file: string): readonly Action[] {
+  requireUnbroken(bytes, file)
+  return decodeActions(bytes, file)
 }
 
 function decodeAction(line: string, where: string): Action | undefined {

@@ -9,7 +9,7 @@ import { columnTypes } from '../duckdb/column-type.ts'
 import type { DuckDb, DuckDbSession } from '../duckdb/duckdb.ts'
 import { list, text } from '../duckdb/sql-text.ts'
 import type { ObjectStore } from '../storage/store.ts'
-import { type Action, decodeActions, decodeBody } from './actions.ts'
+import { type Action, decodeBody, decodeLogFile } from './actions.ts'
 import { type FileBlock, type RowRange, readFileBlocks } from './file-block.ts'
 import { encodeFilePath } from './file-path.ts'
 import { localPaths } from './local-paths.ts'
@@ -52,7 +52,7 @@ export async function* readCheckpoint(
     const [key = ''] = keys
     if (key.endsWith('.json')) {
       const bytes = await store.read(key, { signal })
-      yield { kind: 'actions', actions: decodeActions(bytes, `${store.uri}/${key}`) }
+      yield { kind: 'actions', actions: decodeLogFile(bytes, `${store.uri}/${key}`) }
       yield* readSidecars(session, store, sidecarsIn(bytes, key), { signal })
       return
     }

@@ -25,6 +25,7 @@ import {
   type Version,
 } from './log-path.ts'
 import type { TableState } from './replay.ts'
+import { openSeal, sealed } from './seal.ts'
 
 const stringMap = 'MAP(VARCHAR, VARCHAR)'
 const deletionVector =
@@ -166,11 +167,11 @@ async function writeV2(
   }
   const key = checkpointV2Key(of, randomUUID())
   const lines = [
-    formatJson({ checkpointMetadata: { version: of } }),
+    formatJson({ checkpointMetadata: { version: of, tags: openSeal } }),
     ...named,
     ...sidecars.map((sidecar) => formatJson({ sidecar })),
   ]
-  const bytes = new TextEncoder().encode(lines.map((line) => `${line}\n`).join(''))
+  const bytes = sealed(lines.map((line) => `${line}\n`).join(''))
   await store.put(key, bytes, { signal })
   const stored = await store.head(key, { signal })
   return {

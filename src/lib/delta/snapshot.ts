@@ -3,7 +3,14 @@ import { isLakeError, LakeError } from '../base/errors.ts'
 import type { IoOptions } from '../base/io.ts'
 import type { DuckDb } from '../duckdb/duckdb.ts'
 import type { ObjectStore } from '../storage/store.ts'
-import { type Action, type AddFile, decodeActions, type Metadata, type Protocol } from './actions.ts'
+import {
+  type Action,
+  type AddFile,
+  decodeActions,
+  decodeLogFile,
+  type Metadata,
+  type Protocol,
+} from './actions.ts'
 import { readCheckpoint } from './checkpoint-reader.ts'
 import { withoutMapping } from './column-mapping.ts'
 import { commitKey, type Version, version } from './log-path.ts'
@@ -11,6 +18,7 @@ import { readLogSegment } from './log-segment.ts'
 import { columnMappingMode, requireReadable } from './protocol.ts'
 import { TableState } from './replay.ts'
 import { decodeSchema, type StructType } from './schema.ts'
+import { requireUnbroken } from './seal.ts'
 import { decodeStatistics } from './statistics.ts'
 import { requireKnownTypeChanges } from './type-widening.ts'
 
@@ -153,7 +161,7 @@ export async function readCommit(
   of: Version,
   { signal }: IoOptions = {},
 ): Promise<readonly Action[]> {
-  return decodeActions(await store.read(commitKey(of), { signal }), `${store.uri}/${commitKey(of)}`)
+  return decodeLogFile(await store.read(commitKey(of), { signal }), `${store.uri}/${commitKey(of)}`)
 }
 
 /** `undefined` when the version is not there (yet). */
@@ -190,7 +198,9 @@ export async function readInCommitTimestamp(
     if (isLakeError(error, 'OBJECT_MISSING')) return undefined
     throw error
   }
+  const file = `${store.uri}/${commitKey(of)}`
+  requireUnbroken(bytes, file)
   const end = bytes.indexOf(0x0a)
-  const first = decodeActions(end === -1 ? bytes : bytes.subarray(0, end), `${store.uri}/${commitKey(of)}`)[0]
+  const first = decodeActions(end === -1 ? bytes : bytes.subarray(0, end), file)[0]
   return first !== undefined && 'commitInfo' in first ? first.commitInfo.inCommitTimestamp : undefined
 }

@@ -1,7 +1,7 @@
 /**
  * Files of a table cut short and with bits flipped: whoever reads it then gets an error, or the rows that there are.
  *
- * Some bits no reader can judge, for the format has no checksum there: they are counted apart, by what they change.
+ * Some bits no reader can judge, for the pages of Parquet have no checksum: they are counted apart.
  */
 import { randomUUID } from 'node:crypto'
 import { LakeError } from '../../base/errors.ts'
@@ -118,15 +118,10 @@ export function damaged(bytes: Uint8Array, damage: Damage): Uint8Array {
 }
 
 /**
- * - `value`: a file of Parquet whose pages have no checksum. A row of it has another value, and
- *   there are as many; a row of a checkpoint is a file.
- * - `text`: JSON that is JSON still: a digit, or a name, which then is one that readers must not know.
- * - `line`: a commit cut where a line ends: the format does not say how many lines there are.
+ * `value`: a file of Parquet whose pages have no checksum. A row of it has another value, and there are as many; a row
+ * of a checkpoint is a file.
  */
-export const limits = ['value', 'text', 'line'] as const
-export type Limit = (typeof limits)[number]
-
-export type Finding = 'right' | 'refused' | Limit | { readonly wrong: string }
+export type Finding = 'right' | 'refused' | 'value' | { readonly wrong: string }
 
 /** What a fresh reader makes of the table when the bytes of one file are others. */
 export async function readTorn(
@@ -140,26 +135,14 @@ export async function readTorn(
   try {
     const found = await stateOf(new DeltaTable({ store: copy, duckdb }))
     if (found.text === state.text) return 'right'
-    return limitOf(kindOf(key), damage, bytes, found.count === state.count) ?? { wrong: found.text }
+    return isHidden(kindOf(key), damage, found.count === state.count) ? 'value' : { wrong: found.text }
   } catch (error) {
     return error instanceof LakeError ? 'refused' : { wrong: String(error) }
   }
 }
 
-function limitOf(kind: Kind, damage: Damage, bytes: Uint8Array, isSameCount: boolean): Limit | undefined {
-  const isText = kind === 'commit' || kind === 'manifest'
-  if (isText && damage.kind === 'flip') return isJsonLines(bytes) ? 'text' : undefined
-  if (kind === 'commit') return isJsonLines(bytes) ? 'line' : undefined
-  if (damage.kind === 'cut') return undefined
-  if (kind === 'checkpoint' || kind === 'sidecar') return 'value'
-  return kind === 'data' && isSameCount ? 'value' : undefined
-}
-
-function isJsonLines(bytes: Uint8Array): boolean {
-  try {
-    for (const line of new TextDecoder().decode(bytes).split('\n')) if (line !== '') JSON.parse(line)
-    return true
-  } catch {
-    return false
-  }
+/** Whether the format lets nobody see this. */
+function isHidden(kind: Kind, damage: Damage, isSameCount: boolean): boolean {
+  if (damage.kind === 'cut') return false
+  return kind === 'checkpoint' || kind === 'sidecar' || (kind === 'data' && isSameCount)
 }

@@ -1,0 +1,85 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type DuckDb, openDuckDb } from '../duckdb/duckdb.ts'
+import { commitKey, version } from './log-path.ts'
+import { requireUnbroken, sealed } from './seal.ts'
+import { DeltaTable } from './table.ts'
+import { append } from './write/append.ts'
+import { failureOf, openFixture, rowsOf } from './write/write.fixture.ts'
+
+let duckdb: DuckDb
+beforeAll(async () => {
+  duckdb = await openDuckDb({ threads: 2 })
+})
+afterAll(() => duckdb[Symbol.dispose]())
+
+const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text)
+
+/** A table whose newest commit has other bytes. */
+async function readWith(change: (lines: readonly string[]) => readonly string[]): Promise<unknown> {
+  await using fixture = await openFixture(duckdb)
+  const { table, store } = fixture
+  const select = "select date '2026-01-01' + i::int as day, i as id, 'w' as word from range(3) t(i)"
+  await duckdb.use((session) => append(table, { session, select }))
+  const key = commitKey(version(1))
+  const lines = new TextDecoder()
+    .decode(await store.read(key))
+    .split('\n')
+    .slice(0, -1)
+  await store.put(
+    key,
+    bytesOf(
+      change(lines)
+        .map((line) => `${line}\n`)
+        .join(''),
+    ),
+  )
+  const reader = new DeltaTable({ store, duckdb })
+  let rows = -1
+  const failure = await failureOf(rowsOf(reader).then((found) => (rows = found.length)))
+  return failure === 'no failure' ? rows : failure
+}
+
+describe('a commit of ours', () => {
+  it.each<[string, (lines: readonly string[]) => readonly string[]]>([
+    ['lost its last line', (lines) => lines.slice(0, -1)],
+    ['has all its lines twice', (lines) => [...lines, ...lines]],
+    ['has an action of another name', (lines) => lines.map((line) => line.replace('{"add":', '{"aed":'))],
+    ['has another digit', (lines) => lines.map((line) => line.replace('"size":', '"size":1'))],
+    ['says another time', (lines) => lines.map((line) => line.replace('"timestamp":1', '"timestamp":2'))],
+  ])('is refused where it %s', async (_, change) => {
+    expect(await readWith(change)).toMatch(
+      /^LOG_CORRUPT: .*1\.json: its bytes are not those that were written/,
+    )
+  })
+
+  it('is read as it stands, and where somebody has taken the checksum out', async () => {
+    expect(await readWith((lines) => lines)).toBe(3)
+    const unsealed = (line: string) => line.replace(/"lakeshoreCrc32":"\w+",/, '')
+    expect(await readWith((lines) => lines.slice(0, -1).map(unsealed))).toBe(2)
+  })
+})
+
+describe('requireUnbroken(bytes, file)', () => {
+  it('finds every bit that turns, and every cut that leaves the checksum', () => {
+    const bytes = sealed('{"commitInfo":{"lakeshoreCrc32":"00000000"}}\n{"add":{"path":"é"}}\n')
+    requireUnbroken(bytes, 'whole')
+    const marker = new TextDecoder('latin1').decode(bytes).indexOf('"lakeshoreCrc32":"')
+    const inName = (at: number): boolean => at >= marker && at < marker + '"lakeshoreCrc32":"'.length
+    for (let at = 0; at < bytes.length; at++) {
+      if (inName(at)) continue
+      for (let bit = 0; bit < 8; bit++) {
+        const flipped = Uint8Array.from(bytes, (byte, index) => (index === at ? byte ^ (1 << bit) : byte))
+        // A line break before it hides it: what is left of that line is no JSON.
+        if (at < marker && flipped[at] === 0x0a) continue
+        expect(() => requireUnbroken(flipped, 'file')).toThrow('not those')
+      }
+      if (at > marker + 30) expect(() => requireUnbroken(bytes.subarray(0, at), 'file')).toThrow('not those')
+    }
+  })
+
+  it('passes what has no checksum, or names it in a text alone', () => {
+    requireUnbroken(bytesOf('{"commitInfo":{}}\n'), 'file')
+    requireUnbroken(bytesOf(`${JSON.stringify({ commitInfo: { note: '"lakeshoreCrc32":"x"' } })}\n`), 'file')
+    requireUnbroken(bytesOf('{"add":{}}\n{"commitInfo":{"lakeshoreCrc32":"00000000"}}\n'), 'file')
+  })
+})
