@@ -6,6 +6,7 @@ import { type Diff, diffVersions } from './diff.ts'
 import type { DeltaTable } from './table.ts'
 import { append } from './write/append.ts'
 import { deleteRows } from './write/delete.ts'
+import { overwrite } from './write/overwrite.ts'
 import { updateRows } from './write/update.ts'
 import { failureOf, openFixture } from './write/write.fixture.ts'
 
@@ -94,6 +95,25 @@ describe('diffVersions(before, after)', () => {
     expect((await diff(table, 1, 3, ['id', 'day'])).rows).toEqual([
       { id: 1n, day: '2026-01-01', change: 'changed', column: 'n', before: null, after: '0.5' },
     ])
+  })
+
+  it.each([
+    ['changed', [1, 1], [1], 'b'],
+    ['the same', [1, 1, 2], [1], 'a'],
+    ['gone', [1, 1], [3], 'a'],
+    ['new', [3], [1, 1], 'a'],
+  ])('refuses a key that two rows have where they are %s', async (_, before, after, word) => {
+    await using fixture = await openFixture(duckdb)
+    const { table } = fixture
+    const rowsWith = (ids: readonly number[], word: string): string =>
+      ids.map((id) => row(id, word)).join(' union all ')
+    await put(table, rowsWith(before, 'a'))
+    await duckdb.use((session) => overwrite(table, { session, select: rowsWith(after, word) }))
+
+    const version = before.length > after.length ? 1 : 2
+    expect(await failureOf(diff(table, 1, 2))).toMatch(
+      new RegExp(`^CONSTRAINT_VIOLATED: .*version ${version}.*id = 1`),
+    )
   })
 
   it('refuses a key that is none', async () => {

@@ -51,12 +51,8 @@ export async function diffVersions(
     await onlyIn(session, of, after, before, { signal }),
   ]
   const keys = keyFields.map(({ name }) => identifier(name))
-  for (const [select, { version }] of [
-    [left, before],
-    [right, after],
-  ] as const) {
-    await requireUnique(session, select, keys, `${of.uri}, version ${version}`, { signal })
-  }
+  // Before the rows are put together: where no key were one that would be the square of them.
+  await requireUnique(session, right, keys, `${of.uri}, version ${after.version}`, { signal })
   const same = keys.map((name) => `a.${name} is not distinct from b.${name}`).join(' and ')
   const sides = valueFields.map(({ name, before: was, after: is }) => {
     const [old, now] = [was && `a.${identifier(name)}`, is && `b.${identifier(name)}`].map(
@@ -91,12 +87,47 @@ export async function diffVersions(
       })
     ).map(({ change, rows }) => [String(change), Number(rows)]),
   )
+  const [added = 0, removed = 0, changed = 0] = ['added', 'removed', 'changed'].map((kind) =>
+    counts.get(kind),
+  )
+  if (!(await isUniqueBefore(session, { left, right, keys, added, removed, signal }))) {
+    await requireUnique(session, left, keys, `${of.uri}, version ${before.version}`, { signal })
+  }
   return {
-    added: counts.get('added') ?? 0,
-    removed: counts.get('removed') ?? 0,
-    changed: counts.get('changed') ?? 0,
+    added,
+    removed,
+    changed,
     select: `select ${keys.join(', ')}, lake_change as "change", c.name as "column", coalesce(c.was, lake_was) as "before", coalesce(c."is", lake_is) as "after" from (select *, unnest(lake_changes) as c from temp.${table}) order by ${[...keys, '"column"'].join(', ')}`,
   }
+}
+
+/**
+ * Whether no two rows of `left` have the same key, where that is so of `right`: a row there that two of them have
+ * become was counted twice.
+ */
+async function isUniqueBefore(
+  session: DuckDbSession,
+  {
+    left,
+    right,
+    keys,
+    added,
+    removed,
+    signal,
+  }: IoOptions & {
+    readonly left: string
+    readonly right: string
+    readonly keys: readonly string[]
+    readonly added: number
+    readonly removed: number
+  },
+): Promise<boolean> {
+  const row = await session.row(
+    `select (select count(*) from (${left})) - ${removed} = (select count(*) from (${right})) - ${added}
+       and not exists (select 1 from temp.${table} where lake_change = 'removed' group by ${keys.join(', ')} having count(*) > 1) as is_unique`,
+    { signal },
+  )
+  return row['is_unique'] === true
 }
 
 /** The rows of files that `snapshot` has and `other` has not. */
