@@ -1,30 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type DuckDb, openDuckDb } from '../../duckdb/duckdb.ts'
-import { type Bench, openBench } from './calls.fixture.ts'
-import { expectedMark, interleave, names, pairsOf } from './interleave.fixture.ts'
+import { describeInterleaved } from './interleave.contract.ts'
+import { names } from './interleave.fixture.ts'
 
-const pairs = pairsOf(names)
-
-let duckdb: DuckDb
-let bench: Bench
-let made = 0
-beforeAll(async () => {
-  duckdb = await openDuckDb({ threads: 2 })
-  bench = await openBench(duckdb)
-})
-afterAll(async () => {
-  await bench.built[Symbol.asyncDispose]()
-  duckdb[Symbol.dispose]()
-  process.stdout.write(`interleaved pairs: ${made}\n`)
-  expect(made).toBe(pairs.length)
-})
-
-describe('an operation that another one overtakes', () => {
-  it.each(pairs)('%s after %s: as if begun after it', async (late, early) => {
-    const { mark, wrong } = await interleave(duckdb, bench.built, late, early)
-    made += 1
-
-    expect(wrong).toBeUndefined()
-    expect(mark).toBe(expectedMark(late, early))
-  })
-})
+describeInterleaved(names)

@@ -1,31 +1,3 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type DuckDb, openDuckDb } from '../../duckdb/duckdb.ts'
-import { type Bench, openBench } from './calls.fixture.ts'
-import { expectedMark, interleave, pairsOf } from './interleave.fixture.ts'
+import { describeInterleaved } from './interleave.contract.ts'
 
-/** All of them: `interleave.services.test.ts`. */
-const pairs = pairsOf(['append', 'addColumns', 'restore', 'optimize'])
-
-let duckdb: DuckDb
-let bench: Bench
-let made = 0
-beforeAll(async () => {
-  duckdb = await openDuckDb({ threads: 2 })
-  bench = await openBench(duckdb)
-})
-afterAll(async () => {
-  await bench.built[Symbol.asyncDispose]()
-  duckdb[Symbol.dispose]()
-  process.stdout.write(`interleaved pairs: ${made}\n`)
-  expect(made).toBe(pairs.length)
-})
-
-describe('an operation that another one overtakes', () => {
-  it.each(pairs)('%s after %s: as if begun after it', async (late, early) => {
-    const { mark, wrong } = await interleave(duckdb, bench.built, late, early)
-    made += 1
-
-    expect(wrong).toBeUndefined()
-    expect(mark).toBe(expectedMark(late, early))
-  })
-})
+describeInterleaved(['append', 'addColumns', 'restore', 'optimize'])

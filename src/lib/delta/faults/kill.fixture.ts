@@ -5,6 +5,8 @@ import { list, text } from '../../duckdb/sql-text.ts'
 import { openLocalStore } from '../../storage/store.local.ts'
 import { DeltaTable } from '../table.ts'
 import { type OwnReplay, replayOwn } from './own-replay.fixture.ts'
+import type { crashPoints } from './writer-task.fixture.ts'
+import type { Writers } from './writers.fixture.ts'
 
 export interface Verdict {
   readonly faults: readonly string[]
@@ -67,6 +69,39 @@ function difference(found: readonly string[], expected: readonly string[]): stri
   const extra = found.filter((each) => !expected.includes(each))
   const lost = expected.filter((each) => !found.includes(each))
   return `${found.length} for ${expected.length}; too many: ${extra.slice(0, 5).join()}; lost: ${lost.slice(0, 5).join()}`
+}
+
+export interface Turn {
+  /** Where the writer is killed, or after how long. */
+  readonly kill: (typeof crashPoints)[number] | undefined
+  readonly afterMs: number | undefined
+}
+
+/** Two writers at one table, each of which is started anew as often as `nextTurn` says how it is to be killed. */
+export async function killWriters(
+  writers: Writers,
+  seed: number,
+  nextTurn: () => Turn | undefined,
+): Promise<Verdict & { readonly errors: readonly string[]; readonly path: string }> {
+  const path = tableIn(writers.folder)
+  const errors: string[] = []
+  const take = async (name: string): Promise<void> => {
+    for (let turn = nextTurn(); turn !== undefined; turn = nextTurn()) {
+      const { kill, afterMs } = turn
+      const run = await writers.run(
+        { path, name, steps: 1_000, ...(kill !== undefined && { kill }) },
+        afterMs,
+      )
+      if (run.end !== 'SIGKILL') errors.push(`${run.end}: ${run.errors}`)
+    }
+  }
+  await Promise.all([take('a'), take('b')])
+  const verdict = await judgeTable(path, writers.acknowledged)
+  const { versions, orphans } = verdict.replay
+  process.stdout.write(
+    `kills: ${writers.kills}, named points: ${writers.reached.size}, versions: ${versions}, orphans: ${orphans}, seed ${seed}\n`,
+  )
+  return { ...verdict, errors, path }
 }
 
 export const tableIn = (folder: string): string => join(folder, 'table')

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { askClickHouse } from './ask-clickhouse.fixture.ts'
-import { judgeTable, tableIn } from './kill.fixture.ts'
+import { killWriters, type Turn } from './kill.fixture.ts'
 import { randomOf } from './random.fixture.ts'
 import { crashPoints } from './writer-task.fixture.ts'
 import { Writers } from './writers.fixture.ts'
@@ -19,31 +19,20 @@ afterAll(() => writers[Symbol.asyncDispose]())
 describe('writers under SIGKILL', () => {
   it(`write once what they write, whenever they are killed (seed ${seed})`, async () => {
     const random = randomOf(seed)
-    const path = tableIn(writers.folder)
-    const errors: string[] = []
     const points = [...crashPoints]
     const endMs = performance.now() + forMs
-    const take = async (name: string): Promise<void> => {
-      while (points.length > 0 || (writers.kills < wantedKills && performance.now() < endMs)) {
-        const kill = points.shift()
-        const afterMs = kill === undefined ? random(150) : undefined
-        const run = await writers.run(
-          { path, name, steps: 1_000, ...(kill !== undefined && { kill }) },
-          afterMs,
-        )
-        if (run.end !== 'SIGKILL') errors.push(`${run.end}: ${run.errors}`)
-      }
+    const nextTurn = (): Turn | undefined => {
+      if (points.length === 0 && (writers.kills >= wantedKills || performance.now() >= endMs))
+        return undefined
+      const kill = points.shift()
+      return { kill, afterMs: kill === undefined ? random(150) : undefined }
     }
 
-    await Promise.all([take('a'), take('b')])
-    const { faults, replay, rows } = await judgeTable(path, writers.acknowledged)
+    const { errors, faults, rows, path } = await killWriters(writers, seed, nextTurn)
     const [theirs] = await askClickHouse([
       `select concat(kind, ' ', name, ' ', toString(n)) as row from deltaLakeLocal('${path}')`,
     ])
 
-    process.stdout.write(
-      `kills: ${writers.kills}, named points: ${writers.reached.size}, versions: ${replay.versions}, orphans: ${replay.orphans}, seed ${seed}\n`,
-    )
     expect(errors).toEqual([])
     expect(faults).toEqual([])
     expect([...writers.reached].sort()).toEqual([...crashPoints].sort())

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { judgeTable, tableIn } from './kill.fixture.ts'
+import { judgeTable, killWriters, type Turn } from './kill.fixture.ts'
 import { randomOf } from './random.fixture.ts'
 import { crashPoints } from './writer-task.fixture.ts'
 import { Writers } from './writers.fixture.ts'
@@ -17,29 +17,13 @@ afterAll(() => writers[Symbol.asyncDispose]())
 describe('writers under SIGKILL', () => {
   it(`write once what they write, whenever they are killed (seed ${seed})`, async () => {
     const random = randomOf(seed)
-    const path = tableIn(writers.folder)
-    const errors: string[] = []
-    const turns = [
+    const turns: Turn[] = [
       ...crashPoints.map((kill) => ({ kill, afterMs: undefined })),
       ...Array.from({ length: randomKills }, () => ({ kill: undefined, afterMs: random(200) })),
     ]
-    const take = async (name: string): Promise<void> => {
-      for (let turn = turns.shift(); turn !== undefined; turn = turns.shift()) {
-        const { kill, afterMs } = turn
-        const run = await writers.run(
-          { path, name, steps: 1_000, ...(kill !== undefined && { kill }) },
-          afterMs,
-        )
-        if (run.end !== 'SIGKILL') errors.push(`${run.end}: ${run.errors}`)
-      }
-    }
 
-    await Promise.all([take('a'), take('b')])
-    const { faults, replay } = await judgeTable(path, writers.acknowledged)
+    const { errors, faults } = await killWriters(writers, seed, () => turns.shift())
 
-    process.stdout.write(
-      `kills: ${writers.kills}, named points: ${writers.reached.size}, versions: ${replay.versions}, orphans: ${replay.orphans}, seed ${seed}\n`,
-    )
     expect(errors).toEqual([])
     expect(faults).toEqual([])
     expect([...writers.reached].sort()).toEqual([...crashPoints].sort())

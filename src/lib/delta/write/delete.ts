@@ -2,12 +2,10 @@
 
 import type { DuckDbSession } from '../../duckdb/duckdb.ts'
 import type { Isolation } from '../conflict.ts'
-import { combined } from '../stage.ts'
 import type { DeltaTable } from '../table.ts'
-import { changeFilesOf, stageChanges } from './change-files.ts'
+import { stageChanges } from './change-files.ts'
 import { findMatches, parseCondition, readSetOf } from './condition.ts'
-import { removalMetrics } from './operation.ts'
-import { sizedLike } from './rewrite.ts'
+import { rewritten, sizedLike } from './rewrite.ts'
 import { type WriteOptions, type WriteOutcome, write } from './write.ts'
 
 export interface DeleteOptions extends WriteOptions {
@@ -52,21 +50,16 @@ export async function deleteRows(
           : [{ change: 'delete', select: `select * from (${taken}) where ${condition.sql}` }],
         { signal },
       )
+      const { files, metrics } = rewritten({ staged, changes, remove })
       return {
-        staged: combined(staged, changes),
-        add: staged.files,
-        remove,
-        changeFiles: changeFilesOf(changes),
+        ...files,
         reads: readSetOf(session, snapshot, condition, searched),
         isolation,
         operation: {
           name: 'DELETE',
           parameters: { predicate: JSON.stringify([where]) },
           metrics: {
-            ...removalMetrics(remove),
-            numAddedFiles: staged.files.length,
-            numAddedBytes: staged.sizeBytes,
-            numAddedChangeFiles: changes.files.length,
+            ...metrics,
             numDeletedRows: matchedRows,
             numCopiedRows: staged.rows,
           },

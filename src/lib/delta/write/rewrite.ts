@@ -1,6 +1,10 @@
-/** How files that are written again are laid out. */
+/** Files written again for some of their rows: how they are laid out, and what is committed of them. */
 import type { AddFile } from '../actions.ts'
 import type { Snapshot } from '../snapshot.ts'
+import { combined, type StagedFiles } from '../stage.ts'
+import { changeFilesOf } from './change-files.ts'
+import { removalMetrics } from './operation.ts'
+import type { Metrics, Plan } from './write.ts'
 
 const leastBytes = 16 * 2 ** 20
 
@@ -14,4 +18,31 @@ export function sizedLike(
 ): { readonly targetFileBytes?: number } {
   if (partitionColumns.length > 0) return {}
   return { targetFileBytes: replaced.reduce((largest, { size }) => Math.max(largest, size), leastBytes) }
+}
+
+export interface Rewritten {
+  readonly staged: StagedFiles
+  readonly changes: StagedFiles
+  readonly remove: readonly AddFile[]
+}
+
+/** The plan's files, and what an operation on rows says of them by the names of the reference implementation. */
+export function rewritten({ staged, changes, remove }: Rewritten): {
+  readonly files: Pick<Plan, 'staged' | 'add' | 'remove' | 'changeFiles'>
+  readonly metrics: Metrics
+} {
+  return {
+    files: {
+      staged: combined(staged, changes),
+      add: staged.files,
+      remove,
+      changeFiles: changeFilesOf(changes),
+    },
+    metrics: {
+      ...removalMetrics(remove),
+      numAddedFiles: staged.files.length,
+      numAddedBytes: staged.sizeBytes,
+      numAddedChangeFiles: changes.files.length,
+    },
+  }
 }

@@ -2,13 +2,11 @@
 import type { DuckDbSession } from '../../duckdb/duckdb.ts'
 import { identifier } from '../../duckdb/sql-text.ts'
 import type { Isolation } from '../conflict.ts'
-import { combined } from '../stage.ts'
 import type { DeltaTable } from '../table.ts'
 import { type Assignments, assignedRows, resolveAssignments } from './assign.ts'
-import { changeFilesOf, stageChanges } from './change-files.ts'
+import { stageChanges } from './change-files.ts'
 import { findMatches, parseCondition, readSetOf } from './condition.ts'
-import { removalMetrics } from './operation.ts'
-import { sizedLike } from './rewrite.ts'
+import { rewritten, sizedLike } from './rewrite.ts'
 import { type WriteOptions, type WriteOutcome, write } from './write.ts'
 
 export interface UpdateOptions extends WriteOptions {
@@ -64,21 +62,16 @@ export async function updateRows(
         ],
         { signal },
       )
+      const { files, metrics } = rewritten({ staged, changes, remove })
       return {
-        staged: combined(staged, changes),
-        add: staged.files,
-        remove,
-        changeFiles: changeFilesOf(changes),
+        ...files,
         reads: readSetOf(session, snapshot, condition, searched),
         isolation,
         operation: {
           name: 'UPDATE',
           parameters: { predicate: where },
           metrics: {
-            ...removalMetrics(remove),
-            numAddedFiles: staged.files.length,
-            numAddedBytes: staged.sizeBytes,
-            numAddedChangeFiles: changes.files.length,
+            ...metrics,
             numUpdatedRows: matchedRows,
             numCopiedRows: staged.rows - matchedRows,
           },
