@@ -20,8 +20,11 @@ export interface FileNames {
   nameOf(field: Field): string | undefined
   /** Any field of the struct in the file: it shows whether the struct is null where no field of ours is there. */
   witnessOf(struct: StructType): string | undefined
-  /** The DuckDB type of the variant that is right within `holder`, where parts of it lie in columns of their own. */
-  shreddedType(holder: VariantHolder): string | undefined
+  /**
+   * The DuckDB type of the variant that is right within `holder`, where it is not the two binaries: a STRUCT with
+   * `typed_value`, or the VARIANT that DuckDB makes of a group that Parquet knows as one.
+   */
+  variantType(holder: VariantHolder): string | undefined
 }
 
 /** A variant has no identity of its own: it is what a column, a list or a map holds. */
@@ -34,7 +37,7 @@ export function unshredFunction(type: string): string {
 
 /** The DuckDB type that holds what a file has of `type`, under the names of the file. */
 export function storedType(type: DataType, names: FileNames, holder?: VariantHolder): string {
-  if (type === 'variant' && holder !== undefined) return names.shreddedType(holder) ?? duckDbType(type)
+  if (type === 'variant' && holder !== undefined) return names.variantType(holder) ?? duckDbType(type)
   if (typeof type === 'string') return duckDbType(type)
   switch (type.type) {
     case 'array':
@@ -68,11 +71,8 @@ interface Part {
 }
 
 function partSql(value: string, type: DataType, { names, holder, depth }: Part): string {
-  const shredded = type === 'variant' ? names.shreddedType(holder) : undefined
-  if (shredded !== undefined) {
-    const whole = `${unshredFunction(shredded)}(${value})`
-    return `case when ${value} is null then null else struct_pack("value" := ${whole}, "metadata" := ${value}.metadata) end`
-  }
+  const stored = type === 'variant' ? names.variantType(holder) : undefined
+  if (stored !== undefined) return variantSql(value, stored)
   if (typeof type === 'string' || isPlain(type, names, holder)) return value
   const item = `x${depth}`
   const inner = (part: string, of: DataType, within: VariantHolder): string =>
@@ -96,8 +96,16 @@ function partSql(value: string, type: DataType, { names, holder, depth }: Part):
   }
 }
 
+function variantSql(value: string, stored: string): string {
+  const whole =
+    stored === 'VARIANT'
+      ? `variant_to_parquet_variant(${value})::${duckDbType('variant')}`
+      : `struct_pack("value" := ${unshredFunction(stored)}(${value}), "metadata" := ${value}.metadata)`
+  return `case when ${value} is null then null else ${whole} end`
+}
+
 function isPlain(type: DataType, names: FileNames, holder: VariantHolder): boolean {
-  if (type === 'variant') return names.shreddedType(holder) === undefined
+  if (type === 'variant') return names.variantType(holder) === undefined
   if (typeof type === 'string') return true
   switch (type.type) {
     case 'array':

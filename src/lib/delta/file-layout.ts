@@ -7,12 +7,13 @@
  */
 import { LakeError } from '../base/errors.ts'
 import type { IoOptions } from '../base/io.ts'
+import { type ColumnType, columnTypes, type TypedColumn } from '../duckdb/column-type.ts'
 import type { DuckDbSession } from '../duckdb/duckdb.ts'
 import { defineBinaryFunction } from '../duckdb/scalar.ts'
 import { identifier } from '../duckdb/sql-text.ts'
 import { columnId, nameInFiles } from './column-mapping.ts'
-import { type FileNames, unshredFunction, type VariantHolder } from './column-source.ts'
-import type { DataType, Field, StructType } from './schema.ts'
+import { type FileNames, holds, unshredFunction, type VariantHolder } from './column-source.ts'
+import { type DataType, duckDbType, type Field, type StructType } from './schema.ts'
 import { unshredded } from './variant.ts'
 
 /** A node of a Parquet file's schema. */
@@ -22,6 +23,8 @@ interface Node {
   /** Of DuckDB, where it has no children. */
   readonly type: string
   readonly isList: boolean
+  /** Parquet knows the group as a variant. */
+  isVariant: boolean
   readonly children: Node[]
 }
 
@@ -40,9 +43,26 @@ export async function groupByLayout(
   session: DuckDbSession,
   fields: readonly Field[],
   mode: 'name' | 'id',
-  { paths, source, signal }: IoOptions & { readonly paths: readonly string[]; readonly source: string },
+  {
+    paths,
+    source,
+    sourceOf,
+    signal,
+  }: IoOptions & {
+    readonly paths: readonly string[]
+    readonly source: string
+    readonly sourceOf: (path: string) => string
+  },
 ): Promise<readonly FileGroup[]> {
   const trees = await readTrees(session, source, { signal })
+  if (fields.some(({ type }) => holds(type, (inner) => inner === 'variant'))) {
+    for (const [path, root] of trees) {
+      markVariants(
+        root,
+        await columnTypes(session, `from read_parquet(${sourceOf(path)}, hive_partitioning = false)`),
+      )
+    }
+  }
   const groups = new Map<string, { names: Layout; indexes: number[] }>()
   paths.forEach((path, index) => {
     const root = trees.get(path)
@@ -63,7 +83,7 @@ class Layout implements FileNames {
   readonly #mode: 'name' | 'id'
   readonly #names = new Map<Field, string>()
   readonly #witnesses = new Map<StructType, string>()
-  readonly #shredded = new Map<VariantHolder, string>()
+  readonly #variants = new Map<VariantHolder, string>()
   /** The same for files that name the fields alike. */
   key = ''
 
@@ -79,12 +99,12 @@ class Layout implements FileNames {
     return this.#witnesses.get(struct)
   }
 
-  shreddedType(holder: VariantHolder): string | undefined {
-    return this.#shredded.get(holder)
+  variantType(holder: VariantHolder): string | undefined {
+    return this.#variants.get(holder)
   }
 
   get shreddedTypes(): readonly string[] {
-    return [...this.#shredded.values()]
+    return [...this.#variants.values()].filter((type) => type !== 'VARIANT')
   }
 
   resolveFields(struct: StructType, nodes: readonly Node[]): void {
@@ -106,10 +126,10 @@ class Layout implements FileNames {
   }
 
   #resolve(type: DataType, node: Node, holder: VariantHolder): void {
-    if (type === 'variant' && node.children.some(({ name }) => name === 'typed_value')) {
-      const shredded = typeOf(node)
-      this.#shredded.set(holder, shredded)
-      this.key += shredded
+    if (type === 'variant' && (node.isVariant || node.children.some(({ name }) => name === 'typed_value'))) {
+      const stored = node.isVariant ? 'VARIANT' : typeOf(node)
+      this.#variants.set(holder, stored)
+      this.key += stored
     }
     if (typeof type === 'string') return
     this.key += '('
@@ -123,6 +143,34 @@ class Layout implements FileNames {
       if (value !== undefined) this.#resolve(type.valueType, value, type)
     }
     this.key += ')'
+  }
+}
+
+/** DuckDB's `parquet_schema` does not say it; the type that DuckDB gives the group does. */
+function markVariants({ children }: Node, fields: readonly TypedColumn[]): void {
+  for (const { name, type } of fields) {
+    const node = children.find((child) => child.name === name)
+    if (node !== undefined) markVariant(node, type)
+  }
+}
+
+function markVariant(node: Node, type: ColumnType): void {
+  switch (type.kind) {
+    case 'scalar':
+      node.isVariant = type.name === 'VARIANT'
+      return
+    case 'struct':
+      markVariants(node, type.fields)
+      return
+    case 'list':
+      markVariant(elementOf(node), type.element)
+      return
+    case 'map': {
+      const [, value] = node.children[0]?.children ?? []
+      if (value !== undefined) markVariant(value, type.value)
+      return
+    }
+    case 'decimal':
   }
 }
 
@@ -155,15 +203,17 @@ async function readTrees(
   /** Nodes that wait for children, the deepest last. */
   let open: { readonly node: Node; left: number }[] = []
   for await (const { rows } of session.chunks(
-    `select file_name, name, field_id, num_children, duckdb_type, converted_type from parquet_schema(${source}) order by file_name, column_id`,
+    `select file_name, name, field_id, num_children, type, duckdb_type, converted_type from parquet_schema(${source}) order by file_name, column_id`,
     { signal },
   )) {
     for (const row of rows) {
       const id = row['field_id']
       const node: Node = {
         name: String(row['name']),
-        type: String(row['duckdb_type']),
+        // What Parquet had for an instant before it had a type of it.
+        type: row['type'] === 'INT96' ? duckDbType('timestamp') : String(row['duckdb_type']),
         isList: row['converted_type'] === 'LIST',
+        isVariant: false,
         fieldId: id === null || id === undefined ? undefined : Number(id),
         children: [],
       }

@@ -103,7 +103,7 @@ interface ScanGroup extends FileGroup {
 const schemaNames: FileNames = {
   nameOf: (field) => (field.type === 'void' ? undefined : nameInFiles(field)),
   witnessOf: () => undefined,
-  shreddedType: () => undefined,
+  variantType: () => undefined,
 }
 
 async function layoutGroups(
@@ -120,7 +120,12 @@ async function layoutGroups(
   if (!needsFooters && !hasNestedVoid && !hasVariants)
     return [{ names: schemaNames, indexes: paths.map((_, index) => index) }]
   const source = await fileList(session, `${name}_all`, paths, { signal })
-  return groupByLayout(session, stored, columnMapping === 'id' ? 'id' : 'name', { paths, source, signal })
+  return groupByLayout(session, stored, columnMapping === 'id' ? 'id' : 'name', {
+    paths,
+    source,
+    sourceOf: (path) => inlineList([path]),
+    signal,
+  })
 }
 
 function isStruct(type: DataType): boolean {

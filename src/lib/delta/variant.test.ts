@@ -19,9 +19,7 @@ async function rowsOf(schema: StructType, select: string): Promise<readonly Row[
     protocol: withFeatures('variantType', 'variantShredding'),
     files: [await writeRawFile(store, duckdb, 'a.parquet', select)],
   })
-  return await duckdb.use(async (session) =>
-    session.rows(await table.scan(session, await table.snapshot())),
-  )
+  return await duckdb.use(async (session) => session.rows(await table.scan(session, await table.snapshot())))
 }
 
 const shown = (value: unknown): unknown => readVariant(value as Parameters<typeof readVariant>[0])
@@ -126,5 +124,45 @@ describe('a variant with parts in columns of their own', () => {
         `select {'metadata': ${metadata}, 'value': null::blob, 'typed_value': time '01:02:03'} as v`,
       ),
     ).rejects.toThrow('variantShredding')
+  })
+})
+
+describe('a variant that Parquet knows as one', () => {
+  it('is the two binaries too', async () => {
+    const rows = await rowsOf(
+      structOf(field('id', 'integer'), field('v', 'variant')),
+      `select i::integer as id, case i when 0 then null
+         when 1 then {'value': 1, 'bb': ['x', null], 'at': timestamptz '1970-01-01 00:00:00.000001+00', 'd': -1.25::decimal(38,3)}::variant
+         when 2 then 'text'::variant else 0.5::float::variant end as v from range(4) t(i)`,
+    )
+
+    expect(rows.map(({ v }) => (v === null ? 'none' : shown(v)))).toEqual([
+      'none',
+      { at: 'instant 1', bb: ['x', null], d: `decimal -125${'0'.repeat(36)}e-38`, value: 'integer 1' },
+      'text',
+      'float 0.5',
+    ])
+  })
+
+  it('is found by a column of another name and id', async () => {
+    const mapped = { 'delta.columnMapping.id': 7, 'delta.columnMapping.physicalName': 'col-7' }
+    await using store = await MemoryStore.open()
+    const table = await createRawTable(store, duckdb, {
+      schema: structOf({ ...field('v', 'variant'), metadata: mapped }),
+      protocol: withFeatures('variantType', 'columnMapping'),
+      configuration: { 'delta.columnMapping.mode': 'id' },
+      files: [
+        await writeRawFile(store, duckdb, 'a*[1].parquet', `select 'text'::variant as "other name"`, {
+          options: 'field_ids {"other name": 7}',
+        }),
+      ],
+    })
+
+    expect(
+      await duckdb.use(async (session) => {
+        const [row] = await session.rows(await table.scan(session, await table.snapshot()))
+        return shown(row?.['v'])
+      }),
+    ).toBe('text')
   })
 })
