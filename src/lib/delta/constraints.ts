@@ -65,7 +65,15 @@ export function enforced(select: string, constraints: readonly Constraint[]): st
   return `select * from (${select}\n) where case ${cases.join(' ')} else true end`
 }
 
-/** Runs `work` over an `enforced` SELECT. @throws LakeError `CONSTRAINT_VIOLATED` naming the constraint. */
+/** What DuckDB says before and after it names a value. */
+const valueFault = /^(?:Invalid Input|Conversion|Out of Range) Error: (?<fault>.*)$/s
+const ownColumn = / when casting from source column __lake_\w+/
+
+/**
+ * Runs `work` over an `enforced` SELECT.
+ *
+ * @throws LakeError `CONSTRAINT_VIOLATED` naming the constraint, `SQL_INVALID` naming a value that does not fit.
+ */
 export async function reportViolations<T>(
   table: string,
   constraints: readonly Constraint[],
@@ -76,11 +84,22 @@ export async function reportViolations<T>(
   } catch (error) {
     const index = isLakeError(error) ? new RegExp(`${marker} (\\d+) `).exec(error.message)?.[1] : undefined
     const violated = index === undefined ? undefined : constraints[Number(index)]
-    if (violated === undefined) throw error
+    if (violated === undefined) throw unfit(table, error)
     throw new LakeError('CONSTRAINT_VIOLATED', `${table}: a row violates ${violated.name}`, {
       details: { table, constraint: violated.name, expression: violated.sql },
     })
   }
+}
+
+function unfit(table: string, error: unknown): unknown {
+  const { fault } =
+    (isLakeError(error, 'SQL_INVALID') ? valueFault.exec(error.message)?.groups : undefined) ?? {}
+  if (fault === undefined) return error
+  return new LakeError('SQL_INVALID', `${table}: ${fault.replace(ownColumn, '')}`, {
+    details: { table },
+    hint: 'Nothing was written. Mend the value that the message names, or cast it on purpose.',
+    cause: error,
+  })
 }
 
 function notNull(field: Field): readonly Constraint[] {

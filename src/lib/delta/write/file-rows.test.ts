@@ -111,7 +111,9 @@ describe('fileRows(session, path)', () => {
     ['a.csv', 'n,code\n1\n', 'CSV'],
     ['a.ndjson', '{"n":1}\n{"n":1.5}\n', 'which does not hold'],
     ['a.ndjson', '{"s":{"z":1}}\n', 'not in the table: s.z'],
-    ['a.ndjson', '{"n":1\n', 'JSON'],
+    ['a.ndjson', '{"n":1\n', 'a.ndjson: cannot be read'],
+    ['a.parquet', 'n\n1\n', 'SOURCE_FAILED: '],
+    ['a.csv', 'n\nx\n', 'SQL_INVALID: memory:: Column n is long, which does not hold the VARCHAR x'],
     ['a.ndjson', '{"code":"1:12345678901234567890"}\n{"d":123456789012345678.90}\n', 'line 2'],
     ['a.txt', 'n\n1\n', 'expected a name that ends in'],
   ])('refuses %s: %j', async (name, content, words) => {

@@ -6,7 +6,7 @@
  */
 import { stat } from 'node:fs/promises'
 import { extname } from 'node:path'
-import { LakeError, messageOf, systemCode } from '../../base/errors.ts'
+import { isLakeError, LakeError, messageOf, systemCode } from '../../base/errors.ts'
 import type { IoOptions } from '../../base/io.ts'
 import { type JsonValue, parseJson } from '../../base/json.ts'
 import { type ColumnType, columnTypes } from '../../duckdb/column-type.ts'
@@ -25,8 +25,8 @@ export interface FileRowsOptions extends IoOptions {
  * In CSV, whose first line names the columns, an empty field is null, `""` an empty text, and what is nested is
  * JSON. Binary is base64 in both. A map is a JSON object, or a list of `{"key": …, "value": …}`.
  *
- * @throws LakeError `FILE_MISSING`; `USAGE` for another ending than .parquet, .csv or .ndjson; `SQL_INVALID` for a
- * file that is none of its kind; `SOURCE_FAILED` for JSON numbers of more digits than can be read exactly.
+ * @throws LakeError `FILE_MISSING`; `USAGE` for another ending than .parquet, .csv or .ndjson; `SOURCE_FAILED` for a
+ * file that is none of its kind, and for JSON numbers of more digits than can be read exactly.
  */
 export async function fileRows(
   session: DuckDbSession,
@@ -35,14 +35,29 @@ export async function fileRows(
 ): Promise<string> {
   await requireFile(path)
   const fields = schema?.fields ?? []
-  const select = await readRows(session, path, fields, { signal })
-  const columns = await columnTypes(session, select)
+  const { select, columns } = await ofItsKind(path, async () => {
+    const rows = await readRows(session, path, fields, { signal })
+    return { select: rows, columns: await columnTypes(session, rows) }
+  })
   const values = columns.map((column) => {
     const field = fieldNamed(fields, column.name)
     const name = identifier(column.name)
     return field === undefined ? name : `${castSql(field, column, 'keep')} as ${name}`
   })
   return `select ${values.join(', ')} from (${select})`
+}
+
+async function ofItsKind<T>(path: string, read: () => Promise<T>): Promise<T> {
+  try {
+    return await read()
+  } catch (error) {
+    if (!isLakeError(error, 'SQL_INVALID')) throw error
+    throw new LakeError('SOURCE_FAILED', `${path}: cannot be read: ${error.message}`, {
+      details: { path },
+      hint: 'Correct the file. Its name says what it is read as: .parquet, .csv (with a header) or .ndjson.',
+      cause: error,
+    })
+  }
 }
 
 async function readRows(

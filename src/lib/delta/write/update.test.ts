@@ -112,6 +112,12 @@ describe('updateRows(table)', () => {
     ['a field within a column', { set: { 'word.first': '1' } }, 'SQL_INVALID', 'a field within a column'],
     ['a column set twice', { set: { id: '1', ID: '2' } }, 'SQL_INVALID', 'id is set twice'],
     ['a value that its column does not hold', { set: { id: '1.5' } }, 'SQL_INVALID', 'id is long'],
+    [
+      'a text that is no value',
+      { set: { id: 'cast(word as int)' } },
+      'SQL_INVALID: memory:: Could',
+      "string 'w0'",
+    ],
     ['a value that differs each time', { set: { id: 'random()' } }, 'SQL_INVALID', 'random()'],
     ['a subquery', { set: { id: '(select 1)' } }, 'SQL_INVALID', 'a subquery'],
     ['a value that is no expression', { set: { id: '1, 2' } }, 'SQL_INVALID', 'expected one SQL expression'],
