@@ -36,6 +36,8 @@ export interface StageOptions extends IoOptions {
   /** SQL to sort the rows by within a file. */
   readonly orderBy?: string
   readonly targetFileBytes?: number
+  /** As `writeParquet` takes it. */
+  readonly rowGroupRows?: number
   /** What each of the rows must satisfy besides what the table asks. */
   readonly constraints?: readonly Constraint[]
   /** Below the table's own; the table itself without it. */
@@ -67,6 +69,7 @@ export async function stageRows(
     dataChange = true,
     orderBy,
     targetFileBytes,
+    rowGroupRows,
     constraints: further = [],
     folder,
     partition,
@@ -93,6 +96,7 @@ export async function stageRows(
       directory: folder === undefined ? store.stagingRoot : join(store.stagingRoot, folder),
       partitionBy: partition === undefined ? keys : [],
       ...(targetFileBytes !== undefined && { targetFileBytes }),
+      ...(rowGroupRows !== undefined && { rowGroupRows }),
       ...(ids !== undefined && { fieldIds: ids }),
       signal,
     }),

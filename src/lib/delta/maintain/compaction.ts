@@ -9,7 +9,12 @@ export interface Bin {
   /** What the files that take their place say of themselves. */
   readonly tags?: StringMap
   /** Rows are put in this order, into files of about this size; one file in any order without it. */
-  readonly zOrder?: { readonly columns: readonly string[]; readonly targetFileBytes: number }
+  readonly zOrder?: {
+    readonly columns: readonly string[]
+    readonly targetFileBytes: number
+    /** As many as the engine likes without it. */
+    readonly rowGroupRows?: number
+  }
 }
 
 export interface FileSizes {

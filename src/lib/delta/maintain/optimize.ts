@@ -175,6 +175,7 @@ class Batch {
       ...(folder !== undefined && { folder }),
       ...(zOrder !== undefined && {
         targetFileBytes: zOrder.targetFileBytes,
+        ...(zOrder.rowGroupRows !== undefined && { rowGroupRows: zOrder.rowGroupRows }),
         orderBy: await zOrderSql(session, select, zOrderFields(snapshot, zOrder.columns), { signal }),
       }),
       signal,

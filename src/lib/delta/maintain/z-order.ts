@@ -23,6 +23,8 @@ const sampledRows = 100_000
 const largestSetBytes = 8 * 2 ** 30
 const mebibyte = 2 ** 20
 const filesOfSet = 128
+/** By several columns the bounds of a group are narrow in each only where it is small; a whole scan pays for that. */
+const rowsOfGroup = 10_240
 
 /**
  * @throws LakeError `COLUMN_MISSING`, or `SQL_INVALID` for a column that has no order or names the folders, for one
@@ -84,7 +86,11 @@ export function zOrderBins(
       bins.push(
         binOf(set, {
           tags: { [cubeTags.id]: randomUUID(), [cubeTags.columns]: marked, [cubeTags.curve]: 'zorder' },
-          zOrder: { columns, targetFileBytes: Math.ceil(targetFileBytes ?? even) },
+          zOrder: {
+            columns,
+            targetFileBytes: Math.ceil(targetFileBytes ?? even),
+            ...(columns.length > 1 && { rowGroupRows: rowsOfGroup }),
+          },
         }),
       )
     }
