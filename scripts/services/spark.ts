@@ -8,7 +8,7 @@ import { run } from './command.ts'
 import { installJars } from './maven.ts'
 import type { Place, RunningService, Service } from './service.ts'
 
-const sparkVersion = '4.0.1'
+const sparkVersion = '4.0.0'
 const deltaVersion = '4.0.0'
 const dependencies = [
   `org.apache.spark:spark-sql_2.13:${sparkVersion}`,

@@ -18,6 +18,7 @@ import java.util.List;
 import java.util.Map;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
+import org.apache.spark.unsafe.types.VariantVal;
 import scala.jdk.javaapi.CollectionConverters;
 
 /**
@@ -56,14 +57,17 @@ public final class SparkPeer {
         .config("spark.driver.bindAddress", "127.0.0.1")
         .config("spark.local.dir", scratchDir)
         .config("spark.sql.warehouse.dir", scratchDir + "/warehouse")
-        .config("spark.sql.shuffle.partitions", "2")
-        .config("spark.default.parallelism", "2")
+        .config("spark.sql.shuffle.partitions", "1")
+        .config("spark.default.parallelism", "1")
         .config("spark.databricks.delta.snapshotPartitions", "1")
         .config("spark.sql.codegen.wholeStage", "false")
         .config("spark.sql.codegen.factoryMode", "NO_CODEGEN")
         .config("spark.sql.adaptive.enabled", "false")
+        // Vacuum lists folders in that many tasks.
+        .config("spark.sql.sources.parallelPartitionDiscovery.parallelism", "1")
         .config("spark.sql.session.timeZone", "UTC")
         .config("spark.sql.datetime.java8API.enabled", "true")
+        .config("spark.sql.variant.allowReadingShredded", "true")
         .config("spark.sql.extensions", "io.delta.sql.DeltaSparkSessionExtension")
         .config("spark.sql.catalog.spark_catalog", "org.apache.spark.sql.delta.catalog.DeltaCatalog")
         .config("spark.databricks.delta.retentionDurationCheck.enabled", "false")
@@ -100,6 +104,9 @@ public final class SparkPeer {
       List<Object> items = new ArrayList<>();
       for (Object item : CollectionConverters.asJava(list)) items.add(spelled(item));
       return items;
+    }
+    if (value instanceof VariantVal variant) {
+      return Map.of("value", spelled(variant.getValue()), "metadata", spelled(variant.getMetadata()));
     }
     if (value instanceof Long) return value.toString();
     if (value instanceof BigDecimal decimal) return decimal.toPlainString();
