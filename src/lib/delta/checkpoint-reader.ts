@@ -14,6 +14,7 @@ import { type FileBlock, type RowRange, readFileBlocks } from './file-block.ts'
 import { encodeFilePath } from './file-path.ts'
 import { localPaths } from './local-paths.ts'
 import { sidecarFolder } from './log-path.ts'
+import { requireUnbrokenParquet } from './seal.ts'
 
 const stringMap = 'MAP(VARCHAR, VARCHAR)'
 const deletionVector =
@@ -61,6 +62,7 @@ export async function* readCheckpoint(
       keys.map((path) => ({ path: encodeFilePath(path) })),
       { signal },
     )
+    await requireUnbrokenFiles(files, keys)
     const present = await describe(session, files)
     for (const file of files) yield* readParts(session, file, present, named, { signal })
     if (!present.has('sidecar')) return
@@ -103,6 +105,10 @@ function sidecarsIn(bytes: Uint8Array, key: string): readonly string[] {
     })
 }
 
+async function requireUnbrokenFiles(files: readonly string[], names: readonly string[]): Promise<void> {
+  for (const [index, file] of files.entries()) await requireUnbrokenParquet(file, names[index] ?? file)
+}
+
 /** @param paths URI-encoded: a name in the folder of sidecars, or absolute. */
 async function* readSidecars(
   session: DuckDbSession,
@@ -117,6 +123,7 @@ async function* readSidecars(
     paths.map((path) => ({ path: isName(path) ? `${sidecarFolder}${path}` : path })),
     { signal },
   )
+  await requireUnbrokenFiles(files, paths)
   const present = await describe(session, files)
   for (const file of files) yield* readParts(session, file, present, ['remove'], { signal })
 }

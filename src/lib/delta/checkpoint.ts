@@ -25,7 +25,7 @@ import {
   type Version,
 } from './log-path.ts'
 import type { TableState } from './replay.ts'
-import { openSeal, sealed } from './seal.ts'
+import { openParquetSeal, openSeal, sealed, sealParquet } from './seal.ts'
 
 const stringMap = 'MAP(VARCHAR, VARCHAR)'
 const deletionVector =
@@ -210,10 +210,11 @@ async function writeRows(
     const types = columnNames.map((name) => `${name}: ${text(typeOf(name, forms))}`).join(', ')
     await duckdb.use((session) =>
       session.run(
-        `copy (select ${columnNames.map((name) => selectOf(name, forms)).join(', ')} from read_json(${text(source)}, format = 'newline_delimited', columns = {${types}}, maximum_object_size = 1073741824)) to ${text(target)} (format parquet, compression snappy, row_group_size 30720)`,
+        `copy (select ${columnNames.map((name) => selectOf(name, forms)).join(', ')} from read_json(${text(source)}, format = 'newline_delimited', columns = {${types}}, maximum_object_size = 1073741824)) to ${text(target)} (format parquet, compression snappy, row_group_size 30720, ${openParquetSeal})`,
         { signal },
       ),
     )
+    await sealParquet(target)
   } finally {
     await rm(source, { force: true })
   }

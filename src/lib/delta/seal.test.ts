@@ -1,16 +1,24 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type DuckDb, openDuckDb } from '../duckdb/duckdb.ts'
 import { commitKey, version } from './log-path.ts'
-import { requireUnbroken, sealed } from './seal.ts'
+import { openParquetSeal, requireUnbroken, requireUnbrokenParquet, sealed, sealParquet } from './seal.ts'
 import { DeltaTable } from './table.ts'
 import { append } from './write/append.ts'
 import { failureOf, openFixture, rowsOf } from './write/write.fixture.ts'
 
 let duckdb: DuckDb
+let folder = ''
 beforeAll(async () => {
   duckdb = await openDuckDb({ threads: 2 })
+  folder = await mkdtemp(join(tmpdir(), 'lakeshore-seal-'))
 })
-afterAll(() => duckdb[Symbol.dispose]())
+afterAll(async () => {
+  duckdb[Symbol.dispose]()
+  await rm(folder, { recursive: true })
+})
 
 const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text)
 
@@ -81,5 +89,41 @@ describe('requireUnbroken(bytes, file)', () => {
     requireUnbroken(bytesOf('{"commitInfo":{}}\n'), 'file')
     requireUnbroken(bytesOf(`${JSON.stringify({ commitInfo: { note: '"lakeshoreCrc32":"x"' } })}\n`), 'file')
     requireUnbroken(bytesOf('{"add":{}}\n{"commitInfo":{"lakeshoreCrc32":"00000000"}}\n'), 'file')
+  })
+})
+
+describe('requireUnbrokenParquet(path, name)', () => {
+  const write = async (options: string): Promise<string> => {
+    const path = join(folder, `${options.length}.parquet`)
+    await duckdb.use((session) =>
+      session.run(
+        `copy (select hash(i) as h from range(300000) t(i)) to '${path}' (format parquet${options})`,
+      ),
+    )
+    return path
+  }
+
+  it('finds bits that turn and a cut, wherever they are, in a file of several chunks', async () => {
+    const path = await write(`, ${openParquetSeal}`)
+    await sealParquet(path)
+    await requireUnbrokenParquet(path, 'whole')
+    const bytes = await readFile(path)
+
+    expect(bytes.length).toBeGreaterThan(2 * 2 ** 20)
+    for (const at of [0, 1_000_000, 2 ** 20 - 1, 2 ** 20, bytes.length - 20, bytes.length - 1]) {
+      await writeFile(
+        path,
+        bytes.map((byte, index) => (index === at ? byte ^ 4 : byte)),
+      )
+      await expect(requireUnbrokenParquet(path, 'its name')).rejects.toThrow(
+        'its name: its bytes are not those',
+      )
+    }
+    await writeFile(path, bytes.subarray(0, -1))
+    await expect(requireUnbrokenParquet(path, 'its name')).rejects.toThrow('not those')
+  })
+
+  it('passes what has no checksum', async () => {
+    await requireUnbrokenParquet(await write(''), 'of others')
   })
 })

@@ -1,7 +1,7 @@
 /**
  * Files of a table cut short and with bits flipped: whoever reads it then gets an error, or the rows that there are.
  *
- * Some bits no reader can judge, for the pages of Parquet have no checksum: they are counted apart.
+ * Some bits no reader can judge, for the pages of data files have no checksum: they are counted apart.
  */
 import { randomUUID } from 'node:crypto'
 import { LakeError } from '../../base/errors.ts'
@@ -118,8 +118,7 @@ export function damaged(bytes: Uint8Array, damage: Damage): Uint8Array {
 }
 
 /**
- * `value`: a file of Parquet whose pages have no checksum. A row of it has another value, and there are as many; a row
- * of a checkpoint is a file.
+ * `value`: a data file, whose pages have no checksum. A row of it has another value, and there are as many.
  */
 export type Finding = 'right' | 'refused' | 'value' | { readonly wrong: string }
 
@@ -144,5 +143,5 @@ export async function readTorn(
 /** Whether the format lets nobody see this. */
 function isHidden(kind: Kind, damage: Damage, isSameCount: boolean): boolean {
   if (damage.kind === 'cut') return false
-  return kind === 'checkpoint' || kind === 'sidecar' || (kind === 'data' && isSameCount)
+  return kind === 'data' && isSameCount
 }
