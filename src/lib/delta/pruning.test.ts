@@ -70,6 +70,11 @@ async function pruned(condition: string): Promise<Letters> {
     const { schema, partitionColumns } = snapshot
     const predicate = await parsePredicate(session, condition, { schema, partitionColumns })
     const found = await pruneFiles(session, snapshot, snapshot.files, predicate)
+    // Many files go another way into the engine than few.
+    const often = Array.from({ length: 100 }, () => snapshot.files).flat()
+    const ofMany = await pruneFiles(session, snapshot, often, predicate)
+    expect(letters(new Set(ofMany.files))).toBe(letters(found.files))
+    expect(letters(ofMany.whole)).toBe(letters(found.whole))
     return {
       files: letters(found.files),
       whole: letters(found.whole),

@@ -7,9 +7,9 @@
  */
 import type { IoOptions } from '../base/io.ts'
 import { formatJson, type JsonValue, parseJsonDigits } from '../base/json.ts'
-import { type AppendColumn, createTemporaryTable } from '../duckdb/append.ts'
+import { createTemporaryTable } from '../duckdb/append.ts'
 import type { DuckDbSession } from '../duckdb/duckdb.ts'
-import { identifier, text } from '../duckdb/sql-text.ts'
+import { identifier, list, text } from '../duckdb/sql-text.ts'
 import type { Row } from '../duckdb/values.ts'
 import type { AddFile } from './actions.ts'
 import { nameInFiles } from './column-mapping.ts'
@@ -40,6 +40,8 @@ const negated: Readonly<Record<Comparison, Comparison>> = {
 }
 
 const table = 'lake_files'
+/** What is known of more files lies in a table; of a few it is said sooner than that is made. */
+const inlineFiles = 256
 
 /** The temporary table it makes in the session is gone when it returns. */
 export async function pruneFiles(
@@ -56,21 +58,22 @@ export async function pruneFiles(
     return { files, whole: new Set(), skippedByPartition: [], skippedByStatistics: [] }
   }
   const partitions = snapshot.schema.fields.filter(({ name }) => snapshot.partitionColumns.includes(name))
-  await createTemporaryTable(session, table, [
-    { name: 'lake_file', kind: 'integer', values: files.map((_, index) => index) },
-    { name: 'lake_stats', kind: 'varchar', values: files.map(({ stats }) => stats ?? null) },
+  const columns: readonly TextColumn[] = [
+    { name: 'lake_stats', values: files.map(({ stats }) => stats ?? null) },
     ...exactBounds(predicate, files),
     ...partitions.map((field, index) => ({
       name: `lake_p${index}`,
-      kind: 'varchar' as const,
       values: files.map(partitionValueOf(field)),
     })),
-  ])
+  ]
+  const isInline = files.length <= inlineFiles
+  if (!isInline) await createFileTable(session, files.length, columns)
   try {
     const typed = partitions.map(
       ({ name, type }, index) => `${partitionValueSql(`lake_p${index}`, type)} as ${identifier(name)}`,
     )
-    const source = `select * replace (${parsedStatistics})${typed.map((sql) => `, ${sql}`).join('')} from temp.${table}`
+    const given = isInline ? `(${inlineSelect(files.length, columns)})` : `temp.${table}`
+    const source = `select * replace (${parsedStatistics})${typed.map((sql) => `, ${sql}`).join('')} from ${given}`
     const rows = await session.rows(
       `select ${byPartition} as by_partition, ${byStatistics} as by_statistics, ${whole} as whole from (${source}) order by lake_file`,
       { signal },
@@ -87,8 +90,32 @@ export async function pruneFiles(
       ),
     }
   } finally {
-    await session.run(`drop table if exists temp.${table}`)
+    if (!isInline) await session.run(`drop table if exists temp.${table}`)
   }
+}
+
+interface TextColumn {
+  readonly name: string
+  readonly values: readonly (string | null)[]
+}
+
+function inlineSelect(count: number, columns: readonly TextColumn[]): string {
+  const lists = columns.map(({ name, values }) => {
+    const items = values.map((value) => (value === null ? 'null' : text(value)))
+    return `unnest(${list(items)}::varchar[]) as ${identifier(name)}`
+  })
+  return `select ${[`unnest(range(${count})) as lake_file`, ...lists].join(', ')}`
+}
+
+async function createFileTable(
+  session: DuckDbSession,
+  count: number,
+  columns: readonly TextColumn[],
+): Promise<void> {
+  await createTemporaryTable(session, table, [
+    { name: 'lake_file', kind: 'integer', values: Array.from({ length: count }, (_, index) => index) },
+    ...columns.map((column) => ({ ...column, kind: 'varchar' as const })),
+  ])
 }
 
 /** Some writers put statistics there that are not JSON: they count as absent. */
@@ -202,14 +229,13 @@ function boundName(name: 'minValues' | 'maxValues', column: ColumnPath): string 
 }
 
 /** The bounds of long decimals that a predicate compares, digit by digit. */
-function exactBounds(predicate: Predicate, files: readonly AddFile[]): readonly AppendColumn[] {
+function exactBounds(predicate: Predicate, files: readonly AddFile[]): readonly TextColumn[] {
   const columns = new Map(longDecimals(predicate).map((column) => [boundName('minValues', column), column]))
   if (columns.size === 0) return []
   const statistics = files.map(({ stats }) => digitsOf(stats))
   return [...columns.values()].flatMap((column) =>
     (['minValues', 'maxValues'] as const).map((name) => ({
       name: boundName(name, column),
-      kind: 'varchar' as const,
       values: statistics.map((found) => textAt(found, [name, ...column.map(nameInFiles)])),
     })),
   )
