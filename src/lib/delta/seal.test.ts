@@ -67,6 +67,24 @@ describe('a commit of ours', () => {
   })
 })
 
+describe('a checkpoint of ours', () => {
+  it('is refused where a value in it is another', async () => {
+    await using fixture = await openFixture(duckdb)
+    const { table, store } = fixture
+    const select = "select date '2026-01-01' as day, 1 as id, 'w' as word"
+    await duckdb.use((session) => append(table, { session, select }))
+    await table.checkpoint()
+    const key = '_delta_log/00000000000000000001.checkpoint.parquet'
+    const bytes = Buffer.from(await store.read(key))
+    bytes.write('2026-01-07', bytes.indexOf('2026-01-01'))
+    await store.put(key, bytes)
+
+    const failure = await failureOf(rowsOf(new DeltaTable({ store, duckdb })))
+
+    expect(failure).toMatch(/^LOG_CORRUPT: .*checkpoint.parquet: its bytes are not those/)
+  })
+})
+
 describe('requireUnbroken(bytes, file)', () => {
   it('finds every bit that turns, and every cut that leaves the checksum', () => {
     const bytes = sealed('{"commitInfo":{"lakeshoreCrc32":"00000000"}}\n{"add":{"path":"é"}}\n')
