@@ -73,14 +73,15 @@ export async function scanSelect(
   const paths = await localPaths(store, files, { signal })
   const vectors = await readDeletionVectors(store, files, { signal })
   const groups = byDeletion(await layoutGroups(session, scan, snapshot, paths, { signal }), vectors)
-  const hasPlaces = partitions.length > 0 || groups.length > 1 || files.length > inlineFiles
   const isDeletedFrom = vectors.some((rows) => rows !== undefined)
-  if (hasPlaces || isDeletedFrom) await createPlaces(session, scan, { files, paths, groups, signal })
+  const hasPlaces = partitions.length > 0 || groups.length > 1 || isDeletedFrom
+  if (hasPlaces || files.length > inlineFiles)
+    await createPlaces(session, scan, { files, paths, groups, signal })
   if (isDeletedFrom) await createRowTable(session, `${scan.name}_deleted`, vectors, { signal })
   const selects: string[] = []
   for (const [index, group] of groups.entries()) {
     const source = await pathList(session, `${scan.name}_${index}`, group, { scan, paths, index, signal })
-    selects.push(groupSelect(scan, group, { source, index, hasPlaces: hasPlaces || isDeletedFrom }))
+    selects.push(groupSelect(scan, group, { source, index, hasPlaces }))
   }
   return selects.join(' union all ')
 }
