@@ -16,6 +16,12 @@ import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.LinkedBlockingQueue;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
 import org.apache.spark.unsafe.types.VariantVal;
@@ -23,11 +29,13 @@ import scala.jdk.javaapi.CollectionConverters;
 
 /**
  * Spark with Delta for the service tests: reads {"ask": "SQL"} by the line, answers {"rows": [...]} or
- * {"error": "..."} by the line. Values are spelled as src/lib/delta/interop/peer.fixture.ts says.
+ * {"error": "..."} by the line, in the order of the questions. Two that come together run together. Values are spelled as src/lib/delta/interop/peer.fixture.ts says.
  */
 public final class SparkPeer {
   private static final ObjectMapper json = new ObjectMapper();
   private static final DateTimeFormatter micros = DateTimeFormatter.ofPattern("uuuu-MM-dd'T'HH:mm:ss.SSSSSS");
+
+  private static final Future<String> end = CompletableFuture.completedFuture("");
 
   public static void main(String[] arguments) throws Exception {
     PrintStream answers = new PrintStream(new FileOutputStream(FileDescriptor.out), true, StandardCharsets.UTF_8);
@@ -35,18 +43,37 @@ public final class SparkPeer {
     SparkSession spark = open(arguments[0]);
     answers.println("{\"rows\":[]}");
     BufferedReader requests = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
-    for (String line = requests.readLine(); line != null; line = requests.readLine()) {
-      Map<String, Object> answer = new LinkedHashMap<>();
+    ExecutorService threads = Executors.newFixedThreadPool(2);
+    BlockingQueue<Future<String>> running = new LinkedBlockingQueue<>();
+    Thread writer = new Thread(() -> {
       try {
-        List<Object> rows = new ArrayList<>();
-        for (Row row : spark.sql(json.readTree(line).get("ask").asText()).collectAsList()) rows.add(spelled(row));
-        answer.put("rows", rows);
-      } catch (Throwable failure) {
-        answer.put("error", describe(failure));
+        for (Future<String> next = running.take(); next != end; next = running.take()) answers.println(next.get());
+      } catch (Exception failure) {
+        failure.printStackTrace();
+        System.exit(1);
       }
-      answers.println(json.writeValueAsString(answer));
+    });
+    writer.start();
+    for (String line = requests.readLine(); line != null; line = requests.readLine()) {
+      String sql = json.readTree(line).get("ask").asText();
+      running.add(threads.submit(() -> answer(spark, sql)));
     }
+    running.add(end);
+    writer.join();
+    threads.shutdown();
     spark.stop();
+  }
+
+  private static String answer(SparkSession spark, String sql) throws Exception {
+    Map<String, Object> answer = new LinkedHashMap<>();
+    try {
+      List<Object> rows = new ArrayList<>();
+      for (Row row : spark.sql(sql).collectAsList()) rows.add(spelled(row));
+      answer.put("rows", rows);
+    } catch (Throwable failure) {
+      answer.put("error", describe(failure));
+    }
+    return json.writeValueAsString(answer);
   }
 
   private static SparkSession open(String scratchDir) {

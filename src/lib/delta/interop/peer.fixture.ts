@@ -25,7 +25,6 @@ type Answer = { readonly rows: readonly SpelledRow[] } | { readonly error: strin
 export class Peer implements AsyncDisposable {
   readonly #child: ChildProcessByStdio<Writable, Readable, null>
   readonly #answers: AsyncIterator<string>
-  #turn: Promise<unknown> = Promise.resolve()
 
   private constructor(child: ChildProcessByStdio<Writable, Readable, null>) {
     this.#child = child
@@ -54,13 +53,10 @@ export class Peer implements AsyncDisposable {
     return 'error' in answer ? answer.error : 'no failure'
   }
 
+  /** Answers come in the order of the questions. */
   #put(question: string): Promise<Answer> {
-    const answered = this.#turn.then(() => {
-      this.#child.stdin.write(`${JSON.stringify({ ask: question })}\n`)
-      return this.#next()
-    })
-    this.#turn = answered.catch(() => undefined)
-    return answered
+    this.#child.stdin.write(`${JSON.stringify({ ask: question })}\n`)
+    return this.#next()
   }
 
   async #next(): Promise<Answer> {

@@ -18,9 +18,8 @@ export function describeSparkShares(open: () => Sparks): void {
     })
 
     it.each([
-      ['rows', 'id'],
+      ['created from rows', 'id'],
       ['mapped', 'who.years'],
-      ['widened', 'id'],
       ['vectors and V2 checkpoints', 'id'],
     ])(
       'and we go on from there: %s',
