@@ -7,10 +7,10 @@ import { pruneFiles } from '../../src/lib/delta/pruning.ts'
 import type { DeltaTable } from '../../src/lib/delta/table.ts'
 import { list, text } from '../../src/lib/duckdb/sql-text.ts'
 import { type Case, type Measurement, measurement } from '../case.ts'
-import { eventTable, inWorkshop, medianSeconds, type Workshop } from './workshop.ts'
+import { eventTable, inWorkshop, medianSecondsInTurn, type Workshop } from './workshop.ts'
 
 const rows = 10_000_000
-const runs = 7
+const runs = 15
 const peer = 'DuckDB on the right files'
 
 export const scanCase: Case = {
@@ -59,15 +59,16 @@ async function compared(
     const predicate = await parsePredicate(session, where, snapshot)
     return (await pruneFiles(session, snapshot, snapshot.files, predicate)).files
   }
-  const ours = await medianSeconds(runs, async () => {
+  const ours = async (): Promise<void> => {
     const scan = await table.scan(session, snapshot, { files: await rightFiles() })
     await session.rows(`${select} from (${scan}) where ${where}${grouped}`)
-  })
+  }
   const files = await rightFiles()
   const paths = list(files.map(({ path }) => text(join(folder, 'events', path))))
-  const theirs = await medianSeconds(runs, () =>
-    session.rows(`${select} from read_parquet(${paths}) where ${where}${grouped}`),
-  )
+  const theirs = async (): Promise<void> => {
+    await session.rows(`${select} from read_parquet(${paths}) where ${where}${grouped}`)
+  }
+  const [ourSeconds, theirSeconds] = await medianSecondsInTurn(runs, ours, theirs)
   await session.run('set enable_external_file_cache = false')
   const before = await bytesRead()
   await session.rows(
@@ -76,7 +77,10 @@ async function compared(
   const bytes = (await bytesRead()) - before
   await session.run('reset enable_external_file_cache')
   return {
-    figure: measurement(name, 'scans/s, median', 1 / ours, rows, { name: peer, value: 1 / theirs }),
+    figure: measurement(name, 'scans/s, median', 1 / ourSeconds, rows, {
+      name: peer,
+      value: 1 / theirSeconds,
+    }),
     share: bytes / snapshot.sizeBytes,
   }
 }

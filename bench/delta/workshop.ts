@@ -6,6 +6,7 @@ import { DeltaTable } from '../../src/lib/delta/table.ts'
 import { createFrom } from '../../src/lib/delta/write/create.ts'
 import { type DuckDb, type DuckDbSession, openDuckDb } from '../../src/lib/duckdb/duckdb.ts'
 import { openLocalStore } from '../../src/lib/storage/store.local.ts'
+import { secondsOf } from '../case.ts'
 
 export interface Workshop {
   readonly folder: string
@@ -65,10 +66,24 @@ export async function eventTable(
 /** The seconds of the median run. */
 export async function medianSeconds(times: number, work: () => Promise<unknown>): Promise<number> {
   const seconds: number[] = []
+  for (let run = 0; run < times; run++) seconds.push(await secondsOf(work))
+  return medianOf(seconds)
+}
+
+/** The same of two that run in turn, so that a machine which is slow for a while is so for both. */
+export async function medianSecondsInTurn(
+  times: number,
+  one: () => Promise<unknown>,
+  other: () => Promise<unknown>,
+): Promise<readonly [number, number]> {
+  const [ofOne, ofOther]: [number[], number[]] = [[], []]
   for (let run = 0; run < times; run++) {
-    const startedMs = performance.now()
-    await work()
-    seconds.push((performance.now() - startedMs) / 1000)
+    ofOne.push(await secondsOf(one))
+    ofOther.push(await secondsOf(other))
   }
-  return seconds.toSorted((a, b) => a - b)[Math.floor(times / 2)] ?? Number.NaN
+  return [medianOf(ofOne), medianOf(ofOther)]
+}
+
+function medianOf(seconds: readonly number[]): number {
+  return seconds.toSorted((a, b) => a - b)[Math.floor(seconds.length / 2)] ?? Number.NaN
 }

@@ -174,9 +174,9 @@ class LocalStore implements ObjectStore {
 
   async #syncFolder(folder: string): Promise<void> {
     const identity = await sync(folder)
-    if (this.#durable.get(folder) === identity) return
+    if (identity !== undefined && this.#durable.get(folder) === identity) return
     if (dirname(folder).length >= this.uri.length) await this.#syncFolder(dirname(folder))
-    this.#durable.set(folder, identity)
+    if (identity !== undefined) this.#durable.set(folder, identity)
   }
 }
 
@@ -191,14 +191,17 @@ async function openNew(path: string): Promise<FileHandle> {
   }
 }
 
-/** @returns What tells it from another that is made in its place later: inode numbers are given anew. */
-async function sync(path: string): Promise<string> {
+/**
+ * @returns What tells it from another that is made in its place later, where the system knows times of birth: inode
+ * numbers are given anew.
+ */
+async function sync(path: string): Promise<string | undefined> {
   const handle = await open(path, 'r').catch((error: unknown) => {
     throw fileFailure('Sync', path, error)
   })
   try {
     const [{ dev, ino, birthtimeNs }] = await Promise.all([handle.stat({ bigint: true }), handle.sync()])
-    return `${dev}:${ino}:${birthtimeNs}`
+    return birthtimeNs === 0n ? undefined : `${dev}:${ino}:${birthtimeNs}`
   } catch (error) {
     throw fileFailure('Sync', path, error)
   } finally {
