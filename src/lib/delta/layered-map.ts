@@ -7,6 +7,7 @@
 
 /** Some values; asked for once. */
 export interface Source<T> {
+  /** How many, whatever their keys. */
   readonly count: number
   values(): readonly T[]
 }
@@ -24,7 +25,7 @@ export class LayeredMap<T> {
     this.#keyOf = keyOf
   }
 
-  /** Adds values of keys that the map has not, and that differ. */
+  /** Adds values of keys that the map has not. Of those that have the same key, the last counts. */
   load(source: Source<T>): void {
     this.#base.add(source)
   }
@@ -38,11 +39,11 @@ export class LayeredMap<T> {
   }
 
   get size(): number {
-    return this.#since.size === 0 ? this.#base.count : this.values().length
+    return this.values().length
   }
 
   values(): readonly T[] {
-    const base = this.#base.values
+    const base = this.#base.values(this.#keyOf)
     if (this.#since.size === 0) return base
     const values = base.filter((value) => !this.#since.has(this.#keyOf(value)))
     for (const value of this.#since.values()) if (value !== undefined) values.push(value)
@@ -77,11 +78,18 @@ class Base<T> {
     this.count += source.count
   }
 
-  get values(): readonly T[] {
+  values(keyOf: (value: T) => string): readonly T[] {
     if (this.#sources.length > 0) {
-      this.#values = this.#values.concat(...this.#sources.map((source) => source.values()))
+      this.#values = unique(this.#values.concat(...this.#sources.map((source) => source.values())), keyOf)
       this.#sources = []
     }
     return this.#values
   }
+}
+
+function unique<T>(values: readonly T[], keyOf: (value: T) => string): readonly T[] {
+  const keys = new Set<string>()
+  for (const value of values) keys.add(keyOf(value))
+  if (keys.size === values.length) return values
+  return [...new Map(values.map((value) => [keyOf(value), value])).values()]
 }
