@@ -42,7 +42,6 @@ export const spark: Service = {
       'java',
       '-Xmx1g',
       '-XX:+UseSerialGC',
-      '-XX:TieredStopAtLevel=1',
       '-Duser.timezone=UTC',
       `-Dlog4j2.configurationFile=${join(sources, 'log4j2.properties')}`,
       '--add-modules=jdk.incubator.vector',
