@@ -1,3 +1,3 @@
 import { describeKills } from './kill.contract.ts'
 
-describeKills('embedded', { rounds: 2 })
+describeKills('embedded', { rounds: 1 })

@@ -202,33 +202,33 @@ export function describePublishing(extent: 'short' | 'whole'): void {
       expect(await shown()).toEqual(twoMonths)
     })
 
-    it('shows the lake that is there, also where one of the same versions and size was shown before', async () => {
-      const other = lakeIn('other')
-      const others = { '2026-10-30': 1, '2026-10-31': 2, '2026-11-01': 3, '2026-11-02': 4 }
-      await setGold(twoMonths)
-      await publish()
-      await setGold(others, other)
-
-      await publish({}, other)
-
-      expect(await shown()).toEqual(others)
-    })
-
-    it('loads every month where the files that tell the change were vacuumed', async () => {
-      await setGold(twoMonths)
-      await publish()
-      const table = lake.table('gold/daily_active_users')
-      const [file] = (await table.snapshot()).files
-      await setGold({ ...twoMonths, '2026-11-02': 62 })
-      await rm(join(folder, 'lake/gold/daily_active_users', file?.path ?? ''))
-
-      const second = await publish()
-
-      expect(second.rows).toBe(4 + 2 * (tables - 1))
-      expect(await shown()).toEqual({ ...twoMonths, '2026-11-02': 62 })
-    })
-
     if (isWhole) {
+      it('shows the lake that is there, also where one of the same versions and size was shown before', async () => {
+        const other = lakeIn('other')
+        const others = { '2026-10-30': 1, '2026-10-31': 2, '2026-11-01': 3, '2026-11-02': 4 }
+        await setGold(twoMonths)
+        await publish()
+        await setGold(others, other)
+
+        await publish({}, other)
+
+        expect(await shown()).toEqual(others)
+      })
+
+      it('loads every month where the files that tell the change were vacuumed', async () => {
+        await setGold(twoMonths)
+        await publish()
+        const table = lake.table('gold/daily_active_users')
+        const [file] = (await table.snapshot()).files
+        await setGold({ ...twoMonths, '2026-11-02': 62 })
+        await rm(join(folder, 'lake/gold/daily_active_users', file?.path ?? ''))
+
+        const second = await publish()
+
+        expect(second.rows).toBe(4 + 2 * (tables - 1))
+        expect(await shown()).toEqual({ ...twoMonths, '2026-11-02': 62 })
+      })
+
       it('takes away days and months that have become empty', async () => {
         await setGold(twoMonths)
         await publish()

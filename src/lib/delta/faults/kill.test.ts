@@ -6,7 +6,9 @@ import { crashPoints } from './writer-task.fixture.ts'
 import { Writers } from './writers.fixture.ts'
 
 const seed = Number(process.env['LAKE_KILL_SEED'] ?? Date.now() % 1_000_000_007)
-const randomKills = 4
+/** A third of them, by the seed; the service tests reach all. */
+const points = crashPoints.filter((_, at) => at % 3 === seed % 3)
+const randomKills = 2
 
 let writers: Writers
 beforeAll(async () => {
@@ -18,7 +20,7 @@ describe('writers under SIGKILL', () => {
   it(`write once what they write, whenever they are killed (seed ${seed})`, async () => {
     const random = randomOf(seed)
     const turns: Turn[] = [
-      ...crashPoints.map((kill) => ({ kill, afterMs: undefined })),
+      ...points.map((kill) => ({ kill, afterMs: undefined })),
       ...Array.from({ length: randomKills }, () => ({ kill: undefined, afterMs: random(200) })),
     ]
 
@@ -26,8 +28,8 @@ describe('writers under SIGKILL', () => {
 
     expect(errors).toEqual([])
     expect(faults).toEqual([])
-    expect([...writers.reached].sort()).toEqual([...crashPoints].sort())
-    expect(writers.kills).toBe(crashPoints.length + randomKills)
+    expect([...writers.reached].sort()).toEqual([...points].sort())
+    expect(writers.kills).toBe(points.length + randomKills)
   })
 })
 

@@ -111,9 +111,11 @@ export interface InteropExtent {
   readonly names: readonly string[]
   /** More reads than so many are compared. */
   readonly reads: number
+  /** Rows that ClickHouse inserts while we append. */
+  readonly inserts: number
 }
 
-export function describeClickHouse({ names, reads }: InteropExtent): void {
+export function describeClickHouse({ names, reads, inserts }: InteropExtent): void {
   let root: string
   let duckdb: DuckDb
   let told: readonly Told[]
@@ -168,7 +170,7 @@ export function describeClickHouse({ names, reads }: InteropExtent): void {
         schema: structOf(field('id', 'long'), field('word', 'string')),
         properties: { 'delta.enableInCommitTimestamps': 'false' },
       })
-      const theirs = Array.from({ length: 10 }, (_, at) => 1000 + at)
+      const theirs = Array.from({ length: inserts }, (_, at) => 1000 + at)
       const inserted = ask(
         theirs.map(
           (id) =>
