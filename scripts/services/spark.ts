@@ -39,6 +39,9 @@ export const spark: Service = {
       logFile: join(dir, 'compiler.log'),
     })
     const command = [
+      // Java takes the encoding of file names from here, and can write no `é` in one without it.
+      'env',
+      'LC_ALL=C.UTF-8',
       'java',
       '-Xmx1g',
       '-XX:+UseSerialGC',
