@@ -40,6 +40,11 @@ describe('parseExpression(session, expression)', () => {
 
 describe('printExpressions(session, nodes)', () => {
   it.each([
+    ['2147483647'],
+    ['-7'],
+    [`''`],
+    [`'it''s\n\\ 🦆'`],
+    ['null'],
     ['9223372036854775807'],
     ['-170141183460469231731687303715884105728'],
     ['12345678901234567890.12'],

@@ -48,12 +48,28 @@ export async function printExpressions(
   nodes: readonly SyntaxNode[],
   { signal }: IoOptions = {},
 ): Promise<readonly string[]> {
-  if (nodes.length === 0) return []
-  const columns = nodes.map(
-    (node, index) => `json_deserialize_sql(${text(formatJson(selectOf(printable(node))))}) as c${index}`,
+  const known = nodes.map(plainConstant)
+  const columns = nodes.flatMap((node, index) =>
+    known[index] === undefined
+      ? [`json_deserialize_sql(${text(formatJson(selectOf(printable(node))))}) as c${index}`]
+      : [],
   )
-  const row = await session.row(`select ${columns.join(', ')}`, { signal })
-  return nodes.map((_, index) => String(row[`c${index}`]).replace(/^SELECT /, ''))
+  const row = columns.length === 0 ? {} : await session.row(`select ${columns.join(', ')}`, { signal })
+  return known.map((sql, index) => sql ?? String(row[`c${index}`]).replace(/^SELECT /, ''))
+}
+
+/** A text or a small number, which most conditions compare with: they need not be asked for. */
+function plainConstant(node: SyntaxNode): string | undefined {
+  const constant = node['class'] === 'CONSTANT' ? nodeOf(node['value']) : undefined
+  const value = constant?.['value']
+  switch (nodeOf(constant?.['type'])?.['id']) {
+    case 'INTEGER':
+      return Number.isSafeInteger(value) ? String(value) : undefined
+    case 'VARCHAR':
+      return typeof value === 'string' ? text(value) : undefined
+    default:
+      return undefined
+  }
 }
 
 /** Every node of the tree, the root first. Those inside a subquery are left out. */
