@@ -2,29 +2,34 @@
 import { execFile } from 'node:child_process'
 import { resolve } from 'node:path'
 import { promisify } from 'node:util'
+import type { SpelledRow } from '../interop/peer.fixture.ts'
 
 const program = `
 const { query } = require('chdb')
-const answers = JSON.parse(process.argv[1]).map((sql) => {
+const repeats = process.argv[2] === 'repeat'
+const answers = JSON.parse(process.argv[1]).map(function answer(sql) {
   try {
     return { rows: String(query(sql, 'JSONEachRow')).split('\\n').filter(Boolean).map((line) => JSON.parse(line)) }
   } catch (error) {
-    return { error: String(error).slice(0, 400) }
+    return repeats && String(error).includes('commit conflict') ? answer(sql) : { error: String(error).slice(0, 400) }
   }
 })
 process.stdout.write(JSON.stringify(answers))
 `
 
 export interface Answer {
-  readonly rows?: readonly Readonly<Record<string, unknown>>[]
+  readonly rows?: readonly SpelledRow[]
   readonly error?: string
 }
 
-/** The answers to the statements, one after the other. */
-export async function askClickHouse(statements: readonly string[]): Promise<readonly Answer[]> {
+/** The answers to the statements, one after the other. `repeatsConflicts`: one that loses a race is said again. */
+export async function askClickHouse(
+  statements: readonly string[],
+  { repeatsConflicts = false }: { readonly repeatsConflicts?: boolean } = {},
+): Promise<readonly Answer[]> {
   const { stdout } = await promisify(execFile)(
     process.execPath,
-    ['-e', program, JSON.stringify(statements)],
+    ['-e', program, JSON.stringify(statements), repeatsConflicts ? 'repeat' : 'once'],
     {
       cwd: '/',
       maxBuffer: 256 * 1024 * 1024,
