@@ -116,7 +116,10 @@ describe('the server', () => {
 
   it('killed in the middle of inserts holds each of them whole or not at all, and its clients go on', async () => {
     await using client = await openClickHouse({ home: home.path, ...patient })
-    await client.command('CREATE TABLE whole (batch UInt8, a UInt64) ENGINE = MergeTree ORDER BY a')
+    // Each insert lasts long enough to be seen and killed.
+    await client.command(
+      'CREATE TABLE whole (batch UInt8, a UInt64, nap UInt8 MATERIALIZED sleep(0.5)) ENGINE = MergeTree ORDER BY a',
+    )
     const rows = 250_000
     const line = (batch: number): Buffer => Buffer.from(`{"batch":${batch},"a":${'7'.repeat(15)}}\n`)
     const insert = (batch: number): Promise<string> =>
