@@ -74,6 +74,39 @@ describe('chunks(sql)', () => {
   })
 })
 
+describe.each(['chunks', 'columnChunks'] as const)('%s(sql), after the first rows', (name) => {
+  it('fails where the query fails, with the engine’s words', async () => {
+    const failing =
+      "select case when range = 3000000 then error('no such page') else range end from range(4000000)"
+    let chunks = 0
+    const reading = async (): Promise<void> => {
+      for await (const _ of session[name](failing)) chunks += 1
+    }
+
+    await expect(reading()).rejects.toSatisfy(
+      (error) => isLakeError(error, 'SQL_INVALID') && error.message.includes('no such page'),
+    )
+    expect(chunks).toBeGreaterThan(10)
+    expect(await session.rows('select 1 as one')).toEqual([{ one: 1 }])
+  })
+
+  it('throws the reason when aborted, and does not end as if it were whole', async () => {
+    const controller = new AbortController()
+    const reason = new Error('stop')
+    const { signal } = controller
+    let chunks = 0
+    const reading = async (): Promise<void> => {
+      for await (const _ of session[name]('select * from range(1000000000)', { signal })) {
+        chunks += 1
+        // While the next chunk is being fetched, and not between two.
+        if (chunks === 10) setImmediate(() => controller.abort(reason))
+      }
+    }
+
+    await expect(reading()).rejects.toBe(reason)
+  })
+})
+
 describe('text(value) and identifier(name)', () => {
   it.each([`it's`, `a"b`, 'nul\0byte', '\\x00', ''])('carry %j through a statement', async (value) => {
     const name = value === '' ? 'empty' : value.replaceAll('\0', '')

@@ -4,7 +4,13 @@
  * One instance, many connections; every connection is UTC. Nothing is downloaded: extensions that are not
  * part of the binary are neither installed nor loaded.
  */
-import { type DuckDBConnection, DuckDBInstance, type DuckDBResult } from '@duckdb/node-api'
+import {
+  type DuckDBConnection,
+  type DuckDBDataChunk,
+  DuckDBInstance,
+  type DuckDBResult,
+  ResultReturnType,
+} from '@duckdb/node-api'
 import { LakeError, messageOf } from '../base/errors.ts'
 import type { IoOptions } from '../base/io.ts'
 import { text } from './sql-text.ts'
@@ -122,8 +128,8 @@ export class DuckDbSession implements Disposable {
     yield { columns, rows: [] }
     const names = columns.map(({ name }) => name)
     for (;;) {
-      const chunk = await this.#interruptible(signal, () => result.fetchChunk())
-      if (chunk === null || chunk.rowCount === 0) return
+      const chunk = await this.#nextChunk(result, sql, { signal })
+      if (chunk === undefined) return
       const rows = chunk.convertRows(plainValue).map((values) => {
         const row: Record<string, Row[string]> = {}
         names.forEach((name, index) => {
@@ -140,14 +146,32 @@ export class DuckDbSession implements Disposable {
     const result = await this.#interruptible(signal, () => this.connection.stream(sql))
     const names = columnsOf(result).map(({ name }) => name)
     for (;;) {
-      const chunk = await this.#interruptible(signal, () => result.fetchChunk())
-      if (chunk === null || chunk.rowCount === 0) return
+      const chunk = await this.#nextChunk(result, sql, { signal })
+      if (chunk === undefined) return
       const values = chunk.convertColumns(plainValue)
       yield {
         rowCount: chunk.rowCount,
         columns: Object.fromEntries(names.map((name, index) => [name, values[index] ?? []])),
       }
     }
+  }
+
+  /** @returns `undefined` at the end. The driver ends a stream that failed like a whole one: the result alone tells. */
+  async #nextChunk(
+    result: DuckDBResult,
+    sql: string,
+    { signal }: IoOptions,
+  ): Promise<DuckDBDataChunk | undefined> {
+    const chunk = await this.#interruptible(signal, () => result.fetchChunk())
+    if (chunk !== null && chunk.rowCount > 0) return chunk
+    if (result.returnType !== ResultReturnType.INVALID) return undefined
+    signal?.throwIfAborted()
+    // The driver keeps the engine's words to itself: the query says them when it runs again.
+    await this.run(`explain analyze ${sql}`, { signal })
+    throw new LakeError('SOURCE_FAILED', 'DuckDB: the query failed before its end, and not the second time', {
+      details: { sql },
+      hint: 'Run it again.',
+    })
   }
 
   /** What a query would return. */
