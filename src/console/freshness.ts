@@ -4,8 +4,7 @@
  * Batch: the load that serving shows, and its boundary. Speed layer: a window is closed once the newest event
  * time of every partition is two minutes past its end.
  */
-import type { IoOptions } from '../lib/base/io.ts'
-import type { ClickHouse } from '../lib/clickhouse/clickhouse.ts'
+import type { ClickHouse, StatementOptions } from '../lib/clickhouse/clickhouse.ts'
 import type { Freshness } from './answers.ts'
 import { utc } from './figures.ts'
 import type { Layer } from './panels.ts'
@@ -16,13 +15,17 @@ const watermarkMs = 120_000
 const batchSql = `SELECT toString(boundary) AS boundary, toString(loaded_at) AS loaded_at
 FROM serving.loads ORDER BY load_id DESC LIMIT 1`
 
-/** Of the log that was written last; a partition that has had no event holds no window open. */
-const realtimeSql = `SELECT
-  toString(max(reached)) AS newest, toString(min(reached)) AS slowest, toString(max(written)) AS last_written
+/**
+ * Of the log that was written last; a partition that has had no event holds no window open, nor does one that has
+ * had none for a day. Windows are in order, so that a day of them is all that is read, however many there are.
+ */
+const realtimeSql = `WITH (SELECT toDateTime(greatest(toInt64(max(window_start)) - 86400, 0)) FROM realtime.events_per_minute) AS since
+SELECT toString(max(reached)) AS newest, toString(min(reached)) AS slowest, toString(max(written)) AS last_written
 FROM (
   SELECT max(newest_event_time) AS reached, max(inserted_at) AS written
   FROM realtime.events_per_minute
-  WHERE log_id = (SELECT argMax(log_id, inserted_at) FROM realtime.events_per_minute)
+  WHERE window_start >= since
+    AND log_id = (SELECT argMax(log_id, inserted_at) FROM realtime.events_per_minute WHERE window_start >= since)
   GROUP BY kafka_partition
   HAVING reached > toDateTime64('1970-01-02 00:00:00', 6, 'UTC')
 )
@@ -37,12 +40,15 @@ export function noFreshness(layer: Layer): Freshness {
 export async function readFreshness(
   clickhouse: Pick<ClickHouse, 'query'>,
   layer: Layer,
-  options: IoOptions = {},
+  options: StatementOptions = {},
 ): Promise<Freshness> {
   return layer === 'batch' ? readBatch(clickhouse, options) : readRealtime(clickhouse, options)
 }
 
-async function readBatch(clickhouse: Pick<ClickHouse, 'query'>, options: IoOptions): Promise<Freshness> {
+async function readBatch(
+  clickhouse: Pick<ClickHouse, 'query'>,
+  options: StatementOptions,
+): Promise<Freshness> {
   const [load] = await clickhouse.query<{ readonly boundary: string; readonly loaded_at: string }>(
     batchSql,
     options,
@@ -56,7 +62,10 @@ async function readBatch(clickhouse: Pick<ClickHouse, 'query'>, options: IoOptio
   }
 }
 
-async function readRealtime(clickhouse: Pick<ClickHouse, 'query'>, options: IoOptions): Promise<Freshness> {
+async function readRealtime(
+  clickhouse: Pick<ClickHouse, 'query'>,
+  options: StatementOptions,
+): Promise<Freshness> {
   const [row] = await clickhouse.query<{
     readonly newest: string
     readonly slowest: string

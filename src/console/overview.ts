@@ -43,7 +43,9 @@ export class OverviewReader {
     this.#freshness = new Map(
       (['batch', 'realtime'] as const).map((layer) => [
         layer,
-        this.#share(`Freshness of ${layer}`, (io) => readFreshness(options.clickhouse, layer, io)),
+        this.#share(`Freshness of ${layer}`, (io) =>
+          readFreshness(options.clickhouse, layer, { ...io, settings }),
+        ),
       ]),
     )
   }

@@ -220,4 +220,19 @@ describe('the panels, with data', () => {
       newestEvent: '2026-11-23T07:35:59.500Z',
     })
   })
+
+  it('have no window held open by a partition that has been silent for a day', async () => {
+    const before = await readFreshness(clickhouse, 'realtime')
+    await insertDeltas(clickhouse, 'events_per_minute', [
+      {
+        window: '2026-11-22 07:33:00',
+        partition: 7,
+        label: 'click',
+        count: 1,
+        newestEvent: '2026-11-22 07:33:30',
+      },
+    ])
+
+    expect(await readFreshness(clickhouse, 'realtime')).toEqual(before)
+  })
 })
