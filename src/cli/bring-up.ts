@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { ensureWebBuilt } from '../console/build-web.ts'
 import { type RunningConsole, startConsole } from '../console/console.ts'
 import { createTablesReader } from '../console/tables.ts'
-import { isLakeError, LakeError, messageOf } from '../lib/base/errors.ts'
+import { isLakeError, LakeError } from '../lib/base/errors.ts'
 import type { IoOptions } from '../lib/base/io.ts'
 import { describeOwner } from '../lib/runs/owner.ts'
 import { acquireProcessLock } from '../lib/runs/process-lock.ts'
@@ -252,7 +252,7 @@ async function supervise(
   } catch (error) {
     if (signal?.aborted) return
     const hint = isLakeError(error) ? error.hint : 'See the error.'
-    logger.error({ err: error, stage, hint }, `The stage ${stage} has stopped: ${messageOf(error)}. ${hint}`)
+    logger.error({ err: error, stage, hint }, `The stage ${stage} has stopped`)
   }
 }
 

@@ -34,7 +34,7 @@ export class CommandLine {
 
   constructor(io: CliIo) {
     this.io = io
-    this.output = new Output(io.stdout)
+    this.output = new Output(io.stdout, io.signal)
     this.terminal = new Terminal(io.stderr)
   }
 

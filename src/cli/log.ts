@@ -1,7 +1,7 @@
 /** Pino on stderr: JSON lines for machines, one readable line for people at a terminal. */
 import { type Logger as PinoLogger, pino, stdSerializers, stdTimeFunctions } from 'pino'
 import { isLakeError, messageOf } from '../lib/base/errors.ts'
-import { parseJson } from '../lib/base/json.ts'
+import { formatJson, parseJson } from '../lib/base/json.ts'
 import type { Config } from '../pipeline/config.ts'
 import { printable } from './printable.ts'
 import type { Terminal } from './terminal.ts'
@@ -40,7 +40,9 @@ function readable(line: string): string {
   const { time, level, msg, err, ...rest } = Object.fromEntries(Object.entries(entry))
   const cause =
     typeof err === 'object' && err !== null && 'message' in err ? [`: ${String(err['message'])}`] : []
-  const details = Object.entries(rest).map(([name, value]) => ` ${name}=${String(value)}`)
+  const details = Object.entries(rest).map(
+    ([name, value]) => ` ${name}=${typeof value === 'object' ? formatJson(value) : String(value)}`,
+  )
   const clock = String(time).slice(11, 19)
   return printable(
     `${clock} ${String(level).toUpperCase().padEnd(5)} ${String(msg)}${[...cause, ...details].join('')}`,

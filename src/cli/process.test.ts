@@ -1,6 +1,6 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, open, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
@@ -45,6 +45,10 @@ async function says(child: Child, words: RegExp): Promise<void> {
   throw new Error(`Expected ${words} on stderr, got: ${said}`)
 }
 
+async function textOf(stream: Readable | null): Promise<string> {
+  return stream === null ? '' : text(stream)
+}
+
 async function exitCode(child: Child): Promise<unknown> {
   const [code] = await once(child, 'exit')
   return code
@@ -83,6 +87,43 @@ describe('the lake process', () => {
     ])
 
     expect({ stderr, code }).toEqual({ stderr: '', code: 0 })
+  })
+
+  it('exits 2 and says so where stdout is a file on a full disk', async () => {
+    await using full = await open('/dev/full', 'w')
+    const child = spawn(process.execPath, [built.main, 'runs', 'list', '--json'], {
+      env: { PATH: '/usr/bin:/bin', LAKE_HOME: home },
+      stdio: ['ignore', full.fd, 'pipe'],
+    })
+
+    const [words, [code]] = await Promise.all([textOf(child.stderr), once(child, 'exit')])
+
+    expect(code).toBe(2)
+    expect(words).toMatch(/^lake: write stdout: .*ENOSPC.*\n {2}→ Free space/)
+  })
+
+  it('ends when it is asked to although nobody takes what it writes', async () => {
+    const child = lake('sql', 'select * from range(100000000)', '--json')
+    await once(child.stdout, 'readable')
+
+    child.kill('SIGTERM')
+
+    expect(await exitCode(child)).toBe(130)
+  })
+
+  it('ends when it is asked to while it waits for a statement on stdin', async () => {
+    const child = spawn(process.execPath, [built.main, 'sql', '-'], {
+      env: { PATH: '/usr/bin:/bin', LAKE_HOME: home },
+      stdio: ['pipe', 'ignore', 'ignore'],
+    })
+    // More than a pipe holds: it drains when the command reads.
+    child.stdin.write(Buffer.alloc(1 << 20, ' '))
+    await once(child.stdin, 'drain')
+
+    child.kill('SIGTERM')
+
+    const [code] = await once(child, 'exit')
+    expect(code).toBe(130)
   })
 
   it('ends in order when it is asked to: 0 for an endless command, 130 for a finite one', async () => {

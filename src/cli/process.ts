@@ -3,6 +3,7 @@
  *
  * The first SIGINT or SIGTERM asks the command to end in order, the second ends it at once.
  */
+import { systemClock } from '../lib/base/clock.ts'
 import { LakeError } from '../lib/base/errors.ts'
 import { runCli } from './run-cli.ts'
 
@@ -19,8 +20,19 @@ export async function runProcess(argv: readonly string[]): Promise<never> {
   process.stderr.on('error', () => undefined)
   const { stdout, stderr } = process
   const exitCode = await runCli(argv, { stdout, stderr, stdin: process.stdin, signal: controller.signal })
-  await Promise.all([flushed(stdout), flushed(stderr)])
+  const written = Promise.all([flushed(stdout), flushed(stderr)])
+  await Promise.race([written, patienceAfter(controller.signal)])
   process.exit(exitCode)
+}
+
+const patienceMs = 1_000
+
+/** Whoever was asked to end waits no longer for a reader that takes nothing. */
+async function patienceAfter(signal: AbortSignal): Promise<void> {
+  if (!signal.aborted) {
+    await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }))
+  }
+  await systemClock.sleep(patienceMs)
 }
 
 function flushed(stream: NodeJS.WriteStream): Promise<void> {

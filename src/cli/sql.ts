@@ -1,4 +1,6 @@
 /** `lake sql`: a statement over the lake, or in ClickHouse. */
+import { addAbortSignal } from 'node:stream'
+import { text } from 'node:stream/consumers'
 import { type Command, Option } from 'commander'
 import { LakeError } from '../lib/base/errors.ts'
 import { createLakeViews } from '../pipeline/query/lake-views.ts'
@@ -73,7 +75,7 @@ async function runDuckDb(
     await writeRows(session, sql, file.path, file.format, { signal })
     return
   }
-  for await (const text of formatRows(rowChunks(session, sql, { signal }), format)) await output.write(text)
+  for await (const piece of formatRows(rowChunks(session, sql, { signal }), format)) await output.write(piece)
 }
 
 async function runClickHouse(
@@ -89,8 +91,8 @@ async function runClickHouse(
     return terminal.line('done')
   }
   if (file === undefined) {
-    for await (const text of formatRows(clickhouseRows(clickhouse, sql, { signal }), format))
-      await output.write(text)
+    for await (const piece of formatRows(clickhouseRows(clickhouse, sql, { signal }), format))
+      await output.write(piece)
     return
   }
   const { path, format: fileKind } = file
@@ -104,11 +106,12 @@ async function runClickHouse(
   )
 }
 
-async function readStdin({ io, signal }: CommandLine): Promise<string> {
-  const pieces: Buffer[] = []
-  for await (const piece of io.stdin ?? []) {
+async function readStdin({ io: { stdin }, signal }: CommandLine): Promise<string> {
+  if (stdin === undefined) return ''
+  try {
+    return await text(addAbortSignal(signal, stdin))
+  } catch (error) {
     signal.throwIfAborted()
-    pieces.push(Buffer.from(piece))
+    throw error
   }
-  return Buffer.concat(pieces).toString()
 }

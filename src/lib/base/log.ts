@@ -1,9 +1,16 @@
 /** What our code asks of a logger: the part of pino's interface that we use, so that pino fits as it is. */
+
+/** An error goes by the name of `err`: under any other its words are lost. */
+export interface LogDetails {
+  readonly [key: string]: unknown
+  readonly error?: never
+}
+
 export interface Logger {
-  debug(details: object, message: string): void
-  info(details: object, message: string): void
-  warn(details: object, message: string): void
-  error(details: object, message: string): void
+  debug(details: LogDetails, message: string): void
+  info(details: LogDetails, message: string): void
+  warn(details: LogDetails, message: string): void
+  error(details: LogDetails, message: string): void
   child(bindings: object): Logger
 }
 

@@ -193,7 +193,7 @@ class KafkaEventLog implements EventLog {
         if (member.epoch > epoch) lastSignMs = performance.now() - member.silentMs
         epoch = member.epoch
         if (!crash.retryable || performance.now() - lastSignMs > unavailableAfterMs) throw crash
-        this.#logger.warn({ group, topic: this.topic, error: crash }, 'the consumer crashed: joining again')
+        this.#logger.warn({ group, topic: this.topic, err: crash }, 'the consumer crashed: joining again')
         await systemClock.sleep(rejoinAfterMs, { signal })
       }
     } finally {
@@ -238,7 +238,7 @@ class KafkaEventLog implements EventLog {
       await this.#members.get(group)?.commit(positions)
     } catch (error) {
       // Telemetry: no start reads it, so a failure must not stop the sink that is already durable.
-      this.#logger.debug({ group, error }, 'offsets were not committed')
+      this.#logger.debug({ group, err: error }, 'offsets were not committed')
     }
   }
 
@@ -310,7 +310,7 @@ class KafkaEventLog implements EventLog {
       await this.#ask('delete a group', (admin) => admin.deleteGroups([groupId]))
     } catch (error) {
       // Kafka forgets a group without members and offsets by itself.
-      this.#logger.debug({ groupId, error }, 'the group was not deleted')
+      this.#logger.debug({ groupId, err: error }, 'the group was not deleted')
     }
   }
 }

@@ -190,7 +190,7 @@ class SegmentedLog implements SqliteEventLog {
       this.#folder.writeAcknowledged(group, positions)
     } catch (error) {
       // Telemetry: no start reads it, so a failure must not stop the sink that is already durable.
-      this.#logger.warn({ group, error }, 'the acknowledged positions could not be written')
+      this.#logger.warn({ group, err: error }, 'the acknowledged positions could not be written')
     }
   }
 
@@ -317,7 +317,7 @@ class SegmentedLog implements SqliteEventLog {
       await this.applyRetention()
     } catch (error) {
       // The append itself is durable; the next segment's begin tries again.
-      this.#logger.warn({ topic: this.topic, error }, 'retention could not drop a segment')
+      this.#logger.warn({ topic: this.topic, err: error }, 'retention could not drop a segment')
     }
   }
 
