@@ -40,8 +40,9 @@ export interface Lake {
     options?: RowsOptions<C>,
   ): Promise<Pick<TableRows[T], C>[]>
   /**
-   * DuckDB's SQL over the newest versions: `select * from gold.daily_active_users`. Whole numbers come as
-   * `number`, and as bigint where that would round them.
+   * DuckDB's SQL over the newest versions, `select * from gold.daily_active_users`, and older ones, `select * from
+   * at_version('gold.daily_active_users', 3)`. Whole numbers come as `number`, and as bigint where that would round
+   * them.
    */
   sql<Row extends object = Readonly<Record<string, unknown>>>(query: string): Promise<Row[]>
   /** ClickHouse's SQL over `realtime`, `gold` and `serving`; `params` fill `{name:Type}`. */

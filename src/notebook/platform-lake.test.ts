@@ -128,7 +128,33 @@ describe('createLake(platform)', () => {
   })
 
   it('reads a table as it was', async () => {
+    const before = "select count(*) as n from at_version('gold.events_per_source_daily', 1)"
+
     expect(await lake.rows('gold/events_per_source_daily', { version: 1 })).toHaveLength(2)
+    expect(await lake.sql(before)).toEqual([{ n: 2 }])
+  })
+
+  it('keeps order and limit after a condition and an order that end in a comment', async () => {
+    const rows = await lake.rows('gold/events_per_source_daily', {
+      where: "source = 'web' or source = 'mobile' -- both",
+      orderBy: 'event_count desc -- the greatest first',
+      limit: 1,
+      version: 1,
+    })
+
+    expect(rows).toMatchObject([{ source: 'web', event_count: 3 }])
+  })
+
+  it('opens no file that a condition rules out', async () => {
+    const name = 'gold/purchases_per_page_daily'
+    await write(name, "select date '2026-01-01' as event_date, '/cart' as page, 3 as purchase_count")
+    const { files } = await (await platform.table(name)).snapshot()
+    await write(name, "select date '2026-01-02' as event_date, '/cart' as page, 5 as purchase_count")
+    for (const { path } of files) await rm(join(home, 'tables', name, path))
+
+    expect(await lake.rows(name, { where: "event_date > date '2026-01-01'" })).toMatchObject([
+      { event_date: '2026-01-02', purchase_count: 5 },
+    ])
   })
 
   it('refuses to round a whole number, and tells another way that works', async () => {

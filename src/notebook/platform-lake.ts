@@ -1,8 +1,10 @@
 /** A `Lake` over the parts of the platform. It reads the configuration that the stages read, and writes nothing. */
 import { isLakeError, LakeError } from '../lib/base/errors.ts'
+import { selectRows } from '../lib/delta/select.ts'
 import { identifier } from '../lib/duckdb/sql-text.ts'
 import { type AnyRow, plainNumber } from '../lib/notebook/cell-value.ts'
 import type { Platform } from '../pipeline/compose.ts'
+import { createLakeViews } from '../pipeline/query/lake-views.ts'
 import { lakeTableNames } from '../pipeline/tables.ts'
 import type { Lake, RowsOptions, TableSummary } from './lake.ts'
 import type { TableName, TableRows } from './rows.ts'
@@ -36,16 +38,15 @@ export function createLake(platform: Platform): Lake {
       const { columns = [], where, orderBy, limit, version } = options
       const duckdb = await platform.duckdb()
       const table = await platform.table(name)
-      const queryOf = (scan: string): string =>
-        [
-          `select ${columns.length === 0 ? '*' : columns.map(identifier).join(', ')} from (${scan})`,
-          where === undefined ? '' : `where ${where}`,
-          orderBy === undefined ? '' : `order by ${orderBy}`,
-          limit === undefined ? '' : `limit ${Number(limit)}`,
-        ].join(' ')
       const rows = await duckdb.use(async (session) => {
-        const scan = await table.scan(session, await table.snapshot({ version }))
-        return await session.rows(queryOf(scan))
+        const selected = await selectRows(session, table, await table.snapshot({ version }), { where })
+        const query = [
+          `select ${columns.length === 0 ? '*' : columns.map(identifier).join(', ')} from (${selected})`,
+          // On lines of their own: a comment at the end of one ends there.
+          ...(orderBy === undefined ? [] : [`order by ${orderBy}`]),
+          ...(limit === undefined ? [] : [`limit ${Number(limit)}`]),
+        ].join('\n')
+        return await session.rows(query)
       })
       return rows.map((row) => decodeRow<Pick<TableRows[T], C>>(name, row))
     },
@@ -54,12 +55,7 @@ export function createLake(platform: Platform): Lake {
       oneByOne(async () => {
         const duckdb = await platform.duckdb()
         return duckdb.use(async (session) => {
-          for (const name of lakeTableNames.filter((each) => mentions(query, each))) {
-            await session.run(`create schema if not exists ${identifier(layerOf(name))}`)
-            const table = await platform.table(name)
-            const scan = await table.scan(session, await table.snapshot())
-            await session.run(`create or replace view ${viewOf(name)} as ${scan}`)
-          }
+          await createLakeViews(session, platform, query)
           return (await session.rows(query)).map((row) => plainRow<Row>(row))
         })
       }),
@@ -87,19 +83,6 @@ async function summaryOf(platform: Platform, name: TableName): Promise<TableSumm
     if (isLakeError(error, 'TABLE_MISSING')) return undefined
     throw error
   }
-}
-
-function layerOf(name: TableName): string {
-  return name.slice(0, name.indexOf('/'))
-}
-
-function viewOf(name: TableName): string {
-  return name.split('/').map(identifier).join('.')
-}
-
-function mentions(query: string, name: TableName): boolean {
-  const [layer = '', short = ''] = name.split('/')
-  return new RegExp(`\\b${layer}"?\\s*\\.\\s*"?${short}\\b`, 'i').test(query)
 }
 
 /** Columns and types are those of the table, which `rows.ts` is held to. */

@@ -1,5 +1,5 @@
 /** Rows as a figure for plotly: plain data that plotly.js draws wherever it runs. https://plotly.com/javascript/reference/ */
-import { type AnyRow, plainNumber } from './cell-value.ts'
+import type { AnyRow } from './cell-value.ts'
 
 export interface Figure {
   readonly data: readonly Readonly<Record<string, unknown>>[]
@@ -17,7 +17,8 @@ export interface FigureOptions {
 }
 
 /**
- * Points in the order of the rows; series in the order in which they first come.
+ * Points in the order of the rows; series in the order in which they first come. A bigint that no number holds is
+ * rounded, as any picture rounds.
  *
  * @throws RangeError naming the column that no row has.
  */
@@ -31,14 +32,16 @@ export function figureOf(rows: readonly object[], { kind, x, y, by, title }: Fig
   const series = new Map<string, AnyRow[]>()
   for (const row of anyRows) {
     const name = by === undefined ? y : String(row[by])
-    series.set(name, [...(series.get(name) ?? []), row])
+    const points = series.get(name)
+    if (points === undefined) series.set(name, [row])
+    else points.push(row)
   }
   const data = [...series].map(([name, points]) => ({
     type: kind === 'bar' ? 'bar' : 'scatter',
     ...(kind === 'line' && { mode: 'lines+markers' }),
     name,
-    x: points.map((row) => plainNumber(row[x])),
-    y: points.map((row) => plainNumber(row[y])),
+    x: points.map((row) => drawable(row[x])),
+    y: points.map((row) => drawable(row[y])),
   }))
   return {
     data,
@@ -51,4 +54,9 @@ export function figureOf(rows: readonly object[], { kind, x, y, by, title }: Fig
       margin: { t: title === undefined ? 24 : 56 },
     },
   }
+}
+
+/** Plotly takes no bigint. */
+function drawable(value: unknown): unknown {
+  return typeof value === 'bigint' ? Number(value) : value
 }

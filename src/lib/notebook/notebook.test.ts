@@ -84,6 +84,18 @@ describe('figureOf(rows, options)', () => {
     expect(layout).toMatchObject({ title: { text: 'Events' }, barmode: 'stack', showlegend: true })
   })
 
+  it('draws whole numbers that only a bigint holds, rounded: plotly takes no bigint', () => {
+    const { data } = figureOf([{ id: 2n ** 53n + 1n, n: -(2n ** 60n) }], { kind: 'line', x: 'id', y: 'n' })
+
+    expect(data).toMatchObject([{ x: [2 ** 53], y: [-(2 ** 60)] }])
+  })
+
+  it('takes rows by the hundred thousand', () => {
+    const many = Array.from({ length: 100_000 }, (_, at) => ({ at, n: at % 7 }))
+
+    expect(figureOf(many, { kind: 'line', x: 'at', y: 'n' }).data[0]?.['y']).toHaveLength(100_000)
+  })
+
   it('names the column that is not there', () => {
     expect(() => figureOf(rows, { kind: 'line', x: 'day', y: 'nn' })).toThrow('column nn')
   })

@@ -16,7 +16,8 @@ const timeTravel =
   /\bat_(?<kind>version|timestamp)\s*\(\s*'(?<table>(?:[^']|'')+)'\s*,\s*(?:'(?<quoted>[^']*)'|(?<bare>\d+))\s*\)/gi
 
 /**
- * Makes the views that `sql` needs in the session.
+ * Makes the views that `sql` needs, in place of those of an earlier statement. They are the database's, not the
+ * session's: of two statements at once, each in a session of its own, one waits.
  *
  * @throws LakeError `TABLE_MISSING` or `VERSION_MISSING` for what the statement names and the lake has not.
  */
@@ -29,9 +30,13 @@ export async function createLakeViews(
   const makeView = async (view: string, name: string, at: VersionChoice): Promise<void> => {
     const table = await locateTable(platform, name, { signal })
     const snapshot = await table.snapshot({ ...at, signal })
-    await session.run(`create view ${view} as ${await table.scan(session, snapshot, { signal })}`, { signal })
+    await session.run(
+      `create or replace view ${view} as ${await table.scan(session, snapshot, { signal })}`,
+      { signal },
+    )
   }
-  for (const schema of ['bronze', 'silver', 'gold']) await session.run(`create schema ${schema}`, { signal })
+  for (const schema of ['bronze', 'silver', 'gold'])
+    await session.run(`create schema if not exists ${schema}`, { signal })
   for (const name of lakeTableNames) {
     const [schema = '', table = ''] = name.split('/')
     if (mentions(sql, schema, table)) await makeView(`${schema}.${identifier(table)}`, name, {})
@@ -39,7 +44,7 @@ export async function createLakeViews(
   const made = new Set<string>()
   for (const kind of ['version', 'timestamp'] as const) {
     await session.run(
-      `create macro at_${kind}(tbl, point) as table select * from query_table('at_${kind}_' || md5(tbl || '@' || point::varchar))`,
+      `create or replace macro at_${kind}(tbl, point) as table select * from query_table('at_${kind}_' || md5(tbl || '@' || point::varchar))`,
       { signal },
     )
   }
