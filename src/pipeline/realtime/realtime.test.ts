@@ -208,6 +208,24 @@ describe('runRealtime(options)', () => {
     await expectRight()
   })
 
+  it('looks for the rows of all tables and partitions at once', async () => {
+    await send(messages(60, 7))
+    const lookups: string[] = []
+    const counting: ClickHouse = Object.assign(Object.create(clickhouse) as ClickHouse, {
+      query: (...args: Parameters<ClickHouse['query']>) => {
+        if (args[0].includes('offset_from')) lookups.push(args[0])
+        return clickhouse.query(...args)
+      },
+    })
+
+    const { batches } = await drain({ clickhouse: counting })
+
+    const partitions = (await log.partitions()).filter(({ end }) => end > 0n).length
+    expect(partitions).toBeGreaterThan(1)
+    const positions = lookups.filter((sql) => sql.includes('GROUP BY'))
+    expect(lookups.length - positions.length).toBe(batches)
+  })
+
   it('takes another token where ClickHouse remembers the insert and has lost its rows', async () => {
     await send(messages(60, 6))
     await drain()

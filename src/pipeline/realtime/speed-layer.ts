@@ -4,12 +4,8 @@
  * Every row says which offsets of its partition it covers, so rows and position are one atomic part, and each
  * table knows by itself where it stands. After a crash tables may be apart by a batch: reading goes on at the
  * least of them, and each leaves out what it has. A table that counted nothing in a batch gets a row of 0.
- *
- * Two writers of the same offsets are told apart by the insert's token, which names the first offset: the
- * second insert is dropped by ClickHouse, and reading back shows it.
  */
 import type { Clock } from '../../lib/base/clock.ts'
-import { isLakeError, LakeError } from '../../lib/base/errors.ts'
 import type { IoOptions } from '../../lib/base/io.ts'
 import type { ClickHouse } from '../../lib/clickhouse/clickhouse.ts'
 import type { DuckDb, DuckDbSession } from '../../lib/duckdb/duckdb.ts'
@@ -21,6 +17,7 @@ import type { OffsetRange } from '../offset-range.ts'
 import type { ReadMessage, ReadUpTo } from '../same-log.ts'
 import { type RealtimeTable, realtimeTableNames } from '../serving-tables.ts'
 import type { StreamSink, WriteOutcome } from '../stream-stage.ts'
+import { type DeltaInsert, type DeltaRow, insertDeltas } from './delta-inserts.ts'
 import { aggregates, countsOf, windowedEvents, windowSeconds } from './windows.ts'
 
 export interface SpeedLayerOptions {
@@ -46,22 +43,17 @@ interface Position {
   readonly last: ReadMessage | undefined
 }
 
-/** The rows that one table gets for one partition: one insert, one part. */
+/** What one insert stands for. */
 interface InsertPlace extends Position {
   readonly table: RealtimeTable
   readonly partition: number
   readonly from: bigint
 }
 
-interface PlannedInsert extends InsertPlace {
-  readonly rows: readonly object[]
-}
+interface PlannedInsert extends InsertPlace, DeltaInsert {}
 
 /** Stands for "no event read yet": no window can end before it. */
 const noEventTime = '1970-01-01 00:00:00.000000'
-/** How often an insert is tried that ClickHouse neither holds nor lets in: its token outlived its rows. */
-const insertAttempts = 5
-const insertPauseMs = 200
 
 interface StoredPosition {
   readonly owner: RealtimeTable
@@ -183,16 +175,9 @@ export class SpeedLayer implements StreamSink<Counted> {
     return (await this.#insertAll(inserts, { signal })) === undefined ? 'skipped' : 'superseded'
   }
 
-  /**
-   * Side by side: each table and partition has a position of its own. All are waited for, so that none is still
-   * under way when reading goes on after a failure.
-   *
-   * @returns why another writer was first with some of them, or `undefined` when all our rows are there.
-   */
-  async #insertAll(inserts: readonly PlannedInsert[], { signal }: IoOptions): Promise<string | undefined> {
-    const running = inserts.map((insert) => this.#insert(insert, { signal }))
-    await Promise.allSettled(running)
-    const reason = (await Promise.all(running)).find((outcome) => outcome !== undefined)
+  /** @returns why another writer was first with some of them, or `undefined` when all our rows are there. */
+  async #insertAll(inserts: readonly PlannedInsert[], options: IoOptions): Promise<string | undefined> {
+    const reason = await insertDeltas(this.#options, inserts, options)
     if (reason !== undefined) return reason
     for (const { table, partition, next, newestEventTime, last } of inserts) {
       const positions = this.#positions.get(table) ?? new Map<number, Position>()
@@ -233,50 +218,7 @@ export class SpeedLayer implements StreamSink<Counted> {
     return inserts
   }
 
-  /** @returns why another writer was first, or `undefined` when our rows are there. */
-  async #insert(
-    { table, partition, from, next, rows }: PlannedInsert,
-    { signal }: IoOptions,
-  ): Promise<string | undefined> {
-    const { clickhouse, logId } = this.#options
-    let token = `${logId}/${partition}/${from}`
-    for (let attempt = 1; ; attempt++) {
-      let lost: LakeError | undefined
-      try {
-        await clickhouse.insert(`realtime.${table}`, rows, {
-          token,
-          settings: { insert_deduplicate: 1, async_insert: 0 },
-          signal,
-        })
-      } catch (error) {
-        if (!isLakeError(error, 'CLICKHOUSE_UNAVAILABLE') || error.details['ambiguous'] !== true) throw error
-        lost = error
-      }
-      const [found] = await clickhouse.query<{ ours: number; furthest: number | bigint }>(
-        `SELECT countIf(offset_from = {from:Int64} AND offset_to = {next:Int64}) AS ours, max(offset_to) AS furthest
-         FROM realtime.${table} WHERE log_id = {log:String} AND kafka_partition = {p:Int32} AND offset_to > {from:Int64}`,
-        { params: { log: logId, p: partition, from, next }, signal },
-      )
-      if (found !== undefined && found.ours > 0) return undefined
-      if (found !== undefined && BigInt(found.furthest) > from) {
-        return `partition ${partition} of ${table} was counted up to ${found.furthest}`
-      }
-      if (attempt >= insertAttempts) {
-        const where = `realtime.${table}: partition ${partition} from offset ${from}`
-        if (lost !== undefined) throw lost
-        throw new LakeError(
-          'CLICKHOUSE_UNAVAILABLE',
-          `${where} was answered ${attempt} times and is not there`,
-        )
-      }
-      // After a lost answer the insert may still arrive: only the same token keeps it from counting twice. One
-      // that was answered and is not there has a token that outlived its rows, and needs another.
-      if (lost === undefined) token = `${logId}/${partition}/${from}#${attempt}`
-      else await this.#options.clock.sleep(insertPauseMs, { signal })
-    }
-  }
-
-  #row(counted: Row, { table, ...at }: InsertPlace): object {
+  #row(counted: Row, { table, ...at }: InsertPlace): DeltaRow {
     const { dimension, measure } = aggregates[table]
     const windowStart = Number(counted['window_start'] ?? 0)
     return {
