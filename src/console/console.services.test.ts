@@ -6,10 +6,11 @@ import type { ClickHouse } from '../lib/clickhouse/clickhouse.ts'
 import { openClickHouse } from '../lib/clickhouse/client.ts'
 import { type Home, temporaryHome } from '../lib/clickhouse/home.fixture.ts'
 import { ensureServingSchema } from '../pipeline/serving-schema.ts'
+import { panelAnswerSchema } from './answers.ts'
 import { ensureWebBuilt } from './build-web.ts'
-import { type RunningConsole, startConsole } from './console.ts'
+import { type ConsoleParts, type RunningConsole, startConsole } from './console.ts'
 import { insertSample, sampleParts } from './sample.fixture.ts'
-import { insertDeltas } from './serving.fixture.ts'
+import { insertDeltas, insertLoad } from './serving.fixture.ts'
 
 let home: Home
 let clickhouse: ClickHouse
@@ -48,9 +49,9 @@ afterAll(async () => {
   await home[Symbol.asyncDispose]()
 })
 
-async function start(): Promise<RunningConsole> {
+async function start(parts: Partial<ConsoleParts>): Promise<RunningConsole> {
   const running = await startConsole(
-    { clickhouse: source, ...sampleParts(Date.now()) },
+    { clickhouse: source, ...sampleParts(Date.now()), ...parts },
     { host: '127.0.0.1', port: 0, webRoot },
   )
   open.push(async () => running[Symbol.asyncDispose]())
@@ -63,8 +64,8 @@ interface Visit {
   readonly faults: string[]
 }
 
-async function visit(options: BrowserContextOptions = {}): Promise<Visit> {
-  const { url } = await start()
+async function visit(options: BrowserContextOptions = {}, parts: Partial<ConsoleParts> = {}): Promise<Visit> {
+  const { url } = await start(parts)
   const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, ...options })
   open.push(() => context.close())
   const page = await context.newPage()
@@ -96,6 +97,30 @@ describe('the page, before the first event', () => {
     await page.getByText('No events yet').first().waitFor()
 
     expect(faults).toEqual([])
+  })
+
+  it('says of a batch that saw no events just that, and not that it has not run', async () => {
+    const load = { loadId: 1, boundary: '2026-01-01', loadedAt: '2026-01-01 01:00:00' }
+    await insertLoad(clickhouse, [], load)
+    const { page } = await visit()
+
+    await page.getByText('The batch has seen no events').nth(3).waitFor()
+
+    expect(await page.locator('.panel', { hasText: 'The first batch has not run' }).count()).toBe(0)
+  })
+
+  it('says of tables and runs that could not be read just that, and not that there are none', async () => {
+    const broken = (): Promise<never> => Promise.reject(new LakeError('SOURCE_FAILED', 'the disk is gone'))
+    const { page } = await visit({}, { tables: broken, runs: { list: broken, show: broken } })
+
+    const lists = page.locator('.row-lists .listing', { hasText: 'Could not be read' })
+    await lists.nth(1).waitFor()
+
+    expect(await lists.count()).toBe(2)
+    expect(await lists.allTextContents()).toEqual([
+      'TablesCould not be readthe disk is gone',
+      'Last runsCould not be readthe disk is gone',
+    ])
   })
 })
 
@@ -185,6 +210,30 @@ describe('the page, with data', () => {
     await expect.poll(async () => (await look()).bar).not.toBe(light.bar)
 
     expect((await look()).page).not.toBe(light.page)
+  })
+
+  it('tells of each minute under the pointer each series once, the provisional ones too', async () => {
+    const { page } = await visitDrawn()
+    const panel = page.locator('[data-panel=logins-per-source]')
+    const box = await panel.locator('.chart .nsewdrag').boundingBox()
+    const answer = await page.request.get(`${page.url()}api/panels/logins-per-source`)
+    const { figures, provisionalFrom } = panelAnswerSchema.parse(await answer.json())
+    if (box === null || figures?.kind !== 'timeseries') throw new Error('the chart is not drawn')
+    const fromMs = Date.parse(figures.from) - 30_000
+    const perMs = box.width / (Date.parse(figures.to) + 30_000 - fromMs)
+    const [web, mobile] = figures.series.map(({ points }) => points)
+    // The newest minute has just begun, and is not drawn.
+    const minutes = web?.slice(-6, -1) ?? []
+
+    for (const { time, value } of minutes) {
+      await page.mouse.move(box.x + (Date.parse(time) - fromMs) * perMs, box.y + box.height / 2)
+      const other = mobile?.find((point) => point.time === time)?.value
+      await expect
+        .poll(() => panel.locator('.hoverlayer').textContent())
+        .toBe(`${time.slice(11, 16)}web : ${value}mobile : ${other}`)
+    }
+
+    expect(minutes.filter(({ time }) => provisionalFrom !== null && time >= provisionalFrom)).not.toEqual([])
   })
 
   it('looks back as far as it is asked to', async () => {

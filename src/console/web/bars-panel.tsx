@@ -24,7 +24,7 @@ export function BarsPanel({ panel, figures, nowMs }: BarsPanelProps): ReactEleme
       provisional={isProvisional ? 'striped: provisional' : undefined}
     >
       {figures === null ? (
-        <Unread panel={panel} />
+        <Unread problem={panel.problem} />
       ) : figures.bars.length > 0 ? (
         <Bars panel={panel} figures={figures} />
       ) : panel.asOf === null ? (

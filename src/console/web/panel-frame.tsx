@@ -1,6 +1,6 @@
 /** What every panel has: title, layer, how old its data is, what is provisional, what went wrong. */
 import type { ReactElement, ReactNode } from 'react'
-import type { PanelAnswer } from '../answers.ts'
+import type { PanelAnswer, Problem } from '../answers.ts'
 import { age, exactTime } from './format.ts'
 
 interface PanelFrameProps {
@@ -79,7 +79,7 @@ export function Empty({
   )
 }
 
-/** A panel that could never be read. */
-export function Unread({ panel }: { readonly panel: PanelAnswer }): ReactElement {
-  return <Empty title="Could not be read">{panel.problem?.message}</Empty>
+/** In the place of what could never be read. */
+export function Unread({ problem }: { readonly problem: Problem | null }): ReactElement {
+  return <Empty title="Could not be read">{problem?.message}</Empty>
 }

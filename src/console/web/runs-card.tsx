@@ -3,6 +3,7 @@ import type { ReactElement } from 'react'
 import type { RunAnswer, RunsAnswer, Task } from '../answers.ts'
 import { Breakable } from './breakable.tsx'
 import { age, duration, exactTime } from './format.ts'
+import { Empty, Unread } from './panel-frame.tsx'
 import { StateMark } from './state-mark.tsx'
 
 const count = new Intl.NumberFormat('en')
@@ -21,14 +22,7 @@ export function RunsCard({
       </header>
       {answer === undefined ? (
         <div className="skeleton skeleton-list" />
-      ) : answer.runs.length === 0 ? (
-        <div className="empty">
-          <strong>The first batch has not run</strong>
-          <span>
-            <code>lake batch</code> runs it, and so does the schedule
-          </span>
-        </div>
-      ) : (
+      ) : answer.runs.length > 0 ? (
         <ol className="runs">
           {answer.runs.map((run, at) => (
             <li key={run.id}>
@@ -36,6 +30,12 @@ export function RunsCard({
             </li>
           ))}
         </ol>
+      ) : answer.problem === null ? (
+        <Empty title="The first batch has not run">
+          <code>lake batch</code> runs it, and so does the schedule
+        </Empty>
+      ) : (
+        <Unread problem={answer.problem} />
       )}
     </section>
   )

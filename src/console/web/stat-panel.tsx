@@ -19,9 +19,9 @@ export function StatPanel({ panel, figures, nowMs }: StatPanelProps): ReactEleme
   return (
     <PanelFrame panel={panel} nowMs={nowMs} provisional={provisional}>
       {figures === null ? (
-        <Unread panel={panel} />
+        <Unread problem={panel.problem} />
       ) : latest === undefined ? (
-        <Empty title="The first batch has not run" />
+        <Empty title={panel.asOf === null ? 'The first batch has not run' : 'The batch has seen no events'} />
       ) : (
         <div className="stat">
           <div className="stat-text">

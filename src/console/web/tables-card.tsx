@@ -3,6 +3,7 @@ import type { ReactElement } from 'react'
 import type { TableSummary, TablesAnswer } from '../answers.ts'
 import { Breakable } from './breakable.tsx'
 import { age, bytes, exactTime } from './format.ts'
+import { Empty, Unread } from './panel-frame.tsx'
 
 const count = new Intl.NumberFormat('en')
 const orDash = (value: number | null): string => (value === null ? '–' : count.format(value))
@@ -21,11 +22,7 @@ export function TablesCard({
       </header>
       {answer === undefined ? (
         <div className="skeleton skeleton-list" />
-      ) : answer.tables.length === 0 ? (
-        <div className="empty">
-          <strong>No tables yet</strong>
-        </div>
-      ) : (
+      ) : answer.tables.length > 0 ? (
         <table className="list tables">
           <thead>
             <tr>
@@ -53,6 +50,10 @@ export function TablesCard({
             ))}
           </tbody>
         </table>
+      ) : answer.problem === null ? (
+        <Empty title="No tables yet" />
+      ) : (
+        <Unread problem={answer.problem} />
       )}
     </section>
   )

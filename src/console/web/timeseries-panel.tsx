@@ -25,7 +25,7 @@ export function TimeseriesPanel({ panel, figures, freshness, nowMs }: Timeseries
   return (
     <PanelFrame panel={panel} nowMs={nowMs} scope="per minute, UTC" provisional={provisional}>
       {figures === null ? (
-        <Unread panel={panel} />
+        <Unread problem={panel.problem} />
       ) : hasPoints ? (
         <Minutes panel={panel} figures={figures} newestEvent={freshness?.newestEvent ?? null} />
       ) : (
@@ -93,24 +93,24 @@ function stackedBars(name: string, points: Points, provisionalFrom: string | nul
   ]
 }
 
+/** Dotted throughout, and drawn over where it is closed: what is told under the pointer is then one line's. */
 function dottedLines(name: string, points: Points, provisionalFrom: string | null, color: string): Trace[] {
   const cut = provisionalFrom === null ? -1 : points.findIndex(({ time }) => time >= provisionalFrom)
   const closed = cut < 0 ? points : points.slice(0, cut)
-  // The dotted line begins where the other ends.
-  const open = cut < 0 ? [] : points.slice(Math.max(0, cut - 1))
-  const line = (of: Points, dash: string, isShown: boolean): Trace => ({
+  const line = (of: Points, dash: string): Trace => ({
     type: 'scatter',
     mode: 'lines',
     name,
     legendgroup: name,
-    showlegend: isShown,
     x: of.map(({ time }) => time),
     y: of.map(({ value }) => value),
     line: { color, width: 2, dash, shape: 'linear' },
-    hovertemplate: '%{y:,}',
-    ...(isShown ? {} : { hoverinfo: 'skip', hovertemplate: null }),
   })
-  return [line(closed, 'solid', true), line(open, 'dot', closed.length === 0)]
+  const isOpenAlone = closed.length === 0
+  return [
+    { ...line(points, 'dot'), showlegend: isOpenAlone, hovertemplate: '%{y:,}' },
+    { ...line(closed, 'solid'), showlegend: !isOpenAlone, hoverinfo: 'skip' },
+  ]
 }
 
 /** Half a minute more on both sides: a bar stands around its minute. */
