@@ -59,6 +59,13 @@ describe('microBatches(events, options)', () => {
     ])
   })
 
+  it('cuts where the clock goes back, instead of waiting until it has caught up', async () => {
+    expect(await cut([fetched(0, 0, 1), -3_600_000, idle, fetched(0, 1, 2), 1000, idle])).toEqual([
+      ['0/0', { 0: 1n }],
+      ['0/1', { 0: 2n }],
+    ])
+  })
+
   it('cuts at the most bytes', async () => {
     expect(await cut([fetched(0, 0, 2)], { maxBytes: 1 })).toEqual([
       ['0/0', { 0: 1n }],

@@ -82,7 +82,9 @@ export async function* microBatches<M extends StreamMessage>(
       if (buffer.isTouched) yield buffer.batch()
       return
     }
-    if (buffer.isTouched && clock.now() - buffer.sinceMs >= triggerMs) {
+    const waitedMs = clock.now() - buffer.sinceMs
+    // Less than nothing: the clock went back, and would hold the batch until it has caught up.
+    if (buffer.isTouched && (waitedMs >= triggerMs || waitedMs < 0)) {
       yield buffer.batch()
       buffer = new Buffered<M>()
     }

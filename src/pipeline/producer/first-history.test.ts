@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -173,6 +173,21 @@ describe('ProducerStanding', () => {
     expect(standing.users).toBe(report.users)
     expect(report.users).toBeGreaterThan(100)
     expect((await openStanding()).users).toBe(report.users)
+  })
+
+  it('sends nothing where it cannot be written down first, so that sending again doubles nothing', async () => {
+    await using log = createMemoryEventLog()
+    const standing = await openStanding()
+    const newUser = [{ key: Buffer.from('101'), value: Buffer.from('{}') }]
+    await rm(home, { recursive: true })
+
+    await expect(standing.through(log).append(newUser)).rejects.toMatchObject({ code: 'FILE_UNWRITABLE' })
+    expect(await valuesOf(log)).toEqual([])
+
+    await mkdir(home)
+    await standing.through(log).append(newUser)
+    expect(await valuesOf(log)).toEqual(['{}'])
+    expect((await openStanding()).users).toBe(101)
   })
 
   it('says of a file that it did not write which it is, and what to do', async () => {

@@ -1,6 +1,6 @@
 /**
  * When the messages of a steady rate are due: at multiples of 1 / rate from the start, whatever sending takes.
- * Time that a long hold-up took is left out, not made up for by a burst.
+ * Time that a long hold-up took is left out, not made up for by a burst, and a clock that goes back holds up nothing.
  */
 import { type Clock, systemClock } from '../../lib/base/clock.ts'
 import type { IoOptions } from '../../lib/base/io.ts'
@@ -13,12 +13,14 @@ export class Pace {
   readonly #perSecond: number
   readonly #clock: Clock
   #startMs: number
+  #seenMs: number
   #given = 0
 
   constructor(perSecond: number, clock: Clock = systemClock) {
     this.#perSecond = perSecond
     this.#clock = clock
     this.#startMs = clock.now()
+    this.#seenMs = this.#startMs
   }
 
   /** Waits until messages are due, and returns how many: at least one, and at most `limit`. */
@@ -26,6 +28,8 @@ export class Pace {
     for (;;) {
       signal?.throwIfAborted()
       const nowMs = this.#clock.now()
+      this.#startMs -= Math.max(0, this.#seenMs - nowMs)
+      this.#seenMs = nowMs
       const behindMs = nowMs - this.#dueMs(this.#given)
       if (behindMs > holdUpMs) this.#startMs += behindMs
       const due = Math.floor(((nowMs - this.#startMs) * this.#perSecond) / 1_000) + 1 - this.#given

@@ -41,7 +41,7 @@ export class ProducerStanding {
     return new ProducerStanding(path, await read(path))
   }
 
-  /** The greatest user of whom a message was sent; some at first. */
+  /** The greatest user of whom a message was sent, or was about to be; some at first. */
   get users(): number {
     return this.#users
   }
@@ -52,30 +52,33 @@ export class ProducerStanding {
   }
 
   async begin(history: PlannedHistory): Promise<void> {
+    await this.#write({ users: this.#users, history })
     this.#history = history
-    await this.#write()
   }
 
   async end(): Promise<void> {
+    await this.#write({ users: this.#users })
     this.#history = undefined
-    await this.#write()
   }
 
-  /** Hands messages on, and keeps how many users there are. */
+  /**
+   * Hands messages on, once it is written down how many users there are: were it written after them, a full disk
+   * would have acknowledged messages sent again.
+   */
   through(sink: MessageSink): MessageSink {
     return {
       append: async (messages, options) => {
-        await sink.append(messages, options)
         const users = messages.reduce((most, { key }) => Math.max(most, userOf(key)), this.#users)
-        if (users === this.#users) return
-        this.#users = users
-        await this.#write()
+        if (users > this.#users) {
+          await this.#write({ users, history: this.#history })
+          this.#users = users
+        }
+        await sink.append(messages, options)
       },
     }
   }
 
-  #write(): Promise<void> {
-    const standing: z.infer<typeof standingSchema> = { users: this.#users, history: this.#history }
+  #write(standing: z.infer<typeof standingSchema>): Promise<void> {
     return replaceFile(this.#path, `${JSON.stringify(standing)}\n`, 'producer')
   }
 }
