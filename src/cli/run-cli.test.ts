@@ -89,6 +89,16 @@ describe('usage errors', () => {
     expect(stderr).toContain('EVENTS_PER_SECOND')
   })
 
+  it.each(['up', 'schedule'])('name a wrong BATCH_CRON before `%s` has begun anything', async (command) => {
+    await using other = await openCliHome({ BATCH_CRON: '61 * * * *' })
+
+    const { exitCode, stdout, stderr } = await other.lake(command)
+
+    expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: '' })
+    expect(stderr).toMatch(/^lake: BATCH_CRON .*minute.*\n {2}→ .+\n$/)
+    expect(await readdir(other.path)).toEqual([])
+  })
+
   it('name the home that cannot be written, in two lines', async () => {
     const impossible = join(import.meta.filename, 'home')
     await using other = await openCliHome({ LAKE_HOME: impossible })
@@ -283,6 +293,14 @@ describe('lake sql', () => {
     const { stdout } = await home.lake('sql', "select null as a, '' as b, 'x,\"y' as c", '--format', 'csv')
 
     expect(stdout).toBe('a,b,c\n,"","x,""y"\n')
+  })
+
+  it('names the tables of the lake where it has none of that name, and none of the engine', async () => {
+    const { exitCode, stderr } = await home.lake('sql', 'select * from gold.daily_active_user')
+
+    expect(exitCode).toBe(1)
+    expect(stderr).toMatch(/daily_active_user does not exist!\n {2}→ .*gold\.daily_active_users, /)
+    expect(stderr).not.toContain('pg_')
   })
 
   it('leaves no file behind where the statement fails', async () => {

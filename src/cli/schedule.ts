@@ -18,10 +18,12 @@ export function addSchedule(program: Command, cli: CommandLine): void {
 async function runSchedule(cli: CommandLine): Promise<void> {
   cli.isEndless = true
   const { platform, config, terminal, signal } = cli
-  const [{ runBatchSchedule }, { batchContextOf }] = await Promise.all([
+  const [{ parseCron }, { runBatchSchedule }, { batchContextOf }] = await Promise.all([
+    import('../lib/schedule/cron.ts'),
     import('../pipeline/schedule.ts'),
     import('../pipeline/stages.ts'),
   ])
+  parseCron(config.batchCron, 'BATCH_CRON')
   const context = await batchContextOf(platform)
   const runs = await platform.runs()
   terminal.line(`batch at ${config.batchCron} (UTC); Ctrl-C ends it in order`)

@@ -2,8 +2,9 @@
 import { addAbortSignal } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { type Command, Option } from 'commander'
-import { LakeError } from '../lib/base/errors.ts'
+import { isLakeError, LakeError } from '../lib/base/errors.ts'
 import { createLakeViews } from '../pipeline/query/lake-views.ts'
+import { lakeTableNames } from '../pipeline/tables.ts'
 import { clickhouseRows, returnsRows } from './clickhouse-rows.ts'
 import type { CommandLine } from './command-line.ts'
 import { rowChunks, writeRows } from './duckdb-rows.ts'
@@ -21,8 +22,8 @@ export function addSql(program: Command, cli: CommandLine): void {
     .command('sql')
     .summary('a query over the lake or in ClickHouse')
     .description(
-      'Runs one statement. DuckDB knows bronze.events, bronze.rejected, silver.events, silver.quarantine and\n' +
-        'gold.* at their newest versions; an older one, or any Delta table by its path, is\n' +
+      'Runs a statement; of several the last one answers (DuckDB). DuckDB knows bronze.events, bronze.rejected,\n' +
+        'silver.events, silver.quarantine and gold.* at their newest versions; an older one, or any Delta table by its path, is\n' +
         "  FROM at_version('gold.daily_active_users', 3)\n" +
         "  FROM at_timestamp('silver.events', '2026-01-31T12:00:00Z')\n" +
         'ClickHouse knows realtime.*, gold.* and serving.*.',
@@ -52,9 +53,10 @@ async function runSql(given: string, flags: Flags, cli: CommandLine): Promise<vo
   if (sql === '') throw new LakeError('USAGE', 'sql: expected a statement, got an empty text')
   const { out, format = cli.isJson ? 'ndjson' : 'table' } = flags
   const file = out === undefined ? undefined : { path: out, format: fileFormat(out, fileFormats) }
-  await (flags.engine === 'duckdb'
-    ? runDuckDb(sql, format, file, cli)
-    : runClickHouse(sql, format, file, cli))
+  const run = flags.engine === 'duckdb' ? runDuckDb : runClickHouse
+  await run(sql, format, file, cli).catch((error: unknown) => {
+    throw withOurTables(error)
+  })
   if (file !== undefined) await cli.result({ out: file.path }, () => `wrote ${file.path}`)
 }
 
@@ -104,6 +106,15 @@ async function runClickHouse(
         : formatRows(clickhouseRows(clickhouse, sql, { signal }), fileKind),
     ),
   )
+}
+
+/** For a table that is not there DuckDB offers those of its own catalogue: ours are named instead. */
+function withOurTables(error: unknown): unknown {
+  const message = isLakeError(error, 'SQL_INVALID') ? error.message : ''
+  const missing = /^Catalog Error: (?<what>Table with name .* does not exist!)/.exec(message)
+  if (missing === null) return error
+  const hint = `The lake has ${lakeTableNames.map((name) => name.replace('/', '.')).join(', ')}.`
+  return new LakeError('SQL_INVALID', missing.groups?.['what'] ?? '', { cause: error, hint })
 }
 
 async function readStdin({ io: { stdin }, signal }: CommandLine): Promise<string> {

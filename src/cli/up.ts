@@ -31,6 +31,9 @@ export function addUp(program: Command, cli: CommandLine): void {
 async function runUp({ producer, port, historyDays }: Flags, cli: CommandLine): Promise<void> {
   cli.isEndless = true
   const { platform, config, terminal, signal } = cli
+  const { parseCron } = await import('../lib/schedule/cron.ts')
+  // The schedule comes up last, and alone would stop: a wrong setting ends the command before anything begins.
+  parseCron(config.batchCron, 'BATCH_CRON')
   const { bringUp, lockHome } = await import('./bring-up.ts')
   await using _lock = await lockHome(platform)
   platform.endClickHouseAtClose()
