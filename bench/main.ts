@@ -11,10 +11,12 @@ import { openCase } from './delta/open.ts'
 import { lookupCase, scanCase } from './delta/read.ts'
 import { landingCase } from './landing.ts'
 import { latencyCase } from './latency.ts'
+import { realtimeCase } from './realtime.ts'
 
 const cases: readonly Case[] = [
   landingCase,
   latencyCase,
+  realtimeCase,
   batchCase,
   appendCase,
   commitCase,
