@@ -255,6 +255,38 @@ describe('runBatch(context, options)', () => {
     ).toEqual([{ d: '2026-11-20' }])
   })
 
+  it('makes everything again where bronze was made anew, however few commits it has', async () => {
+    await landed(...events)
+    await batch()
+    await rm(join(folder, 'bronze'), { recursive: true })
+    log = createMemoryEventLog({ topic: 'user-events', clusterId: 'another' })
+    context = contextIn(folder)
+    await landed({ id: 'new', user: 77, at: '2026-11-22T10:00:00Z' })
+
+    expect(await batch()).toMatchObject({ bronze_to_silver: 'succeeded', silver_to_gold_dau: 'succeeded' })
+
+    expect(await rows('silver/events', 'event_id')).toEqual([{ event_id: 'new' }])
+    expect(await rows('gold/daily_active_users')).toEqual([{ event_date: '2026-11-22', dau_count: 1n }])
+    expect(await batch({ kind: 'full' })).toMatchObject({ bronze_to_silver: 'succeeded' })
+  })
+
+  it('makes every day again after a commit that does not say of which day its files were', async () => {
+    await landed(...events)
+    await batch()
+    const { version: read, files } = await context.table('bronze/events').snapshot()
+    const gone = files.filter(({ partitionValues }) => partitionValues['event_date'] === '2026-11-21')
+    // The protocol lets a writer leave out the partition values of what it removes.
+    const actions = gone.map(({ path }) => ({ remove: { path, deletionTimestamp: 1, dataChange: true } }))
+    await openLocalStore(join(folder, 'bronze/events')).putIfAbsent(
+      `_delta_log/${String(read + 1).padStart(20, '0')}.json`,
+      Buffer.from(actions.map((action) => JSON.stringify(action)).join('\n')),
+    )
+
+    await batch()
+
+    expect(await rows('gold/daily_active_users')).toEqual([{ event_date: '2026-11-20', dau_count: 2n }])
+  })
+
   it('has all tables, be they empty, once landing and batch have run', async () => {
     await landed()
     await batch()

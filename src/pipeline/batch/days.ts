@@ -5,11 +5,11 @@
  * The target says that version itself, as a `txn` in the commit that holds its rows; so cost follows new data,
  * and running again without any is no work at all.
  */
-import { isLakeError, LakeError } from '../../lib/base/errors.ts'
+import { LakeError } from '../../lib/base/errors.ts'
 import type { IoOptions } from '../../lib/base/io.ts'
 import type { AddFile } from '../../lib/delta/actions.ts'
 import { version } from '../../lib/delta/log-path.ts'
-import { readCommit, type Snapshot } from '../../lib/delta/snapshot.ts'
+import { readCommitIfThere, type Snapshot } from '../../lib/delta/snapshot.ts'
 import { decodeStatistics } from '../../lib/delta/statistics.ts'
 import type { DeltaTable } from '../../lib/delta/table.ts'
 
@@ -26,10 +26,16 @@ export interface DayPlan {
   readonly isComplete: boolean
 }
 
-/** The application under which a target keeps the version of `input` that it was made from. */
-export function madeFrom(input: string): string {
-  return `batch/v1/${input}`
+/**
+ * The application under which a target keeps the version of `input` that it was made from. A table that was made
+ * anew has versions of its own.
+ */
+export function madeFrom(input: string, { metadata }: Snapshot): string {
+  return `batch/v2/${input}/${metadata.id}`
 }
+
+/** Commits that are read at once. */
+const readAhead = 32
 
 export async function planDays(
   scope: Scope,
@@ -49,7 +55,7 @@ export async function planDays(
         isComplete: false,
       }
     case 'changed': {
-      const made = target.transactionVersion(madeFrom(input.name))
+      const made = target.transactionVersion(madeFrom(input.name, input.snapshot))
       if (made === undefined) return { days: sorted([...inputDays, ...daysHeld(target)]), isComplete: true }
       const touched = await touchedDays(input.table, made, input.snapshot.version, { signal })
       return { days: touched ?? sorted([...inputDays, ...daysHeld(target)]), isComplete: true }
@@ -57,7 +63,7 @@ export async function planDays(
   }
 }
 
-/** `undefined` when commits in between are no longer in the log: then any day may have been touched. */
+/** `undefined` where that cannot be told: a commit in between is no longer in the log, or does not say it. */
 async function touchedDays(
   table: DeltaTable,
   after: number,
@@ -65,15 +71,20 @@ async function touchedDays(
   { signal }: IoOptions,
 ): Promise<readonly string[] | undefined> {
   const days = new Set<string>()
-  for (let at = after + 1; at <= upTo; at++) {
-    try {
-      for (const action of await readCommit(table.store, version(at), { signal })) {
+  for (let from = after + 1; from <= upTo; from += readAhead) {
+    const versions = Array.from({ length: Math.min(readAhead, upTo - from + 1) }, (_, index) => from + index)
+    const commits = await Promise.all(
+      versions.map((each) => readCommitIfThere(table.store, version(each), { signal })),
+    )
+    for (const commit of commits) {
+      if (commit === undefined) return undefined
+      for (const action of commit) {
         const file = 'add' in action ? action.add : 'remove' in action ? action.remove : undefined
-        if (file?.dataChange === true) days.add(dayOf(file.partitionValues?.['event_date']))
+        if (file?.dataChange !== true) continue
+        // The protocol lets a writer leave them out of what it removes.
+        if (file.partitionValues === undefined) return undefined
+        days.add(dayOf(file.partitionValues['event_date']))
       }
-    } catch (error) {
-      if (isLakeError(error, 'OBJECT_MISSING')) return undefined
-      throw error
     }
   }
   return sorted(days)

@@ -105,7 +105,7 @@ async function tryToMake(
   const outcome = await table.commit(before, {
     add: staged.files,
     remove: replaced,
-    ...(isComplete && { transactions: { [madeFrom(input.table)]: input.snapshot.version } }),
+    ...(isComplete && { transactions: { [madeFrom(input.table, input.snapshot)]: input.snapshot.version } }),
     reads: { kind: 'table' },
     operation: {
       name: 'WRITE',
