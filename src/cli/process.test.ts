@@ -126,6 +126,18 @@ describe('the lake process', () => {
     expect(code).toBe(130)
   })
 
+  it('ends in order where one Ctrl-C comes by several ways', async () => {
+    const child = lake('produce', '--eps', '100', '--json')
+    await says(child, /seed \d+/)
+
+    child.kill('SIGINT')
+    child.kill('SIGTERM')
+
+    const [stdout, code] = await Promise.all([text(child.stdout), exitCode(child)])
+    expect(code).toBe(0)
+    expect(JSON.parse(stdout)).toMatchObject({ end: 'stopped' })
+  })
+
   it('ends in order when it is asked to: 0 for an endless command, 130 for a finite one', async () => {
     const endless = lake('produce', '--eps', '100')
     const finite = lake('produce', '--eps', '100', '--count', '1000000')

@@ -1,7 +1,8 @@
 /**
  * The command line as a process: signals in, exit code out.
  *
- * The first SIGINT or SIGTERM asks the command to end in order, the second ends it at once.
+ * The first SIGINT or SIGTERM asks the command to end in order, the second ends it at once. Those that come with the
+ * first are it: one Ctrl-C reaches us from the terminal, and again from npm and tsx, which pass it on.
  */
 import { systemClock } from '../lib/base/clock.ts'
 import { LakeError } from '../lib/base/errors.ts'
@@ -10,8 +11,11 @@ import { runCli } from './run-cli.ts'
 /** Runs the command and ends the process with its exit code. */
 export async function runProcess(argv: readonly string[]): Promise<never> {
   const controller = new AbortController()
+  let firstMs: number | undefined
   const interrupt = (signal: NodeJS.Signals): void => {
-    if (controller.signal.aborted) process.exit(130)
+    const nowMs = performance.now()
+    if (firstMs !== undefined && nowMs - firstMs > sameKeystrokeMs) process.exit(130)
+    firstMs ??= nowMs
     controller.abort(new LakeError('INTERRUPTED', `Interrupted by ${signal}`))
   }
   process.on('SIGINT', interrupt)
@@ -26,6 +30,7 @@ export async function runProcess(argv: readonly string[]): Promise<never> {
 }
 
 const patienceMs = 1_000
+const sameKeystrokeMs = 500
 
 /** Whoever was asked to end waits no longer for a reader that takes nothing. */
 async function patienceAfter(signal: AbortSignal): Promise<void> {
