@@ -47,6 +47,14 @@ describe('readConfig(environment)', () => {
     [{ LAKE_URI: 'gs://bucket/x' }, /LAKE_URI.*gs:/],
     [{ LAKE_URI: 's3://' }, /LAKE_URI.*s3:/],
     [{ CLICKHOUSE_PASSWORD_FILE: '/nowhere/at/all' }, /CLICKHOUSE_PASSWORD_FILE.*\/nowhere\/at\/all/],
+    [{ CONSOLE_PORT: ' ' }, /CONSOLE_PORT.*" "/],
+    [{ EVENTS_PER_SECOND: '0x10' }, /EVENTS_PER_SECOND.*"0x10"/],
+    [{ KAFKA_BROKERS: 'kafka:99999' }, /KAFKA_BROKERS.*host:port.*"kafka:99999"/],
+    [{ KAFKA_BROKERS: 'a:1', KAFKA_USERNAME: 'me' }, /KAFKA_USERNAME.*KAFKA_SASL_MECHANISM/],
+    [{ S3_ACCESS_KEY: 'me' }, /S3_ACCESS_KEY.*S3_SECRET_KEY/],
+    [{ CLICKHOUSE_URL: 'http://me%:pw@h:8123' }, /CLICKHOUSE_URL.*percent/],
+    [{ LAKE_URI: 'file:///a%2Fb' }, /LAKE_URI/],
+    [{ LAKE_URI: 'file:///%zz' }, /LAKE_URI/],
     [{ KAFKA_BROKERS: 'a:1', KAFKA_SASL_MECHANISM: 'plain' }, /KAFKA_USERNAME and KAFKA_PASSWORD/],
   ])('names what is wrong in %j', (environment, message) => {
     expect(messageFor(environment as unknown as Record<string, string>)).toMatch(message)
@@ -56,6 +64,13 @@ describe('readConfig(environment)', () => {
     expect(messageFor({ CONSOLE_PORT: 'x', EVENTS_PER_SECOND: 'y' })).toMatch(
       /EVENTS_PER_SECOND.*CONSOLE_PORT/,
     )
+  })
+
+  it.each(['METADATA_URL', 'CLICKHOUSE_URL'])('never prints a password that stands in %s', (name) => {
+    const message = messageFor({ [name]: 'ftp://me:secret@host/x' })
+
+    expect(message).toContain(name)
+    expect(message).not.toContain('secret')
   })
 
   it('reads a credential from a file, without the line end', () => {

@@ -10,9 +10,16 @@ import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
 import { LakeError, messageOf } from '../lib/base/errors.ts'
 
-const seconds = z.coerce.number().positive()
-const count = z.coerce.number().int().positive()
-const port = z.coerce.number().int().min(0).max(65_535)
+/** Not as `Number` reads it, to which a blank is 0 and `0x10` is 16. */
+const number = z
+  .string()
+  .trim()
+  .regex(/^\d+(\.\d+)?$/, 'expected a number')
+  .transform(Number)
+const seconds = number.pipe(z.number().positive())
+const count = number.pipe(z.number().int().positive())
+const port = number.pipe(z.number().int().min(0).max(65_535))
+const rate = number.pipe(z.number().positive().max(1_000_000))
 
 interface Variable<T extends z.ZodType = z.ZodType> {
   readonly schema: T
@@ -75,7 +82,7 @@ export const variables = {
   S3_ACCESS_KEY: variable(z.string().optional(), 'access key of the object store'),
   S3_SECRET_KEY: variable(z.string().optional(), 'secret key of the object store', { secret: true }),
   BATCH_ENGINE: variable(z.enum(['duckdb']).default('duckdb'), 'engine that computes silver and gold'),
-  EVENTS_PER_SECOND: variable(z.coerce.number().positive().max(1_000_000).default(5), 'rate of the producer'),
+  EVENTS_PER_SECOND: variable(rate.default(5), 'rate of the producer'),
   LANDING_TRIGGER_SECONDS: variable(seconds.default(30), 'longest time between two commits to bronze'),
   LANDING_MAX_ROWS: variable(count.default(20_000), 'most messages in one commit to bronze'),
   REALTIME_TRIGGER_SECONDS: variable(
@@ -157,7 +164,7 @@ export function readConfig(environment: Environment = process.env): Config {
     const parsed = schema.safeParse(given === '' ? undefined : given)
     if (parsed.success) values[name] = parsed.data
     else {
-      const shown = secret === true ? '' : `, got ${JSON.stringify(given)}`
+      const shown = secret === true ? '' : `, got ${JSON.stringify(given?.replace(/\/\/.*@/, '//…@'))}`
       problems.push(`${name}: ${parsed.error.issues.map((issue) => issue.message).join('; ')}${shown}`)
     }
   }
@@ -186,14 +193,9 @@ function configOf(values: Values, problems: string[]): Config {
     lakeUri: lakeUriOf(values.LAKE_URI ?? `${home}/tables`, problems),
     topic: values.KAFKA_TOPIC,
     kafka: kafkaOf(values, problems),
-    clickhouse: clickhouseOf(values),
+    clickhouse: clickhouseOf(values, problems),
     metadata: { url: values.METADATA_URL ?? `sqlite:${home}/runs.db`, password: values.METADATA_PASSWORD },
-    s3: {
-      endpoint: values.S3_ENDPOINT,
-      region: values.S3_REGION,
-      accessKey: values.S3_ACCESS_KEY,
-      secretKey: values.S3_SECRET_KEY,
-    },
+    s3: s3Of(values, problems),
     batchEngine: values.BATCH_ENGINE,
     eventsPerSecond: values.EVENTS_PER_SECOND,
     landing: { triggerMs: values.LANDING_TRIGGER_SECONDS * 1000, maxRows: values.LANDING_MAX_ROWS },
@@ -211,8 +213,13 @@ function configOf(values: Values, problems: string[]): Config {
 
 function lakeUriOf(uri: string, problems: string[]): string {
   if (/^s3:\/\/[^/]+/.test(uri)) return uri.replace(/\/+$/, '')
-  if (uri.startsWith('file:///')) return fileURLToPath(uri)
-  if (/^[a-z][a-z0-9+.-]*:/i.test(uri)) {
+  if (uri.startsWith('file:///')) {
+    try {
+      return fileURLToPath(uri)
+    } catch (error) {
+      problems.push(`LAKE_URI: ${messageOf(error)}, got ${JSON.stringify(uri)}`)
+    }
+  } else if (/^[a-z][a-z0-9+.-]*:/i.test(uri)) {
     problems.push(
       `LAKE_URI: expected a folder, file:///path or s3://bucket/prefix, got ${JSON.stringify(uri)}`,
     )
@@ -224,11 +231,15 @@ function kafkaOf(values: Values, problems: string[]): KafkaConfig | undefined {
   if (values.KAFKA_BROKERS === undefined) return undefined
   const brokers = values.KAFKA_BROKERS.split(',').map((broker) => broker.trim())
   for (const broker of brokers) {
-    if (!/^[^\s:]+:\d{1,5}$|^\[[0-9a-fA-F:]+\]:\d{1,5}$/.test(broker)) {
+    const place = /^(?:[^\s:]+|\[[0-9a-fA-F:]+\]):(?<port>\d{1,5})$/.exec(broker)
+    if (place === null || Number(place.groups?.['port']) > 65_535) {
       problems.push(`KAFKA_BROKERS: expected host:port, got ${JSON.stringify(broker)}`)
     }
   }
   const mechanism = values.KAFKA_SASL_MECHANISM
+  if (mechanism === undefined && values.KAFKA_USERNAME !== undefined) {
+    problems.push('KAFKA_USERNAME: needs KAFKA_SASL_MECHANISM')
+  }
   if (
     mechanism !== undefined &&
     (values.KAFKA_USERNAME === undefined || values.KAFKA_PASSWORD === undefined)
@@ -245,10 +256,31 @@ function kafkaOf(values: Values, problems: string[]): KafkaConfig | undefined {
   }
 }
 
-function clickhouseOf(values: Values): Config['clickhouse'] {
+function s3Of(values: Values, problems: string[]): Config['s3'] {
+  // One without the other would go unused: the SDK would look elsewhere, and act as somebody else.
+  if (values.S3_ACCESS_KEY !== undefined && values.S3_SECRET_KEY === undefined) {
+    problems.push('S3_ACCESS_KEY: needs S3_SECRET_KEY')
+  }
+  return {
+    endpoint: values.S3_ENDPOINT,
+    region: values.S3_REGION,
+    accessKey: values.S3_ACCESS_KEY,
+    secretKey: values.S3_SECRET_KEY,
+  }
+}
+
+function clickhouseOf(values: Values, problems: string[]): Config['clickhouse'] {
   if (values.CLICKHOUSE_URL === undefined) return undefined
   const url = new URL(values.CLICKHOUSE_URL)
-  const [username, password] = [decodeURIComponent(url.username), decodeURIComponent(url.password)]
+  const decoded = (text: string): string => {
+    try {
+      return decodeURIComponent(text)
+    } catch {
+      problems.push('CLICKHOUSE_URL: expected user and password percent-encoded: % is written %25')
+      return text
+    }
+  }
+  const [username, password] = [decoded(url.username), decoded(url.password)]
   url.username = ''
   url.password = ''
   return {

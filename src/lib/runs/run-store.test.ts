@@ -29,6 +29,7 @@ describe('parseRunStoreUrl(url)', () => {
     'mysql://lake:secret@db',
     'mysql://lake:secret@db/lake?sslmode=on',
     'mysql://lake:secret@db/lake?tls=maybe',
+    'mysql://lake:secret%@db/lake',
     'lake:secret@db',
     'sqlite:',
   ])('refuses %s, without the password', (url) => {

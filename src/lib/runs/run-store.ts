@@ -47,7 +47,7 @@ export function parseRunStoreUrl(url: string): RunStoreAddress {
     const got = parsed === undefined ? 'something else' : `${parsed.protocol}…`
     throw invalid(`sqlite:/path/file.db or mysql://user:password@host:port/database, got ${got}`)
   }
-  const database = decodeURIComponent(parsed.pathname.slice(1))
+  const database = decoded(parsed.pathname.slice(1))
   if (parsed.hostname === '') throw invalid('a host after mysql://')
   if (database === '') throw invalid(`a database after ${parsed.host}/`)
   for (const name of parsed.searchParams.keys())
@@ -58,10 +58,18 @@ export function parseRunStoreUrl(url: string): RunStoreAddress {
     kind: 'mysql',
     host: parsed.hostname,
     port: parsed.port === '' ? 3306 : Number(parsed.port),
-    user: decodeURIComponent(parsed.username),
-    password: decodeURIComponent(parsed.password),
+    user: decoded(parsed.username),
+    password: decoded(parsed.password),
     database,
     hasTls: tls === 'true',
+  }
+}
+
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part)
+  } catch {
+    throw invalid('user, password and database percent-encoded: % is written %25')
   }
 }
 
