@@ -6,10 +6,11 @@
  * two containers or two boots are never taken for each other; `started` is the process's start in clock ticks
  * after the boot, so that a reused pid is not taken for the old process. Both are empty where there is no /proc.
  */
-import { createHash, randomBytes } from 'node:crypto'
-import { readFileSync, readlinkSync } from 'node:fs'
+import { randomBytes } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { systemCode } from '../base/errors.ts'
+import { machineName } from '../base/machine.ts'
 
 export interface Owner {
   readonly host: string
@@ -27,7 +28,7 @@ export function newOwner(): Owner {
   return {
     host: hostname().replaceAll(':', '-'),
     pid: process.pid,
-    machine: machine(),
+    machine: machineName(),
     started: processStart(process.pid)?.started ?? '',
     random: randomBytes(4).toString('hex'),
   }
@@ -56,7 +57,7 @@ export function describeOwner(text: string): string {
 /** Judges the process behind `text` by what this machine knows. */
 export function livenessOf(text: string): Liveness {
   const owner = parseOwner(text)
-  if (owner === undefined || owner.machine !== machine()) return 'unknown'
+  if (owner === undefined || owner.machine !== machineName()) return 'unknown'
   if (owner.machine === '' && owner.host !== hostname().replaceAll(':', '-')) return 'unknown'
   try {
     process.kill(owner.pid, 0)
@@ -67,24 +68,6 @@ export function livenessOf(text: string): Liveness {
   const now = processStart(owner.pid)
   if (now === undefined) return 'alive'
   return now.isEnded || now.started !== owner.started ? 'dead' : 'alive'
-}
-
-let machineOnce: string | undefined
-
-function machine(): string {
-  machineOnce ??= readMachine()
-  return machineOnce
-}
-
-function readMachine(): string {
-  try {
-    const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
-    const pidNamespace = readlinkSync('/proc/self/ns/pid')
-    return createHash('sha256').update(`${boot} ${pidNamespace}`).digest('hex').slice(0, 12)
-  } catch {
-    // No /proc here: the host's name has to do.
-    return ''
-  }
 }
 
 /** `isEnded`: killed, and not yet waited for by its parent. */

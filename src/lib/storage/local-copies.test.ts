@@ -1,16 +1,17 @@
 import { existsSync } from 'node:fs'
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { ManualClock } from '../base/clock.ts'
+import { machineName } from '../base/machine.ts'
 import { LocalCopies } from './local-copies.ts'
 
 let directory: string
 let clock: ManualClock
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'lakeshore-copies-'))
-  clock = new ManualClock(1_000_000)
+  clock = new ManualClock(Date.parse('2026-11-20T12:00:00Z'))
 })
 afterEach(() => rm(directory, { recursive: true, force: true }))
 
@@ -78,8 +79,8 @@ describe('LocalCopies', () => {
   })
 
   it('removes the folder of a process that is gone, and not that of one that lives', async () => {
-    const gone = join(directory, 'user-999999999-x')
-    const alive = join(directory, `user-${process.ppid}-x`)
+    const gone = join(directory, `user-${machineName()}-999999999-x`)
+    const alive = join(directory, `user-${machineName()}-${process.ppid}-x`)
     await mkdir(gone)
     await mkdir(alive)
 
@@ -87,6 +88,25 @@ describe('LocalCopies', () => {
     await copies.file('a', download('a'))
 
     expect([existsSync(gone), existsSync(alive)]).toEqual([false, true])
+  })
+
+  it('keeps what another container uses, whose processes it cannot see, and removes what it left behind', async () => {
+    // The numbers are of processes that do not exist here, or are this one.
+    const [used, abandoned] = [`user-other-${process.pid}-x`, 'user-other-999999999-x']
+    for (const [name, ageSeconds] of [
+      [used, 23 * 3_600],
+      [abandoned, 25 * 3_600],
+    ] as const) {
+      await mkdir(join(directory, name))
+      const at = clock.now() / 1_000 - ageSeconds
+      await utimes(join(directory, name), at, at)
+    }
+
+    await using copies = open()
+    await copies.file('a', download('a'))
+
+    const left = await readdir(directory)
+    expect([left.includes(used), left.includes(abandoned)]).toEqual([true, false])
   })
 
   it('takes its own folder with it when it is closed', async () => {

@@ -5,8 +5,9 @@
  * links of its own to what it was given, so that eviction takes a name away and never the bytes in use:
  *
  *     objects/<id>             shared; the least recently used go first
- *     user-<pid>-<uuid>/held   links of one user
- *     user-<pid>-<uuid>/staging, /incoming
+ *     user-<machine>-<pid>-<uuid>/held   links of one user; beside it staging and incoming
+ *
+ * Containers may share the directory and see none of each other's processes: each user's folder says when it lived.
  */
 import { createHash, randomUUID } from 'node:crypto'
 import { rmSync } from 'node:fs'
@@ -15,6 +16,7 @@ import { basename, join } from 'node:path'
 import type { Clock } from '../base/clock.ts'
 import { systemCode } from '../base/errors.ts'
 import { makeFolders } from '../base/folders.ts'
+import { machineName } from '../base/machine.ts'
 import { fileFailure } from './file-failure.ts'
 
 export interface LocalCopiesOptions {
@@ -31,6 +33,10 @@ export interface LocalCopiesOptions {
 
 const usersOfThisProcess = new Set<string>()
 
+/** How often a user's folder is given the time, and after how long without it its user is gone. */
+const signOfLifeMs = 3_600_000
+const silentForMs = 24 * signOfLifeMs
+
 export class LocalCopies implements AsyncDisposable {
   /** A folder of this user alone. */
   readonly staging: string
@@ -45,9 +51,10 @@ export class LocalCopies implements AsyncDisposable {
   readonly #heldSince = new Map<string, number>()
   #bytesSinceEviction = 0
   #ready: Promise<void> | undefined
+  #signsOfLife: NodeJS.Timeout | undefined
 
   constructor({ directory, maxBytes, clock, graceMs = 6 * 3_600_000 }: LocalCopiesOptions) {
-    const user = `user-${process.pid}-${randomUUID()}`
+    const user = `user-${machineName()}-${process.pid}-${randomUUID()}`
     usersOfThisProcess.add(user)
     this.#directory = directory
     this.#maxBytes = maxBytes
@@ -89,6 +96,7 @@ export class LocalCopies implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    clearInterval(this.#signsOfLife)
     this.#heldSince.clear()
     await rm(this.#user, { recursive: true, force: true })
     usersOfThisProcess.delete(basename(this.#user))
@@ -161,16 +169,29 @@ export class LocalCopies implements AsyncDisposable {
     for (const folder of [this.#objects, this.#held, this.staging, join(this.#user, 'incoming')]) {
       await makeFolders(folder)
     }
+    const giveSign = async (): Promise<void> => {
+      const now = this.#clock.now() / 1000
+      await utimes(this.#user, now, now).catch(() => undefined)
+    }
+    await giveSign()
+    clearInterval(this.#signsOfLife)
+    this.#signsOfLife = setInterval(() => void giveSign(), signOfLifeMs).unref()
     for (const name of await readdir(this.#directory)) {
-      if (isLeftBehind(name)) await rm(join(this.#directory, name), { recursive: true, force: true })
+      const path = join(this.#directory, name)
+      if (await isLeftBehind(path, this.#clock.now())) await rm(path, { recursive: true, force: true })
     }
   }
 }
 
-/** The folder of a process that was killed: its number is free, or ours and not of our making. */
-function isLeftBehind(name: string): boolean {
-  const pid = /^user-(?<pid>\d+)-/.exec(name)?.groups?.['pid']
-  if (pid === undefined || usersOfThisProcess.has(name)) return false
+/** The folder of a user that was killed: its number is free, or ours and not of our making, or it fell silent. */
+async function isLeftBehind(path: string, nowMs: number): Promise<boolean> {
+  const name = basename(path)
+  if (!name.startsWith('user-') || usersOfThisProcess.has(name)) return false
+  const { machine, pid } = /^user-(?<machine>[^-]*)-(?<pid>\d+)-/.exec(name)?.groups ?? {}
+  if (machine !== machineName()) {
+    const lastSign = await stat(path).catch(() => undefined)
+    return lastSign !== undefined && nowMs - lastSign.mtimeMs > silentForMs
+  }
   if (Number(pid) === process.pid) return true
   try {
     process.kill(Number(pid), 0)
