@@ -1,13 +1,13 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ManualClock } from '../base/clock.ts'
 import { describeEventLog, numbered, readCount, text } from './eventlog.contract.ts'
 import { openSqliteEventLog, type SqliteEventLog } from './eventlog.sqlite.ts'
-import type { EventLog, Message } from './eventlog.ts'
+import { type EventLog, type Message, offset } from './eventlog.ts'
 import { SegmentFolder } from './segment-folder.ts'
 
 let directory: string
@@ -232,6 +232,16 @@ describe('openSqliteEventLog(options)', () => {
     expect(before).toBe(50)
     const messages = await readCount(log, 150)
     expect(new Set(messages.map(({ value }) => text(value))).size).toBe(150)
+  })
+
+  it('leaves nothing of acknowledged positions that could not be written', async () => {
+    await using log = await openSqliteEventLog({ directory, topic: 'telemetry' })
+    const groups = join(directory, 'telemetry', 'groups')
+    await mkdir(join(groups, 'g.json'))
+
+    await log.acknowledge('g', new Map([[0, offset(7n)]]))
+
+    expect(await readdir(groups)).toEqual(['g.json'])
   })
 
   it('refuses a topic that cannot name a folder', async () => {

@@ -149,7 +149,7 @@ export class SegmentFolder {
 
   /** Removes what killed processes left. */
   sweep(nowMs: number): void {
-    for (const folder of [this.path, this.#segments])
+    for (const folder of [this.path, this.#segments, join(this.path, 'groups')])
       for (const name of readdirSync(folder)) {
         const path = join(folder, name)
         const isAbandoned =
@@ -166,9 +166,13 @@ export class SegmentFolder {
   /** Best effort, as telemetry is: what was there before stays when it fails. */
   writeAcknowledged(group: string, positions: ReadonlyMap<number, bigint>): void {
     const path = join(this.path, 'groups', `${encodeURIComponent(group)}.json`)
-    const draft = `${path}.${randomUUID()}`
-    writeDurably(draft, JSON.stringify(Object.fromEntries([...positions].map(([p, o]) => [p, String(o)]))))
-    renameSync(draft, path)
+    const draft = join(this.path, 'groups', `${unfinished}${randomUUID()}`)
+    try {
+      writeDurably(draft, JSON.stringify(Object.fromEntries([...positions].map(([p, o]) => [p, String(o)]))))
+      renameSync(draft, path)
+    } finally {
+      rmSync(draft, { force: true })
+    }
   }
 }
 
