@@ -3,7 +3,7 @@
  * for what the log has acknowledged. `sent` = `valid` + `duplicates` + `malformed`.
  */
 import { constants } from 'node:fs'
-import { access } from 'node:fs/promises'
+import { access, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { LakeError, messageOf } from '../../lib/base/errors.ts'
 import type { Delivery } from './generate.ts'
@@ -100,6 +100,8 @@ export class Ledger {
 export async function checkLedgerPath(path: string): Promise<void> {
   try {
     await access(dirname(path), constants.W_OK)
+    const there = await stat(path).catch(() => undefined)
+    if (there?.isDirectory() === true) throw new Error('it is a folder')
   } catch (error) {
     throw new LakeError('FILE_UNWRITABLE', `ledger ${path}: ${messageOf(error)}`, { cause: error })
   }

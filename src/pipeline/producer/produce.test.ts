@@ -159,6 +159,16 @@ describe('produce(sink, options, io)', () => {
     expect(bytesOf(second)).toBe(bytesOf(first))
   })
 
+  it('sends nothing where the ledger could not be written after the last message', async () => {
+    const sink = recordingSink()
+
+    await expect(produce(sink, { ...history(100), ledgerPath: directory })).rejects.toMatchObject({
+      code: 'FILE_UNWRITABLE',
+      message: expect.stringContaining(directory),
+    })
+    expect(sink.messages).toEqual([])
+  })
+
   it('writes a ledger that an independent count of the bytes confirms', async () => {
     const sink = recordingSink()
     const ledgerPath = join(directory, 'ledger.json')
