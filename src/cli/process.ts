@@ -4,6 +4,7 @@
  * The first SIGINT or SIGTERM asks the command to end in order, the second ends it at once. Those that come with the
  * first are it: one Ctrl-C reaches us from the terminal, and again from npm and tsx, which pass it on.
  */
+import { setMaxListeners } from 'node:events'
 import { systemClock } from '../lib/base/clock.ts'
 import { LakeError } from '../lib/base/errors.ts'
 import { runCli } from './run-cli.ts'
