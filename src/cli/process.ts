@@ -12,6 +12,8 @@ import { runCli } from './run-cli.ts'
 /** Runs the command and ends the process with its exit code. */
 export async function runProcess(argv: readonly string[]): Promise<never> {
   const controller = new AbortController()
+  // Each stage of `lake up` listens, and whatever it waits for; past ten, Node would warn of a leak.
+  setMaxListeners(100, controller.signal)
   let firstMs: number | undefined
   const interrupt = (signal: NodeJS.Signals): void => {
     const nowMs = performance.now()
