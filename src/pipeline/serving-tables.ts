@@ -92,11 +92,6 @@ export function goldColumnsOf(table: GoldTable): readonly string[] {
   return goldColumns[table].map(({ name }) => name)
 }
 
-/** Columns that name one row of a gold table. */
-export function goldKeyOf(table: GoldTable): readonly string[] {
-  return goldKeys[table]
-}
-
 function goldTable(name: GoldTable): TableDeclaration {
   return {
     name: `gold.${name}`,

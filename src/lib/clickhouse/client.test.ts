@@ -8,7 +8,6 @@ import type { ClickHouse } from './clickhouse.ts'
 import { openClickHouse } from './client.ts'
 import { createTable, ensureTables, ensureViews, type TableDeclaration } from './ddl.ts'
 import { type Home, temporaryHome, until } from './home.fixture.ts'
-import { insertWithToken } from './load.ts'
 import { stallBefore } from './stalling.fixture.ts'
 
 let home: Home
@@ -148,9 +147,9 @@ describe('insert(table, rows, options)', () => {
     const settings = { non_replicated_deduplication_window: 100 }
     await clickhouse.command(createTable({ ...people, name: 'tokens', settings }))
 
-    await insertWithToken(clickhouse, 'tokens', [{ id: 1 }], 'first')
-    await insertWithToken(clickhouse, 'tokens', [{ id: 2 }], 'first')
-    await insertWithToken(clickhouse, 'tokens', [{ id: 1 }], 'second')
+    await clickhouse.insert('tokens', [{ id: 1 }], { token: 'first' })
+    await clickhouse.insert('tokens', [{ id: 2 }], { token: 'first' })
+    await clickhouse.insert('tokens', [{ id: 1 }], { token: 'second' })
 
     expect(await clickhouse.query('SELECT id FROM tokens')).toEqual([{ id: 1 }, { id: 1 }])
   })

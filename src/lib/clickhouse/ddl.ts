@@ -190,7 +190,7 @@ async function readColumns(
 }
 
 /** In words, the first column in which `found` is not what is declared; undefined where all are. */
-export function differenceOf(declared: readonly Column[], found: readonly Column[]): string | undefined {
+function differenceOf(declared: readonly Column[], found: readonly Column[]): string | undefined {
   for (const [place, column] of declared.entries()) {
     const same = found.find(({ name }) => name === column.name)
     if (same === undefined) return `expected a column ${column.name} ${column.type}, got none of that name`

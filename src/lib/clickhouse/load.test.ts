@@ -3,7 +3,7 @@ import type { ClickHouse } from './clickhouse.ts'
 import { openClickHouse } from './client.ts'
 import { createTable, ensureTables } from './ddl.ts'
 import { type Home, temporaryHome } from './home.fixture.ts'
-import { anyPartitions, dayPartition, replacePartitions } from './load.ts'
+import { anyPartitions, replacePartitions } from './load.ts'
 
 let home: Home
 let clickhouse: ClickHouse
@@ -66,7 +66,7 @@ describe('replacePartitions(clickhouse, options)', () => {
         { day: '2026-01-04', value: 40 },
       ]),
       expectedRows: 2,
-      partitions: ['2026-01-02', '2026-01-03', '2026-01-04'].map(dayPartition),
+      partitions: ['20260102', '20260103', '20260104'],
     })
 
     expect(done).toEqual({ rows: 2, replaced: ['20260102', '20260104'], emptied: ['20260103'] })

@@ -9,7 +9,7 @@ import { randomUUID } from 'node:crypto'
 import { LakeError } from '../base/errors.ts'
 import type { IoOptions } from '../base/io.ts'
 import { type Logger, silentLogger } from '../base/log.ts'
-import type { ClickHouse, InsertOptions } from './clickhouse.ts'
+import type { ClickHouse } from './clickhouse.ts'
 import { quoteIdentifier, quoteLiteral, quoteTable } from './quote.ts'
 
 export interface ReplaceOptions extends IoOptions {
@@ -84,22 +84,6 @@ export async function replacePartitions(clickhouse: ClickHouse, options: Replace
       logger.warn({ err: error, staging }, 'a staging table was left behind')
     })
   }
-}
-
-/** The partition id of a day (`2026-11-23`) in a table that is partitioned by a Date. */
-export function dayPartition(day: string): string {
-  return day.replaceAll('-', '')
-}
-
-/** Rows of one load in one insert: sending them again under the same token changes nothing. */
-export async function insertWithToken(
-  clickhouse: ClickHouse,
-  table: string,
-  rows: readonly object[],
-  token: string,
-  options: Omit<InsertOptions, 'token'> = {},
-): Promise<void> {
-  await clickhouse.insert(table, rows, { ...options, token })
 }
 
 /** The setting of a table that remembers its last inserts. */

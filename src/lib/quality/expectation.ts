@@ -47,7 +47,7 @@ export async function evaluateExpectations(
   return results
 }
 
-export function describeExpectation(expectation: Expectation): string {
+function describeExpectation(expectation: Expectation): string {
   switch (expectation.kind) {
     case 'notNull':
       return `${expectation.column} is not null`

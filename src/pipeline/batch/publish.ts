@@ -14,7 +14,7 @@ import type { IoOptions } from '../../lib/base/io.ts'
 import { formatJson, parseJson } from '../../lib/base/json.ts'
 import type { Logger } from '../../lib/base/log.ts'
 import type { ClickHouse } from '../../lib/clickhouse/clickhouse.ts'
-import { replacePartitions } from '../../lib/clickhouse/load.ts'
+import { anyPartitions, replacePartitions } from '../../lib/clickhouse/load.ts'
 import type { Snapshot } from '../../lib/delta/snapshot.ts'
 import type { DeltaTable } from '../../lib/delta/table.ts'
 import type { DuckDb } from '../../lib/duckdb/duckdb.ts'
@@ -213,13 +213,17 @@ async function loadTable(
     expectedRows: rows,
     partitions: plan.kind === 'all' ? 'all' : plan.months,
     fill: async (staging) => {
-      if (rows > 0) await clickhouse.insertFile(staging, 'Parquet', goldFile, insertOptions(signal))
+      if (rows > 0)
+        await clickhouse.insertFile(staging, 'Parquet', goldFile, { settings: anyPartitions, signal })
     },
     logger,
     signal,
   })
   if (rows > 0) {
-    await clickhouse.insertFile(`serving.${name}_loads`, 'Parquet', loadFile, insertOptions(signal))
+    await clickhouse.insertFile(`serving.${name}_loads`, 'Parquet', loadFile, {
+      settings: anyPartitions,
+      signal,
+    })
   }
   return { rows, months }
 }
@@ -244,13 +248,6 @@ async function requireWhole(
     { details: { table: name }, hint: '`lake batch --full` loads every month again.' },
   )
 }
-
-const insertOptions = (
-  signal: AbortSignal | undefined,
-): { settings: { max_partitions_per_insert_block: number }; signal: AbortSignal | undefined } => ({
-  settings: { max_partitions_per_insert_block: 0 },
-  signal,
-})
 
 /** Rows that none of the last few loads shows, and what was left behind by loads that were killed. */
 async function dropOldRows({ clickhouse }: PublishContext, { signal }: IoOptions): Promise<void> {

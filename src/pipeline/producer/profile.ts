@@ -93,14 +93,3 @@ export const profiles: Readonly<Record<ProfileName, Profile>> = {
     buyers: 0.85,
   },
 }
-
-/** Every page that a profile names. */
-export const defaultPages: readonly string[] = [
-  ...new Set(
-    Object.values(profiles).flatMap(({ pages }) =>
-      Object.values(pages)
-        .flat()
-        .map(([page]) => page),
-    ),
-  ),
-].sort()
