@@ -255,6 +255,18 @@ describe('runBatch(context, options)', () => {
     ).toEqual([{ d: '2026-11-20' }])
   })
 
+  it('says before the first run which days it would make', async () => {
+    await landed(...events)
+    const lastOf = async (scope: Scope): Promise<string | undefined> =>
+      (await explainBatch(context, { scope })).at(-1)
+
+    expect(await lastOf({ kind: 'changed' })).toMatch(/3 days to make: 1969-12-31, 2026-11-20, 2026-11-21$/)
+    expect(await lastOf({ kind: 'range', from: '2026-11-21', to: '2026-11-22' })).toMatch(
+      /1 days to make: 2026-11-21$/,
+    )
+    expect(await context.table('silver/events').exists()).toBe(false)
+  })
+
   it('makes everything again where bronze was made anew, however few commits it has', async () => {
     await landed(...events)
     await batch()

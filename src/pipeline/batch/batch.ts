@@ -81,9 +81,8 @@ export async function explainBatch(
   const silver = context.table('silver/events')
   const lines = [...explain(plan(batchGraph(context, bronze, scope), selectionOf(tasks)))]
   const input = { name: 'bronze/events', table: bronzeTable, snapshot: bronze }
-  if (!(await silver.exists({ signal })))
-    return [...lines, `bronze/events at version ${bronze.version}: every day`]
-  const { days } = await planDays(scope, input, await silver.snapshot({ signal }), { signal })
+  const target = (await silver.exists({ signal })) ? await silver.snapshot({ signal }) : undefined
+  const { days } = await planDays(scope, input, target, { signal })
   const which = days.length === 0 ? 'no day has changed' : `${days.length} days to make: ${days.join(', ')}`
   return [...lines, `bronze/events at version ${bronze.version}: ${which}`]
 }

@@ -37,28 +37,27 @@ export function madeFrom(input: string, { metadata }: Snapshot): string {
 /** Commits that are read at once. */
 const readAhead = 32
 
+/** @param target `undefined` where the table is not there yet. */
 export async function planDays(
   scope: Scope,
   input: { readonly name: string; readonly table: DeltaTable; readonly snapshot: Snapshot },
-  target: Snapshot,
+  target: Snapshot | undefined,
   { signal }: IoOptions = {},
 ): Promise<DayPlan> {
-  const inputDays = daysOf(input.snapshot.files)
+  const allDays = sorted([...daysOf(input.snapshot.files), ...(target === undefined ? [] : daysHeld(target))])
   switch (scope.kind) {
     case 'full':
-      return { days: sorted([...inputDays, ...daysHeld(target)]), isComplete: true }
+      return { days: allDays, isComplete: true }
     case 'range':
       return {
-        days: sorted([...inputDays, ...daysHeld(target)]).filter(
-          (day) => day >= scope.from && day < scope.to,
-        ),
+        days: allDays.filter((day) => day >= scope.from && day < scope.to),
         isComplete: false,
       }
     case 'changed': {
-      const made = target.transactionVersion(madeFrom(input.name, input.snapshot))
-      if (made === undefined) return { days: sorted([...inputDays, ...daysHeld(target)]), isComplete: true }
+      const made = target?.transactionVersion(madeFrom(input.name, input.snapshot))
+      if (made === undefined) return { days: allDays, isComplete: true }
       const touched = await touchedDays(input.table, made, input.snapshot.version, { signal })
-      return { days: touched ?? sorted([...inputDays, ...daysHeld(target)]), isComplete: true }
+      return { days: touched ?? allDays, isComplete: true }
     }
   }
 }
