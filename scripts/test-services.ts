@@ -1,6 +1,7 @@
 /**
  * `npm run test:services [-- --only kafka,mariadb] [vitest's arguments]`: installs and starts real servers on
- * the loopback, runs the service tests against them, and ends the servers whatever happens.
+ * the loopback, runs the service tests against them, and ends the servers whatever happens. With `--install` it
+ * only installs them.
  *
  * Exit: the tests' own code; 2 where a server could not be had; 130 when interrupted.
  */
@@ -41,14 +42,11 @@ function choose(args: readonly string[]): { chosen: readonly Service[]; rest: re
   return { chosen, rest: args.toSpliced(at, hasValue ? 1 : 2) }
 }
 
-async function bringUp(service: Service, place: Place): Promise<RunningService> {
+async function timed<T>(what: string, work: Promise<T>): Promise<T> {
   const startMs = performance.now()
-  await service.install(place)
-  const installed = secondsSince(startMs)
-  const installedMs = performance.now()
-  const running = await service.start(place)
-  say(`  ${service.name.padEnd(10)} installed ${installed}, started ${secondsSince(installedMs)}`)
-  return running
+  const result = await work
+  say(`  ${what} after ${secondsSince(startMs)}`)
+  return result
 }
 
 /** One install of a kind at a time, also between two of this script that share a cache. */
@@ -84,7 +82,9 @@ function runTests(
 }
 
 async function main(): Promise<number> {
-  const { chosen, rest } = choose(process.argv.slice(2))
+  const args = process.argv.slice(2)
+  const isInstall = args.includes('--install')
+  const { chosen, rest } = choose(args.filter((argument) => argument !== '--install'))
   const place = {
     cacheDir: resolve(process.env['LAKE_SERVICES_CACHE'] ?? join(projectDir, '.cache', 'services')),
     scratchDir: mkdtempSync(join(tmpdir(), 'lake-services-')),
@@ -96,16 +96,20 @@ async function main(): Promise<number> {
 
   const running: RunningService[] = []
   try {
-    say(`Starting ${chosen.map(({ name }) => name).join(', ')} (cache ${place.cacheDir})`)
-    const outcomes = await installAlone(place, () =>
-      Promise.allSettled(chosen.map(async (service) => void running.push(await bringUp(service, place)))),
-    )
+    const names = chosen.map(({ name }) => name).join(', ')
+    say(`${isInstall ? 'Installing' : 'Starting'} ${names} (cache ${place.cacheDir})`)
+    const bringUp = async (service: Service): Promise<void> => {
+      await timed(`${service.name} installed`, service.install(place))
+      if (!isInstall) running.push(await timed(`${service.name} started`, service.start(place)))
+    }
+    const outcomes = await installAlone(place, () => Promise.allSettled(chosen.map(bringUp)))
     const failures = outcomes.flatMap((outcome, at) =>
       outcome.status === 'rejected' ? [`${chosen[at]?.name}: ${messageOf(outcome.reason)}`] : [],
     )
     if (interrupted.signal.aborted) return 130
     for (const failure of failures) say(failure)
     if (failures.length > 0) return 2
+    if (isInstall) return 0
     const env = Object.fromEntries(running.flatMap((service) => Object.entries(service.env)))
     const code = await runTests(rest, env, interrupted.signal)
     return interrupted.signal.aborted ? 130 : code
