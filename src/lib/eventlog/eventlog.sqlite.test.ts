@@ -4,12 +4,15 @@ import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type BuiltModules, buildModules } from '../base/built.fixture.ts'
 import { ManualClock } from '../base/clock.ts'
 import { describeEventLog, numbered, readCount, text } from './eventlog.contract.ts'
 import { openSqliteEventLog, type SqliteEventLog } from './eventlog.sqlite.ts'
 import { type EventLog, type Message, offset } from './eventlog.ts'
 import { SegmentFolder } from './segment-folder.ts'
 
+const child = 'lib/eventlog/eventlog.sqlite.fixture.ts'
+let built: BuiltModules
 let directory: string
 let topics = 0
 const opened = new WeakMap<object, { readonly log: SqliteEventLog; readonly clock: ManualClock }>()
@@ -17,9 +20,13 @@ const dayMs = 86_400_000
 
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'lakeshore-eventlog-'))
+  built = await buildModules([child])
 })
 
-afterAll(() => rm(directory, { recursive: true, force: true }))
+afterAll(async () => {
+  await built[Symbol.asyncDispose]()
+  await rm(directory, { recursive: true, force: true })
+})
 
 describeEventLog('sqlite', {
   async open() {
@@ -37,11 +44,9 @@ describeEventLog('sqlite', {
   },
 })
 
-const child = join(import.meta.dirname, 'eventlog.sqlite.fixture.ts')
-
 /** Runs a process of its own, and collects the lines that it prints. */
 function start(...args: readonly string[]) {
-  const process_ = spawn(process.execPath, ['--import', 'tsx', child, ...args], {
+  const process_ = spawn(process.execPath, [built.fileOf(child), ...args], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   const lines: string[] = []

@@ -1,7 +1,9 @@
 /** What the run store must do in any database. Each adapter's test calls this once, so all mean the same thing. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { pathToFileURL } from 'node:url'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { type BuiltModules, buildModules } from '../base/built.fixture.ts'
 import { ManualClock } from '../base/clock.ts'
 import { isLakeError, LakeError } from '../base/errors.ts'
 import type { Lease } from './leases.ts'
@@ -18,6 +20,12 @@ const code =
     isLakeError(error, ...codes)
 
 export function describeRunStore(adapter: string, makeDatabase: () => Promise<FreshDatabase>): void {
+  let built: BuiltModules
+  beforeAll(async () => {
+    built = await buildModules(['lib/runs/run-store.ts'])
+  })
+  afterAll(() => built[Symbol.asyncDispose]())
+
   let fresh: FreshDatabase
   const open: RunStore[] = []
   const children: ChildProcess[] = []
@@ -33,13 +41,13 @@ export function describeRunStore(adapter: string, makeDatabase: () => Promise<Fr
     body: string,
     before = '',
   ): { child: ChildProcess; said: Promise<string>; gone: Promise<unknown> } {
-    const module = new URL('./run-store.ts', import.meta.url).href
+    const module = pathToFileURL(built.fileOf('lib/runs/run-store.ts')).href
     const script = `import { openRunStore } from ${JSON.stringify(module)}
       ${before}
       const store = await openRunStore({ url: ${JSON.stringify(fresh.url)} })
       ${body}
       setInterval(() => undefined, 1000)`
-    const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script], {
+    const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
       stdio: ['ignore', 'pipe', 'inherit'],
     })
     children.push(child)

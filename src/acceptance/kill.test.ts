@@ -1,3 +1,0 @@
-import { describeKills } from './kill.contract.ts'
-
-describeKills('embedded', { rounds: 1 })
