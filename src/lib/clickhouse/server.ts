@@ -52,7 +52,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const last = await readEndpoint(home)
   const username = 'default'
   const password = last?.password || randomBytes(24).toString('base64url')
-  let lastUse = Date.now()
+  let lastUse = performance.now()
   let inWork = 0
   let isEnding = false
   const onUse = (): (() => void) => {
@@ -60,7 +60,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     inWork++
     return () => {
       inWork--
-      lastUse = Date.now()
+      lastUse = performance.now()
     }
   }
   const server = createHttp({ engine, username, password, folder, logger: options.logger, onUse })
@@ -75,8 +75,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     clearInterval(watch)
     const isClosed = new Promise((done) => server.close(done))
     server.closeIdleConnections()
-    const deadline = Date.now() + graceMs
-    while (inWork > 0 && Date.now() < deadline) await new Promise((done) => setTimeout(done, 20))
+    const deadline = performance.now() + graceMs
+    while (inWork > 0 && performance.now() < deadline) await new Promise((done) => setTimeout(done, 20))
     await engine.close()
     server.closeIdleConnections()
     const cut = setTimeout(() => server.closeAllConnections(), 500)
@@ -90,7 +90,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   })
   const watch = setInterval(
     () => {
-      if (inWork === 0 && Date.now() - lastUse >= options.idleMs) reportIdle()
+      if (inWork === 0 && performance.now() - lastUse >= options.idleMs) reportIdle()
     },
     Math.min(1_000, Math.ceil(options.idleMs / 4)),
   )
