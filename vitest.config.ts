@@ -9,7 +9,8 @@ export default defineConfig({
     exclude: ['**/*.services.test.ts', '**/node_modules/**'],
     testTimeout: 120_000,
     hookTimeout: 120_000,
-    maxWorkers: 2,
+    // One more than the cores that it must be quick on: many tests wait for a process of theirs.
+    maxWorkers: 3,
     // A process for each file took a third of the time; what a file leaves open, it has to close itself.
     isolate: false,
   },
