@@ -53,17 +53,20 @@ export interface StreamStageOptions<Written> {
   readonly graceMs?: number
 }
 
-/** Pause before reading goes on after a failure that may pass. */
+/** Pause before reading goes on after a failure that may pass; without an end it doubles up to the longest. */
 const retryPauseMs = 1_000
+const longestPauseMs = 30_000
 /** A run with an end gives up after so many failures in a row. */
 const drainAttempts = 10
 const defaultGraceMs = 5_000
 /** After the grace of the write: to leave the log in order, where it answers. */
 const leaveMs = 3_000
 
-/** The batch that is being written, for whoever has to say what became of it. */
 interface Hand {
+  /** The batch that is being written, for whoever has to say what became of it. */
   batch: MicroBatch<Message> | undefined
+  /** In a row: since the last batch that was written. */
+  failures: number
 }
 
 /**
@@ -77,7 +80,7 @@ export async function runStreamStage<Written>(
   { signal }: IoOptions = {},
 ): Promise<readonly OffsetRange[]> {
   const { name, logger, graceMs = defaultGraceMs } = options
-  const hand: Hand = { batch: undefined }
+  const hand: Hand = { batch: undefined, failures: 0 }
   using write = new Grace(signal, graceMs)
   using all = new Grace(signal, graceMs + leaveMs)
   await all.within(readAndWrite(options, { signal, write, hand }))
@@ -104,28 +107,28 @@ async function readAndWrite<Written>(options: StreamStageOptions<Written>, run: 
   const { name, log, sink, clock, logger } = options
   if (options.drain && options.acceptGap) await skipGaps(options, { signal })
   const ends = options.drain ? await endsOf(log, sink, { signal }) : undefined
-  let failures = 0
   while (!signal?.aborted) {
     const until = ends && remaining(ends, sink)
     if (until?.size === 0) return
     try {
       const ended = await readOn(options, until, run)
-      failures = 0
+      hand.failures = 0
       if (ended === 'superseded')
         logger.info({ stage: name }, 'Another writer was faster; reading on from the sink')
       await sink.refresh({ signal })
     } catch (error) {
       if (signal?.aborted && mayPass(error, signal)) return
       hand.batch = undefined
-      failures += 1
+      hand.failures += 1
       const isAccepted = options.acceptGap && isLakeError(error, 'EVENTLOG_GAP')
       const isPassing = isAccepted || (isLakeError(error) && error.retryable)
-      if (!isPassing || (ends && failures >= drainAttempts)) throw error
+      if (!isPassing || (ends && hand.failures >= drainAttempts)) throw error
       logger.error(
         { err: error, hint: error.hint, stage: name },
         `${name} failed and will go on from its sink`,
       )
-      await clock.sleep(retryPauseMs, { signal }).catch(() => undefined)
+      const pauseMs = ends ? retryPauseMs : Math.min(longestPauseMs, retryPauseMs * 2 ** (hand.failures - 1))
+      await clock.sleep(pauseMs, { signal }).catch(() => undefined)
     }
   }
 }
@@ -156,6 +159,7 @@ async function readOn<Written>(
     if (outcome === undefined) return 'ended'
     hand.batch = undefined
     if (outcome.kind === 'superseded') return 'superseded'
+    hand.failures = 0
     onWritten(outcome.written)
     await log.acknowledge(group, positions(batch.next)).catch((error: unknown) => {
       // Telemetry: failing costs a wrong lag on somebody's screen.
