@@ -56,6 +56,25 @@ describe('rows(sql)', () => {
   })
 })
 
+describe('connect()', () => {
+  it('gives a session after another one has spilled', async () => {
+    using small = await openDuckDb({
+      threads: 1,
+      memoryLimit: '40MB',
+      tempDirectory: join(directory, 'spilled'),
+    })
+    using first = await small.connect()
+    await first.run(`create temporary table wide as select hash(i) as h, repeat('x', 50) || i as v
+      from range(1000000) as r(i)`)
+    const { files } = await first.row('select count(*) as files from duckdb_temporary_files()')
+
+    using second = await small.connect()
+
+    expect(Number(files)).toBeGreaterThan(0)
+    expect(await second.rows('select 1 as one')).toEqual([{ one: 1 }])
+  })
+})
+
 describe('chunks(sql)', () => {
   it('names the columns even when there are no rows', async () => {
     const chunks = []

@@ -13,7 +13,6 @@ import {
 } from '@duckdb/node-api'
 import { LakeError, messageOf } from '../base/errors.ts'
 import type { IoOptions } from '../base/io.ts'
-import { text } from './sql-text.ts'
 import { plainValue, type Row, type Value } from './values.ts'
 
 export interface DuckDbOptions {
@@ -47,28 +46,24 @@ export async function openDuckDb(options: DuckDbOptions = {}): Promise<DuckDb> {
   const instance = await DuckDBInstance.create(':memory:', {
     autoinstall_known_extensions: 'false',
     autoload_known_extensions: 'false',
+    ...(options.tempDirectory !== undefined && { temp_directory: options.tempDirectory }),
     ...(options.memoryLimit !== undefined && { memory_limit: options.memoryLimit }),
     ...(options.threads !== undefined && { threads: String(options.threads) }),
   })
-  return new DuckDb(instance, options)
+  return new DuckDb(instance)
 }
 
 export class DuckDb implements Disposable {
   readonly #instance: DuckDBInstance
-  readonly #options: DuckDbOptions
 
-  constructor(instance: DuckDBInstance, options: DuckDbOptions) {
+  constructor(instance: DuckDBInstance) {
     this.#instance = instance
-    this.#options = options
   }
 
   /** A session of its own: temporary tables and views are seen by it alone. The caller closes it. */
   async connect(): Promise<DuckDbSession> {
     const connection = await this.#instance.connect()
     await connection.run("set TimeZone = 'UTC'")
-    if (this.#options.tempDirectory !== undefined) {
-      await connection.run(`set temp_directory = ${text(this.#options.tempDirectory)}`)
-    }
     return new DuckDbSession(connection)
   }
 
