@@ -15,10 +15,18 @@ export function addConsole(program: Command, cli: CommandLine): void {
 
 async function runConsole(port: number | undefined, cli: CommandLine): Promise<void> {
   cli.isEndless = true
-  const { platform, config, signal } = cli
   const { openConsole } = await import('./bring-up.ts')
   const { ensureServingSchema } = await import('../pipeline/serving-schema.ts')
-  await ensureServingSchema(await platform.clickhouse(), { signal })
+  await ensureServingSchema(await cli.platform.clickhouse(), { signal: cli.signal })
+  await serveConsole(port, cli, openConsole)
+}
+
+async function serveConsole(
+  port: number | undefined,
+  cli: CommandLine,
+  openConsole: typeof import('./bring-up.ts').openConsole,
+): Promise<void> {
+  const { platform, config, signal } = cli
   await using console = await openConsole(platform, {
     host: config.console.host,
     port: port ?? config.console.port,

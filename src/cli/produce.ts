@@ -123,8 +123,15 @@ async function withSink<T>(
 ): Promise<T> {
   if (out === undefined) return work(await cli.platform.log())
   if (out === '-') return work(stdoutSink(cli))
-  const { openLineSink } = await import('../pipeline/producer/lines.ts')
-  await using sink = await openLineSink(out)
+  return await intoFile(await import('../pipeline/producer/lines.ts'), out, work)
+}
+
+async function intoFile<T>(
+  { openLineSink }: typeof import('../pipeline/producer/lines.ts'),
+  path: string,
+  work: (sink: MessageSink) => Promise<T>,
+): Promise<T> {
+  await using sink = await openLineSink(path)
   return await work(sink)
 }
 

@@ -28,13 +28,20 @@ export function addUp(program: Command, cli: CommandLine): void {
     .action((flags: Flags) => runUp(flags, cli))
 }
 
-async function runUp({ producer, port, historyDays }: Flags, cli: CommandLine): Promise<void> {
+async function runUp(flags: Flags, cli: CommandLine): Promise<void> {
   cli.isEndless = true
-  const { platform, config, terminal, signal } = cli
   const { parseCron } = await import('../lib/schedule/cron.ts')
   // The schedule comes up last, and alone would stop: a wrong setting ends the command before anything begins.
-  parseCron(config.batchCron, 'BATCH_CRON')
-  const { bringUp, lockHome } = await import('./bring-up.ts')
+  parseCron(cli.config.batchCron, 'BATCH_CRON')
+  await holdUp(flags, cli, await import('./bring-up.ts'))
+}
+
+async function holdUp(
+  { producer, port, historyDays }: Flags,
+  cli: CommandLine,
+  { bringUp, lockHome }: typeof import('./bring-up.ts'),
+): Promise<void> {
+  const { platform, config, terminal, signal } = cli
   await using _lock = await lockHome(platform)
   platform.endClickHouseAtClose()
   const up = bringUp(platform, {
