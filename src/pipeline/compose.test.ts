@@ -48,6 +48,24 @@ describe('openPlatform(config)', () => {
     })
   })
 
+  it('gives each platform of a home a place of its own to spill to, and leaves none behind', async () => {
+    const [one, two] = [platformOf(folder), platformOf(folder)]
+    const settings = []
+    for (const platform of [one, two]) {
+      const duckdb = await platform.duckdb()
+      const row = await duckdb.use((session) => session.row(`select current_setting('temp_directory') as at`))
+      settings.push(row['at'])
+    }
+    const made = await readdir(join(folder, 'tmp'))
+    await one[Symbol.asyncDispose]()
+    await two[Symbol.asyncDispose]()
+
+    expect(settings).toEqual([one.temporaryDirectory, two.temporaryDirectory])
+    expect(new Set(settings).size).toBe(2)
+    expect(made).toHaveLength(2)
+    expect(await readdir(join(folder, 'tmp'))).toEqual([])
+  })
+
   it('refuses a place for a table that it cannot reach', async () => {
     await using platform = platformOf(folder)
 

@@ -12,6 +12,7 @@ import { LakeError, messageOf } from '../lib/base/errors.ts'
 import { makeFolders } from '../lib/base/folders.ts'
 import type { IoOptions } from '../lib/base/io.ts'
 import { type Logger, silentLogger } from '../lib/base/log.ts'
+import { OwnFolder } from '../lib/base/own-folder.ts'
 import type { ClickHouse } from '../lib/clickhouse/clickhouse.ts'
 import type { Compute } from '../lib/compute/compute.ts'
 import type { DeltaTable } from '../lib/delta/table.ts'
@@ -31,7 +32,7 @@ export interface Platform extends AsyncDisposable {
   readonly config: Config
   readonly logger: Logger
   readonly clock: Clock
-  /** Where DuckDB and others spill to; below LAKE_HOME. */
+  /** Where DuckDB and others spill to: of this platform alone, below LAKE_HOME, and gone when it is closed. */
   readonly temporaryDirectory: string
   /** LAKE_HOME, made where it is missing. @throws LakeError `FILE_UNWRITABLE` naming the folder. */
   home(): Promise<string>
@@ -56,7 +57,7 @@ export function openPlatform(
 ): Platform {
   const closers: (() => unknown)[] = []
   const opening = new Set<Promise<unknown>>()
-  const temporaryDirectory = join(config.home, 'tmp')
+  const temporary = new OwnFolder(join(config.home, 'tmp'), clock)
   let endsClickHouse = false
 
   /** A part that is opened at the first call, and again where opening failed. */
@@ -85,13 +86,21 @@ export function openPlatform(
   }
   const dispose = (part: AsyncDisposable): PromiseLike<void> => part[Symbol.asyncDispose]()
 
-  const home = lazily(() => prepareHome(config.home))
+  const home = lazily(
+    () => prepareHome(config.home, temporary),
+    () => dispose(temporary),
+  )
   const duckdb = lazily(
     async () => {
       const { openDuckDb } = await import('../lib/duckdb/duckdb.ts')
       const memoryLimit = config.duckdbMemoryLimit
+      // A home that is not there is not made, nor is one needed that can be written: what fits into memory can be read.
+      await access(config.home)
+        .then(home)
+        .catch(() => undefined)
       return openDuckDb({
-        tempDirectory: temporaryDirectory,
+        // Two engines in one directory take each other's files for their own, and both crash.
+        tempDirectory: temporary.path,
         ...(memoryLimit !== undefined && { memoryLimit }),
       })
     },
@@ -121,7 +130,7 @@ export function openPlatform(
     config,
     logger,
     clock,
-    temporaryDirectory,
+    temporaryDirectory: temporary.path,
     home,
     duckdb,
     tableAt,
@@ -176,10 +185,11 @@ export function openPlatform(
   }
 }
 
-async function prepareHome(home: string): Promise<string> {
+async function prepareHome(home: string, temporary: OwnFolder): Promise<string> {
   try {
     await makeFolders(home)
     await access(home, constants.W_OK | constants.X_OK)
+    await temporary.make()
     return home
   } catch (error) {
     throw new LakeError('FILE_UNWRITABLE', `LAKE_HOME ${home}: cannot be written: ${messageOf(error)}`, {

@@ -1,10 +1,9 @@
 import { existsSync } from 'node:fs'
-import { mkdir, mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { ManualClock } from '../base/clock.ts'
-import { machineName } from '../base/machine.ts'
 import { LocalCopies } from './local-copies.ts'
 
 let directory: string
@@ -76,37 +75,6 @@ describe('LocalCopies', () => {
     await expect(failing).rejects.toThrow('cut')
     expect(await shared()).toEqual([])
     expect(await readFile(await copies.file('a', download('whole')), 'utf8')).toBe('whole')
-  })
-
-  it('removes the folder of a process that is gone, and not that of one that lives', async () => {
-    const gone = join(directory, `user-${machineName()}-999999999-x`)
-    const alive = join(directory, `user-${machineName()}-${process.ppid}-x`)
-    await mkdir(gone)
-    await mkdir(alive)
-
-    await using copies = open()
-    await copies.file('a', download('a'))
-
-    expect([existsSync(gone), existsSync(alive)]).toEqual([false, true])
-  })
-
-  it('keeps what another container uses, whose processes it cannot see, and removes what it left behind', async () => {
-    // The numbers are of processes that do not exist here, or are this one.
-    const [used, abandoned] = [`user-other-${process.pid}-x`, 'user-other-999999999-x']
-    for (const [name, ageSeconds] of [
-      [used, 23 * 3_600],
-      [abandoned, 25 * 3_600],
-    ] as const) {
-      await mkdir(join(directory, name))
-      const at = clock.now() / 1_000 - ageSeconds
-      await utimes(join(directory, name), at, at)
-    }
-
-    await using copies = open()
-    await copies.file('a', download('a'))
-
-    const left = await readdir(directory)
-    expect([left.includes(used), left.includes(abandoned)]).toEqual([true, false])
   })
 
   it('takes its own folder with it when it is closed', async () => {

@@ -4,19 +4,17 @@
  * Invariant: a path that was handed out stays readable for `graceMs`, whoever evicts. Each user holds hard
  * links of its own to what it was given, so that eviction takes a name away and never the bytes in use:
  *
- *     objects/<id>             shared; the least recently used go first
- *     user-<machine>-<pid>-<uuid>/held   links of one user; beside it staging and incoming
- *
- * Containers may share the directory and see none of each other's processes: each user's folder says when it lived.
+ *     objects/<id>   shared; the least recently used go first
+ *     user-…/held    links of one user; beside it staging and incoming
  */
 import { createHash, randomUUID } from 'node:crypto'
 import { rmSync } from 'node:fs'
 import { link, readdir, rename, rm, stat, utimes } from 'node:fs/promises'
-import { basename, join } from 'node:path'
+import { join } from 'node:path'
 import type { Clock } from '../base/clock.ts'
 import { systemCode } from '../base/errors.ts'
 import { makeFolders } from '../base/folders.ts'
-import { machineName } from '../base/machine.ts'
+import { OwnFolder } from '../base/own-folder.ts'
 import { fileFailure } from './file-failure.ts'
 
 export interface LocalCopiesOptions {
@@ -31,17 +29,11 @@ export interface LocalCopiesOptions {
   readonly graceMs?: number
 }
 
-const usersOfThisProcess = new Set<string>()
-
-/** How often a user's folder is given the time, and after how long without it its user is gone. */
-const signOfLifeMs = 3_600_000
-const silentForMs = 24 * signOfLifeMs
-
 export class LocalCopies implements AsyncDisposable {
   /** A folder of this user alone. */
   readonly staging: string
   readonly #objects: string
-  readonly #user: string
+  readonly #own: OwnFolder
   readonly #held: string
   readonly #directory: string
   readonly #maxBytes: number
@@ -51,19 +43,16 @@ export class LocalCopies implements AsyncDisposable {
   readonly #heldSince = new Map<string, number>()
   #bytesSinceEviction = 0
   #ready: Promise<void> | undefined
-  #signsOfLife: NodeJS.Timeout | undefined
 
   constructor({ directory, maxBytes, clock, graceMs = 6 * 3_600_000 }: LocalCopiesOptions) {
-    const user = `user-${machineName()}-${process.pid}-${randomUUID()}`
-    usersOfThisProcess.add(user)
     this.#directory = directory
     this.#maxBytes = maxBytes
     this.#graceMs = graceMs
     this.#clock = clock
     this.#objects = join(directory, 'objects')
-    this.#user = join(directory, user)
-    this.#held = join(this.#user, 'held')
-    this.staging = join(this.#user, 'staging')
+    this.#own = new OwnFolder(directory, clock)
+    this.#held = join(this.#own.path, 'held')
+    this.staging = join(this.#own.path, 'staging')
   }
 
   /**
@@ -75,7 +64,7 @@ export class LocalCopies implements AsyncDisposable {
     await this.#prepare()
     const id = idOf(identity)
     if (!this.#heldSince.has(id) && !(await this.#hold(id))) {
-      const incoming = join(this.#user, 'incoming', randomUUID())
+      const incoming = join(this.#own.path, 'incoming', randomUUID())
       try {
         await download(incoming)
         await this.#share(id, incoming)
@@ -96,10 +85,8 @@ export class LocalCopies implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    clearInterval(this.#signsOfLife)
     this.#heldSince.clear()
-    await rm(this.#user, { recursive: true, force: true })
-    usersOfThisProcess.delete(basename(this.#user))
+    await this.#own[Symbol.asyncDispose]()
   }
 
   async #hold(id: string): Promise<boolean> {
@@ -166,38 +153,10 @@ export class LocalCopies implements AsyncDisposable {
   }
 
   async #makeFolders(): Promise<void> {
-    for (const folder of [this.#objects, this.#held, this.staging, join(this.#user, 'incoming')]) {
+    await this.#own.make()
+    for (const folder of [this.#objects, this.#held, this.staging, join(this.#own.path, 'incoming')]) {
       await makeFolders(folder)
     }
-    const giveSign = async (): Promise<void> => {
-      const now = this.#clock.now() / 1000
-      await utimes(this.#user, now, now).catch(() => undefined)
-    }
-    await giveSign()
-    clearInterval(this.#signsOfLife)
-    this.#signsOfLife = setInterval(() => void giveSign(), signOfLifeMs).unref()
-    for (const name of await readdir(this.#directory)) {
-      const path = join(this.#directory, name)
-      if (await isLeftBehind(path, this.#clock.now())) await rm(path, { recursive: true, force: true })
-    }
-  }
-}
-
-/** The folder of a user that was killed: its number is free, or ours and not of our making, or it fell silent. */
-async function isLeftBehind(path: string, nowMs: number): Promise<boolean> {
-  const name = basename(path)
-  if (!name.startsWith('user-') || usersOfThisProcess.has(name)) return false
-  const { machine, pid } = /^user-(?<machine>[^-]*)-(?<pid>\d+)-/.exec(name)?.groups ?? {}
-  if (machine !== machineName()) {
-    const lastSign = await stat(path).catch(() => undefined)
-    return lastSign !== undefined && nowMs - lastSign.mtimeMs > silentForMs
-  }
-  if (Number(pid) === process.pid) return true
-  try {
-    process.kill(Number(pid), 0)
-    return false
-  } catch (error) {
-    return systemCode(error) === 'ESRCH'
   }
 }
 
