@@ -1,5 +1,6 @@
 /** Parsers of option values: each says what it expected. */
 import { InvalidArgumentError } from 'commander'
+import { parseIsoTime } from '../lib/base/iso-time.ts'
 
 export interface Range {
   readonly min?: number
@@ -31,28 +32,16 @@ export function fraction(text: string): number {
   throw new InvalidArgumentError('Expected a fraction from 0 to 1, such as 0.03.')
 }
 
-/** ISO 8601 with a date at least, in UTC where it names no zone; milliseconds since the epoch. */
+/** ISO 8601 with a day at least, in UTC where it names no zone; milliseconds since the epoch. */
 export function isoTime(text: string): number {
-  const isDate = /^\d{4}-\d{2}-\d{2}$/.test(text)
-  const time = /^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}([.,]\d{1,9})?)?(?<zone>Z|[+-]\d{2}:\d{2})?$/i.exec(
-    text,
-  )
-  const zoned = isDate || time?.groups?.['zone'] !== undefined ? text : `${text}Z`
-  const value = isDate || time !== null ? Date.parse(zoned.replace(' ', 'T').replace(',', '.')) : Number.NaN
-  if (!Number.isNaN(value) && sameDay(text, zoned)) return value
+  const value = parseIsoTime(text)
+  if (value !== undefined) return value
   throw new InvalidArgumentError('Expected a time such as 2026-01-31 or 2026-01-31T12:30:00Z.')
-}
-
-/** `Date.parse` takes the 30th of February for the 2nd of March. */
-function sameDay(text: string, zoned: string): boolean {
-  const day = text.slice(0, 10)
-  return zoned.length < 10 || new Date(`${day}T00:00:00Z`).toISOString().slice(0, 10) === day
 }
 
 /** A UTC day, `YYYY-MM-DD`. */
 export function isoDate(text: string): string {
-  const value = /^\d{4}-\d{2}-\d{2}$/.test(text) ? Date.parse(`${text}T00:00:00Z`) : Number.NaN
-  if (!Number.isNaN(value) && new Date(value).toISOString().startsWith(text)) return text
+  if (/^\d{4}-\d{2}-\d{2}$/.test(text) && parseIsoTime(text) !== undefined) return text
   throw new InvalidArgumentError('Expected a day such as 2026-01-31.')
 }
 

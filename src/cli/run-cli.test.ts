@@ -280,6 +280,18 @@ describe('lake sql', () => {
     )
   })
 
+  it('takes a time without a zone for one in UTC, wherever the machine is', async () => {
+    const zone = process.env['TZ']
+    process.env['TZ'] = 'Asia/Tokyo'
+    const inAMinute = new Date(Date.now() + 60_000).toISOString().replace('Z', '')
+
+    const { exitCode } = await home.lake('sql', `from at_timestamp('bronze.events', '${inAMinute}') limit 1`)
+    if (zone === undefined) delete process.env['TZ']
+    else process.env['TZ'] = zone
+
+    expect(exitCode).toBe(0)
+  })
+
   it('keeps all digits, and what JSON cannot hold', async () => {
     const values =
       "9223372036854775807 as big, 'nan'::double as n, '\\x01'::blob as b, 1.50::decimal(4,2) as d"

@@ -1,11 +1,13 @@
 /**
  * The lake as a schema for SQL: `bronze.events` … `gold.*` at their newest versions, and any older one by
- * `at_version('gold.daily_active_users', 3)` or `at_timestamp('gold.daily_active_users', '2026-01-31T12:00:00Z')`.
+ * `at_version('gold.daily_active_users', 3)` or `at_timestamp('gold.daily_active_users', '2026-01-31T12:00:00Z')`, in
+ * UTC where it names no zone.
  *
  * Only the tables that the statement names are opened, each at one version for the whole statement.
  */
 import { LakeError } from '../../lib/base/errors.ts'
 import type { IoOptions } from '../../lib/base/io.ts'
+import { parseIsoTime } from '../../lib/base/iso-time.ts'
 import type { DuckDbSession } from '../../lib/duckdb/duckdb.ts'
 import { identifier, text } from '../../lib/duckdb/sql-text.ts'
 import type { Platform } from '../compose.ts'
@@ -68,9 +70,9 @@ function versionChoice(kind: 'version' | 'timestamp', at: string): VersionChoice
     if (/^\d+$/.test(at) && Number.isSafeInteger(version)) return { version }
     throw new LakeError('SQL_INVALID', `at_version: expected a whole number, got ${at}`)
   }
-  const timestampMs = Date.parse(at)
-  if (!Number.isNaN(timestampMs)) return { timestampMs }
-  throw new LakeError('SQL_INVALID', `at_timestamp: expected an ISO time, got ${at}`)
+  const timestampMs = parseIsoTime(at)
+  if (timestampMs !== undefined) return { timestampMs }
+  throw new LakeError('SQL_INVALID', `at_timestamp: expected a time such as 2026-01-31T12:30:00Z, got ${at}`)
 }
 
 function mentions(sql: string, schema: string, table: string): boolean {
