@@ -1,4 +1,6 @@
+import { once } from 'node:events'
 import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -64,6 +66,31 @@ describe('openPlatform(config)', () => {
     expect(new Set(settings).size).toBe(2)
     expect(made).toHaveLength(2)
     expect(await readdir(join(folder, 'tmp'))).toEqual([])
+  })
+
+  it.each([
+    ['runs', 'METADATA_URL', 'mysql://lake@127.0.0.1:PORT/lake'],
+    ['log', 'KAFKA_BROKERS', '127.0.0.1:PORT'],
+  ] as const)('gives up opening %s when aborted, where its server never answers', async (part, name, value) => {
+    const sockets: Socket[] = []
+    const server = createServer((socket) => sockets.push(socket.on('error', () => undefined)))
+    await once(server.listen(0, '127.0.0.1'), 'listening')
+    const address = server.address()
+    const port = typeof address === 'object' ? String(address?.port) : ''
+    const [controller, reason] = [new AbortController(), new Error('stop')]
+    const config = readConfig({ LAKE_HOME: folder, [name]: value.replace('PORT', port) })
+    const platform = openPlatform(config, { signal: controller.signal })
+    const opened = platform[part]()
+    await once(server, 'connection')
+    const abortedMs = performance.now()
+    controller.abort(reason)
+
+    await expect(opened).rejects.toBe(reason)
+    await platform[Symbol.asyncDispose]()
+    // What Ctrl-C promises; the drivers try for longer.
+    expect(performance.now() - abortedMs).toBeLessThan(5_000)
+    for (const socket of sockets) socket.destroy()
+    server.close()
   })
 
   it('refuses a place for a table that it cannot reach', async () => {

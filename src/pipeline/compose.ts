@@ -21,6 +21,7 @@ import type { EventLog } from '../lib/eventlog/eventlog.ts'
 import type { RunStore } from '../lib/runs/run-store.ts'
 import type { ObjectStore } from '../lib/storage/store.ts'
 import type { Config } from './config.ts'
+import { Grace } from './grace.ts'
 import type { LakeTable } from './tables.ts'
 
 export interface PlatformOptions extends IoOptions {
@@ -50,13 +51,17 @@ export interface Platform extends AsyncDisposable {
   tableAt(location: string): Promise<DeltaTable>
 }
 
-/** Opens nothing yet; the caller closes it. Aborting gives up opening ClickHouse, and touches no part that is open. */
+/** Drivers connect for as long as they like: how long closing waits for them after an abort. */
+const openingMs = 1_000
+
+/** Opens nothing yet; the caller closes it. Aborting gives up opening a part, and touches none that is open. */
 export function openPlatform(
   config: Config,
   { logger = silentLogger, clock = systemClock, signal }: PlatformOptions = {},
 ): Platform {
   const closers: (() => unknown)[] = []
   const opening = new Set<Promise<unknown>>()
+  let isClosed = false
   const temporary = new OwnFolder(join(config.home, 'tmp'), clock)
   let endsClickHouse = false
 
@@ -66,8 +71,9 @@ export function openPlatform(
     return () => {
       opened ??= track(
         open().then(
-          (part) => {
-            if (close !== undefined) closers.push(() => close(part))
+          async (part) => {
+            if (isClosed) await close?.(part)
+            else if (close !== undefined) closers.push(() => close(part))
             return part
           },
           (error: unknown) => {
@@ -76,9 +82,17 @@ export function openPlatform(
           },
         ),
       )
-      return opened
+      return unlessAborted(opened)
     }
   }
+  /** What is open already is handed out also after an abort. */
+  const unlessAborted = <T>(opened: Promise<T>): Promise<T> =>
+    new Promise((resolve, reject) => {
+      const giveUp = (): void => reject(signal?.reason)
+      if (signal?.aborted) setImmediate(giveUp)
+      else signal?.addEventListener('abort', giveUp, { once: true })
+      opened.then(resolve, reject).finally(() => signal?.removeEventListener('abort', giveUp))
+    })
   const track = <T>(promise: Promise<T>): Promise<T> => {
     const settled = promise.catch(() => undefined).finally(() => opening.delete(settled))
     opening.add(settled)
@@ -171,7 +185,9 @@ export function openPlatform(
     }, dispose),
 
     [Symbol.asyncDispose]: async () => {
-      await Promise.all(opening)
+      using grace = new Grace(signal, openingMs)
+      await grace.within(Promise.all(opening))
+      isClosed = true
       const failures: unknown[] = []
       for (const close of closers.splice(0).reverse()) {
         try {
