@@ -5,8 +5,8 @@
  */
 
 import { randomUUID } from 'node:crypto'
-import { rm } from 'node:fs/promises'
-import { join, relative, sep } from 'node:path'
+import { readdir, rm } from 'node:fs/promises'
+import { basename, join, relative, sep } from 'node:path'
 import { LakeError } from '../base/errors.ts'
 import { makeFolders } from '../base/folders.ts'
 import type { IoOptions } from '../base/io.ts'
@@ -46,7 +46,7 @@ export interface WriteParquetOptions extends IoOptions {
   readonly fieldIds?: string
 }
 
-/** Writes the rows of `select`. No rows, no files. */
+/** Writes the rows of `select`. No rows, no files; where it throws, none stays either. */
 export async function writeParquet(
   session: DuckDbSession,
   select: string,
@@ -58,20 +58,32 @@ export async function writeParquet(
   if (rowGroupRows !== undefined) options.push(`row_group_size ${rowGroupRows}`)
   if (targetFileBytes !== undefined) options.push(`file_size_bytes ${targetFileBytes}`)
   const isFolder = partitionBy.length > 0 || targetFileBytes !== undefined
-  const target = isFolder ? directory : join(directory, `part-${randomUUID()}.zstd.parquet`)
+  const name = `part-${randomUUID()}`
+  const target = isFolder ? directory : join(directory, `${name}.zstd.parquet`)
   if (isFolder) {
     options.push(
       ...(partitionBy.length > 0
         ? [`partition_by (${partitionBy.map(identifier).join(', ')})`, 'write_partition_columns false']
         : []),
       'overwrite_or_ignore',
-      `filename_pattern 'part-{uuid}.zstd'`,
+      `filename_pattern '${name}-{uuid}.zstd'`,
     )
   }
-  const rows = await session.rows(`copy (${select}) to ${text(target)} (${options.join(', ')})`, { signal })
+  const copy = `copy (${select}) to ${text(target)} (${options.join(', ')})`
+  const rows = await session.rows(copy, { signal }).catch(async (error: unknown) => {
+    await removeBegun(directory, name)
+    throw error
+  })
   const files = rows.map((row) => writtenFile(row, directory, partitionBy))
   for (const { key } of files.filter((file) => file.rows === 0)) await rm(join(directory, key))
   return files.filter((file) => file.rows > 0)
+}
+
+/** Best effort: what stays is seen by nobody, and is vacuumed. */
+async function removeBegun(directory: string, name: string): Promise<void> {
+  const keys = await readdir(directory, { recursive: true }).catch(() => [])
+  const begun = keys.filter((key) => basename(key).startsWith(name))
+  await Promise.all(begun.map((key) => rm(join(directory, key), { force: true }).catch(() => undefined)))
 }
 
 function writtenFile(row: Row, directory: string, partitionBy: readonly string[]): WrittenFile {
