@@ -14,11 +14,17 @@ import { rangesMinutes } from './overview.ts'
 
 export const rangeQuery = z.object({
   /** How far the time series look back. */
-  minutes: z.coerce.number().pipe(z.literal(rangesMinutes)).default(rangesMinutes[0]),
+  minutes: z.coerce
+    .number(`expected one of ${rangesMinutes.join(', ')}`)
+    .pipe(z.literal(rangesMinutes, `expected one of ${rangesMinutes.join(', ')}`))
+    .default(rangesMinutes[0]),
 })
 
 export const panelParams = z.object({ id: z.string() })
-export const runParams = z.object({ id: z.coerce.number().int().positive() })
+const wholeNumber = 'expected a whole number of 1 or more'
+export const runParams = z.object({
+  id: z.coerce.number(wholeNumber).int(wholeNumber).positive(wholeNumber),
+})
 
 interface Route {
   readonly path: string

@@ -4,6 +4,7 @@ import { ManualClock } from '../lib/base/clock.ts'
 import { LakeError } from '../lib/base/errors.ts'
 import type { ClickHouse } from '../lib/clickhouse/clickhouse.ts'
 import { healthSchema, overviewSchema, panelAnswerSchema, runsSchema, tablesSchema } from './answers.ts'
+import { errorSchema } from './api.ts'
 import { type ConsoleParts, type ConsolePlace, createConsole, startConsole } from './console.ts'
 import type { RunReader } from './runs.ts'
 
@@ -246,6 +247,25 @@ describe('the rest of the API', () => {
     const document = (await open().get('/api/openapi.json')).json()
 
     expect(document).toMatchObject({ openapi: '3.1.0', paths: { '/api/overview': { get: {} } } })
+  })
+})
+
+describe('a request that cannot be answered', () => {
+  it.each([
+    [{ method: 'GET', url: '/%ff' }, 400, /not a valid url component/],
+    [{ method: 'GET', url: '//api/tables' }, 403, /Forbidden/],
+    [{ method: 'POST', url: '/api/tables', payload: '{' }, 400, /not valid JSON/],
+    [{ method: 'GET', url: '/api/overview?minutes=an+hour' }, 400, /minutes: expected one of 60, 360, 1440/],
+    [{ method: 'GET', url: '/api/runs/last' }, 400, /id: expected a whole number of 1 or more/],
+  ] as const)('calls %j a wrong request, not a fault of its own', async (request, status, message) => {
+    const { app } = open({}, { webRoot: import.meta.dirname })
+    const headers = { host: 'localhost:8080', 'content-type': 'application/json' }
+    const answer = await app.inject({ ...request, headers })
+    const { error } = errorSchema.parse(answer.json())
+
+    expect(answer.statusCode).toBe(status)
+    expect(error).toMatchObject({ code: 'USAGE', message: expect.stringMatching(message) })
+    expect(answer.headers['x-content-type-options']).toBe('nosniff')
   })
 })
 

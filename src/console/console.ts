@@ -60,7 +60,14 @@ export function createConsole(
   const runsReading = share('The runs', createRunsReader(runs))
   const ping = share('ClickHouse', (io) => clickhouse.ping(io))
 
-  const app = fastify({ logger: false, forceCloseConnections: true })
+  const app = fastify({
+    logger: false,
+    forceCloseConnections: true,
+    // Of a path that cannot be decoded, which no hook sees.
+    frameworkErrors: (error, _request, reply) => {
+      void sendProblem(reply.headers(securityHeaders), 400, refusalOf(error))
+    },
+  })
 
   app.addHook('onRequest', async (request, reply) => {
     reply.headers(securityHeaders)
@@ -79,7 +86,11 @@ export function createConsole(
   app.setErrorHandler(async (error, request, reply) => {
     const status = statusOf(error)
     if (status === 500) logger.error({ err: error, url: request.url }, 'The console could not answer')
-    await sendProblem(reply, status, problemOf(error))
+    await sendProblem(
+      reply,
+      status,
+      isLakeError(error) || status >= 500 ? problemOf(error) : refusalOf(error),
+    )
   })
 
   app.setNotFoundHandler(async (request, reply) => {
@@ -242,6 +253,13 @@ function statusOf(error: unknown): number {
   }
   return 500
 }
+
+/** What the server under us does not let through: a path, a body that nobody asked for. */
+const refusalOf = (error: unknown): Problem => ({
+  code: 'USAGE',
+  message: `Request: ${messageOf(error)}`,
+  hint: 'The API is described at /api/openapi.json.',
+})
 
 const sendProblem = (reply: FastifyReply, status: number, problem: Problem): FastifyReply =>
   fresh(reply).code(status).send({ error: problem })
