@@ -189,13 +189,33 @@ describe('the page, with data', () => {
   it('fits every screen from a phone to a wide one', async () => {
     const { page, faults } = await visitDrawn({ viewport: { width: 1920, height: 900 } })
 
-    for (const width of [1920, 1440, 1000, 768, 390, 360]) {
+    for (const width of [1920, 1440, 1000, 768, 390, 360, 320]) {
       await page.setViewportSize({ width, height: 900 })
       const charts = page.locator('.panel .chart svg.main-svg').first()
       await expect.poll(async () => (await charts.boundingBox())?.width ?? width).toBeLessThan(width)
       expect(await page.evaluate('document.documentElement.scrollWidth - innerWidth')).toBeLessThanOrEqual(0)
     }
     expect(faults).toEqual([])
+  })
+
+  it('breaks names only between their words on the narrowest phone', async () => {
+    const { page } = await visitDrawn({ viewport: { width: 320, height: 700 } })
+
+    const broken = await page.locator('.list tbody th').evaluateAll((cells) =>
+      cells.flatMap((cell) => {
+        const texts = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT)
+        const found: string[] = []
+        while (texts.nextNode() !== null) {
+          const range = document.createRange()
+          range.selectNodeContents(texts.currentNode)
+          if (range.getClientRects().length > 1) found.push(range.toString())
+        }
+        return found
+      }),
+    )
+
+    expect(broken).toEqual([])
+    expect(await page.evaluate('document.documentElement.scrollWidth - innerWidth')).toBeLessThanOrEqual(0)
   })
 
   it('follows the reader from light to dark, charts too', async () => {
