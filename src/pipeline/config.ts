@@ -16,10 +16,12 @@ const number = z
   .trim()
   .regex(/^\d+(\.\d+)?$/, 'expected a number')
   .transform(Number)
-const seconds = number.pipe(z.number().positive())
-const count = number.pipe(z.number().int().positive())
-const port = number.pipe(z.number().int().min(0).max(65_535))
-const rate = number.pipe(z.number().positive().max(1_000_000))
+const [above0, aCount] = ['expected a number above 0', 'expected a whole number above 0']
+const aPort = 'expected a port from 0 to 65535'
+const seconds = number.pipe(z.number().positive(above0))
+const count = number.pipe(z.number().int(aCount).positive(aCount))
+const port = number.pipe(z.number().int(aPort).max(65_535, aPort))
+const rate = number.pipe(z.number().positive(above0).max(1_000_000, 'expected at most 1000000'))
 
 interface Variable<T extends z.ZodType = z.ZodType> {
   readonly schema: T
