@@ -44,7 +44,9 @@ export const mariadb: Service = {
       [`--defaults-file=${settings}`, '--skip-test-db', '--auth-root-authentication-method=socket'],
       { logFile },
     )
-    const server = startServer('mariadbd', [`--defaults-file=${settings}`], { logFile })
+    // In a zone whose clocks are set back, as a server of somebody's may be.
+    const env = { TZ: 'Europe/Berlin' }
+    const server = startServer('mariadbd', [`--defaults-file=${settings}`], { logFile, env })
     const client = ['--no-defaults', `--socket=${socket}`]
     const isUp = (): boolean =>
       spawnSync('mariadb-admin', [...client, 'ping'], { stdio: 'ignore' }).status === 0

@@ -55,7 +55,8 @@ export async function openMysql(options: MysqlOptions): Promise<RunDatabase> {
     toLakeError,
     nowMs: () =>
       clock === undefined
-        ? sql<number>`cast(unix_timestamp(now(3)) * 1000 as signed)`
+        ? // In UTC: `unix_timestamp(now())` jumps by an hour, there and back, where the server's zone sets its clock back.
+          sql<number>`timestampdiff(microsecond, '1970-01-01', utc_timestamp(3)) div 1000`
         : sql<number>`${clock.now()}`,
     isDuplicate: (error) => systemCode(error) === 'ER_DUP_ENTRY',
     [Symbol.asyncDispose]: () => db.destroy(),

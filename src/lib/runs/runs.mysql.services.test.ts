@@ -1,7 +1,9 @@
 import { randomBytes } from 'node:crypto'
+import { sql } from 'kysely'
 import { createPool } from 'mysql2/promise'
 import { describe, expect, it } from 'vitest'
 import { isLakeError } from '../base/errors.ts'
+import { openMysql } from './database.mysql.ts'
 import { openRunStore } from './run-store.ts'
 import { describeRunStore, type FreshDatabase } from './runs.contract.ts'
 
@@ -23,6 +25,30 @@ async function makeDatabase(): Promise<FreshDatabase> {
 }
 
 describeRunStore('MySQL', makeDatabase)
+
+describe('nowMs()', () => {
+  it.each([
+    ['before', '2026-10-24T23:59:59Z'],
+    ['in the first of the two hours of', '2026-10-25T00:30:00Z'],
+    ['in the second of the two hours of', '2026-10-25T01:30:00Z'],
+  ])('goes on evenly %s a clock that is set back', async (_, time) => {
+    await using fresh = await makeDatabase()
+    const { hostname: host, port, username: user, password, pathname } = new URL(fresh.url)
+    const database = pathname.slice(1)
+    await using store = await openMysql({ host, port: Number(port), user, password, database, hasTls: false })
+
+    const { rows } = await store.db.connection().execute(async (connection) => {
+      await sql`set time_zone = 'SYSTEM', timestamp = ${Date.parse(time) / 1000}`.execute(connection)
+      return sql<{
+        ms: number
+        zone: string
+      }>`select ${store.nowMs()} as ms, @@system_time_zone as zone`.execute(connection)
+    })
+
+    expect(rows.map(({ ms }) => ms)).toEqual([Date.parse(time)])
+    expect(['CET', 'CEST']).toContain(rows[0]?.zone)
+  })
+})
 
 describe('openRunStore({ url: "mysql://…" })', () => {
   it('takes the password that is given apart from the URL', async () => {
