@@ -7,6 +7,7 @@ import { type DuckDb, openDuckDb } from '../../duckdb/duckdb.ts'
 import { openLocalStore } from '../../storage/store.local.ts'
 import { optimize } from '../maintain/optimize.ts'
 import { vacuum } from '../maintain/vacuum.ts'
+import { randomOf } from '../random.fixture.ts'
 import { DeltaTable } from '../table.ts'
 import {
   type ModelCondition,
@@ -19,7 +20,6 @@ import {
   textsOf,
 } from '../write/model.fixture.ts'
 import { askClickHouse } from './ask-clickhouse.fixture.ts'
-import { randomOf } from './random.fixture.ts'
 
 const seed = Number(process.env['LAKE_HISTORY_SEED'] ?? Date.now() % 1_000_000_007)
 const seeds = Array.from({ length: Number(process.env['LAKE_HISTORY_SEEDS'] ?? 3) }, (_, at) => seed + at)

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { randomOf } from '../random.fixture.ts'
 import { askClickHouse } from './ask-clickhouse.fixture.ts'
 import { killWriters, type Turn } from './kill.fixture.ts'
-import { randomOf } from './random.fixture.ts'
 import { crashPoints } from './writer-task.fixture.ts'
 import { Writers } from './writers.fixture.ts'
 

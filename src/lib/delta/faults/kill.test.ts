@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { randomOf } from '../random.fixture.ts'
 import { judgeTable, killWriters, type Turn } from './kill.fixture.ts'
-import { randomOf } from './random.fixture.ts'
 import { crashPoints } from './writer-task.fixture.ts'
 import { Writers } from './writers.fixture.ts'
 

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type DuckDb, openDuckDb } from '../../duckdb/duckdb.ts'
-import { randomOf } from './random.fixture.ts'
+import { randomOf } from '../random.fixture.ts'
 import { kindOf, openTornBench, readTorn, tables } from './torn.fixture.ts'
 
 const seed = Number(process.env['LAKE_TORN_SEED'] ?? Date.now() % 1_000_000_007)

@@ -1,6 +1,7 @@
 /** Random row-level writes, against a list of rows. The same seed gives the same writes. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type DuckDb, openDuckDb } from '../../duckdb/duckdb.ts'
+import { randomOf } from '../random.fixture.ts'
 import { DeltaTable } from '../table.ts'
 import {
   dayText,
@@ -22,31 +23,17 @@ beforeAll(async () => {
 })
 afterAll(() => duckdb[Symbol.dispose]())
 
-/** Mulberry32: the same numbers from 0 to 1 for the same seed. */
-function randomOf(start: number): () => number {
-  let state = start
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296
-  }
-}
-
 const days = ['2026-01-01', '2026-01-02', '2026-01-03'] as const
 
 class Generator {
-  readonly #random: () => number
+  readonly below: (limit: number) => number
   readonly #isPartitioned: boolean
   readonly #operations = modelOperations(duckdb)
 
-  constructor(random: () => number, isPartitioned: boolean) {
-    this.#random = random
+  /** @param below whole numbers from 0 up to, not including, what is asked for. */
+  constructor(below: (limit: number) => number, isPartitioned: boolean) {
+    this.below = below
     this.#isPartitioned = isPartitioned
-  }
-
-  below(limit: number): number {
-    return Math.floor(this.#random() * limit)
   }
 
   operation(): ModelOperation {
