@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { ensureWebBuilt } from '../console/build-web.ts'
 import { type RunningConsole, startConsole } from '../console/console.ts'
 import { createTablesReader } from '../console/tables.ts'
+import { allEnded } from '../lib/base/all-ended.ts'
 import { isLakeError, LakeError } from '../lib/base/errors.ts'
 import type { IoOptions } from '../lib/base/io.ts'
 import { describeOwner } from '../lib/runs/owner.ts'
@@ -159,7 +160,7 @@ async function firstLook(
     note('the last batch ended well')
     return
   }
-  await Promise.all([
+  await allEnded<unknown>([
     runLandingStage(platform, {
       drain: true,
       signal,

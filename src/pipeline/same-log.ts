@@ -2,6 +2,7 @@
  * Proof that a log is still the one that a sink has read: the last message read must carry the time that was
  * stored of it. A topic that was deleted and made anew has the same name and, some day, as many messages.
  */
+import { allEnded } from '../lib/base/all-ended.ts'
 import { LakeError } from '../lib/base/errors.ts'
 import type { IoOptions } from '../lib/base/io.ts'
 import type { EventLog, Offset } from '../lib/eventlog/eventlog.ts'
@@ -44,9 +45,7 @@ export async function requireSameLog(
     }
     return true
   })
-  // All are waited for: none still reads from a log that the caller closes after a failure.
-  await Promise.allSettled(checks)
-  const outcomes = await Promise.all(checks)
+  const outcomes = await allEnded(checks)
   return ranges.filter((_, index) => outcomes[index] === false).map(({ partition }) => partition)
 }
 

@@ -5,6 +5,7 @@
  * insert is dropped by ClickHouse, and reading back shows it. What is ours is looked up by the table's primary key,
  * so that a batch costs the same however long the table has grown.
  */
+import { allEnded } from '../../lib/base/all-ended.ts'
 import type { Clock } from '../../lib/base/clock.ts'
 import { isLakeError, LakeError } from '../../lib/base/errors.ts'
 import type { IoOptions } from '../../lib/base/io.ts'
@@ -57,9 +58,7 @@ export async function insertDeltas(
 ): Promise<string | undefined> {
   let pending: readonly Attempt[] = inserts.map((insert) => ({ insert, token: tokenOf(options, insert) }))
   for (let attempt = 1; pending.length > 0; attempt++) {
-    const sending = pending.map((each) => send(options, each, { signal }))
-    await Promise.allSettled(sending)
-    const losses = await Promise.all(sending)
+    const losses = await allEnded(pending.map((each) => send(options, each, { signal })))
 
     const held = await heldPlaces(options, pending, { signal })
     const next: Attempt[] = []
