@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -20,6 +20,15 @@ describe('openLocalStore(root)', () => {
     await Promise.all([1, 2, 3].map((n) => store.putIfAbsent('log/1', new Uint8Array([n]))))
 
     expect(await readdir(join(root, 'log'))).toEqual(['1'])
+  })
+
+  it('leaves no draft of what could not be put in its place', async () => {
+    await mkdir(join(root, 'hint', 'below'), { recursive: true })
+
+    await expect(openLocalStore(root).put('hint', new Uint8Array([1]))).rejects.toSatisfy((error) =>
+      isLakeError(error),
+    )
+    expect(await readdir(root)).toEqual(['hint'])
   })
 
   it('names the path when a file stands where a folder is needed', async () => {

@@ -113,7 +113,8 @@ class LocalStore implements ObjectStore {
     signal?.throwIfAborted()
     const path = this.#path(key)
     const temporary = await this.#writeTemporary(path, bytes)
-    await rename(temporary, path).catch((error: unknown) => {
+    await rename(temporary, path).catch(async (error: unknown) => {
+      await unlink(temporary).catch(() => undefined)
       throw fileFailure('Replace', path, error)
     })
     await this.#syncFolders([path])

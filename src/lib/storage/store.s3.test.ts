@@ -20,6 +20,7 @@ const cut: Answer = (response) => void response.destroy()
 let script: Answer[]
 let calls: string[]
 let honoursCondition: boolean
+let onDelete: Answer
 let server: Server
 let endpoint: string
 let cacheDirectory: string
@@ -28,11 +29,12 @@ beforeEach(async () => {
   script = []
   calls = []
   honoursCondition = true
+  onDelete = status(200, '<DeleteResult/>')
   const probes = new Set<string>()
   server = createServer((request, response) => {
     request.resume().once('end', () => {
       const { method = '', url = '' } = request
-      if (method === 'POST') return status(200, '<DeleteResult/>')(response, request)
+      if (method === 'POST') return onDelete(response, request)
       if (url.includes('.lakeshore-probe-')) {
         const isSecond = probes.has(url)
         probes.add(url)
@@ -126,6 +128,17 @@ describe('a refused request', () => {
   })
 })
 
+describe('delete(keys)', () => {
+  it('names the first of many keys, and how many there are', async () => {
+    await using store = open()
+    onDelete = failure(403, 'AccessDenied')
+
+    await expect(store.delete(['a', 'b', 'c'])).rejects.toMatchObject({
+      message: expect.stringContaining('Delete 3 objects from a on in s3://lake/tables'),
+    })
+  })
+})
+
 describe('localFile(key)', () => {
   const body =
     (text: string, eTag: string): Answer =>
@@ -161,6 +174,17 @@ describe('localFile(key)', () => {
 })
 
 describe('list(prefix)', () => {
+  it('leaves out the empty object by which other tools make a folder of the root', async () => {
+    await using store = open()
+    const contents = ['tables/', 'tables/log/1'].map((key) => `<Contents><Key>${key}</Key></Contents>`)
+    script = [status(200, `<ListBucketResult>${contents.join('')}</ListBucketResult>`)]
+
+    const listed = []
+    for await (const { key } of store.list('')) listed.push(key)
+
+    expect(listed).toEqual(['log/1'])
+  })
+
   it('refuses a store that does not list in byte order', async () => {
     await using store = open()
     const contents = ['tables/log/2', 'tables/log/1'].map((key) => `<Contents><Key>${key}</Key></Contents>`)

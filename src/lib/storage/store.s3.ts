@@ -130,6 +130,8 @@ class S3Store implements ObjectStore {
       )
       for (const { Key = '', Size = 0, LastModified } of page.Contents ?? []) {
         const key = Key.slice(this.#prefix.length)
+        // An empty object of the root's own name: how consoles and file managers make a folder.
+        if (key === '') continue
         if (compareUtf8(key, last) <= 0) throw this.#unordered(last, key)
         last = key
         yield { key, sizeBytes: Size, modifiedMs: LastModified?.getTime() ?? 0 }
@@ -156,7 +158,8 @@ class S3Store implements ObjectStore {
     for (let from = 0; from < keys.length; from += maxKeysPerDelete) {
       const some = keys.slice(from, from + maxKeysPerDelete)
       const Objects = some.map((key) => ({ Key: this.#prefix + key }))
-      await this.#attempt('Delete', some.join(', '), { signal }, async () => {
+      const which = some.length === 1 ? `${some[0]}` : `${some.length} objects from ${some[0]} on`
+      await this.#attempt('Delete', which, { signal }, async () => {
         const { Errors = [] } = await this.#client.send(
           new DeleteObjectsCommand({ Bucket: this.#bucket, Delete: { Objects, Quiet: true } }),
         )
