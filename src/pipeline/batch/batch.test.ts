@@ -10,6 +10,7 @@ import { type Home, temporaryHome } from '../../lib/clickhouse/home.fixture.ts'
 import { createDuckDbCompute } from '../../lib/compute/compute.duckdb.ts'
 import type { NodeOutcome } from '../../lib/dag/node.ts'
 import { MemoryRecorder } from '../../lib/dag/recorder.memory.ts'
+import { addColumns } from '../../lib/delta/alter/columns.ts'
 import { DeltaTable } from '../../lib/delta/table.ts'
 import { type DuckDb, openDuckDb } from '../../lib/duckdb/duckdb.ts'
 import type { Row } from '../../lib/duckdb/values.ts'
@@ -297,6 +298,57 @@ describe('runBatch(context, options)', () => {
     await batch()
 
     expect(await rows('gold/daily_active_users')).toEqual([{ event_date: '2026-11-20', dau_count: 2n }])
+  })
+
+  it.each([
+    'silver/events',
+    'silver/quarantine',
+    'gold/daily_active_users',
+  ] as const)('makes again what another hand has changed in %s, and then nothing', async (name) => {
+    await landed(...events)
+    await batch()
+    const before = await rows(name)
+    const table = context.table(name)
+    const snapshot = await table.snapshot()
+    const taken = snapshot.files.slice(0, 1)
+    await table.commit(snapshot, { remove: taken, reads: { kind: 'table' }, operation: { name: 'DELETE' } })
+    expect(await rows(name)).not.toEqual(before)
+
+    await batch()
+
+    expect(await rows(name)).toEqual(before)
+    expect(await rows('gold/daily_active_users')).toEqual([
+      { event_date: '2026-11-20', dau_count: 2n },
+      { event_date: '2026-11-21', dau_count: 1n },
+    ])
+    const made = await versions()
+    await batch()
+    expect(await versions()).toEqual(made)
+  })
+
+  it('knows its own hand where only some days were made', async () => {
+    await landed(...events)
+    await batch()
+    await batch({ kind: 'range', from: '2026-11-21', to: '2026-11-22' })
+
+    expect(await batch()).toMatchObject({ bronze_to_silver: 'unchanged' })
+  })
+
+  it('leaves a column empty that somebody has added to a table', async () => {
+    await landed(...events)
+    await batch()
+    for (const name of ['bronze/events', 'silver/events', 'gold/daily_active_users'] as const)
+      await addColumns(context.table(name), [{ path: 'note', type: 'string' }])
+
+    await landed({ id: 'h', user: 8 })
+    await batch()
+
+    expect(await rows('silver/events', 'event_id, note')).toContainEqual({ event_id: 'h', note: null })
+    expect(await rows('gold/daily_active_users')).toContainEqual({
+      event_date: '2026-11-20',
+      dau_count: 3n,
+      note: null,
+    })
   })
 
   it('has all tables, be they empty, once landing and batch have run', async () => {

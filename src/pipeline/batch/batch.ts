@@ -81,7 +81,9 @@ export async function explainBatch(
   const silver = context.table('silver/events')
   const lines = [...explain(plan(batchGraph(context, bronze, scope), selectionOf(tasks)))]
   const input = { name: 'bronze/events', table: bronzeTable, snapshot: bronze }
-  const target = (await silver.exists({ signal })) ? await silver.snapshot({ signal }) : undefined
+  const target = (await silver.exists({ signal }))
+    ? { table: silver, snapshot: await silver.snapshot({ signal }) }
+    : undefined
   const { days } = await planDays(scope, input, target, { signal })
   const which = days.length === 0 ? 'no day has changed' : `${days.length} days to make: ${days.join(', ')}`
   return [...lines, `bronze/events at version ${bronze.version}: ${which}`]

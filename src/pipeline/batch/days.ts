@@ -3,11 +3,12 @@
  * the target was made from.
  *
  * The target says that version itself, as a `txn` in the commit that holds its rows; so cost follows new data,
- * and running again without any is no work at all.
+ * and running again without any is no work at all. Days whose rows another hand has changed in the target since
+ * then are made again too: a day is what its input says, and nothing else.
  */
 import { LakeError } from '../../lib/base/errors.ts'
 import type { IoOptions } from '../../lib/base/io.ts'
-import type { AddFile } from '../../lib/delta/actions.ts'
+import type { Action, AddFile } from '../../lib/delta/actions.ts'
 import { version } from '../../lib/delta/log-path.ts'
 import { readCommitIfThere, type Snapshot } from '../../lib/delta/snapshot.ts'
 import { decodeStatistics } from '../../lib/delta/statistics.ts'
@@ -37,14 +38,22 @@ export function madeFrom(input: string, { metadata }: Snapshot): string {
 /** Commits that are read at once. */
 const readAhead = 32
 
+interface TableAt {
+  readonly table: DeltaTable
+  readonly snapshot: Snapshot
+}
+
 /** @param target `undefined` where the table is not there yet. */
 export async function planDays(
   scope: Scope,
-  input: { readonly name: string; readonly table: DeltaTable; readonly snapshot: Snapshot },
-  target: Snapshot | undefined,
+  input: TableAt & { readonly name: string },
+  target: TableAt | undefined,
   { signal }: IoOptions = {},
 ): Promise<DayPlan> {
-  const allDays = sorted([...daysOf(input.snapshot.files), ...(target === undefined ? [] : daysHeld(target))])
+  const allDays = sorted([
+    ...daysOf(input.snapshot.files),
+    ...(target === undefined ? [] : daysHeld(target.snapshot)),
+  ])
   switch (scope.kind) {
     case 'full':
       return { days: allDays, isComplete: true }
@@ -54,39 +63,73 @@ export async function planDays(
         isComplete: false,
       }
     case 'changed': {
-      const made = target?.transactionVersion(madeFrom(input.name, input.snapshot))
-      if (made === undefined) return { days: allDays, isComplete: true }
-      const touched = await touchedDays(input.table, made, input.snapshot.version, { signal })
-      return { days: touched ?? allDays, isComplete: true }
+      const application = madeFrom(input.name, input.snapshot)
+      const made = target?.snapshot.transactionVersion(application)
+      if (target === undefined || made === undefined) return { days: allDays, isComplete: true }
+      const touched = await touchedDays(input, made, { signal })
+      const spoilt = await spoiltDays(target, application, { signal })
+      const isKnown = touched !== undefined && spoilt !== undefined
+      return { days: isKnown ? sorted([...touched, ...spoilt]) : allDays, isComplete: true }
     }
   }
 }
 
-/** `undefined` where that cannot be told: a commit in between is no longer in the log, or does not say it. */
-async function touchedDays(
-  table: DeltaTable,
-  after: number,
-  upTo: number,
+/** Days of the target whose rows have changed since the newest commit of ours; `undefined` as `touchedDays`. */
+async function spoiltDays(
+  { table, snapshot }: TableAt,
+  application: string,
   { signal }: IoOptions,
 ): Promise<readonly string[] | undefined> {
   const days = new Set<string>()
+  for (let at: number = snapshot.version; at >= 0; at--) {
+    const commit = await readCommitIfThere(table.store, version(at), { signal })
+    if (commit === undefined) return undefined
+    if (commit.some((action) => 'txn' in action && action.txn.appId === application)) return sorted(days)
+    const changed = changedDays(commit, snapshot)
+    if (changed === undefined) return undefined
+    for (const day of changed) days.add(day)
+  }
+  return undefined
+}
+
+/** `undefined` where that cannot be told: a commit in between is no longer in the log, or does not say it. */
+async function touchedDays(
+  { table, snapshot }: TableAt,
+  after: number,
+  { signal }: IoOptions,
+): Promise<readonly string[] | undefined> {
+  const days = new Set<string>()
+  const upTo = snapshot.version
   for (let from = after + 1; from <= upTo; from += readAhead) {
     const versions = Array.from({ length: Math.min(readAhead, upTo - from + 1) }, (_, index) => from + index)
     const commits = await Promise.all(
       versions.map((each) => readCommitIfThere(table.store, version(each), { signal })),
     )
     for (const commit of commits) {
-      if (commit === undefined) return undefined
-      for (const action of commit) {
-        const file = 'add' in action ? action.add : 'remove' in action ? action.remove : undefined
-        if (file?.dataChange !== true) continue
-        // The protocol lets a writer leave them out of what it removes.
-        if (file.partitionValues === undefined) return undefined
-        days.add(dayOf(file.partitionValues['event_date']))
-      }
+      const changed = commit && changedDays(commit, snapshot)
+      if (changed === undefined) return undefined
+      for (const day of changed) days.add(day)
     }
   }
   return sorted(days)
+}
+
+/** `undefined` where the commit does not say of which days the rows are that it changes. */
+function changedDays(
+  commit: readonly Action[],
+  { partitionColumns }: Snapshot,
+): readonly string[] | undefined {
+  const files = commit.flatMap((action) => {
+    const file = 'add' in action ? action.add : 'remove' in action ? action.remove : undefined
+    return file?.dataChange === true ? [file] : []
+  })
+  const days: string[] = []
+  for (const { partitionValues } of files) {
+    // The protocol lets a writer leave them out of what it removes.
+    if (partitionValues === undefined || !partitionColumns.includes('event_date')) return undefined
+    days.push(dayOf(partitionValues['event_date']))
+  }
+  return days
 }
 
 /** Files of the given days, of a table that is partitioned by `event_date`. */

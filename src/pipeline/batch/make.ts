@@ -75,7 +75,7 @@ async function tryToMake(
   const { days, isComplete } = await planDays(
     scope,
     { name: input.table, table: inputTable, snapshot: input.snapshot },
-    before,
+    { table, snapshot: before },
     { signal },
   )
   const versions = { target, versionBefore: before.version, versionAfter: before.version }
@@ -102,10 +102,13 @@ async function tryToMake(
     await table.discard(staged)
     throw error
   }
+  const application = madeFrom(input.table, input.snapshot)
+  const made = isComplete ? input.snapshot.version : before.transactionVersion(application)
   const outcome = await table.commit(before, {
     add: staged.files,
     remove: replaced,
-    ...(isComplete && { transactions: { [madeFrom(input.table, input.snapshot)]: input.snapshot.version } }),
+    // Also where it stays what it was: it tells our commits from those of another hand.
+    ...(made !== undefined && { transactions: { [application]: made } }),
     reads: { kind: 'table' },
     operation: {
       name: 'WRITE',
