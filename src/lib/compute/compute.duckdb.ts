@@ -14,7 +14,7 @@ export function createDuckDbCompute(duckdb: DuckDb): Compute {
           const scan = await table.scan(session, snapshot, { ...(files && { files }), ...options })
           await session.run(`create temporary view ${identifier(name)} as ${scan}`, options)
         }
-        return await target.stage(session, targetSnapshot, select, options)
+        return await target.stage(session, targetSnapshot, select, { missing: 'null', ...options })
       }),
   }
 }

@@ -20,7 +20,7 @@ export interface ComputeInput {
 
 export interface ComputeRequest {
   readonly inputs: readonly ComputeInput[]
-  /** In the dialect that DuckDB and Spark share. Its columns are those of the target, by name. */
+  /** In the dialect that DuckDB and Spark share. Its columns are those of the target, by name; one that it lacks is null. */
   readonly select: string
   readonly target: DeltaTable
   readonly targetSnapshot: Snapshot

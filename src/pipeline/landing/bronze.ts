@@ -164,7 +164,7 @@ export class Bronze implements StreamSink<Landed> {
   ): Promise<string | undefined> {
     const { tables, clock } = this.#options
     const select = `select value as raw, key, headers, reject_reasons as reasons, ${this.#place(clock)} from parsed where not is_event order by kafka_partition, kafka_offset`
-    const staged = await tables.rejected.stage(session, this.#rejected, select, { signal })
+    const staged = await tables.rejected.stage(session, this.#rejected, select, { missing: 'null', signal })
     const transactions = Object.fromEntries(
       [...batch.next].map(([partition, next]) => {
         const id = appId(this.#options, partition)
@@ -188,7 +188,9 @@ export class Bronze implements StreamSink<Landed> {
     const { tables, clock } = this.#options
     const select = `select event_id, user_id, event_type, page, "timestamp", source, event_date, ${this.#place(clock)} from parsed where is_event order by event_date, kafka_partition, kafka_offset`
     const staged =
-      counts.events === 0 ? nothing : await tables.events.stage(session, this.#events, select, { signal })
+      counts.events === 0
+        ? nothing
+        : await tables.events.stage(session, this.#events, select, { missing: 'null', signal })
     const transactions = Object.fromEntries(
       [...batch.next].map(([partition, next]) => [appId(this.#options, partition), Number(next)]),
     )
