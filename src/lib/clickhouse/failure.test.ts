@@ -18,6 +18,21 @@ describe('failureOf(thrown, operation, url)', () => {
     })
   })
 
+  it.each([
+    ['243', 'NOT_ENOUGH_SPACE', 'Cannot reserve 1.00 MiB, not enough space. '],
+    [
+      '75',
+      'CANNOT_WRITE_TO_FILE_DESCRIPTOR',
+      'Cannot write to file: , errno: 28, strerror: No space left on device',
+    ],
+  ])('calls a full disk of the server, code %s, a full disk: it passes once there is room', (code, type, message) => {
+    expect(failureOf(said(code, type, message), 'insert into t', 'http://h:8123')).toMatchObject({
+      code: 'DISK_FULL',
+      retryable: true,
+      message: `insert into t: ${type} (${code}): ${message.trim()}`,
+    })
+  })
+
   it('calls what the server refuses for good failed, without a word about repeating', () => {
     const failure = failureOf(said('60', 'UNKNOWN_TABLE', 'Table t does not exist'), 'query', 'http://h:8123')
 

@@ -21,6 +21,9 @@ const shuttingDown: ReadonlySet<string> = new Set(['210'])
 /** The server lets nothing in for the moment (too many statements, read-only): nothing was carried out. */
 const notNow: ReadonlySet<string> = new Set(['202', '242'])
 
+/** No room for another part. */
+const noSpace: ReadonlySet<string> = new Set(['243'])
+
 /**
  * @param operation what was tried, for the message: `query`, `insert into t`.
  * @param url where, without credentials.
@@ -31,7 +34,7 @@ export function failureOf(thrown: unknown, operation: string, url: string): Lake
   const isUntouched = message.includes(notBegun)
   if (thrown instanceof ClickHouseError && !isUntouched && !shuttingDown.has(thrown.code)) {
     const details = { clickhouseCode: Number(thrown.code), clickhouseType: thrown.type ?? '', url }
-    const code = codeOf(thrown.code)
+    const code = codeOf(thrown)
     const told = `${operation}: ${details.clickhouseType} (${thrown.code}): ${message.trim()}`
     return new LakeError(code, told, {
       details: code === 'CLICKHOUSE_UNAVAILABLE' ? { ...details, ambiguous: false } : details,
@@ -45,8 +48,9 @@ export function failureOf(thrown: unknown, operation: string, url: string): Lake
   })
 }
 
-function codeOf(clickhouseCode: string): ErrorCode {
+function codeOf({ code: clickhouseCode, message }: ClickHouseError): ErrorCode {
   if (refusals.has(clickhouseCode)) return 'CLICKHOUSE_REFUSED'
+  if (noSpace.has(clickhouseCode) || message.includes('No space left on device')) return 'DISK_FULL'
   return notNow.has(clickhouseCode) ? 'CLICKHOUSE_UNAVAILABLE' : 'CLICKHOUSE_FAILED'
 }
 

@@ -1,6 +1,6 @@
 /** The life of the embedded server: who starts it, who ends it, and what a kill leaves behind. */
 import { spawn } from 'node:child_process'
-import { readFile, stat } from 'node:fs/promises'
+import { mkdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -72,6 +72,18 @@ describe('findOrStart(home)', () => {
     await expect(findOrStart(home.path, { deadlineMs: 0 })).rejects.toMatchObject({
       code: 'CLICKHOUSE_UNAVAILABLE',
       hint: expect.stringContaining('clickhouse.log'),
+    })
+  })
+
+  it('says why the server did not come up, without its stack', async () => {
+    await mkdir(join(home.path, 'logs'))
+    const err = new Error('ENOSPC: no space left on device, write').stack
+    const lines = [{ message: 'long ago' }, { message: 'failed', err, pid: 7 }]
+    const log = lines.map((line) => `${JSON.stringify(line)}\n`).join('')
+    await writeFile(join(home.path, 'logs', 'clickhouse.log'), log)
+
+    await expect(findOrStart(home.path, { deadlineMs: 0 })).rejects.toMatchObject({
+      hint: expect.stringMatching(/"failed","err":"Error: ENOSPC: no space left on device, write","pid":7}$/),
     })
   })
 })

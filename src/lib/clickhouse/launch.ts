@@ -110,9 +110,13 @@ function send(pid: number, what: NodeJS.Signals | 0): boolean {
 
 const logFile = (home: string): string => join(resolve(home), 'logs', 'clickhouse.log')
 
+/** Of an error in a line of JSON. */
+const stackFrame = /\\n +at (?:(?!\\n)[^"])*/g
+
 async function endOfLog(home: string): Promise<string> {
   const text = await readFile(logFile(home), 'utf8').catch(() => '(no log)')
-  return text.trimEnd().slice(-600)
+  const lines = text.trimEnd().split('\n').slice(-3)
+  return lines.map((line) => line.replaceAll(stackFrame, '').slice(-600)).join('\n')
 }
 
 async function start(home: string, idleMs: number, port: number): Promise<ChildProcess> {

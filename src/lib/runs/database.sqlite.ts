@@ -83,6 +83,11 @@ class ImmediateDriver extends SqliteDriver {
   override async beginTransaction(_connection: DatabaseConnection): Promise<void> {
     this.#database.exec('begin immediate')
   }
+
+  /** A full disk makes SQLite roll back by itself; a second time would fail, and hide why. */
+  override async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
+    if (this.#database.inTransaction) await super.rollbackTransaction(connection)
+  }
 }
 
 class ImmediateDialect extends SqliteDialect {

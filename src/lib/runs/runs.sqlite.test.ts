@@ -70,6 +70,17 @@ describe('openRunStore({ url: "sqlite:…" })', () => {
     await expect(store.runs.show(id)).rejects.toThrow('safe integer')
   })
 
+  it('says why SQLite itself has rolled back, as it does on a full disk', async () => {
+    const file = join(dir, 'runs.db')
+    await using store = await openRunStore({ url: `sqlite:${file}` })
+    const database = new Database(file)
+    database.exec(`create trigger full before insert on leases begin
+      select raise(rollback, 'no room left'); end`)
+    database.close()
+
+    await expect(store.leases.acquire('batch')).rejects.toThrow('no room left')
+  })
+
   it('waits for a writer that holds the file for a while', async () => {
     const file = join(dir, 'runs.db')
     await using store = await openRunStore({ url: `sqlite:${file}` })
