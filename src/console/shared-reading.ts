@@ -38,7 +38,8 @@ export class SharedReading<T> {
   readonly #patienceMs: number
   readonly #deadlineMs: number
   readonly #onFailure: (error: unknown) => void
-  readonly #closed = new AbortController()
+  #closed: LakeError | undefined
+  #ending: AbortController | undefined
   #value: { readonly value: T; readonly readAtMs: number } | undefined
   #problem: Problem | undefined
   #settledMs = Number.NEGATIVE_INFINITY
@@ -66,7 +67,9 @@ export class SharedReading<T> {
 
   /** Never rejects: what went wrong is in the reading. */
   async get(): Promise<Reading<T>> {
-    const isDue = this.#clock.now() - this.#settledMs >= this.#maxAgeMs
+    const ageMs = this.#clock.now() - this.#settledMs
+    // Less than nothing: the clock went back, and would keep the value until it has caught up.
+    const isDue = ageMs >= this.#maxAgeMs || ageMs < 0
     if (this.#inFlight === undefined && isDue) this.#inFlight = this.#refresh()
     if (this.#inFlight === undefined) return this.#reading()
     const patience = new AbortController()
@@ -83,24 +86,28 @@ export class SharedReading<T> {
 
   /** Ends a read that is under way. */
   close(): void {
-    this.#closed.abort(new LakeError('INTERRUPTED', `${this.#what}: the console ends`))
+    this.#closed = new LakeError('INTERRUPTED', `${this.#what}: the console ends`)
+    this.#ending?.abort(this.#closed)
   }
 
   async #refresh(): Promise<void> {
     const settled = new AbortController()
-    const deadline = new AbortController()
+    // Not AbortSignal.any: on Node 20 a signal that lives as long as the console would remember every read.
+    const ending = new AbortController()
+    this.#ending = ending
+    if (this.#closed !== undefined) ending.abort(this.#closed)
     void this.#clock.sleep(this.#deadlineMs, { signal: settled.signal }).then(
-      () => deadline.abort(this.#tooSlow(this.#deadlineMs)),
+      () => ending.abort(this.#tooSlow(this.#deadlineMs)),
       // The read ended first.
       () => undefined,
     )
     try {
-      const value = await this.#read({ signal: AbortSignal.any([deadline.signal, this.#closed.signal]) })
+      const value = await this.#read({ signal: ending.signal })
       this.#value = { value, readAtMs: this.#clock.now() }
       this.#problem = undefined
     } catch (error) {
       this.#problem = problemOf(error)
-      if (!this.#closed.signal.aborted) this.#onFailure(error)
+      if (this.#closed === undefined) this.#onFailure(error)
     } finally {
       settled.abort()
       this.#settledMs = this.#clock.now()

@@ -1,0 +1,65 @@
+import { describe, expect, it } from 'vitest'
+import { ManualClock } from '../lib/base/clock.ts'
+import type { IoOptions } from '../lib/base/io.ts'
+import { SharedReading } from './shared-reading.ts'
+
+const untilAborted = ({ signal }: IoOptions): Promise<never> =>
+  new Promise((_, reject) => signal?.addEventListener('abort', () => reject(signal.reason)))
+
+describe('SharedReading', () => {
+  it('reads once for all who ask while the value is fresh, and again when it is old', async () => {
+    const clock = new ManualClock(1_000_000)
+    let reads = 0
+    const reading = new SharedReading(async () => ++reads, { what: 'It', clock, maxAgeMs: 4_000 })
+
+    const first = await Promise.all([reading.get(), reading.get()])
+    clock.advance(4_000)
+
+    expect(first.map(({ value }) => value)).toEqual([1, 1])
+    expect((await reading.get()).value).toBe(2)
+  })
+
+  it('reads again when the clock has gone back', async () => {
+    const clock = new ManualClock(1_000_000)
+    let reads = 0
+    const reading = new SharedReading(async () => ++reads, { what: 'It', clock })
+    await reading.get()
+
+    clock.advance(-60_000)
+
+    expect((await reading.get()).value).toBe(2)
+  })
+
+  it('ends a read that takes too long, and keeps the value before it', async () => {
+    const clock = new ManualClock(1_000_000)
+    const reads = [async () => 'old', untilAborted]
+    const reading = new SharedReading((io) => (reads.shift() ?? untilAborted)(io), {
+      what: 'It',
+      clock,
+      patienceMs: 10_000,
+      deadlineMs: 5_000,
+    })
+    await reading.get()
+    clock.advance(4_000)
+
+    const late = reading.get()
+    clock.advance(5_000)
+
+    expect(await late).toMatchObject({ value: 'old', isStale: true, problem: { code: 'SOURCE_FAILED' } })
+  })
+
+  it('ends what it reads when it is closed, and tells nobody of the failure', async () => {
+    const failures: unknown[] = []
+    const reading = new SharedReading(untilAborted, {
+      what: 'It',
+      clock: new ManualClock(),
+      onFailure: (error) => failures.push(error),
+    })
+    const asked = reading.get()
+
+    reading.close()
+
+    expect(await asked).toMatchObject({ value: undefined, problem: { code: 'INTERRUPTED' } })
+    expect(failures).toEqual([])
+  })
+})
