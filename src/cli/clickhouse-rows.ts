@@ -4,6 +4,7 @@ import { LakeError } from '../lib/base/errors.ts'
 import type { IoOptions } from '../lib/base/io.ts'
 import { type JsonValue, parseJson } from '../lib/base/json.ts'
 import type { ClickHouse } from '../lib/clickhouse/clickhouse.ts'
+import { floatReading } from './clickhouse-floats.ts'
 import type { RowChunk } from './rows.ts'
 
 const settings = {
@@ -19,16 +20,19 @@ export function returnsRows(sql: string): boolean {
 }
 
 export async function* clickhouseRows(
-  clickhouse: ClickHouse,
+  clickhouse: Pick<ClickHouse, 'raw'>,
   sql: string,
   { signal }: IoOptions,
 ): AsyncIterable<RowChunk> {
-  const bytes = clickhouse.raw(sql, { format: 'JSONCompactEachRowWithNames', settings, signal })
+  const bytes = clickhouse.raw(sql, { format: 'JSONCompactEachRowWithNamesAndTypes', settings, signal })
   let columns: readonly string[] | undefined
+  let readings: readonly ReturnType<typeof floatReading>[] | undefined
   for await (const lines of linesOf(bytes)) {
     const rows = lines.map((line) => rowOf(line))
     columns ??= distinct(rows.shift()?.map(String) ?? [])
-    yield { columns, rows }
+    // The two first lines may come apart.
+    readings ??= rows.shift()?.map((type) => floatReading(String(type)))
+    yield { columns, rows: rows.map((row) => row.map((value, at) => readings?.[at]?.(value) ?? value)) }
   }
 }
 
