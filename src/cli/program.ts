@@ -56,9 +56,28 @@ export function createProgram(cli: CommandLine): Command {
     addRejected,
   ])
     add(program, cli)
+  addHelp(program)
   addSharedOptions(program, cli)
   nameFaults(program, [])
   return program
+}
+
+/** Commander's own `help` knows the first level alone. */
+function addHelp(program: Command): void {
+  program
+    .command('help [command...]')
+    .description('Shows the help of a command, as --help does.')
+    .summary('the help of a command')
+    .addHelpText('after', '\nExamples:\n  lake help table read')
+    .action((path: readonly string[]) => {
+      const named = path.reduce<Command>(
+        (command, name) =>
+          command.commands.find((sub) => sub.name() === name) ??
+          command.error(`error: unknown command '${name}'`),
+        program,
+      )
+      named.help()
+    })
 }
 
 function addSharedOptions(command: Command, cli: CommandLine): void {

@@ -58,6 +58,16 @@ describe('lake --help', () => {
   })
 })
 
+describe('lake help COMMAND…', () => {
+  it('shows what --help shows, at any depth', async () => {
+    const asked = await home.lake('help', 'table', 'read')
+
+    expect(asked.exitCode).toBe(0)
+    expect(asked.stdout).toContain('Usage: lake table read')
+    expect(asked.stdout).toBe((await home.lake('table', 'read', '--help')).stdout)
+  })
+})
+
 describe('usage errors', () => {
   it.each([
     [['tabel'], 'Did you mean table?'],
@@ -69,6 +79,15 @@ describe('usage errors', () => {
     [['produce', '--until', '2026-01-01'], '--help'],
     [['table', 'read', 'bronze/events', '--out', 'x.xls'], '--help'],
     [['table', 'read', 'bronze/nothing'], 'lake table list'],
+    [
+      ['table', 'read', 'bronze/events', '--version', '1', '--timestamp', '2026-01-01'],
+      'lake table read --help',
+    ],
+    [
+      ['table', 'show', 'bronze/events', '--version', '1', '--timestamp', '2026-01-01'],
+      'lake table show --help',
+    ],
+    [['help', 'table', 'raed'], 'lake table --help'],
     [['table', 'read', 'gold/daily_active_users'], 'lake batch'],
     [['batch', '--from', '2026-02-30', '--to', '2026-03-02'], 'lake batch --help'],
     [['batch', '--from', '2026-02-03', '--to', '2026-02-03'], 'left out'],
@@ -108,6 +127,14 @@ describe('usage errors', () => {
     expect(exitCode).toBe(2)
     expect(stderr.split('\n')).toHaveLength(3)
     expect(stderr).toContain(impossible)
+  })
+})
+
+describe('a LAKE_HOME that is a file', () => {
+  it('is called one', async () => {
+    await using other = await openCliHome({ LAKE_HOME: import.meta.filename })
+
+    expect((await other.lake('land', '--drain')).stderr).toContain('not a directory')
   })
 })
 

@@ -1,5 +1,5 @@
 /** `lake table`: what the tables are, and what is in them. */
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import { isLakeError } from '../lib/base/errors.ts'
 import type { Snapshot } from '../lib/delta/snapshot.ts'
 import type { DeltaTable } from '../lib/delta/table.ts'
@@ -35,7 +35,7 @@ export function addTable(program: Command, cli: CommandLine): void {
     .description('What the log of a table says: version, protocol, columns, properties, files, transactions.')
     .argument('<table>', tableArgument)
     .option('--version <number>', 'as of this version', wholeNumber())
-    .option('--timestamp <time>', 'as of this time', isoTime)
+    .addOption(asOf('as of this time'))
     .addHelpText(
       'after',
       '\nExamples:\n  lake table show bronze/events\n  lake table show /data/orders --version 3 --json',
@@ -51,7 +51,7 @@ export function addTable(program: Command, cli: CommandLine): void {
     )
     .argument('<table>', tableArgument)
     .option('--version <number>', 'as of this version', wholeNumber())
-    .option('--timestamp <time>', 'as of this time: ISO 8601, UTC where it names no zone', isoTime)
+    .addOption(asOf('as of this time: ISO 8601, UTC where it names no zone'))
     .option('--columns <names>', 'only these columns, with commas between them', names)
     .option('--where <expression>', 'only rows for which this SQL expression (DuckDB) is true')
     .option('--limit <number>', 'at most so many rows', wholeNumber())
@@ -88,6 +88,10 @@ export function addTable(program: Command, cli: CommandLine): void {
   addTableAlter(table, cli)
   addTableMaintain(table, cli)
 }
+
+/** One of them says which version: two would be two answers. */
+const asOf = (description: string): Option =>
+  new Option('--timestamp <time>', description).argParser(isoTime).conflicts('version')
 
 interface VersionFlags {
   readonly version?: number

@@ -4,7 +4,7 @@
  * A part is opened when it is first asked for, once, and all are closed in reverse order. The drivers are
  * loaded then too: a command that reads a table touches neither Kafka nor ClickHouse.
  */
-import { access, constants } from 'node:fs/promises'
+import { access, constants, opendir } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type Clock, systemClock } from '../lib/base/clock.ts'
@@ -204,6 +204,8 @@ export function openPlatform(
 async function prepareHome(home: string, temporary: OwnFolder): Promise<string> {
   try {
     await makeFolders(home)
+    // Of a file the system would say that it may not be entered.
+    await (await opendir(home)).close()
     await access(home, constants.W_OK | constants.X_OK)
     await temporary.make()
     return home
