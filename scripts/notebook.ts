@@ -183,7 +183,7 @@ async function main(): Promise<number> {
   }
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => interrupted.abort())
   const config = readConfig()
-  const environment = await prepareEnvironment(config, say)
+  const environment = await prepareEnvironment(config, { say, signal: interrupted.signal })
   if (interrupted.signal.aborted) return 130
   if (execute === undefined) return openLab(lab, environment)
   return executeAll(execute, join(config.home, 'notebooks'), environment)

@@ -10,14 +10,14 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { messageOf } from '../src/lib/base/errors.ts'
-import { acquireProcessLock } from '../src/lib/runs/process-lock.ts'
+import { alone } from './alone.ts'
 import { chromium } from './services/chromium.ts'
 import { deltalake } from './services/deltalake.ts'
 import { jupyter } from './services/jupyter.ts'
 import { kafka } from './services/kafka.ts'
 import { mariadb } from './services/mariadb.ts'
 import { s3 } from './services/s3.ts'
-import { MissingTool, type Place, type RunningService, type Service } from './services/service.ts'
+import { MissingTool, type RunningService, type Service } from './services/service.ts'
 import { spark } from './services/spark.ts'
 
 const services: readonly Service[] = [kafka, mariadb, s3, chromium, jupyter, deltalake, spark]
@@ -47,20 +47,6 @@ async function timed<T>(what: string, work: Promise<T>): Promise<T> {
   const result = await work
   say(`  ${what} after ${secondsSince(startMs)}`)
   return result
-}
-
-/** One install of a kind at a time, also between two of this script that share a cache. */
-async function installAlone<T>(place: Place, install: () => Promise<T>): Promise<T> {
-  for (let hasSaid = false; ; ) {
-    const outcome = await acquireProcessLock(join(place.cacheDir, 'install.lock'))
-    if (outcome.kind === 'acquired') {
-      await using _lock = outcome.lock
-      return await install()
-    }
-    if (!hasSaid) say(`  waiting for process ${outcome.holder?.pid ?? '(unknown)'}, which installs`)
-    hasSaid = true
-    await new Promise((wake) => setTimeout(wake, 1_000))
-  }
 }
 
 function runTests(
@@ -102,7 +88,11 @@ async function main(): Promise<number> {
       await timed(`${service.name} installed`, service.install(place))
       if (!isInstall) running.push(await timed(`${service.name} started`, service.start(place)))
     }
-    const outcomes = await installAlone(place, () => Promise.allSettled(chosen.map(bringUp)))
+    // Also between two of this script that share a cache.
+    const lock = join(place.cacheDir, 'install.lock')
+    const outcomes = await alone(lock, { say, signal: interrupted.signal }, () =>
+      Promise.allSettled(chosen.map(bringUp)),
+    )
     const failures = outcomes.flatMap((outcome, at) =>
       outcome.status === 'rejected' ? [`${chosen[at]?.name}: ${messageOf(outcome.reason)}`] : [],
     )
@@ -113,6 +103,9 @@ async function main(): Promise<number> {
     const env = Object.fromEntries(running.flatMap((service) => Object.entries(service.env)))
     const code = await runTests(rest, env, interrupted.signal)
     return interrupted.signal.aborted ? 130 : code
+  } catch (error) {
+    if (interrupted.signal.aborted) return 130
+    throw error
   } finally {
     await Promise.allSettled(running.map((service) => service.stop()))
     rmSync(place.scratchDir, { recursive: true, force: true })

@@ -15,8 +15,8 @@ import {
 } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { messageOf } from '../../src/lib/base/errors.ts'
-import { acquireProcessLock } from '../../src/lib/runs/process-lock.ts'
 import type { Config } from '../../src/pipeline/config.ts'
+import { type AloneOptions, alone } from '../alone.ts'
 import { run } from '../services/command.ts'
 import { jupyter } from '../services/jupyter.ts'
 import { MissingTool } from '../services/service.ts'
@@ -32,16 +32,17 @@ export interface NotebookEnvironment {
   readonly env: Readonly<Record<string, string>>
 }
 
-/** @param say Told before whatever takes longer than a blink. */
+/** `say` is told before whatever takes longer than a blink. Aborting ends the wait for another process. */
 export async function prepareEnvironment(
   config: Config,
-  say: (line: string) => void,
+  options: AloneOptions,
 ): Promise<NotebookEnvironment> {
+  const { say } = options
   const home = join(config.home, 'notebooks', '.jupyter')
   for (const folder of ['kernels/tslab', 'config', 'data', 'runtime', 'ipython']) {
     mkdirSync(join(home, folder), { recursive: true })
   }
-  await alone(join(projectDir, '.cache', 'notebooks', 'install.lock'), say, async () => {
+  await alone(join(projectDir, '.cache', 'notebooks', 'install.lock'), options, async () => {
     const logFile = join(home, 'install.log')
     if (isBuildStale()) {
       say('Compiling the platform')
@@ -52,7 +53,7 @@ export async function prepareEnvironment(
     }
     await installPackage(logFile, say)
   })
-  const venv = await findVenv(config, home, say)
+  const venv = await findVenv(config, home, options)
   const tslab = join(notebooksDir, 'node_modules', 'tslab', 'bin', 'tslab')
   const hook = join(import.meta.dirname, 'late-failures.cjs')
   writeWhole(join(home, 'kernels', 'tslab', 'kernel.json'), {
@@ -77,7 +78,7 @@ export async function prepareEnvironment(
 }
 
 /** `JUPYTER_VENV`, or an environment of our own below LAKE_HOME. */
-async function findVenv(config: Config, home: string, say: (line: string) => void): Promise<string> {
+async function findVenv(config: Config, home: string, options: AloneOptions): Promise<string> {
   const given = process.env['JUPYTER_VENV']
   if (given !== undefined && given !== '') {
     if (existsSync(join(given, 'bin', 'jupyter'))) return resolve(given)
@@ -87,9 +88,9 @@ async function findVenv(config: Config, home: string, say: (line: string) => voi
   mkdirSync(place.cacheDir, { recursive: true })
   // Jupyter brings scripts that Node would take for modules below a package that says so.
   writeWhole(join(place.cacheDir, 'package.json'), { type: 'commonjs' })
-  return alone(join(place.cacheDir, 'install.lock'), say, async () => {
+  return alone(join(place.cacheDir, 'install.lock'), options, async () => {
     if (!existsSync(join(place.cacheDir, 'jupyter-venv', 'complete'))) {
-      say('Installing Jupyter (about 300 MB, once)')
+      options.say('Installing Jupyter (about 300 MB, once)')
     }
     const { env } = await jupyter.start(place).catch((error: unknown) => {
       throw new MissingTool(
@@ -138,16 +139,4 @@ function writeWhole(path: string, content: object): void {
   const partial = `${path}.${process.pid}.tmp`
   writeFileSync(partial, JSON.stringify(content, undefined, 2))
   renameSync(partial, path)
-}
-
-async function alone<T>(lock: string, say: (line: string) => void, work: () => Promise<T>): Promise<T> {
-  for (let hasSaid = false; ; hasSaid = true) {
-    const outcome = await acquireProcessLock(lock)
-    if (outcome.kind === 'acquired') {
-      await using _lock = outcome.lock
-      return await work()
-    }
-    if (!hasSaid) say(`Waiting for process ${outcome.holder?.pid ?? '(unknown)'}, which installs`)
-    await new Promise((wake) => setTimeout(wake, 500))
-  }
 }
