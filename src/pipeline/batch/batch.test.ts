@@ -326,6 +326,21 @@ describe('runBatch(context, options)', () => {
     expect(await versions()).toEqual(made)
   })
 
+  it.each([
+    'silver/events',
+    'gold/daily_active_users',
+  ] as const)('makes %s whole again where a file of it is gone, when asked for everything', async (name) => {
+    await landed(...events)
+    await batch()
+    const before = await rows(name)
+    for (const { path } of (await context.table(name).snapshot()).files)
+      await rm(join(folder, name, decodeURIComponent(path)))
+
+    await batch({ kind: 'full' })
+
+    expect(await rows(name)).toEqual(before)
+  })
+
   it('knows its own hand where only some days were made', async () => {
     await landed(...events)
     await batch()

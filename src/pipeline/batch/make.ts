@@ -83,14 +83,21 @@ async function tryToMake(
 
   const inputFiles = filesOfDays(input.snapshot.files, days)
   const isPartitioned = before.partitionColumns.includes('event_date')
-  const replaced = isPartitioned ? filesOfDays(before.files, days) : filesThatMayHold(before.files, days)
+  const isWhole = scope.kind === 'full'
+  const replaced = isWhole
+    ? before.files
+    : isPartitioned
+      ? filesOfDays(before.files, days)
+      : filesThatMayHold(before.files, days)
+  // A whole table is made without a look at the one before, which may be damaged.
+  const keepsRows = !isPartitioned && !isWhole
   const staged = await context.compute.stage(
     {
       inputs: [
         { name: input.name, table: inputTable, snapshot: input.snapshot, files: inputFiles },
-        ...(isPartitioned ? [] : [{ name: 'kept', table, snapshot: before, files: replaced }]),
+        ...(keepsRows ? [{ name: 'kept', table, snapshot: before, files: replaced }] : []),
       ],
-      select: `select * from (${isPartitioned ? select : `${select} union all by name ${keptRows(days)}`}) order by ${orderBy.join(', ')}`,
+      select: `select * from (${keepsRows ? `${select} union all by name ${keptRows(days)}` : select}) order by ${orderBy.join(', ')}`,
       target: table,
       targetSnapshot: before,
     },
@@ -132,9 +139,9 @@ async function tryToMake(
     versionAfter: outcome.version,
     days,
     rowsIn: rowsOf(inputFiles),
-    rowsOut: isPartitioned
-      ? staged.rows
-      : await rowsOfDays(context, table, before, staged.files, days, { signal }),
+    rowsOut: keepsRows
+      ? await rowsOfDays(context, table, before, staged.files, days, { signal })
+      : staged.rows,
   }
 }
 
