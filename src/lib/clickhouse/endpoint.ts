@@ -7,7 +7,7 @@
 import { randomUUID } from 'node:crypto'
 import { readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { systemCode } from '../base/errors.ts'
+import { isLakeError, systemCode } from '../base/errors.ts'
 import { makeFolders } from '../base/folders.ts'
 import { parseJson } from '../base/json.ts'
 
@@ -29,7 +29,7 @@ export async function readEndpoint(home: string): Promise<Endpoint | undefined> 
     const found = parseJson(await readFile(endpointFile(home), 'utf8'), endpointFile(home))
     return isEndpoint(found) ? found : undefined
   } catch (error) {
-    if (systemCode(error) === 'ENOENT' || systemCode(error) === undefined) return undefined
+    if (systemCode(error) === 'ENOENT' || isLakeError(error, 'SOURCE_FAILED')) return undefined
     throw error
   }
 }

@@ -75,6 +75,12 @@ describe('findOrStart(home)', () => {
     })
   })
 
+  it.each(['', 'garbage', '{"url":1}'])('starts a server where the file is torn: %j', async (torn) => {
+    await writeFile(endpointFile(home.path), torn)
+
+    expect(await isAlive(await findOrStart(home.path, patient))).toBe(true)
+  })
+
   it('says why the server did not come up, without its stack', async () => {
     await mkdir(join(home.path, 'logs'))
     const err = new Error('ENOSPC: no space left on device, write').stack

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -155,6 +155,30 @@ describe('openSqliteEventLog(options)', () => {
     expect(await second.clusterId()).toBe(await first.clusterId())
     expect(await other.clusterId()).not.toBe(await first.clusterId())
     expect(await second.partitions()).toHaveLength(2)
+  })
+
+  it('does not take messages for those of a new log when its identity is lost or broken', async () => {
+    const identity = join(directory, 'lost', 'log.json')
+    await using log = await openSqliteEventLog({ directory, topic: 'lost' })
+    await log.append([{ key: null, value: null }])
+    const whole = await readFile(identity)
+
+    await rm(identity)
+    await expect(openSqliteEventLog({ directory, topic: 'lost' })).rejects.toMatchObject({
+      code: 'LOG_CORRUPT',
+      message: expect.stringContaining(identity),
+      hint: expect.stringContaining('Restore the file'),
+    })
+    await writeFile(identity, '{')
+    await expect(openSqliteEventLog({ directory, topic: 'lost' })).rejects.toMatchObject({
+      code: 'CONFIG_INVALID',
+      message: expect.stringContaining(identity),
+      hint: expect.stringContaining('Restore the file'),
+    })
+
+    await writeFile(identity, whole)
+    await using again = await openSqliteEventLog({ directory, topic: 'lost' })
+    expect(await again.clusterId()).toBe(await log.clusterId())
   })
 
   it('drops whole segments when their time is over, and never the active one', async () => {

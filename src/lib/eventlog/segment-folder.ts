@@ -24,7 +24,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { LakeError, messageOf, systemCode } from '../base/errors.ts'
+import { isLakeError, LakeError, messageOf, systemCode } from '../base/errors.ts'
 import { makeFolders } from '../base/folders.ts'
 import { parseJson } from '../base/json.ts'
 import { type PartitionEnd, writeEmptySegment } from './segment.sqlite.ts'
@@ -42,6 +42,7 @@ export interface LogIdentity {
 }
 
 const abandonedMs = 3_600_000
+const hint = 'Restore the file, or move the folder away to begin a new log.'
 const unfinished = 'making-'
 const dropped = 'dropped-'
 
@@ -68,7 +69,12 @@ export class SegmentFolder {
     await makeOwnFolders(this.#segments)
     await makeOwnFolders(join(this.path, 'groups'))
     const identityPath = join(this.path, 'log.json')
+    // Asked in this order: segments are made after the identity.
+    const hasSegments = this.numbers().length > 0
     if (!existsSync(identityPath)) {
+      if (hasSegments) {
+        throw new LakeError('LOG_CORRUPT', `${identityPath}: missing, though there are messages`, { hint })
+      }
       const draft = join(this.path, `${unfinished}${randomUUID()}`)
       writeDurably(draft, JSON.stringify({ version: 1, clusterId: randomUUID(), partitions }))
       try {
@@ -80,17 +86,12 @@ export class SegmentFolder {
       }
       syncFolder(this.path)
     }
-    const parsed = identitySchema.safeParse(parseJson(readFileSync(identityPath, 'utf8'), identityPath))
-    if (!parsed.success)
-      throw new LakeError('CONFIG_INVALID', `${identityPath}: expected the identity of an event log`, {
-        cause: parsed.error,
-        hint: 'Move the folder away to begin a new log, or restore the file.',
-      })
+    const identity = readIdentity(identityPath)
     if (this.numbers().length === 0) {
-      const bases = Array.from({ length: parsed.data.partitions }, () => ({ next: 0n, lastMs: 0 }))
+      const bases = Array.from({ length: identity.partitions }, () => ({ next: 0n, lastMs: 0 }))
       this.create(0, { createdMs: nowMs, bases })
     }
-    return parsed.data
+    return identity
   }
 
   /** The newest unbroken row of segment numbers, ascending. */
@@ -173,6 +174,15 @@ export class SegmentFolder {
     } finally {
       rmSync(draft, { force: true })
     }
+  }
+}
+
+function readIdentity(path: string): LogIdentity {
+  try {
+    return identitySchema.parse(parseJson(readFileSync(path, 'utf8'), path))
+  } catch (cause) {
+    if (!isLakeError(cause) && !(cause instanceof z.ZodError)) throw cause
+    throw new LakeError('CONFIG_INVALID', `${path}: expected the identity of an event log`, { cause, hint })
   }
 }
 
