@@ -13,6 +13,7 @@ import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib'
+import { messageOf, systemCode } from '../base/errors.ts'
 import { quoteLiteral } from './quote.ts'
 import { EngineError } from './server.engine.ts'
 import { readStatement, type Statement } from './statement.ts'
@@ -25,13 +26,18 @@ export interface Upload {
   discard(): Promise<void>
 }
 
+type Request = Readable & Pick<IncomingMessage, 'headers'>
+
 /** How much of a body is looked at for the place where the data of an insert begins. */
 const headBytes = 1 << 20
 const maxStatementBytes = 64 << 20
 
-/** @throws EngineError when the body is not what its encoding says, or is a statement beyond all measure. */
+/**
+ * @throws EngineError when the body is not what its encoding says, is a statement beyond all measure, or finds no
+ * room on the disk.
+ */
 export async function receive(
-  request: IncomingMessage,
+  request: Request,
   query: string,
   folder: string,
   signal: AbortSignal,
@@ -80,7 +86,9 @@ export async function receive(
     await discard()
     if (error instanceof EngineError) throw error
     signal.throwIfAborted()
-    throw new EngineError(33, 'CANNOT_READ_ALL_DATA', `Cannot read the body: ${String(error)}`)
+    throw systemCode(error) === 'ENOSPC'
+      ? new EngineError(243, 'NOT_ENOUGH_SPACE', `Cannot keep the body: ${messageOf(error)}`)
+      : new EngineError(33, 'CANNOT_READ_ALL_DATA', `Cannot read the body: ${String(error)}`)
   }
 }
 
@@ -93,7 +101,7 @@ async function* withFirst(first: Buffer, rest: AsyncIterator<Buffer>): AsyncGene
   }
 }
 
-function decoded(request: IncomingMessage): AsyncIterable<Buffer> {
+function decoded(request: Request): AsyncIterable<Buffer> {
   const encoding = request.headers['content-encoding'] ?? 'identity'
   switch (encoding) {
     case 'identity':
@@ -112,7 +120,7 @@ function decoded(request: IncomingMessage): AsyncIterable<Buffer> {
 
 /** `pipe` alone would leave a reader waiting for ever when the request breaks off. */
 function joined<T extends NodeJS.ReadWriteStream & AsyncIterable<Buffer>>(
-  request: IncomingMessage,
+  request: Readable,
   decoder: T,
 ): AsyncIterable<Buffer> {
   pipeline(request, decoder).catch(() => undefined)
