@@ -191,6 +191,19 @@ describe('docker-compose.yml', () => {
     })
   })
 
+  it('takes from outside every setting that deploy/README.md names', () => {
+    const named =
+      read('deploy/README.md')
+        .match(/\*\*(?:Settings|The lake in a bucket)\*\*[\s\S]*?\n- /g)
+        ?.join('') ?? ''
+    const settings = [...named.matchAll(/`(?<name>[A-Z][A-Z0-9_]+)[`=]/g)].flatMap(
+      ({ groups }) => groups?.['name'] ?? [],
+    )
+
+    expect(settings).toContain('CONSOLE_ALLOWED_HOSTS')
+    expect(settings.filter((name) => !text.includes(`\${${name}:-`))).toEqual([])
+  })
+
   it('gives Grafana every variable that its data source names', () => {
     const source = read('dashboards/provisioning/datasources/clickhouse.yaml')
     const named = [...source.matchAll(/\$(?<name>[A-Z_]+)/g)].map(({ groups }) => groups?.['name'] ?? '')
