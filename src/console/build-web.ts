@@ -41,25 +41,6 @@ export interface WebBuildOptions {
   readonly sources?: string
   /** Folder of all builds. */
   readonly builds?: string
-  /** Build although the sources have not changed. */
-  readonly force?: boolean
-}
-
-interface Place {
-  readonly sources: string
-  readonly builds: string
-}
-
-const placeOf = ({
-  sources = join(root, 'src/console/web'),
-  builds = join(root, 'dist/console-web'),
-}: WebBuildOptions): Place => ({ sources, builds })
-
-/** @returns The folder to serve; builds only when the sources differ. @throws as `buildWeb` does. */
-export async function ensureWebBuilt(options: WebBuildOptions = {}): Promise<string> {
-  const { sources, builds } = placeOf(options)
-  const target = join(builds, await hashOf(sources))
-  return (await exists(target)) ? target : buildWeb(options)
 }
 
 /**
@@ -67,15 +48,16 @@ export async function ensureWebBuilt(options: WebBuildOptions = {}): Promise<str
  * @throws LakeError `FILE_MISSING` without sources, `FILE_UNWRITABLE` where no build can be written, `BUG` with
  * Vite's words when the sources do not build.
  */
-export async function buildWeb(options: WebBuildOptions = {}): Promise<string> {
-  const { sources, builds } = placeOf(options)
+export async function ensureWebBuilt({
+  sources = join(root, 'src/console/web'),
+  builds = join(root, 'dist/console-web'),
+}: WebBuildOptions = {}): Promise<string> {
   const target = join(builds, await hashOf(sources))
-  if (options.force !== true && (await exists(target))) return target
+  if (await exists(target)) return target
   const staging = join(builds, `.building-${randomUUID()}`)
   try {
     await makeFolder(staging)
     await runVite(sources, staging)
-    if (options.force === true) await rm(target, { recursive: true, force: true })
     await moveUnlessThere(staging, target)
   } finally {
     await rm(staging, { recursive: true, force: true })

@@ -7,39 +7,6 @@
  */
 import { eventTypes, sources } from './event.ts'
 
-/** Why a message is no event. */
-export const rejectReasons = [
-  'value_missing',
-  'value_empty',
-  'utf8_invalid',
-  'json_invalid',
-  'json_not_object',
-  'event_id_missing',
-  'event_id_not_text',
-  'user_id_missing',
-  'user_id_not_whole_number',
-  'event_type_missing',
-  'event_type_not_text',
-  'page_missing',
-  'page_not_text',
-  'timestamp_missing',
-  'timestamp_not_text',
-  'timestamp_not_iso_8601',
-  'source_missing',
-  'source_not_text',
-] as const
-
-/** Why an event is not valid. */
-export const quarantineReasons = [
-  'event_id_empty',
-  'user_id_not_positive',
-  'event_type_unknown',
-  'page_empty',
-  'source_unknown',
-  'timestamp_before_1970',
-  'timestamp_in_future',
-] as const
-
 const textFields = ['event_id', 'event_type', 'page', 'timestamp', 'source'] as const
 /** Position in the lists that are read from a document in one pass, from 1. */
 const position = { event_id: 1, user_id: 2, event_type: 3, page: 4, timestamp: 5, source: 6 } as const
@@ -140,7 +107,7 @@ function textReason(name: (typeof textFields)[number]): string {
 }
 
 /** How far an event's own clock may be ahead of the log's. */
-export const futureMinutes = 5
+const futureMinutes = 5
 
 /**
  * An SQL expression over the columns of `bronze/events`: the reasons why a row is not valid, comma-separated,

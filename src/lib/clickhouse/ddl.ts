@@ -12,7 +12,7 @@ export interface ColumnDeclaration {
   /** SQL of the DEFAULT expression. */
   readonly default?: string
   readonly comment?: string
-  /** Came to the declaration later: `ensureTable` adds it to a table that is there without it. */
+  /** Came to the declaration later: `ensureTables` adds it to a table that is there without it. */
   readonly isLater?: boolean
 }
 
@@ -20,7 +20,6 @@ export type TableEngine =
   | { readonly kind: 'MergeTree' }
   /** Of the rows with equal `orderBy` the one with the greatest `version` is kept, some day. */
   | { readonly kind: 'ReplacingMergeTree'; readonly version?: string }
-  | { readonly kind: 'SummingMergeTree'; readonly columns?: readonly string[] }
 
 export interface TableDeclaration {
   /** `database.table`. */
@@ -40,7 +39,7 @@ export interface Column {
   readonly type: string
 }
 
-export function createDatabase(name: string): string {
+function createDatabase(name: string): string {
   return `CREATE DATABASE IF NOT EXISTS ${quoteIdentifier(name)}`
 }
 
@@ -74,8 +73,6 @@ function engineText(engine: TableEngine): string {
       return 'MergeTree'
     case 'ReplacingMergeTree':
       return `ReplacingMergeTree(${engine.version === undefined ? '' : quoteIdentifier(engine.version)})`
-    case 'SummingMergeTree':
-      return `SummingMergeTree((${(engine.columns ?? []).map(quoteIdentifier).join(', ')}))`
   }
 }
 

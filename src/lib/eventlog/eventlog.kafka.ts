@@ -35,9 +35,6 @@ export interface KafkaEventLogOptions extends KafkaConnection {
   readonly partitions?: number
   readonly replicationFactor?: number
   readonly retentionMs?: number
-  readonly compression?: 'none' | 'gzip'
-  /** How long the brokers may be away before `consume` gives up. */
-  readonly unavailableAfterMs?: number
   readonly logger?: Logger
 }
 
@@ -45,6 +42,8 @@ const idleMs = 100
 const topicAppearsWithinMs = 15_000
 const rejoinAfterMs = 1_000
 const readWithinMs = 15_000
+/** How long the brokers may be away before `consume` gives up. */
+const unavailableAfterMs = 60_000
 
 /**
  * Connects, and makes the topic where it is missing, with the time of the append as its messages' time; the
@@ -77,7 +76,7 @@ class KafkaEventLog implements EventLog {
     this.#options = options
     this.#logger = options.logger ?? silentLogger
     this.#kafka = new kafkajs.Kafka(clientConfig(options, this.#logger))
-    this.#appender = new KafkaAppender(this.#kafka, options)
+    this.#appender = new KafkaAppender(this.#kafka, options.topic)
   }
 
   /** Makes the topic where it is missing. Many processes may do so at once. */
@@ -159,7 +158,6 @@ class KafkaEventLog implements EventLog {
   async *consume({ group, membership, positions, signal }: ConsumeOptions): AsyncIterable<ConsumerEvent> {
     signal?.throwIfAborted()
     const groupId = membership === 'shared' ? group : `${group}-alone-${randomUUID()}`
-    const unavailableAfterMs = this.#options.unavailableAfterMs ?? 60_000
     let lastSignMs = performance.now()
     try {
       for (let epoch = 0; ; ) {

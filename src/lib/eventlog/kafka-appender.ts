@@ -11,25 +11,20 @@ import type { Header, NewMessage } from './eventlog.ts'
 import { disconnect } from './kafka-client.ts'
 import { fromKafka } from './kafka-errors.ts'
 
-export interface AppenderOptions {
-  readonly topic: string
-  readonly compression?: 'none' | 'gzip'
-}
-
 const requestBytes = 900_000
 
 export class KafkaAppender implements AsyncDisposable {
   /** Of the topic; messages without a key take turns over so many. */
   partitionCount = 1
   readonly #kafka: Kafka
-  readonly #options: AppenderOptions
+  readonly #topic: string
   #producer: Promise<Producer> | undefined
   #appending: Promise<void> = Promise.resolve()
   #turn = Math.floor(Math.random() * 1_000)
 
-  constructor(kafka: Kafka, options: AppenderOptions) {
+  constructor(kafka: Kafka, topic: string) {
     this.#kafka = kafka
-    this.#options = options
+    this.#topic = topic
   }
 
   /** See `EventLog.append`. */
@@ -56,20 +51,16 @@ export class KafkaAppender implements AsyncDisposable {
     try {
       const producer = await connecting
       await producer.send({
-        topic: this.#options.topic,
+        topic: this.#topic,
         acks: -1,
         timeout: 10_000,
-        compression:
-          this.#options.compression === 'gzip'
-            ? kafkajs.CompressionTypes.GZIP
-            : kafkajs.CompressionTypes.None,
         messages: messages.map((message) => this.#toKafka(message)),
       })
     } catch (error) {
       // Its numbering of messages is in doubt: a next request could pass for a repetition of this one.
       this.#producer = undefined
       await disconnect(connecting)
-      throw fromKafka(error, `append ${messages.length} messages to ${this.#options.topic}`)
+      throw fromKafka(error, `append ${messages.length} messages to ${this.#topic}`)
     }
   }
 

@@ -18,16 +18,15 @@ export interface KafkaTls {
 export interface KafkaConnection {
   /** `host:port` of some brokers; the others are found through them. */
   readonly brokers: readonly string[]
-  readonly clientId?: string
   readonly ssl?: boolean | KafkaTls
   readonly sasl?: KafkaSasl
 }
 
 export function clientConfig(options: KafkaConnection, logger: Logger): KafkaConfig {
-  const { brokers, clientId = 'lakeshore', ssl, sasl } = options
+  const { brokers, ssl, sasl } = options
   return {
     brokers: [...brokers],
-    clientId,
+    clientId: 'lakeshore',
     ...(ssl === undefined ? {} : { ssl }),
     ...(sasl === undefined ? {} : { sasl }),
     connectionTimeout: 3_000,

@@ -9,7 +9,7 @@ import { isValid, parsedMessages } from '../event-rules.ts'
 import type { RealtimeTable } from '../serving-tables.ts'
 
 export const windowSeconds = 60
-export const watermarkSeconds = 120
+const watermarkSeconds = 120
 
 /**
  * A SELECT of the valid events in `messages` with `window_start` and `is_late`.
