@@ -2,7 +2,7 @@
  * Every table and view of the platform in ClickHouse. All times are UTC.
  *
  * `realtime.*` is appended and read with SUM; each row also says which offsets of which partition it covers.
- * `gold.*` mirrors gold in Delta and changes by whole days. `serving.*` changes by whole loads: a load has its
+ * `gold.*` mirrors gold in Delta and changes by whole months. `serving.*` changes by whole loads: a load has its
  * own rows of the months that changed with it, and one row of `serving.loads` says of which load each month is
  * shown, and so switches all views at once.
  */

@@ -21,7 +21,8 @@ export class OpenSegments {
     return this.#open.has(number) || this.#folder.has(number)
   }
 
-  /** The segment, opened where it is not; `keep` names the one that stays open however many are.
+  /**
+   * The segment, opened where it is not; `keep` names the one that stays open however many are.
    *
    * @throws SegmentGone when it has been dropped.
    */

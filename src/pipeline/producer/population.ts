@@ -1,8 +1,8 @@
 /**
  * The users: ids from 1, a base that grows and never shrinks, a part of it active.
  *
- * Four of five events are by active users. The others are by someone who comes anew and by those who come
- * back; whoever comes takes the place of one who was active.
+ * Four of five events are by active users. The others are by someone who comes anew, and is active from then on,
+ * and by those who come back, each in the place of one who was active.
  */
 import type { Random } from './random.ts'
 

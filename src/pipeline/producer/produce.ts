@@ -67,8 +67,7 @@ const cycleMessages = 20_000
  * ones at a steady rate with the clock's time.
  *
  * @throws LakeError what the sink says for good, `USAGE` for options that make no sense, or `FILE_UNWRITABLE` for
- * the ledger. An abort is no error: the
- * messages in hand are finished first.
+ * the ledger. An abort is no error: the messages in hand are finished first.
  */
 export async function produce(
   sink: MessageSink,
