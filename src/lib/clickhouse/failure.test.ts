@@ -20,6 +20,7 @@ describe('failureOf(thrown, operation, url)', () => {
 
   it.each([
     ['243', 'NOT_ENOUGH_SPACE', 'Cannot reserve 1.00 MiB, not enough space. '],
+    ['33', 'CANNOT_READ_ALL_DATA', 'Cannot read the body: Error: ENOSPC: no space left on device, write'],
     [
       '75',
       'CANNOT_WRITE_TO_FILE_DESCRIPTOR',

@@ -50,7 +50,7 @@ export function failureOf(thrown: unknown, operation: string, url: string): Lake
 
 function codeOf({ code: clickhouseCode, message }: ClickHouseError): ErrorCode {
   if (refusals.has(clickhouseCode)) return 'CLICKHOUSE_REFUSED'
-  if (noSpace.has(clickhouseCode) || message.includes('No space left on device')) return 'DISK_FULL'
+  if (noSpace.has(clickhouseCode) || /no space left on device/i.test(message)) return 'DISK_FULL'
   return notNow.has(clickhouseCode) ? 'CLICKHOUSE_UNAVAILABLE' : 'CLICKHOUSE_FAILED'
 }
 
