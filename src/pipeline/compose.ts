@@ -51,7 +51,7 @@ export interface Platform extends AsyncDisposable {
   tableAt(location: string): Promise<DeltaTable>
 }
 
-/** Drivers connect for as long as they like: how long closing waits for them after an abort. */
+/** Drivers connect for as long as they like: how long opening and closing wait for them after an abort. */
 const openingMs = 1_000
 
 /** Opens nothing yet; the caller closes it. Aborting gives up opening a part, and touches none that is open. */
@@ -85,14 +85,13 @@ export function openPlatform(
       return unlessAborted(opened)
     }
   }
-  /** What is open already is handed out also after an abort. */
-  const unlessAborted = <T>(opened: Promise<T>): Promise<T> =>
-    new Promise((resolve, reject) => {
-      const giveUp = (): void => reject(signal?.reason)
-      if (signal?.aborted) setImmediate(giveUp)
-      else signal?.addEventListener('abort', giveUp, { once: true })
-      opened.then(resolve, reject).finally(() => signal?.removeEventListener('abort', giveUp))
-    })
+  /** What opens soon after an abort is handed out all the same, for whoever has to say how far it came. */
+  const unlessAborted = async <T>(opened: Promise<T>): Promise<T> => {
+    using grace = new Grace(signal, openingMs)
+    const inTime = await grace.within(opened.then((part) => ({ part })))
+    if (inTime === undefined) return Promise.reject(signal?.reason)
+    return inTime.part
+  }
   const track = <T>(promise: Promise<T>): Promise<T> => {
     const settled = promise.catch(() => undefined).finally(() => opening.delete(settled))
     opening.add(settled)
