@@ -149,11 +149,24 @@ export function decodeActions(bytes: Uint8Array, file: string): readonly Action[
   return actions
 }
 
-/** The actions of a whole file of the log. @throws LakeError as `decodeActions` and `requireUnbroken` do. */
+/**
+ * The actions of a whole file of the log.
+ *
+ * @throws LakeError `LOG_CORRUPT` where there is nothing in it, and as `decodeActions` and `requireUnbroken` do.
+ */
 export function decodeLogFile(bytes: Uint8Array, file: string): readonly Action[] {
   requireUnbroken(bytes, file)
+  if (bytes.every((byte) => byte <= space)) {
+    throw new LakeError('LOG_CORRUPT', `${file}: it is empty`, {
+      details: { file },
+      hint: 'Bring the file back from a backup: what it held is not known.',
+    })
+  }
   return decodeActions(bytes, file)
 }
+
+/** What is not above it in ASCII is blank. */
+const space = 0x20
 
 function decodeAction(line: string, where: string): Action | undefined {
   let value: JsonValue

@@ -60,6 +60,10 @@ describe('a commit of ours', () => {
     )
   })
 
+  it('is refused where nothing is left of it', async () => {
+    expect(await readWith(() => [])).toMatch(/^LOG_CORRUPT: .*1\.json: it is empty/)
+  })
+
   it('is read as it stands, and where somebody has taken the checksum out', async () => {
     expect(await readWith((lines) => lines)).toBe(3)
     const unsealed = (line: string) => line.replace(/"lakeshoreCrc32":"\w+",/, '')
