@@ -8,21 +8,31 @@ export interface Clock {
   sleep(ms: number, options?: IoOptions): Promise<void>
 }
 
+/** A timer that is set for longer fires at once. */
+const longestTimerMs = 2 ** 31 - 1
+
 export const systemClock: Clock = {
   now: () => Date.now(),
-  sleep: (ms, { signal } = {}) =>
-    new Promise((resolve, reject) => {
-      if (signal?.aborted) return reject(signal.reason)
-      const abort = (): void => {
-        clearTimeout(timer)
-        reject(signal?.reason)
-      }
-      const timer = setTimeout(() => {
-        signal?.removeEventListener('abort', abort)
-        resolve()
-      }, ms)
-      signal?.addEventListener('abort', abort, { once: true })
-    }),
+  sleep: async (ms, { signal } = {}) => {
+    let leftMs = ms
+    for (; leftMs > longestTimerMs; leftMs -= longestTimerMs) await timer(longestTimerMs, { signal })
+    await timer(leftMs, { signal })
+  },
+}
+
+function timer(ms: number, { signal }: IoOptions): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (signal?.aborted) return reject(signal.reason)
+    const abort = (): void => {
+      clearTimeout(waiting)
+      reject(signal?.reason)
+    }
+    const waiting = setTimeout(() => {
+      signal?.removeEventListener('abort', abort)
+      resolve()
+    }, ms)
+    signal?.addEventListener('abort', abort, { once: true })
+  })
 }
 
 /** A clock that moves when it is told to, and wakes sleepers in the order of their times. */
