@@ -24,7 +24,11 @@ export const errorCatalogue = {
   },
   INTERRUPTED: { retryable: false, exit: 130, hint: 'Run the command again: it goes on where it was.' },
 
-  OBJECT_MISSING: { retryable: false, exit: 1, hint: 'The object was never written, or has been vacuumed.' },
+  OBJECT_MISSING: {
+    retryable: false,
+    exit: 1,
+    hint: 'Check the path. A file of a table was vacuumed or deleted: bring it back, or `lake table restore` an older version.',
+  },
   STORE_UNAVAILABLE: {
     retryable: true,
     exit: 2,

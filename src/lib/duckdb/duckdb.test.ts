@@ -45,6 +45,17 @@ describe('rows(sql)', () => {
     )
   })
 
+  it.each(['parquet', 'csv'])('names a %s file that is not there', async (format) => {
+    const path = `/nowhere/to be found.${format}`
+
+    await expect(
+      duckdb.use((session) => session.rows(`select * from read_${format}('${path}')`)),
+    ).rejects.toMatchObject({
+      code: 'OBJECT_MISSING',
+      message: expect.stringContaining(path),
+    })
+  })
+
   it('ends a running query when aborted, with the reason, and the session goes on', async () => {
     const controller = new AbortController()
     const reason = new Error('stop')

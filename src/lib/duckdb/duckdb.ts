@@ -216,6 +216,9 @@ function engineError(error: unknown): LakeError {
   if (/No space left on device/i.test(message)) {
     return new LakeError('DISK_FULL', `DuckDB: ${message}`, { cause: error })
   }
+  if (/No files found that match the pattern|Cannot open file ".*": No such file/.test(message)) {
+    return new LakeError('OBJECT_MISSING', `DuckDB: ${message}`, { cause: error })
+  }
   if (/^(IO|Out of Memory|Permission|Internal|FATAL|INTERNAL)\b/.test(message)) {
     return new LakeError('SOURCE_FAILED', `DuckDB: ${message}`, { cause: error })
   }
