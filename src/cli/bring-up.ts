@@ -6,10 +6,10 @@
  */
 import { join } from 'node:path'
 import { ensureWebBuilt } from '../console/build-web.ts'
-import { type RunningConsole, startConsole } from '../console/console.ts'
+import { type ConsoleParts, type RunningConsole, startConsole } from '../console/console.ts'
 import { createTablesReader } from '../console/tables.ts'
 import { allEnded } from '../lib/base/all-ended.ts'
-import { isLakeError, LakeError } from '../lib/base/errors.ts'
+import { LakeError } from '../lib/base/errors.ts'
 import type { IoOptions } from '../lib/base/io.ts'
 import { describeOwner } from '../lib/runs/owner.ts'
 import { acquireProcessLock } from '../lib/runs/process-lock.ts'
@@ -21,6 +21,7 @@ import { ProducerStanding } from '../pipeline/producer/standing.ts'
 import { runBatchSchedule } from '../pipeline/schedule.ts'
 import { batchContextOf, runLandingStage, runRealtimeStage } from '../pipeline/stages.ts'
 import { lakeTableNames } from '../pipeline/tables.ts'
+import { Supervisor } from './supervisor.ts'
 
 export interface BringUpOptions extends IoOptions {
   readonly hasProducer: boolean
@@ -61,6 +62,7 @@ export async function lockHome(platform: Platform): Promise<AsyncDisposable> {
 export function bringUp(platform: Platform, options: BringUpOptions): Upcoming {
   const { signal } = options
   const running: Promise<void>[] = []
+  const supervisor = new Supervisor({ clock: platform.clock, logger: platform.logger, signal })
   let console: RunningConsole | undefined
 
   const steps: Step[] = [
@@ -77,7 +79,7 @@ export function bringUp(platform: Platform, options: BringUpOptions): Upcoming {
     {
       title: 'Console',
       run: async (note) => {
-        console = await openConsole(platform, options)
+        console = await openConsole(platform, { ...options, stoppedStages: () => supervisor.stopped })
         running.push(closeOnAbort(console, signal))
         note(console.url)
       },
@@ -87,7 +89,7 @@ export function bringUp(platform: Platform, options: BringUpOptions): Upcoming {
       title: 'Stages',
       run: async (note) => {
         const stages = stagesOf(platform, options)
-        for (const [name, run] of Object.entries(stages)) running.push(supervise(platform, name, run, signal))
+        for (const [name, run] of Object.entries(stages)) running.push(supervisor.run(name, run))
         note(Object.keys(stages).join(', '))
       },
     },
@@ -101,10 +103,15 @@ export function bringUp(platform: Platform, options: BringUpOptions): Upcoming {
   }
 }
 
+interface OpenConsoleOptions extends IoOptions, Pick<ConsoleParts, 'stoppedStages'> {
+  readonly host: string
+  readonly port: number
+}
+
 /** The console over this platform's parts, its page built where a source is newer. The caller closes it. */
 export async function openConsole(
   platform: Platform,
-  { host, port, signal }: IoOptions & { readonly host: string; readonly port: number },
+  { host, port, stoppedStages, signal }: OpenConsoleOptions,
 ): Promise<RunningConsole> {
   const webRoot = await ensureWebBuilt()
   const tables = await Promise.all(
@@ -115,6 +122,7 @@ export async function openConsole(
       clickhouse: await platform.clickhouse(),
       tables: createTablesReader(tables),
       runs: (await platform.runs()).runs,
+      ...(stoppedStages !== undefined && { stoppedStages }),
       logger: platform.logger,
       clock: platform.clock,
     },
@@ -238,22 +246,6 @@ function stagesOf(
         clock,
         logger,
       }),
-  }
-}
-
-/** A stage that fails stops alone: what it says is told, and the platform goes on without it. */
-async function supervise(
-  { logger }: Platform,
-  stage: string,
-  run: Stage,
-  signal: AbortSignal | undefined,
-): Promise<void> {
-  try {
-    await run()
-  } catch (error) {
-    if (signal?.aborted) return
-    const hint = isLakeError(error) ? error.hint : 'See the error.'
-    logger.error({ err: error, stage, hint }, `The stage ${stage} has stopped`)
   }
 }
 

@@ -73,10 +73,15 @@ export const panelAnswerSchema = z.object({
 })
 export type PanelAnswer = z.infer<typeof panelAnswerSchema>
 
+export const stoppedStageSchema = z.object({ stage: z.string(), stoppedAt: time, problem: problemSchema })
+export type StoppedStage = z.infer<typeof stoppedStageSchema>
+
 export const overviewSchema = z.object({
   title: z.string(),
   now: time,
   rangeMinutes: z.number(),
+  /** Stages beside this console that ended by a failure: what they feed gets no newer. */
+  stoppedStages: z.array(stoppedStageSchema),
   freshness: z.array(freshnessSchema),
   panels: z.array(panelAnswerSchema),
 })
@@ -142,7 +147,7 @@ export const healthSchema = z.object({
   isHealthy: z.boolean(),
   parts: z.array(
     z.object({
-      name: z.enum(['clickhouse', 'tables', 'runs']),
+      name: z.enum(['clickhouse', 'tables', 'runs', 'stages']),
       isHealthy: z.boolean(),
       problem: problemSchema.nullable(),
     }),

@@ -228,6 +228,23 @@ describe('the rest of the API', () => {
     expect(response.json()).toMatchObject({ error: { code: 'RUN_MISSING' } })
   })
 
+  it('says which stages beside it have stopped, and is not healthy then', async () => {
+    const problem = { code: 'EVENTLOG_GAP', message: 'partition 1: offsets 5 to 9 are gone', hint: 'Accept.' }
+    const stoppedStages = [{ stage: 'landing', stoppedAt: '2026-11-23T07:59:00.000Z', problem }]
+    const { get } = open({ stoppedStages: () => stoppedStages })
+
+    const overview = await get('/api/overview')
+    const health = await get('/api/health')
+
+    expect(overviewSchema.parse(overview.json()).stoppedStages).toEqual(stoppedStages)
+    expect(health.statusCode).toBe(503)
+    expect(healthSchema.parse(health.json()).parts).toContainEqual({
+      name: 'stages',
+      isHealthy: false,
+      problem,
+    })
+  })
+
   it('is healthy when each part answers, and else says which does not', async () => {
     const { clickhouse, clock, get } = open()
     const well = await get('/api/health')
@@ -239,7 +256,7 @@ describe('the rest of the API', () => {
     expect(ill.statusCode).toBe(503)
     expect(healthSchema.parse(ill.json())).toMatchObject({
       isHealthy: false,
-      parts: [{ name: 'clickhouse', isHealthy: false }, { isHealthy: true }, { isHealthy: true }],
+      parts: [{ name: 'clickhouse', isHealthy: false }, ...Array(3).fill({ isHealthy: true })],
     })
   })
 

@@ -12,7 +12,7 @@ import { isLakeError, LakeError, messageOf, systemCode } from '../lib/base/error
 import type { IoOptions } from '../lib/base/io.ts'
 import { type Logger, silentLogger } from '../lib/base/log.ts'
 import type { ClickHouse } from '../lib/clickhouse/clickhouse.ts'
-import type { Health, Problem, RunsAnswer, TablesAnswer } from './answers.ts'
+import type { Health, Overview, Problem, RunsAnswer, StoppedStage, TablesAnswer } from './answers.ts'
 import { openApiDocument, panelParams, parseParameters, rangeQuery, runParams } from './api.ts'
 import { createGuard, securityHeaders } from './guard.ts'
 import { OverviewReader } from './overview.ts'
@@ -25,6 +25,8 @@ export interface ConsoleParts {
   readonly clickhouse: Pick<ClickHouse, 'query' | 'ping'>
   readonly tables: TablesReader
   readonly runs: RunReader
+  /** Those of the same process, newest last. None without it. */
+  readonly stoppedStages?: () => readonly StoppedStage[]
   readonly logger?: Logger
   readonly clock?: Clock
 }
@@ -45,7 +47,14 @@ export interface RunningConsole extends AsyncDisposable {
 
 /** Closing it ends what it is reading; the parts stay the caller's. */
 export function createConsole(
-  { clickhouse, tables, runs, logger = silentLogger, clock = systemClock }: ConsoleParts,
+  {
+    clickhouse,
+    tables,
+    runs,
+    stoppedStages = () => [],
+    logger = silentLogger,
+    clock = systemClock,
+  }: ConsoleParts,
   place: ConsolePlace,
 ): FastifyInstance {
   const guard = createGuard(place)
@@ -103,7 +112,8 @@ export function createConsole(
 
   app.get('/api/overview', async (request, reply) => {
     const { minutes } = parseParameters(rangeQuery, request.query)
-    return fresh(reply).send(await overview.overview(minutes))
+    const answer: Overview = { ...(await overview.overview(minutes)), stoppedStages: [...stoppedStages()] }
+    return fresh(reply).send(answer)
   })
 
   app.get('/api/panels/:id', async (request, reply) => {
@@ -135,7 +145,7 @@ export function createConsole(
   })
 
   app.get('/api/health', async (_request, reply) => {
-    const parts: Health['parts'] = await Promise.all(
+    const answering: Health['parts'] = await Promise.all(
       (
         [
           ['clickhouse', ping],
@@ -147,6 +157,8 @@ export function createConsole(
         return { name, isHealthy: problem === undefined, problem: problem ?? null }
       }),
     )
+    const problem = stoppedStages()[0]?.problem ?? null
+    const parts: Health['parts'] = [...answering, { name: 'stages', isHealthy: problem === null, problem }]
     const health: Health = { isHealthy: parts.every(({ isHealthy }) => isHealthy), parts }
     return fresh(reply)
       .code(health.isHealthy ? 200 : 503)

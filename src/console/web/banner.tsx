@@ -1,4 +1,4 @@
-/** Names what does not answer, and since when what is shown has not changed. */
+/** Names what does not answer and what has stopped, and since when what is shown has not changed. */
 import type { ReactElement } from 'react'
 import type { Overview, Problem, RunsAnswer, TablesAnswer } from '../answers.ts'
 import { exactTime } from './format.ts'
@@ -44,6 +44,10 @@ export function Banner(props: BannerProps): ReactElement {
 function troublesOf({ overview, tables, runs, isUnreachable }: BannerProps): readonly Trouble[] {
   if (isUnreachable) return [{ what: 'The console does not answer. Is “lake up” still running?' }]
   const troubles = new Map<string, Trouble>()
+  for (const { stage, stoppedAt, problem } of overview?.stoppedStages ?? []) {
+    const what = `The stage ${stage} stopped at ${exactTime(stoppedAt)}; it goes on at the next “lake up”.`
+    troubles.set(what, { what, problem })
+  }
   for (const { title, problem } of overview?.panels ?? []) {
     if (problem === null) continue
     const isAllOfIt = problem.code === 'CLICKHOUSE_UNAVAILABLE' || problem.code === 'CLICKHOUSE_REFUSED'
