@@ -97,6 +97,8 @@ describe('pruneFiles(session, snapshot, files, predicate)', () => {
     ['n > 9223372036854775806 and n < 100', ''],
     ['not (n < 10)', 'BC'],
     ['not (n < 10 or n > 12)', 'B'],
+    ['not (n < 12 or n > 100)', 'B'],
+    ['not (n > 10 or n < 0)', 'AB'],
     ['n > 3.5', 'BC'],
     ['n is null', 'D'],
     ['n is not null', 'ABC'],
@@ -149,6 +151,27 @@ describe('pruneFiles(session, snapshot, files, predicate)', () => {
   it('never takes the upper bound of a float for one: NaN is above it', async () => {
     expect(await left('x > 1000')).toContain('C')
     expect(await left('x < 2')).toBe('AC')
+  })
+
+  it.each([
+    [
+      'a time may be later than its bound by what was cut off',
+      `moment > timestamptz '2026-01-01 00:00:00.0005+00'`,
+      1,
+    ],
+    ['a time is not later by more', `moment > timestamptz '2026-01-01 00:00:00.002+00'`, 0],
+    ['a float may be NaN, of which bounds say nothing', 'x > 1000', 1],
+  ])('knows of other writers that %s', async (_, condition, expected) => {
+    const snapshot = await table.snapshot()
+    const bounds = { moment: '2026-01-01T00:00:00.000Z', x: 3 }
+    const stats = JSON.stringify({ numRecords: 3, minValues: bounds, maxValues: bounds, nullCount: {} })
+    const files = snapshot.files.slice(0, 1).map((file) => ({ ...file, stats }))
+
+    const { files: left } = await duckdb.use(async (session) =>
+      pruneFiles(session, snapshot, files, await parsePredicate(session, condition, snapshot)),
+    )
+
+    expect(left).toHaveLength(expected)
   })
 
   it('tells partitions from statistics, and the files of which every row is meant', async () => {
