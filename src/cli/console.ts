@@ -21,6 +21,7 @@ async function runConsole(port: number | undefined, cli: CommandLine): Promise<v
   await serveConsole(port, cli, openConsole)
 }
 
+/** Apart from its import: beside `using`, tsc leaves the path of an import as it stands. */
 async function serveConsole(
   port: number | undefined,
   cli: CommandLine,

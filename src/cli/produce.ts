@@ -126,6 +126,7 @@ async function withSink<T>(
   return await intoFile(await import('../pipeline/producer/lines.ts'), out, work)
 }
 
+/** Apart from its import: beside `using`, tsc leaves the path of an import as it stands. */
 async function intoFile<T>(
   { openLineSink }: typeof import('../pipeline/producer/lines.ts'),
   path: string,

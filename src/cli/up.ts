@@ -36,6 +36,7 @@ async function runUp(flags: Flags, cli: CommandLine): Promise<void> {
   await holdUp(flags, cli, await import('./bring-up.ts'))
 }
 
+/** Apart from its import: beside `using`, tsc leaves the path of an import as it stands. */
 async function holdUp(
   { producer, port, historyDays }: Flags,
   cli: CommandLine,

@@ -77,7 +77,7 @@ export const routes: readonly Route[] = [
     path: '/api/health',
     summary: 'Whether each part answers, and each stage beside the console runs',
     answer: healthSchema,
-    failures: { 503: 'a part does not answer, or a stage has stopped; the body says which' },
+    failures: { 503: 'a part does not answer, or a stage has stopped; the body says why' },
   },
 ]
 
