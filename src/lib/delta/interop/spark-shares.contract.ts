@@ -65,7 +65,7 @@ export function describeSparkShares(open: () => Sparks): void {
         await sparks.duckdb.use((session) =>
           append(ours.table, { session, select: 'select 0 as id, 0 as n' }),
         )
-        const rounds = 3
+        let rounds = 0
         let appended = 0
         let refused = 0
         /** Whatever Spark does of it, we append meanwhile. */
@@ -79,8 +79,9 @@ export function describeSparkShares(open: () => Sparks): void {
           }
           return theirs
         }
-        for (let round = 0; round < rounds; round++) {
-          await beside(sparks.spark.ask(`insert into delta.\`${path}\` values (${1000 + round}, 0)`))
+        // Whose commit comes between the other's is chance: on until Spark was refused, and at least three times.
+        for (; rounds < 3 || (refused === 0 && rounds < 12); rounds++) {
+          await beside(sparks.spark.ask(`insert into delta.\`${path}\` values (${1000 + rounds}, 0)`))
           const update = `update delta.\`${path}\` set n = n + 1 where id = 0`
           const theirs = beside(sparks.spark.refusalOf(update))
           await sparks.duckdb.use((session) =>
