@@ -120,7 +120,7 @@ export async function openConsole(
   return startConsole(
     {
       clickhouse: await platform.clickhouse(),
-      tables: createTablesReader(tables),
+      tables: createTablesReader(tables, { logger: platform.logger }),
       runs: (await platform.runs()).runs,
       ...(stoppedStages !== undefined && { stoppedStages }),
       logger: platform.logger,

@@ -96,6 +96,8 @@ export const tableSummarySchema = z.object({
   sizeBytes: z.number().nullable(),
   committedAt: time.nullable(),
   operation: z.string().nullable(),
+  /** The newest attempt to read this table failed: the figures are those of the last one that did not. */
+  problem: problemSchema.nullable(),
 })
 export type TableSummary = z.infer<typeof tableSummarySchema>
 

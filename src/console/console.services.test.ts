@@ -143,6 +143,32 @@ describe('the page, with data', () => {
     expect(faults).toEqual([])
   })
 
+  it('shows the tables that can be read, and of the one that cannot why, and what mends it', async () => {
+    const problem = {
+      code: 'LOG_CORRUPT',
+      message: `${'/srv/lakehouse'.repeat(9)}/00000000000000001184.json: its bytes are torn`,
+      hint: 'Bring the file back from a backup.',
+    }
+    const whole = sampleParts(Date.now()).tables
+    const tables = async () =>
+      (await whole()).map((table) => (table.name === 'silver/events' ? { ...table, problem } : table))
+    const { page } = await visit({}, { tables })
+
+    const told = page.locator('.tables tr', { hasText: 'Could not be read' })
+    await told.waitFor()
+
+    expect(await told.textContent()).toBe(
+      `Could not be read, shown is version 14. ${problem.message}. ${problem.hint}`,
+    )
+    expect(await page.locator('.tables tbody tr').count()).toBe(9)
+    expect(await page.locator('.tables tbody').textContent()).toContain('231,480')
+    expect(await page.locator('.banner').textContent()).toBe('The table silver/events could not be read.')
+    for (const width of [1440, 768, 390, 320]) {
+      await page.setViewportSize({ width, height: 900 })
+      expect(await page.evaluate('document.documentElement.scrollWidth - innerWidth')).toBeLessThanOrEqual(0)
+    }
+  })
+
   it('refreshes in place, without a moment in which a chart is gone', async () => {
     const { page, faults } = await visitDrawn()
     const stream = page.locator('[data-panel=event-stream]')

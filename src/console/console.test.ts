@@ -175,11 +175,33 @@ describe('the rest of the API', () => {
       sizeBytes: 4096,
       committedAt: '2026-11-23T07:59:00.000Z',
       operation: 'WRITE',
+      problem: null,
     }
 
     const answer = tablesSchema.parse((await open({ tables: async () => [table] }).get('/api/tables')).json())
 
     expect(answer).toMatchObject({ tables: [table], isStale: false, problem: null })
+  })
+
+  it('is not healthy while one table cannot be read, and names it', async () => {
+    const table = { version: 3, rows: 10, files: 2, sizeBytes: 4096, committedAt: null, operation: null }
+    const problem = { code: 'LOG_CORRUPT', message: '12.json is torn', hint: 'Bring it back.' }
+    const tables = [
+      { ...table, name: 'bronze/events', problem: null },
+      { ...table, name: 'silver/events', problem },
+    ]
+    const { get } = open({ tables: async () => tables })
+
+    const answer = tablesSchema.parse((await get('/api/tables')).json())
+    const health = await get('/api/health')
+
+    expect(answer).toMatchObject({ tables, isStale: false, problem: null })
+    expect(health.statusCode).toBe(503)
+    expect(healthSchema.parse(health.json()).parts).toContainEqual({
+      name: 'tables',
+      isHealthy: false,
+      problem: { ...problem, message: 'Table silver/events: 12.json is torn' },
+    })
   })
 
   it('lists runs with their tasks, and reads a run that has ended once', async () => {

@@ -12,7 +12,15 @@ import { isLakeError, LakeError, messageOf, systemCode } from '../lib/base/error
 import type { IoOptions } from '../lib/base/io.ts'
 import { type Logger, silentLogger } from '../lib/base/log.ts'
 import type { ClickHouse } from '../lib/clickhouse/clickhouse.ts'
-import type { Health, Overview, Problem, RunsAnswer, StoppedStage, TablesAnswer } from './answers.ts'
+import type {
+  Health,
+  Overview,
+  Problem,
+  RunsAnswer,
+  StoppedStage,
+  TableSummary,
+  TablesAnswer,
+} from './answers.ts'
 import { openApiDocument, panelParams, parseParameters, rangeQuery, runParams } from './api.ts'
 import { createGuard, securityHeaders } from './guard.ts'
 import { OverviewReader } from './overview.ts'
@@ -148,12 +156,12 @@ export function createConsole(
     const answering: Health['parts'] = await Promise.all(
       (
         [
-          ['clickhouse', ping],
-          ['tables', tablesReading],
-          ['runs', runsReading],
+          ['clickhouse', async () => (await ping.get()).problem],
+          ['tables', async () => tablesProblemOf(await tablesReading.get())],
+          ['runs', async () => (await runsReading.get()).problem],
         ] as const
-      ).map(async ([name, reading]) => {
-        const { problem } = await reading.get()
+      ).map(async ([name, problemOfPart]) => {
+        const problem = await problemOfPart()
         return { name, isHealthy: problem === undefined, problem: problem ?? null }
       }),
     )
@@ -264,6 +272,15 @@ function statusOf(error: unknown): number {
     return typeof error.statusCode === 'number' ? error.statusCode : 500
   }
   return 500
+}
+
+/** Of all tables, or of the first that could not be read. */
+function tablesProblemOf({ value, problem }: Reading<readonly TableSummary[]>): Problem | undefined {
+  if (problem !== undefined) return problem
+  const [unread] = (value ?? []).flatMap(({ name, problem }) =>
+    problem === null ? [] : [{ ...problem, message: `Table ${name}: ${problem.message}` }],
+  )
+  return unread
 }
 
 /** What the server under us does not let through: a path, a body that nobody asked for. */

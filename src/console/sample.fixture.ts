@@ -103,6 +103,7 @@ function sampleTables(nowMs: number): readonly TableSummary[] {
     sizeBytes: (rows[at] ?? 0) * 38 + 2048,
     committedAt: new Date(nowMs - (name === 'bronze/events' ? 12_000 : (49 - at) * minuteMs)).toISOString(),
     operation: name.startsWith('bronze') ? 'STREAMING UPDATE' : 'WRITE',
+    problem: null,
   }))
 }
 

@@ -1,19 +1,30 @@
-/** Delta tables as the console lists them. What a version says never changes, so it is read once. */
+/**
+ * Delta tables as the console lists them. What a version says never changes, so it is read once. A table that
+ * cannot be read keeps its last figures and says so; it takes no other down.
+ */
 import { isLakeError } from '../lib/base/errors.ts'
 import type { IoOptions } from '../lib/base/io.ts'
+import { type Logger, silentLogger } from '../lib/base/log.ts'
 import { readCommit, type Snapshot } from '../lib/delta/snapshot.ts'
 import type { DeltaTable } from '../lib/delta/table.ts'
 import type { TableSummary } from './answers.ts'
+import { problemOf } from './shared-reading.ts'
 
 export interface NamedTable {
   readonly name: string
   readonly table: DeltaTable
 }
 
-/** Reads all tables, in the order given; one that is not there has no version. */
+/**
+ * Reads all tables, in the order given; one that is not there has no version, and one that cannot be read a
+ * problem. Where none of them can be read it fails, with the first failure.
+ */
 export type TablesReader = (options?: IoOptions) => Promise<readonly TableSummary[]>
 
-export function createTablesReader(tables: readonly NamedTable[]): TablesReader {
+export function createTablesReader(
+  tables: readonly NamedTable[],
+  { logger = silentLogger }: { readonly logger?: Logger } = {},
+): TablesReader {
   const known = new Map<string, { readonly snapshot: Snapshot; readonly summary: TableSummary }>()
 
   async function read({ name, table }: NamedTable, options: IoOptions): Promise<TableSummary> {
@@ -26,7 +37,25 @@ export function createTablesReader(tables: readonly NamedTable[]): TablesReader 
     return summary
   }
 
-  return (options = {}) => Promise.all(tables.map((table) => read(table, options)))
+  function unread(name: string, error: unknown): TableSummary {
+    const isEnding = isLakeError(error, 'INTERRUPTED')
+    if (!isEnding) logger.warn({ err: error }, `Table ${name} could not be read`)
+    return { ...(known.get(name)?.summary ?? missing(name)), problem: problemOf(error) }
+  }
+
+  return async (options = {}) => {
+    const failures: unknown[] = []
+    const summaries = await Promise.all(
+      tables.map((named) =>
+        read(named, options).catch((error: unknown) => {
+          failures.push(error)
+          return unread(named.name, error)
+        }),
+      ),
+    )
+    if (failures.length > 0 && failures.length === tables.length) throw failures[0]
+    return summaries
+  }
 }
 
 async function snapshotIfThere(table: DeltaTable, options: IoOptions): Promise<Snapshot | undefined> {
@@ -47,6 +76,7 @@ function missing(name: string): TableSummary {
     sizeBytes: null,
     committedAt: null,
     operation: null,
+    problem: null,
   }
 }
 
@@ -67,5 +97,6 @@ async function summaryOf(
     sizeBytes: snapshot.sizeBytes,
     committedAt: committedMs === undefined ? null : new Date(committedMs).toISOString(),
     operation: commit?.operation ?? null,
+    problem: null,
   }
 }

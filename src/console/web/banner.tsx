@@ -58,6 +58,11 @@ function troublesOf({ overview, tables, runs, isUnreachable }: BannerProps): rea
     const what = 'The tables could not be read.'
     troubles.set(what, { what, problem: tables.problem })
   }
+  for (const { name, problem } of tables?.tables ?? []) {
+    if (problem === null) continue
+    const what = `The table ${name} could not be read.`
+    troubles.set(what, { what })
+  }
   if (runs?.problem) {
     const what = 'The runs could not be read.'
     troubles.set(what, { what, problem: runs.problem })

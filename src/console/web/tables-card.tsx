@@ -60,41 +60,55 @@ export function TablesCard({
 }
 
 function Line({ table, nowMs }: { readonly table: TableSummary; readonly nowMs: number }): ReactElement {
-  const { name, version, rows, files, sizeBytes, committedAt, operation } = table
+  const { name, version, rows, files, sizeBytes, committedAt, operation, problem } = table
   const [folder, leaf] = name.split('/')
   return (
-    <tr className={version === null ? 'absent' : undefined}>
-      <th scope="row">
-        {leaf === undefined ? (
-          name
-        ) : (
-          <>
-            <span className={`folder folder-${folder}`}>{folder}</span>
-            <span className="slash">/</span>
-            <wbr />
-            <Breakable name={leaf} />
-          </>
-        )}
-      </th>
-      <td className="number">{orDash(version)}</td>
-      <td className="number">{orDash(rows)}</td>
-      <td className="number wide" title={files === null ? undefined : `${count.format(files)} files`}>
-        {sizeBytes === null ? '–' : bytes(sizeBytes)}
-      </td>
-      <td className="wider soft">{operation ?? '–'}</td>
-      <td className="number">
-        {committedAt === null ? (
-          version === null ? (
-            'not yet'
+    <>
+      <tr className={problem !== null ? 'unread' : version === null ? 'absent' : undefined}>
+        <th scope="row">
+          {leaf === undefined ? (
+            name
           ) : (
-            '–'
-          )
-        ) : (
-          <time dateTime={committedAt} title={exactTime(committedAt)}>
-            {age(nowMs - Date.parse(committedAt))}
-          </time>
-        )}
-      </td>
-    </tr>
+            <>
+              <span className={`folder folder-${folder}`}>{folder}</span>
+              <span className="slash">/</span>
+              <wbr />
+              <Breakable name={leaf} />
+            </>
+          )}
+        </th>
+        <td className="number">{orDash(version)}</td>
+        <td className="number">{orDash(rows)}</td>
+        <td className="number wide" title={files === null ? undefined : `${count.format(files)} files`}>
+          {sizeBytes === null ? '–' : bytes(sizeBytes)}
+        </td>
+        <td className="wider soft">{operation ?? '–'}</td>
+        <td className="number">
+          {committedAt === null ? (
+            version === null && problem === null ? (
+              'not yet'
+            ) : (
+              '–'
+            )
+          ) : (
+            <time dateTime={committedAt} title={exactTime(committedAt)}>
+              {age(nowMs - Date.parse(committedAt))}
+            </time>
+          )}
+        </td>
+      </tr>
+      {problem !== null && (
+        <tr>
+          <td colSpan={6}>
+            <p className="table-error">
+              <strong>
+                Could not be read{version !== null && `, shown is version ${count.format(version)}`}.
+              </strong>{' '}
+              {problem.message}. {problem.hint}
+            </p>
+          </td>
+        </tr>
+      )}
+    </>
   )
 }
