@@ -169,6 +169,28 @@ describe('the page, with data', () => {
     }
   })
 
+  it('names a stage that has stopped, with the cause and the mend, and goes on showing the rest', async () => {
+    const problem = {
+      code: 'EVENTLOG_GAP',
+      message: 'partition 1: offsets 5 to 9 are gone',
+      hint: 'Accept it.',
+    }
+    const stopped = { stage: 'landing', stoppedAt: '2026-11-23T07:59:00.000Z', problem }
+    const stoppedStages: (typeof stopped)[] = []
+    const { page } = await visit({}, { stoppedStages: () => stoppedStages })
+    await page.locator('.panel svg.main-svg').nth(6).waitFor()
+    expect(await page.locator('.banner').count()).toBe(0)
+
+    stoppedStages.push(stopped)
+    await page.locator('.banner', { hasText: 'landing' }).waitFor({ timeout: 25_000 })
+
+    expect(await page.locator('.banner').textContent()).toBe(
+      'The stage landing stopped at 2026-11-23 07:59:00 UTC; it goes on at the next “lake up”. ' +
+        'partition 1: offsets 5 to 9 are gone. Accept it.',
+    )
+    expect(await page.locator('[data-panel=daily-active-users] .stat-value').textContent()).toBe('38')
+  })
+
   it('refreshes in place, without a moment in which a chart is gone', async () => {
     const { page, faults } = await visitDrawn()
     const stream = page.locator('[data-panel=event-stream]')
