@@ -1,5 +1,7 @@
 /** `lake land`: the event log into Delta bronze. */
+
 import type { Command } from 'commander'
+import { countOf } from '../lib/base/count-of.ts'
 import type { CommandLine } from './command-line.ts'
 
 interface Flags {
@@ -37,7 +39,11 @@ async function runLand({ drain = false, acceptGap = false }: Flags, cli: Command
       terminal.progress(() => `landed ${events} events, ${rejected} rejected`),
   })
   const { events, rejected, commits, unconfirmed } = report
-  await cli.result(report, () => `landed ${events} events and ${rejected} rejected in ${commits} batches`)
+  await cli.result(
+    report,
+    () =>
+      `landed ${countOf(events, 'event')} and ${rejected} rejected in ${countOf(commits, 'batch', 'batches')}`,
+  )
   // Why, and which messages, is said by the stage.
   if (unconfirmed !== undefined) cli.exitCode = 2
   if (drain) cli.requireFinished()

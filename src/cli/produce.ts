@@ -1,6 +1,8 @@
 /** `lake produce`: events into the log, or into a file of lines. */
+
 import { randomInt } from 'node:crypto'
 import { type Command, Option } from 'commander'
+import { countOf } from '../lib/base/count-of.ts'
 import { LakeError } from '../lib/base/errors.ts'
 import type { EventsReport, ProduceIo, ProduceOptions, ProduceReport } from '../pipeline/producer/produce.ts'
 import { type ProfileName, profileNames } from '../pipeline/producer/profile.ts'
@@ -159,7 +161,7 @@ async function tell(report: EventsReport | ProduceReport, { out }: Flags, cli: C
   const doubtful = report.uncertain > 0 ? `; ${report.uncertain} may be there twice` : ''
   const seed = 'seed' in report ? ` (seed ${report.seed})` : ''
   const target = out === undefined ? `to ${cli.config.topic}` : `to ${out}`
-  const text = `${report.end === 'stopped' ? 'stopped: ' : ''}sent ${report.sent} messages ${target}${seed}${doubtful}`
+  const text = `${report.end === 'stopped' ? 'stopped: ' : ''}sent ${countOf(report.sent, 'message')} ${target}${seed}${doubtful}`
   if (out === '-') cli.terminal.line(text)
   else await cli.result(report, () => text)
 }

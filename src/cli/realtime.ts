@@ -1,5 +1,7 @@
 /** `lake realtime`: the event log into ClickHouse's one-minute windows. */
+
 import type { Command } from 'commander'
+import { countOf } from '../lib/base/count-of.ts'
 import type { CommandLine } from './command-line.ts'
 
 interface Flags {
@@ -41,7 +43,8 @@ async function runRealtime({ drain = false, acceptGap = false }: Flags, cli: Com
   const { messages, events, late, batches, unconfirmed } = report
   await cli.result(
     report,
-    () => `read ${messages} messages in ${batches} batches: ${events} events on time, ${late} late`,
+    () =>
+      `read ${countOf(messages, 'message')} in ${countOf(batches, 'batch', 'batches')}: ${countOf(events, 'event')} on time, ${late} late`,
   )
   // Why, and which messages, is said by the stage.
   if (unconfirmed !== undefined) cli.exitCode = 2

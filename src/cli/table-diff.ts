@@ -1,5 +1,7 @@
 /** `lake table diff`: what became of rows between two versions. */
+
 import type { Command } from 'commander'
+import { countOf } from '../lib/base/count-of.ts'
 import { diffVersions } from '../lib/delta/diff.ts'
 import { locateTable } from '../pipeline/query/locate.ts'
 import { names, type VersionRange, versionRange, wholeNumber } from './arguments.ts'
@@ -53,7 +55,7 @@ async function diffTable(
   ]
   using session = await (await platform.duckdb()).connect()
   const { select, ...counts } = await diffVersions(session, table, before, after, { key, signal })
-  const summary = `${counts.added} rows added, ${counts.removed} removed, ${counts.changed} changed, version ${from} to ${to}`
+  const summary = `${countOf(counts.added, 'row')} added, ${counts.removed} removed, ${counts.changed} changed, version ${from} to ${to}`
   if (out !== undefined && format !== undefined) {
     await writeRows(session, select, out, format, { signal })
     await cli.result({ table: table.uri, from, to, ...counts, out }, () => `${summary}; wrote ${out}`)

@@ -1,5 +1,7 @@
 /** `lake table optimize|vacuum|restore|clone|checkpoint`: files and versions, and what is in them stays what it is. */
+
 import { type Command, InvalidArgumentError } from 'commander'
+import { countOf } from '../lib/base/count-of.ts'
 import { LakeError } from '../lib/base/errors.ts'
 import { optimize } from '../lib/delta/maintain/optimize.ts'
 import { vacuum } from '../lib/delta/maintain/vacuum.ts'
@@ -173,7 +175,7 @@ async function optimizeTable(
   await cli.result({ table: target.uri, ...outcome }, () =>
     commits === 0
       ? `nothing to do at version ${version}`
-      : `version ${version}: ${removedFiles} files of ${removedBytes} bytes into ${addedFiles} of ${addedBytes}`,
+      : `version ${version}: ${countOf(removedFiles, 'file')} of ${removedBytes} bytes into ${addedFiles} of ${addedBytes}`,
   )
 }
 
@@ -195,7 +197,7 @@ async function vacuumTable(
   await cli.result({ table: target.uri, dryRun, ...outcome }, () =>
     [
       ...(dryRun ? files : []),
-      `${dryRun ? 'would delete' : 'deleted'} ${files.length} files of ${sizeBytes} bytes`,
+      `${dryRun ? 'would delete' : 'deleted'} ${countOf(files.length, 'file')} of ${sizeBytes} bytes`,
     ].join('\n'),
   )
 }

@@ -1,4 +1,5 @@
 /** `lake table read`: the rows of one version. */
+import { countOf } from '../lib/base/count-of.ts'
 import { LakeError } from '../lib/base/errors.ts'
 import { explainRead, type ReadPlan, selectChanges, selectRows } from '../lib/delta/select.ts'
 import { locateTable } from '../pipeline/query/locate.ts'
@@ -56,7 +57,7 @@ export async function readTable(name: string, flags: ReadFlags, cli: CommandLine
     },
   })
   for await (const text of formatRows(chunks, cli.isJson ? 'ndjson' : 'table')) await output.write(text)
-  if (!cli.isJson) terminal.line(`${rows} rows, version ${snapshot.version}`)
+  if (!cli.isJson) terminal.line(`${countOf(rows, 'row')}, version ${snapshot.version}`)
 }
 
 function planLines(plan: ReadPlan): string {

@@ -1,6 +1,8 @@
 /** Each part of the platform, tried: is it there, which version, can it be written, and what mends it. */
+
 import { access, constants, rm, statfs, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { countOf } from '../lib/base/count-of.ts'
 import { isLakeError, messageOf } from '../lib/base/errors.ts'
 import type { IoOptions } from '../lib/base/io.ts'
 import type { Platform } from './compose.ts'
@@ -96,7 +98,7 @@ async function checkLog(platform: Platform, { signal }: IoOptions): Promise<Resu
   const ranges = await log.partitions({ signal })
   const held = ranges.reduce((sum, { start, end }) => sum + (end - start), 0n)
   const kind = platform.config.kafka === undefined ? 'embedded' : 'Kafka'
-  const finding = `${kind}, topic ${log.topic}: ${ranges.length} partitions, ${held} messages`
+  const finding = `${kind}, topic ${log.topic}: ${countOf(ranges.length, 'partition')}, ${countOf(held, 'message')}`
   switch (await log.timestampType({ signal })) {
     case 'append':
       return ok(finding)

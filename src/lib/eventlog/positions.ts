@@ -1,4 +1,5 @@
 /** Where a reader starts: what its sink stored, held against what the log still has. */
+import { countOf } from '../base/count-of.ts'
 import { LakeError } from '../base/errors.ts'
 import type { Offset, PartitionRange, Positions } from './eventlog.ts'
 
@@ -28,7 +29,7 @@ export function gapAt(topic: string, { partition, start }: PartitionRange, posit
   return new LakeError(
     'EVENTLOG_GAP',
     `${topic} partition ${partition}: expected offset ${position}, but the oldest kept is ${start}: ` +
-      `${lost} messages are lost`,
+      `${countOf(lost, 'message')} ${lost === 1n ? 'is' : 'are'} lost`,
     { details: { topic, partition, expected: position, start, lost } },
   )
 }

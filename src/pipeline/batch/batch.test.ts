@@ -182,7 +182,7 @@ describe('runBatch(context, options)', () => {
     const { gold_to_clickhouse: first } = await nodes()
     const before = await files()
     await landed({ id: 'late', user: 9, page: '/late', type: 'purchase', at: '2026-11-21T01:00:00Z' })
-    expect((await explainBatch(context, {})).at(-1)).toMatch(/1 days to make: 2026-11-21/)
+    expect((await explainBatch(context, {})).at(-1)).toMatch(/1 day to make: 2026-11-21/)
 
     const made = await nodes()
 
@@ -263,7 +263,7 @@ describe('runBatch(context, options)', () => {
 
     expect(await lastOf({ kind: 'changed' })).toMatch(/3 days to make: 1969-12-31, 2026-11-20, 2026-11-21$/)
     expect(await lastOf({ kind: 'range', from: '2026-11-21', to: '2026-11-22' })).toMatch(
-      /1 days to make: 2026-11-21$/,
+      /1 day to make: 2026-11-21$/,
     )
     expect(await context.table('silver/events').exists()).toBe(false)
   })

@@ -9,7 +9,9 @@
  * One batch runs at a time, under a lease; each task knows from its own table what it has made, so a run that
  * was killed anywhere is simply run again.
  */
+
 import { type Clock, systemClock } from '../../lib/base/clock.ts'
+import { countOf } from '../../lib/base/count-of.ts'
 import type { IoOptions } from '../../lib/base/io.ts'
 import { type Logger, silentLogger } from '../../lib/base/log.ts'
 import type { ClickHouse } from '../../lib/clickhouse/clickhouse.ts'
@@ -85,7 +87,8 @@ export async function explainBatch(
     ? { table: silver, snapshot: await silver.snapshot({ signal }) }
     : undefined
   const { days } = await planDays(scope, input, target, { signal })
-  const which = days.length === 0 ? 'no day has changed' : `${days.length} days to make: ${days.join(', ')}`
+  const which =
+    days.length === 0 ? 'no day has changed' : `${countOf(days.length, 'day')} to make: ${days.join(', ')}`
   return [...lines, `bronze/events at version ${bronze.version}: ${which}`]
 }
 

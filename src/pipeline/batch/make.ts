@@ -4,6 +4,7 @@
  * What is computed is seen by nobody until the commit; where a check fails, readers keep the version they
  * have. A commit of somebody else in between means computing anew, not committing over it.
  */
+import { countOf } from '../../lib/base/count-of.ts'
 import { LakeError } from '../../lib/base/errors.ts'
 import type { IoOptions } from '../../lib/base/io.ts'
 import type { Compute } from '../../lib/compute/compute.ts'
@@ -188,7 +189,7 @@ async function requireChecks(
   if (failed.length === 0) return
   throw new LakeError(
     'CHECK_FAILED',
-    `${name}: ${failed.map(({ expectation, violations }) => `expected ${expectation}, ${violations} rows break it`).join('; ')}`,
+    `${name}: ${failed.map(({ expectation, violations }) => `expected ${expectation}, ${countOf(violations, 'row')} ${violations === 1 ? 'breaks' : 'break'} it`).join('; ')}`,
     { details: { table: name, failed } },
   )
 }
