@@ -9,6 +9,8 @@ export default defineConfig({
     exclude: ['**/*.services.test.ts', '**/node_modules/**'],
     testTimeout: 120_000,
     hookTimeout: 120_000,
+    // It ends a hang, and says nothing of speed: the machine may be busy with other things.
+    expect: { poll: { timeout: 60_000 } },
     // One more than the cores that it must be quick on: many tests wait for a process of theirs.
     maxWorkers: 3,
     // A process for each file took a third of the time; what a file leaves open, it has to close itself.

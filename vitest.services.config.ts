@@ -18,6 +18,8 @@ export default defineConfig({
     include: ['src/**/*.services.test.ts'],
     testTimeout: 120_000,
     hookTimeout: 120_000,
+    // It ends a hang, and says nothing of speed: the machine may be busy with other things.
+    expect: { poll: { timeout: 60_000 } },
     maxWorkers: 2,
     sequence: { sequencer: SparkFirst },
   },

@@ -93,7 +93,7 @@ export async function untilReady(
   name: string,
   { child, logFile }: Server,
   isReady: () => Promise<boolean>,
-  timeoutMs = 60_000,
+  timeoutMs = 180_000,
 ): Promise<void> {
   const deadline = Date.now() + timeoutMs
   for (;;) {

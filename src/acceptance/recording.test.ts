@@ -99,7 +99,7 @@ describe('a schedule over the run store', () => {
       }).catch((error: unknown) => error)
 
     const schedules = [start(), start()]
-    await expect.poll(() => clock.sleeping, { timeout: 10_000 }).toBe(2)
+    await expect.poll(() => clock.sleeping).toBe(2)
     stop.abort(new Error('stop'))
     await Promise.all(schedules)
 

@@ -72,7 +72,7 @@ describe('lake realtime', () => {
     expect(JSON.parse(running.stdout.text)).toMatchObject({
       events: expect.any(Number),
       unconfirmed: expect.arrayContaining([
-        { partition: 0, from: expect.any(Number), to: expect.any(Number) },
+        { partition: expect.any(Number), from: expect.any(Number), to: expect.any(Number) },
       ]),
     })
     proxy.stall = 'none'

@@ -27,7 +27,7 @@ async function figures(id: string): Promise<Figures | undefined> {
 
 beforeAll(async () => {
   home = await temporaryHome()
-  clickhouse = await openClickHouse({ home: home.path, deadlineMs: 20_000 })
+  clickhouse = await openClickHouse({ home: home.path, deadlineMs: 60_000 })
   await ensureServingSchema(clickhouse)
 })
 

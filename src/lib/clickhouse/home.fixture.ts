@@ -63,7 +63,7 @@ export async function temporaryHome(): Promise<Home> {
 }
 
 /** Waits for a condition; fails after `deadlineMs`. */
-export async function until(condition: () => Promise<boolean>, deadlineMs = 15_000): Promise<void> {
+export async function until(condition: () => Promise<boolean>, deadlineMs = 60_000): Promise<void> {
   const deadline = Date.now() + deadlineMs
   while (!(await condition())) {
     if (Date.now() > deadline) throw new Error('the condition did not come true in time')

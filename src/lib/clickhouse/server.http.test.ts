@@ -10,7 +10,7 @@ let home: Home
 
 beforeAll(async () => {
   home = await temporaryHome()
-  await findOrStart(home.path, { idleMs: 30_000, deadlineMs: 20_000 })
+  await findOrStart(home.path, { idleMs: 30_000, deadlineMs: 60_000 })
 })
 
 afterAll(async () => {

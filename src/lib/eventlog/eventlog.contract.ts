@@ -31,7 +31,7 @@ export async function readUntil(
   options: Partial<ConsumeOptions> = {},
 ): Promise<Message[]> {
   const messages: Message[] = []
-  const signal = AbortSignal.timeout(20_000)
+  const signal = AbortSignal.timeout(60_000)
   for await (const event of log.consume({ ...alone(), signal, ...options })) {
     if (event.kind === 'fetched') messages.push(...event.fetch.messages)
     if (isEnough(messages)) break
@@ -71,8 +71,7 @@ function follow(log: EventLog, options: Partial<ConsumeOptions> = {}) {
   return { seen, stop, done }
 }
 
-const until = (condition: () => boolean): Promise<void> =>
-  expect.poll(condition, { timeout: 20_000, interval: 10 }).toBe(true)
+const until = (condition: () => boolean): Promise<void> => expect.poll(condition, { interval: 10 }).toBe(true)
 
 export function describeEventLog(adapter: string, { open, expire }: EventLogHarness): void {
   describe(`EventLog contract: ${adapter}`, () => {
@@ -184,7 +183,7 @@ export function describeEventLog(adapter: string, { open, expire }: EventLogHarn
       await log.append(numbered(100))
       const next = new Map<number, bigint>()
 
-      for await (const event of log.consume({ ...alone(), signal: AbortSignal.timeout(20_000) })) {
+      for await (const event of log.consume({ ...alone(), signal: AbortSignal.timeout(60_000) })) {
         if (event.kind !== 'fetched') continue
         const { partition, messages, next: after } = event.fetch
         expect(messages[0]?.offset).toBe(next.get(partition) ?? 0n)
@@ -202,7 +201,7 @@ export function describeEventLog(adapter: string, { open, expire }: EventLogHarn
 
       for await (const event of log.consume({
         ...alone(),
-        signal: AbortSignal.timeout(20_000),
+        signal: AbortSignal.timeout(60_000),
         positions: async (partitions) => {
           story.push(`asked for ${[...partitions].sort()}`)
           await new Promise((resolve) => setTimeout(resolve, 20))
@@ -224,7 +223,7 @@ export function describeEventLog(adapter: string, { open, expire }: EventLogHarn
       let hasAppended = false
       const values: (string | null)[] = []
 
-      for await (const event of log.consume({ ...alone(), signal: AbortSignal.timeout(20_000) })) {
+      for await (const event of log.consume({ ...alone(), signal: AbortSignal.timeout(60_000) })) {
         kinds.push(event.kind)
         if (event.kind === 'idle' && !hasAppended) {
           hasAppended = true

@@ -90,7 +90,7 @@ describe('openKafkaEventLog(options)', () => {
       group: log.topic,
       membership: 'alone',
       positions: async () => new Map([[0, offset(from)]]),
-      signal: AbortSignal.timeout(20_000),
+      signal: AbortSignal.timeout(60_000),
     })) {
       if (event.kind === 'fetched') fetches.push(event.fetch)
       if (fetches.at(-1)?.next === end) break
@@ -139,7 +139,7 @@ describe('openKafkaEventLog(options)', () => {
       group: log.topic,
       membership: 'shared',
       positions: async () => new Map(),
-      signal: AbortSignal.timeout(20_000),
+      signal: AbortSignal.timeout(60_000),
     })) {
       if (event.kind !== 'fetched') continue
       await log.acknowledge(log.topic, positions)

@@ -102,7 +102,6 @@ describe('openSqliteEventLog(options)', () => {
       const children = ['a', 'b'].map((name) => start('append', directory, 'killed', `${name}${round}`))
       await expect
         .poll(() => children.every(({ lines }) => lines.length > 7 * round), {
-          timeout: 20_000,
           interval: 1,
         })
         .toBe(true)
@@ -122,7 +121,7 @@ describe('openSqliteEventLog(options)', () => {
 
   it('gives the turn to the next process when the owner is killed', async () => {
     const owner = start('own', directory, 'owned')
-    await expect.poll(() => owner.lines, { timeout: 20_000 }).toEqual(['owned'])
+    await expect.poll(() => owner.lines).toEqual(['owned'])
     const next = start('own', directory, 'owned')
     await using log = await openSqliteEventLog({ directory, topic: 'owned' })
     const waiting = new AbortController()
@@ -139,10 +138,7 @@ describe('openSqliteEventLog(options)', () => {
 
     await owner.kill()
 
-    const first = await Promise.race([
-      own,
-      expect.poll(() => next.lines, { timeout: 20_000 }).toEqual(['owned']),
-    ])
+    const first = await Promise.race([own, expect.poll(() => next.lines).toEqual(['owned'])])
     await next.kill()
     expect([first, await own]).toContain('owned')
   })

@@ -409,7 +409,7 @@ export function describeRunStore(adapter: string, makeDatabase: () => Promise<Fr
     })
 
     it('keeps a lease beyond its time while the work goes on', async () => {
-      const store = await openStore({ leaseTtlMs: 3_000 })
+      const store = await openStore({ leaseTtlMs: 10_000 })
       const other = await openStore()
       const expiresMs = async (): Promise<number> => {
         const outcome = await other.leases.acquire('batch')
@@ -535,7 +535,7 @@ export function describeRunStore(adapter: string, makeDatabase: () => Promise<Fr
   })
 }
 
-async function until(isSo: () => Promise<boolean>, timeoutMs = 10_000): Promise<void> {
+async function until(isSo: () => Promise<boolean>, timeoutMs = 60_000): Promise<void> {
   const deadline = performance.now() + timeoutMs
   while (!(await isSo())) {
     if (performance.now() > deadline) throw new Error(`not within ${timeoutMs} ms`)

@@ -311,14 +311,14 @@ describe('land(options)', () => {
     )
     const landed = async (): Promise<number> =>
       (await Promise.all([lake.places('events'), lake.places('rejected')])).flat().length
-    await expect.poll(() => landed().catch(() => 0), { timeout: 10_000 }).toBe(9)
+    await expect.poll(() => landed().catch(() => 0)).toBe(9)
 
     const sending = lake.send(...mixed(9))
     lake.log.expire()
     await sending
     await lake.send(...mixed(9))
 
-    await expect.poll(landed, { timeout: 10_000 }).toBe(18)
+    await expect.poll(landed).toBe(18)
     controller.abort(new Error('enough'))
     expect((await running).skipped).toHaveLength(3)
   })
@@ -387,7 +387,7 @@ describe('land(options)', () => {
       },
       { signal: controller.signal },
     )
-    await expect.poll(() => held.length, { timeout: 10_000 }).toBe(1)
+    await expect.poll(() => held.length).toBe(1)
     controller.abort(new Error('asked to end'))
     const { commits, unconfirmed = [] } = await running
 

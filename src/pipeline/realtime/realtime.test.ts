@@ -250,7 +250,7 @@ describe('runRealtime(options)', () => {
     const controller = new AbortController()
     const { signal } = controller
     const warnings: string[] = []
-    let batches = 0
+    let counted = 0
     await send(messages(60, 15))
     const running = runRealtime(
       {
@@ -261,12 +261,12 @@ describe('runRealtime(options)', () => {
         graceMs: 200,
         logger: { ...silentLogger, warn: (_, message) => void warnings.push(message) },
         onProgress: (report) => {
-          batches = report.batches
+          counted = report.messages
         },
       },
       { signal },
     )
-    await until(async () => batches > 0)
+    await until(async () => counted === 60)
     const ends = new Map((await log.partitions()).map(({ partition, end }) => [partition, end]))
     proxy.stall = stall
     await send(messages(60, 16))

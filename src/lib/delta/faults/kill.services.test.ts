@@ -6,9 +6,10 @@ import { crashPoints } from './writer-task.fixture.ts'
 import { Writers } from './writers.fixture.ts'
 
 const seed = Number(process.env['LAKE_KILL_SEED'] ?? Date.now() % 1_000_000_007)
-/** So many, as far as the time goes. */
+/** So many, as far as the time goes; a few in any case. */
 const wantedKills = Number(process.env['LAKE_KILLS'] ?? 1_000)
 const forMs = Number(process.env['LAKE_KILL_MS'] ?? 60_000)
+const fewestAtRandom = 6
 
 let writers: Writers
 beforeAll(async () => {
@@ -20,12 +21,15 @@ describe('writers under SIGKILL', () => {
   it(`write once what they write, whenever they are killed (seed ${seed})`, async () => {
     const random = randomOf(seed)
     const points = [...crashPoints]
+    let atRandom = 0
     const endMs = performance.now() + forMs
     const nextTurn = (): Turn | undefined => {
-      if (points.length === 0 && (writers.kills >= wantedKills || performance.now() >= endMs))
-        return undefined
       const kill = points.shift()
-      return { kill, afterMs: kill === undefined ? random(150) : undefined }
+      if (kill !== undefined) return { kill, afterMs: undefined }
+      const isEnough = writers.kills >= wantedKills || performance.now() >= endMs
+      if (isEnough && atRandom >= fewestAtRandom) return undefined
+      atRandom += 1
+      return { kill: undefined, afterMs: random(150) }
     }
 
     const { errors, faults, rows, path } = await killWriters(writers, seed, nextTurn)
