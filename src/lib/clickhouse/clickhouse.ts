@@ -55,13 +55,7 @@ export interface ClickHouse extends AsyncDisposable {
    * that the table lacks is an error; null for a number that is not Nullable is 0 to ClickHouse.
    */
   insert(table: string, rows: readonly object[], options?: InsertOptions): Promise<void>
-  /** `bytes` in an input format of ClickHouse: Parquet, ArrowStream, CSVWithNames. */
-  insertStream(
-    table: string,
-    format: string,
-    bytes: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
-    options?: InsertOptions,
-  ): Promise<void>
+  /** A file in an input format of ClickHouse: Parquet, ArrowStream, CSVWithNames. */
   insertFile(table: string, format: string, path: string, options?: InsertOptions): Promise<void>
   /** Resolves when the server answers and knows us. */
   ping(options?: IoOptions): Promise<void>

@@ -155,6 +155,23 @@ describe('insert(table, rows, options)', () => {
   })
 })
 
+describe('insert(table, rows), of rows of which one cannot be written', () => {
+  it('loads nothing and fails with the error of that row, though others are sent already', async () => {
+    await clickhouse.command(createTable({ ...people, name: 'd' }))
+    const fault = new Error('the row is broken')
+    const unwritable = {
+      toJSON: () => {
+        throw fault
+      },
+    }
+    const rows = [...Array.from({ length: 50_000 }, (_, id) => ({ id })), unwritable]
+
+    await expect(clickhouse.insert('d', rows)).rejects.toBe(fault)
+
+    expect(await count('d')).toBe(0)
+  })
+})
+
 describe('insertFile(table, format, path)', () => {
   it('loads a Parquet file', async () => {
     const chunks: Uint8Array[] = []
@@ -174,6 +191,12 @@ describe('insertFile(table, format, path)', () => {
       '/nowhere.parquet',
     )
   })
+
+  it('fails with the error of a file that breaks off while it is read', async () => {
+    await expect(clickhouse.insertFile('c', 'Parquet', home.path)).rejects.toMatchObject({
+      code: 'EISDIR',
+    })
+  })
 })
 
 const people: TableDeclaration = {
@@ -186,22 +209,6 @@ const people: TableDeclaration = {
   engine: { kind: 'MergeTree' },
   orderBy: ['id'],
 }
-
-describe('insertStream(table, format, bytes)', () => {
-  it('loads nothing and fails with the error of a source that breaks off', async () => {
-    await clickhouse.command(createTable({ ...people, name: 'd' }))
-    async function* source(): AsyncGenerator<Uint8Array> {
-      yield Buffer.from('{"id":1}\n')
-      await clickhouse.ping()
-      throw new Error('the source broke off')
-    }
-
-    await expect(clickhouse.insertStream('d', 'JSONEachRow', source())).rejects.toThrow(
-      'the source broke off',
-    )
-    expect(await count('d')).toBe(0)
-  })
-})
 
 describe('ensureTables(clickhouse, tables)', () => {
   it('makes database and table, and is safe to repeat', async () => {

@@ -58,13 +58,12 @@ export async function openClickHouse(options: ClickHouseOptions): Promise<ClickH
   const insertBytes = async (
     table: string,
     format: string,
-    repeat: Repeat,
     open: () => AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
     { columns, settings, token, signal }: InsertOptions,
   ): Promise<void> => {
     let broken: { readonly thrown: unknown } | undefined
     try {
-      await attempt(`insert into ${table}`, repeat, { signal }, async (client, queryId) => {
+      await attempt(`insert into ${table}`, 'unsent', { signal }, async (client, queryId) => {
         broken = undefined
         const values = Readable.from(open(), { objectMode: false })
         values.on('error', (thrown: unknown) => {
@@ -163,20 +162,14 @@ export async function openClickHouse(options: ClickHouseOptions): Promise<ClickH
       }),
 
     insert: async (table, rows, given = {}) => {
-      if (rows.length > 0) await insertBytes(table, 'JSONEachRow', 'unsent', () => linesOf(rows), given)
-    },
-
-    insertStream: async (table, format, bytes, given = {}) => {
-      // A stream can be read once: the server is proved before it is touched.
-      await clickhouse.ping({ signal: given.signal })
-      await insertBytes(table, quoteFormat(format), 'never', () => bytes, given)
+      if (rows.length > 0) await insertBytes(table, 'JSONEachRow', () => linesOf(rows), given)
     },
 
     insertFile: async (table, format, path, given = {}) => {
       await access(path, constants.R_OK).catch((cause: unknown) => {
         throw new LakeError('FILE_MISSING', `insert into ${table}: cannot read ${path}`, { cause })
       })
-      await insertBytes(table, quoteFormat(format), 'unsent', () => createReadStream(path), given)
+      await insertBytes(table, quoteFormat(format), () => createReadStream(path), given)
     },
 
     ping: (given = {}) => attempt('ping ClickHouse', 'always', given, (client) => proveWith(client, given)),

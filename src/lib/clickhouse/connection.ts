@@ -49,8 +49,8 @@ interface Reached {
   readonly client: ClickHouseClient
 }
 
-/** Whether a statement is tried again when its answer was lost, only when it cannot have arrived, or never. */
-export type Repeat = 'always' | 'unsent' | 'never'
+/** Whether a statement is tried again when its answer was lost, or only when it cannot have arrived. */
+export type Repeat = 'always' | 'unsent'
 
 export class Connection {
   readonly #options: ClickHouseOptions
@@ -121,10 +121,9 @@ export class Connection {
         maxAttempts: 4,
         isRetryable: (error) => {
           // Another server may have taken the port of the embedded one: it refused, so nothing was done.
-          if (repeat === 'never') return false
           if (isLakeError(error, 'CLICKHOUSE_REFUSED')) return 'home' in options && refusals === 1
           if (!isLakeError(error, 'CLICKHOUSE_UNAVAILABLE') || !('ambiguous' in error.details)) return false
-          return repeat === 'always' || (repeat === 'unsent' && error.details['ambiguous'] === false)
+          return repeat === 'always' || error.details['ambiguous'] === false
         },
         onRetry: (error, number) =>
           this.#logger.warn({ err: error, attempt: number }, `${operation}: tried again`),
