@@ -15,7 +15,7 @@ let clickhouse: ClickHouse
 
 beforeAll(async () => {
   home = await temporaryHome()
-  clickhouse = await openClickHouse({ home: home.path, deadlineMs: 20_000 })
+  clickhouse = await openClickHouse({ home: home.path, deadlineMs: 60_000 })
 })
 
 afterAll(async () => {
