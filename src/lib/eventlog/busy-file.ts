@@ -3,16 +3,18 @@ import { systemClock } from '../base/clock.ts'
 import { LakeError } from '../base/errors.ts'
 import type { IoOptions } from '../base/io.ts'
 import { SegmentGone } from './open-segments.ts'
-import { fromSqlite, isBusy } from './sqlite.ts'
+import { damaged, fromSqlite, isBusy } from './sqlite.ts'
 
 const busyForMs = 30_000
-const goneForMs = 2_000
+/** In attempts, not in time: a process that was held up has not looked again yet. */
+const mostGone = 100
 
 /**
  * What `call` returns, once no other connection is in its way.
  *
  * @param operation what is tried on `path`, for the message: `append to`.
- * @throws LakeError `EVENTLOG_UNAVAILABLE` when another process does not let go, and what `fromSqlite` says.
+ * @throws LakeError `EVENTLOG_UNAVAILABLE` when another process does not let go, `LOG_CORRUPT` when a segment's
+ * file stays away, and what `fromSqlite` says.
  */
 export async function attempt<T>(
   operation: string,
@@ -21,20 +23,22 @@ export async function attempt<T>(
   { signal }: IoOptions = {},
 ): Promise<T> {
   const startMs = performance.now()
-  for (;;) {
+  for (let timesGone = 0; ; ) {
     signal?.throwIfAborted()
     try {
       return call()
     } catch (error) {
-      const isOver = performance.now() - startMs > (isBusy(error) ? busyForMs : goneForMs)
-      if (!isBusy(error) && !(error instanceof SegmentGone)) throw fromSqlite(error, operation, path)
-      if (isOver && isBusy(error))
+      if (error instanceof SegmentGone) {
+        timesGone++
+        if (timesGone === mostGone) throw damaged(path, error.file, error)
+      } else if (!isBusy(error)) throw fromSqlite(error, operation, path)
+      else if (performance.now() - startMs > busyForMs) {
         throw new LakeError(
           'EVENTLOG_UNAVAILABLE',
           `${operation} ${path}: another process has held the file for ${busyForMs / 1_000} s`,
           { cause: error, hint: 'See which process writes to the event log, and whether it still lives.' },
         )
-      if (isOver) throw fromSqlite(error, operation, path)
+      }
       await systemClock.sleep(1 + Math.random() * 10, { signal })
     }
   }

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -175,6 +175,41 @@ describe('openSqliteEventLog(options)', () => {
     await writeFile(identity, whole)
     await using again = await openSqliteEventLog({ directory, topic: 'lost' })
     expect(await again.clusterId()).toBe(await log.clusterId())
+  })
+
+  it.each([
+    ['missing', (file: string) => rm(file), 'there is no such file'],
+    ['empty', (file: string) => truncate(file), 'no such table: segment'],
+    ['cut-off', (file: string) => truncate(file, 5_000), 'database disk image is malformed'],
+  ])('stops for good when the file of a segment is %s', async (topic, damage, cause) => {
+    const path = join(directory, topic)
+    const file = join(path, 'segments', '0000000000', 'segment.sqlite')
+    await openSqliteEventLog({ directory, topic }).then((log) => log[Symbol.asyncDispose]())
+    await damage(file)
+    await using log = await openSqliteEventLog({ directory, topic })
+    const refusal = {
+      code: 'LOG_CORRUPT',
+      retryable: false,
+      message: `open ${file}: ${cause}`,
+      hint: expect.stringContaining(`move ${path} away`),
+    }
+
+    await expect(log.append(numbered(10))).rejects.toMatchObject(refusal)
+    await expect(log.partitions()).rejects.toMatchObject(refusal)
+  })
+
+  it('acknowledges nothing that goes to a file which was deleted under it', async () => {
+    await using log = await openSqliteEventLog({ directory, topic: 'deleted' })
+    await log.append(numbered(10))
+    const file = join(directory, 'deleted', 'segments', '0000000000', 'segment.sqlite')
+
+    await rm(file)
+
+    await expect(log.append(numbered(10))).rejects.toMatchObject({
+      code: 'LOG_CORRUPT',
+      message: `open ${file}: there is no such file`,
+      retryable: false,
+    })
   })
 
   it('drops whole segments when their time is over, and never the active one', async () => {

@@ -224,7 +224,7 @@ class SegmentedLog implements SqliteEventLog {
   #appendNow(byPartition: readonly (readonly NewMessage[])[]): boolean {
     for (let hasRolled = false; ; ) {
       const number = this.#activeNumber()
-      if (!this.#folder.has(number)) throw new SegmentGone(number)
+      if (!this.#folder.has(number)) throw new SegmentGone(this.#folder.fileOf(number))
       const segment = this.#segment(number)
       const nowMs = this.#clock.now()
       const outcome = segment.write(() => {

@@ -2,8 +2,10 @@
  * The segments that a process has open: those used last, and the active one. Nobody keeps a segment over an
  * `await`: it may be closed meanwhile.
  */
+import { systemCode } from '../base/errors.ts'
 import { Segment } from './segment.sqlite.ts'
 import type { SegmentFolder } from './segment-folder.ts'
+import { damaged } from './sqlite.ts'
 
 const mostOpen = 4
 
@@ -50,14 +52,21 @@ export class OpenSegments {
     try {
       return Segment.open(this.#folder.folderOf(number))
     } catch (error) {
-      throw this.#folder.has(number) ? error : new SegmentGone(number)
+      const file = this.#folder.fileOf(number)
+      if (!this.#folder.has(number)) throw new SegmentGone(file)
+      // It was whole when it got its name: what lacks the tables has been cut off since.
+      const isDamaged = ['SQLITE_ERROR', 'SQLITE_CORRUPT', 'SQLITE_NOTADB'].includes(systemCode(error) ?? '')
+      throw isDamaged ? damaged(this.#folder.path, file, error) : error
     }
   }
 }
 
-/** Retention of another process was faster: what the caller knew of the folder is out of date. */
+/** Retention of another process was faster: what the caller knew of the folder is out of date. Or the file was lost. */
 export class SegmentGone extends Error {
-  constructor(number: number) {
-    super(`segment ${number} is gone`)
+  readonly file: string
+
+  constructor(file: string) {
+    super('there is no such file')
+    this.file = file
   }
 }

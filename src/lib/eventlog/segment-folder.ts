@@ -27,7 +27,7 @@ import { z } from 'zod'
 import { isLakeError, LakeError, messageOf, systemCode } from '../base/errors.ts'
 import { makeFolders } from '../base/folders.ts'
 import { parseJson } from '../base/json.ts'
-import { type PartitionEnd, writeEmptySegment } from './segment.sqlite.ts'
+import { type PartitionEnd, segmentFile, writeEmptySegment } from './segment.sqlite.ts'
 
 const identitySchema = z.object({
   version: z.literal(1),
@@ -105,7 +105,11 @@ export class SegmentFolder {
   }
 
   has(number: number): boolean {
-    return existsSync(this.folderOf(number))
+    return existsSync(this.fileOf(number))
+  }
+
+  fileOf(number: number): string {
+    return join(this.folderOf(number), segmentFile)
   }
 
   folderOf(number: number): string {

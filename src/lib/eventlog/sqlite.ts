@@ -47,11 +47,7 @@ export function fromSqlite(error: unknown, operation: string, path: string): unk
       return new LakeError('FILE_UNWRITABLE', message, { details, cause: error })
     case 'SQLITE_CORRUPT':
     case 'SQLITE_NOTADB':
-      return new LakeError('LOG_CORRUPT', message, {
-        details,
-        cause: error,
-        hint: 'The event log’s file is damaged: restore it, or move it away and begin a new log.',
-      })
+      return new LakeError('LOG_CORRUPT', message, { details, cause: error, hint: mendOf(path) })
     default:
       return new LakeError('EVENTLOG_UNAVAILABLE', message, {
         details,
@@ -62,3 +58,15 @@ export function fromSqlite(error: unknown, operation: string, path: string): unk
       })
   }
 }
+
+/** A file of the log that is lost or cut off, which does not pass by itself. */
+export function damaged(logFolder: string, file: string, cause: unknown): LakeError {
+  return new LakeError('LOG_CORRUPT', `open ${file}: ${messageOf(cause)}`, {
+    details: { file },
+    cause,
+    hint: mendOf(logFolder),
+  })
+}
+
+const mendOf = (logFolder: string): string =>
+  `Bring the file back from a backup, or move ${logFolder} away to begin a new log: what was landed stays.`
