@@ -36,12 +36,12 @@ export async function requireSameLog(
     const { partition } = range
     const read = await readUpTo(partition)
     if (read === undefined || read.next === 0n) return true
-    if (read.next > range.end) throw resetAt(log.topic, range, read.next)
+    if (read.next > range.end) throw resetAt(log, range, read.next)
     if (read.last === undefined) return false
     const message = await log.readAt(partition, read.last.offset, { signal })
     if (message === undefined) return false
     if (message.timestampMs !== read.last.timestampMs) {
-      throw otherMessageAt(log.topic, partition, read.last, message.timestampMs)
+      throw otherMessageAt(log, partition, read.last, message.timestampMs)
     }
     return true
   })
@@ -49,11 +49,19 @@ export async function requireSameLog(
   return ranges.filter((_, index) => outcomes[index] === false).map(({ partition }) => partition)
 }
 
-function otherMessageAt(topic: string, partition: number, last: ReadMessage, foundMs: number): LakeError {
+function otherMessageAt(
+  { topic, lossHint }: EventLog,
+  partition: number,
+  last: ReadMessage,
+  foundMs: number,
+): LakeError {
   const [stored, found] = [last.timestampMs, foundMs].map((ms) => new Date(ms).toISOString())
   return new LakeError(
     'EVENTLOG_RESET',
     `Topic ${topic}, partition ${partition}: offset ${last.offset} was read as appended at ${stored}, the log has another message there, appended at ${found}`,
-    { details: { topic, partition, offset: last.offset } },
+    {
+      details: { topic, partition, offset: last.offset },
+      ...(lossHint !== undefined && { hint: lossHint }),
+    },
   )
 }

@@ -225,7 +225,7 @@ async function endsOf<Written>(
 ): Promise<ReadonlyMap<number, Offset>> {
   const ranges = await log.partitions(options)
   const partitions = ranges.map(({ partition }) => partition)
-  startingPositions(log.topic, ranges, positionsOf(sink, partitions))
+  startingPositions(log, ranges, positionsOf(sink, partitions))
   return new Map(ranges.filter(({ start, end }) => end > start).map(({ partition, end }) => [partition, end]))
 }
 

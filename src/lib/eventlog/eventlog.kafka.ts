@@ -264,7 +264,7 @@ class KafkaEventLog implements EventLog {
       checkSkip: async (partition, expected) => {
         const range = (await this.partitions()).find((candidate) => candidate.partition === partition)
         if (range && expected < range.start) throw gapAt(this.topic, range, expected)
-        if (range && expected > range.end) throw resetAt(this.topic, range, expected)
+        if (range && expected > range.end) throw resetAt(this, range, expected)
       },
     })
   }
@@ -278,7 +278,7 @@ class KafkaEventLog implements EventLog {
     const stored = await positions(partitions)
     try {
       const ranges = (await this.partitions()).filter(({ partition }) => partitions.includes(partition))
-      member.startAt(epoch, startingPositions(this.topic, ranges, stored))
+      member.startAt(epoch, startingPositions(this, ranges, stored))
     } catch (error) {
       return fromKafka(error, `consume ${this.topic}`)
     }

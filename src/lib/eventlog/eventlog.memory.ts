@@ -104,7 +104,7 @@ export function createMemoryEventLog({
       try {
         const numbers = partitions.map((_, partition) => partition)
         yield { kind: 'assigned', epoch: 1, partitions: numbers }
-        const next = startingPositions(topic, ranges(), await positions(numbers))
+        const next = startingPositions({ topic }, ranges(), await positions(numbers))
         for (;;) {
           let came = false
           for (const range of ranges()) {

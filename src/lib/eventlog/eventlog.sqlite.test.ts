@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises'
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -196,6 +196,24 @@ describe('openSqliteEventLog(options)', () => {
 
     await expect(log.append(numbered(10))).rejects.toMatchObject(refusal)
     await expect(log.partitions()).rejects.toMatchObject(refusal)
+  })
+
+  it('tells a log that has lost its newest messages from one that was made anew', async () => {
+    await using whole = await openSqliteEventLog({ directory, topic: 'whole' })
+    await whole.append(numbered(30))
+    const path = join(directory, 'torn-wal')
+    await cp(join(directory, 'whole'), path, { recursive: true })
+    await truncate(join(path, 'segments', '0000000000', 'segment.sqlite-wal'), 100)
+    await using log = await openSqliteEventLog({ directory, topic: 'torn-wal' })
+
+    const positions = async () => new Map([[0, offset(5n)]])
+
+    await expect(readCount(log, 1, { positions })).rejects.toMatchObject({
+      code: 'EVENTLOG_RESET',
+      message: 'torn-wal partition 0: expected offset 5 or more, but the log ends at 0',
+      hint: expect.stringMatching(/segment\.sqlite-wal in .*torn-wal was damaged.* move .*torn-wal away/),
+    })
+    expect(await log.clusterId()).toBe(await whole.clusterId())
   })
 
   it('acknowledges nothing that goes to a file which was deleted under it', async () => {

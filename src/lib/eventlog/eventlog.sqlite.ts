@@ -28,9 +28,9 @@ import { GroupTurns } from './group-turns.ts'
 import { OpenSegments, SegmentGone } from './open-segments.ts'
 import { spread } from './partitioner.ts'
 import { gapAt, startingPositions } from './positions.ts'
-import type { BlockRead, PartitionEnd, Segment } from './segment.sqlite.ts'
+import { type BlockRead, type PartitionEnd, type Segment, segmentFile } from './segment.sqlite.ts'
 import { type LogIdentity, SegmentFolder } from './segment-folder.ts'
-import { fromSqlite } from './sqlite.ts'
+import { fromSqlite, mendOf } from './sqlite.ts'
 import { Wakeup } from './wakeup.ts'
 
 export interface SqliteEventLogOptions {
@@ -86,6 +86,7 @@ export async function openSqliteEventLog(options: SqliteEventLogOptions): Promis
 
 class SegmentedLog implements SqliteEventLog {
   readonly topic: string
+  readonly lossHint: string
   readonly #folder: SegmentFolder
   readonly #identity: LogIdentity
   readonly #retentionMs: number
@@ -102,6 +103,9 @@ class SegmentedLog implements SqliteEventLog {
 
   constructor(folder: SegmentFolder, identity: LogIdentity, options: SqliteEventLogOptions) {
     this.topic = options.topic
+    this.lossHint =
+      `The log has lost its newest messages: a ${segmentFile}-wal in ${folder.path} was damaged or deleted, or an ` +
+      `older copy was put back. ${mendOf(folder.path)}`
     this.#folder = folder
     this.#identity = identity
     this.#open = new OpenSegments(folder)
@@ -147,7 +151,7 @@ class SegmentedLog implements SqliteEventLog {
       const numbers = Array.from({ length: this.#identity.partitions }, (_, partition) => partition)
       yield { kind: 'assigned', epoch, partitions: numbers }
       const stored = await positions(numbers)
-      const readers = [...startingPositions(this.topic, await this.partitions({ signal }), stored)].map(
+      const readers = [...startingPositions(this, await this.partitions({ signal }), stored)].map(
         ([partition, next]) => ({ partition, next, segment: undefined as number | undefined }),
       )
       for (let quietSinceMs = performance.now(); ; ) {

@@ -81,6 +81,11 @@ export type TimestampType = 'append' | 'create' | 'unknown'
 
 export interface EventLog extends AsyncDisposable {
   readonly topic: string
+  /**
+   * The mend of a log that ends before what was read of it, or holds other messages there, where `clusterId` goes
+   * with the topic: it is the same log, and has lost its newest messages. Absent where it may have been made anew.
+   */
+  readonly lossHint?: string
   /** Tells this log from another with a topic of the same name. Stable over restarts. */
   clusterId(options?: IoOptions): Promise<string>
   /** All partitions, by number. */
@@ -95,7 +100,7 @@ export interface EventLog extends AsyncDisposable {
   /**
    * Yields until aborted, then throws the abort reason. Leaving the loop leaves the group.
    * @throws LakeError `EVENTLOG_GAP` when a position lies before the oldest offset that is kept, and
-   * `EVENTLOG_RESET` when it lies past the end: the topic was made anew.
+   * `EVENTLOG_RESET` when it lies past the end: the topic was made anew, or has lost its newest messages.
    */
   consume(options: ConsumeOptions): AsyncIterable<ConsumerEvent>
   /** One message, or `undefined` where retention has taken it. */

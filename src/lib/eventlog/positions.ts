@@ -1,7 +1,10 @@
 /** Where a reader starts: what its sink stored, held against what the log still has. */
 import { countOf } from '../base/count-of.ts'
 import { LakeError } from '../base/errors.ts'
-import type { Offset, PartitionRange, Positions } from './eventlog.ts'
+import type { EventLog, Offset, PartitionRange, Positions } from './eventlog.ts'
+
+/** What a refusal says of the log. */
+export type NamedLog = Pick<EventLog, 'topic' | 'lossHint'>
 
 /**
  * The offset to start each partition of `ranges` at; one without a stored position starts at its oldest message.
@@ -9,15 +12,15 @@ import type { Offset, PartitionRange, Positions } from './eventlog.ts'
  * @throws LakeError `EVENTLOG_GAP` or `EVENTLOG_RESET`, naming partition and offsets.
  */
 export function startingPositions(
-  topic: string,
+  log: NamedLog,
   ranges: readonly PartitionRange[],
   stored: Positions,
 ): Map<number, Offset> {
   return new Map(
     ranges.map((range) => {
       const position = stored.get(range.partition) ?? range.start
-      if (position < range.start) throw gapAt(topic, range, position)
-      if (position > range.end) throw resetAt(topic, range, position)
+      if (position < range.start) throw gapAt(log.topic, range, position)
+      if (position > range.end) throw resetAt(log, range, position)
       return [range.partition, position]
     }),
   )
@@ -34,11 +37,18 @@ export function gapAt(topic: string, { partition, start }: PartitionRange, posit
   )
 }
 
-/** The log ends before a position that was read before: it is not the log that was read. */
-export function resetAt(topic: string, { partition, end }: PartitionRange, position: Offset): LakeError {
+/** The log ends before a position that was read before: it is not the log that was read, or not all of it. */
+export function resetAt(
+  { topic, lossHint }: NamedLog,
+  { partition, end }: PartitionRange,
+  position: Offset,
+): LakeError {
   return new LakeError(
     'EVENTLOG_RESET',
     `${topic} partition ${partition}: expected offset ${position} or more, but the log ends at ${end}`,
-    { details: { topic, partition, expected: position, end } },
+    {
+      details: { topic, partition, expected: position, end },
+      ...(lossHint !== undefined && { hint: lossHint }),
+    },
   )
 }

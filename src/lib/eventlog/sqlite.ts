@@ -68,5 +68,7 @@ export function damaged(logFolder: string, file: string, cause: unknown): LakeEr
   })
 }
 
-const mendOf = (logFolder: string): string =>
-  `Bring the file back from a backup, or move ${logFolder} away to begin a new log: what was landed stays.`
+/** The mend where files of a log are lost. */
+export function mendOf(logFolder: string): string {
+  return `Bring the file back from a backup, or move ${logFolder} away to begin a new log: what was landed stays.`
+}

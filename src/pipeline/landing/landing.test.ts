@@ -341,6 +341,25 @@ describe('land(options)', () => {
     await expect(lake.drain()).rejects.toMatchObject({ code: 'EVENTLOG_RESET', exitCode: 1 })
   })
 
+  it('says what mends a log that is the same, and has lost its newest messages', async () => {
+    await using lake = await openLake()
+    await lake.send(...mixed(9))
+    await lake.drain()
+    lake.log.reset()
+    const log = { ...lake.log, lossHint: 'Bring the file back.' }
+    const refusal = { code: 'EVENTLOG_RESET', hint: 'Bring the file back.' }
+
+    await expect(lake.drain({ log })).rejects.toMatchObject({
+      ...refusal,
+      message: expect.stringContaining('the log ends at 0'),
+    })
+    await lake.send(...mixed(9))
+    await expect(lake.drain({ log })).rejects.toMatchObject({
+      ...refusal,
+      message: expect.stringContaining('the log has another message there'),
+    })
+  })
+
   it('stops loudly when the log holds other messages than those that were landed', async () => {
     await using lake = await openLake()
     await lake.send(...mixed(9))
