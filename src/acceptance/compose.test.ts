@@ -172,12 +172,14 @@ describe('docker-compose.yml', () => {
     const known = Object.entries(variables).flatMap(([name, variable]) =>
       'secret' in variable && variable.secret === true ? [name, `${name}_FILE`] : [name],
     )
-    const secret = join(folder, 'secret')
+    const [secret, empty] = [join(folder, 'secret'), join(folder, 'empty')]
     writeFileSync(secret, 'word')
+    // As deploy/make-secrets.sh leaves it, for a lake that is not in a bucket.
+    writeFileSync(empty, '')
     const environment = Object.fromEntries(
       Object.entries(service.environment).map(([name, value]) => [
         name,
-        name.endsWith('_FILE') ? secret : interpolated(value),
+        name === 'S3_SECRET_KEY_FILE' ? empty : name.endsWith('_FILE') ? secret : interpolated(value),
       ]),
     )
 
@@ -187,7 +189,7 @@ describe('docker-compose.yml', () => {
       kafka: { brokers: ['kafka:9092'] },
       clickhouse: { url: 'http://clickhouse:8123', username: 'lakeshore', password: 'word' },
       metadata: { url: 'mysql://lakeshore@mysql:3306/lakeshore', password: 'word' },
-      s3: { endpoint: undefined, accessKey: undefined },
+      s3: { endpoint: undefined, accessKey: undefined, secretKey: undefined },
     })
   })
 

@@ -363,6 +363,10 @@ describe('lake doctor', () => {
       ok: false,
       parts: expect.arrayContaining([
         expect.objectContaining({ part: 'event log', state: 'ok' }),
+        expect.objectContaining({
+          part: 'engine',
+          finding: expect.stringMatching(/^duckdb, version v/),
+        }),
         expect.objectContaining({ part: 'ClickHouse', state: 'fail', mend: expect.any(String) }),
         expect.objectContaining({ part: 'run store', state: 'ok' }),
       ]),

@@ -53,13 +53,20 @@ describe('readConfig(environment)', () => {
     [{ EVENTS_PER_SECOND: '0x10' }, /EVENTS_PER_SECOND.*"0x10"/],
     [{ KAFKA_BROKERS: 'kafka:99999' }, /KAFKA_BROKERS.*host:port.*"kafka:99999"/],
     [{ KAFKA_BROKERS: 'a:1', KAFKA_USERNAME: 'me' }, /KAFKA_USERNAME.*KAFKA_SASL_MECHANISM/],
-    [{ S3_ACCESS_KEY: 'me' }, /S3_ACCESS_KEY.*S3_SECRET_KEY/],
+    [{ S3_ACCESS_KEY: 'me' }, /S3_ACCESS_KEY: needs S3_SECRET_KEY/],
+    [{ S3_SECRET_KEY: 'hush' }, /S3_SECRET_KEY: needs S3_ACCESS_KEY/],
     [{ CLICKHOUSE_URL: 'http://me%:pw@h:8123' }, /CLICKHOUSE_URL.*percent/],
     [{ LAKE_URI: 'file:///a%2Fb' }, /LAKE_URI/],
     [{ LAKE_URI: 'file:///%zz' }, /LAKE_URI/],
     [{ KAFKA_BROKERS: 'a:1', KAFKA_SASL_MECHANISM: 'plain' }, /KAFKA_USERNAME and KAFKA_PASSWORD/],
   ])('names what is wrong in %j', (environment, message) => {
     expect(messageFor(environment as unknown as Record<string, string>)).toMatch(message)
+  })
+
+  it('takes an empty file of a secret as a secret that is not set', () => {
+    const { s3 } = readConfig({ S3_ACCESS_KEY: '', S3_SECRET_KEY_FILE: '/dev/null' })
+
+    expect(s3).toMatchObject({ accessKey: undefined, secretKey: undefined })
   })
 
   it('names every wrong variable at once, and never the value of a secret', () => {

@@ -263,6 +263,9 @@ function s3Of(values: Values, problems: string[]): Config['s3'] {
   if (values.S3_ACCESS_KEY !== undefined && values.S3_SECRET_KEY === undefined) {
     problems.push('S3_ACCESS_KEY: needs S3_SECRET_KEY')
   }
+  if (values.S3_SECRET_KEY !== undefined && values.S3_ACCESS_KEY === undefined) {
+    problems.push('S3_SECRET_KEY: needs S3_ACCESS_KEY')
+  }
   return {
     endpoint: values.S3_ENDPOINT,
     region: values.S3_REGION,

@@ -30,6 +30,7 @@ const checks: Readonly<Record<string, Check>> = {
   disk: checkDisk,
   'event log': checkLog,
   lake: checkLake,
+  engine: checkEngine,
   ClickHouse: checkClickHouse,
   clock: checkClock,
   'run store': checkRuns,
@@ -128,6 +129,12 @@ async function checkLake(platform: Platform, { signal }: IoOptions): Promise<Res
     if (await table.exists({ signal })) found += 1
   }
   return ok(`${lakeUri}: ${found} of ${lakeTableNames.length} tables, all readable`)
+}
+
+async function checkEngine(platform: Platform, { signal }: IoOptions): Promise<Result> {
+  const duckdb = await platform.duckdb()
+  const row = await duckdb.use((session) => session.row('select version() as version', { signal }))
+  return ok(`${platform.config.batchEngine}, version ${String(row['version'])}`)
 }
 
 async function checkClickHouse(platform: Platform, { signal }: IoOptions): Promise<Result> {
