@@ -2,7 +2,7 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { receive } from './server.body.ts'
 
 describe('receive(request, query, folder, signal)', () => {
@@ -25,5 +25,23 @@ describe('receive(request, query, folder, signal)', () => {
 
     expect(await readdir(folder)).toEqual([])
     await rm(folder, { recursive: true })
+  })
+
+  it('copies a long statement a few times, however many pieces it comes in', async () => {
+    const pieces = 1 << 9
+    async function* body(): AsyncIterable<Buffer> {
+      yield Buffer.from("SELECT '")
+      for (let piece = 0; piece < pieces; piece++) yield Buffer.alloc(1 << 12, 'x')
+      yield Buffer.from("'")
+    }
+    const request = Object.assign(Readable.from(body()), { headers: {} })
+    const concat = vi.spyOn(Buffer, 'concat')
+
+    const { sql } = await receive(request, '', tmpdir(), new AbortController().signal)
+
+    const copied = concat.mock.results.reduce((sum, { value }) => sum + value.byteLength, 0)
+    concat.mockRestore()
+    expect(sql).toBe(`SELECT '${'x'.repeat(pieces << 12)}'`)
+    expect(copied).toBeLessThan(3 * sql.length)
   })
 })

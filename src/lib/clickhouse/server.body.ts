@@ -53,14 +53,22 @@ export async function receive(
     await Promise.all(files.map((file) => rm(file, { force: true })))
   }
   try {
-    let head = Buffer.from(query === '' ? '' : `${query}\n`)
+    const parts: Buffer[] = [Buffer.from(query === '' ? '' : `${query}\n`)]
     let isEnded = false
-    const isHeadInQuery = readStatement(query).kind === 'insert'
-    while (!isEnded && !isHeadInQuery && head.byteLength < headBytes) {
-      const step = await chunks.next()
-      if (step.done === true) isEnded = true
-      else head = Buffer.concat([head, step.value])
+    let size = 0
+    const gather = async (bytes: number): Promise<Buffer> => {
+      while (!isEnded && size < bytes) {
+        const step = await chunks.next()
+        if (step.done === true) isEnded = true
+        else {
+          parts.push(step.value)
+          size += step.value.byteLength
+        }
+      }
+      return Buffer.concat(parts)
     }
+    const isHeadInQuery = readStatement(query).kind === 'insert'
+    const head = await gather(isHeadInQuery ? 0 : headBytes)
     let statement = readStatement(head.toString('latin1'))
     if (statement.kind === 'insert') {
       const { target, settings, format, dataAt } = statement.parts
@@ -71,15 +79,11 @@ export async function receive(
       const sql = `${Buffer.from(target, 'latin1').toString()}\nFROM INFILE ${quoteLiteral(file)} ${clauses}`
       return { statement, sql, spare, discard }
     }
-    while (!isEnded) {
-      const step = await chunks.next()
-      if (step.done === true) break
-      head = Buffer.concat([head, step.value])
-      if (head.byteLength > maxStatementBytes) {
-        throw new EngineError(62, 'SYNTAX_ERROR', `Max query size exceeded: ${maxStatementBytes} bytes`)
-      }
+    const whole = await gather(maxStatementBytes + 1)
+    if (whole.byteLength > maxStatementBytes) {
+      throw new EngineError(62, 'SYNTAX_ERROR', `Max query size exceeded: ${maxStatementBytes} bytes`)
     }
-    const sql = head.toString()
+    const sql = whole.toString()
     statement = readStatement(sql)
     return { statement, sql, spare, discard }
   } catch (error) {

@@ -30,6 +30,17 @@ describe('readStatement(sql)', () => {
     expect(readStatement(sql)).toMatchObject({ format })
   })
 
+  it.each([
+    ["'", 'x'],
+    ["'", "\\'"],
+    ["'", "''"],
+    ['`', '``'],
+  ])('reads to its end a statement with a text of many megabytes within %s, of %j', (quote, piece) => {
+    const sql = `select ${quote}${piece.repeat(12_000_000)}${quote} format CSV`
+
+    expect(readStatement(sql)).toMatchObject({ kind: 'read', format: 'CSV' })
+  })
+
   it('says where a result file would be named', () => {
     const withFormat = readStatement('select 1 FORMAT CSV')
     const without = readStatement('select 1 ; -- end')

@@ -37,7 +37,7 @@ interface Token {
 
 const trivia = /(?:\s+|--[^\n]*|#[ !][^\n]*|\/\*[\s\S]*?(?:\*\/|$))+/y
 const lexeme =
-  /(?<word>[A-Za-z_]\w*)|(?<name>`(?:[^`\\]|\\[\s\S]|``)*(?:`|$)|"(?:[^"\\]|\\[\s\S]|"")*(?:"|$))|(?<literal>'(?:[^'\\]|\\[\s\S]|'')*(?:'|$)|\$(?<tag>\w*)\$[\s\S]*?(?:\$\k<tag>\$|$)|\d[\w.]*)|(?<sign>[\s\S])/y
+  /(?<word>[A-Za-z_]\w*)|(?<name>[`"])|(?<text>')|(?<literal>\$(?<tag>\w*)\$[\s\S]*?(?:\$\k<tag>\$|$)|\d[\w.]*)|(?<sign>[\s\S])/y
 
 function* tokensOf(sql: string): Generator<Token, undefined> {
   let depth = 0
@@ -51,21 +51,27 @@ function* tokensOf(sql: string): Generator<Token, undefined> {
     lexeme.lastIndex = at
     const match = lexeme.exec(sql)
     if (match === null) return undefined
-    const text = match[0]
+    const { word, name, text: quote, sign } = match.groups ?? {}
+    const end = (name ?? quote) ? endOfQuoted(sql, at) : lexeme.lastIndex
+    const text = sql.slice(at, end)
     const kind =
-      match.groups?.['word'] !== undefined
-        ? 'word'
-        : match.groups?.['name'] !== undefined
-          ? 'name'
-          : match.groups?.['literal'] !== undefined
-            ? 'literal'
-            : 'sign'
+      word !== undefined ? 'word' : name !== undefined ? 'name' : sign !== undefined ? 'sign' : 'literal'
     if (kind === 'sign' && ')]}'.includes(text)) depth--
-    yield { kind, text, at, end: at + text.length, depth }
+    yield { kind, text, at, end, depth }
     if (kind === 'sign' && '([{'.includes(text)) depth++
-    at += text.length
+    at = end
   }
   return undefined
+}
+
+/** Past the quote that closes the one at `at`. No pattern: those keep a place for each character of a long text. */
+function endOfQuoted(sql: string, at: number): number {
+  const quote = sql[at]
+  for (let here = at + 1; here < sql.length; here++) {
+    if (sql[here] === '\\' || (sql[here] === quote && sql[here + 1] === quote)) here++
+    else if (sql[here] === quote) return here + 1
+  }
+  return sql.length
 }
 
 const isWord = (token: Token | undefined, ...words: readonly string[]): boolean =>
