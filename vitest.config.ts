@@ -7,9 +7,9 @@ export default defineConfig({
   test: {
     include: ['src/**/*.test.ts', 'scripts/**/*.test.ts', 'notebooks/*.test.ts'],
     exclude: ['**/*.services.test.ts', '**/node_modules/**'],
-    testTimeout: 120_000,
-    hookTimeout: 120_000,
-    // It ends a hang, and says nothing of speed: the machine may be busy with other things.
+    // These end a hang, and say nothing of speed: the machine may be busy with other things.
+    testTimeout: 300_000,
+    hookTimeout: 300_000,
     expect: { poll: { timeout: 60_000 } },
     // One more than the cores that it must be quick on: many tests wait for a process of theirs.
     maxWorkers: 3,

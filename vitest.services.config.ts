@@ -16,9 +16,9 @@ class SparkFirst extends BaseSequencer {
 export default defineConfig({
   test: {
     include: ['src/**/*.services.test.ts'],
-    testTimeout: 120_000,
-    hookTimeout: 120_000,
-    // It ends a hang, and says nothing of speed: the machine may be busy with other things.
+    // These end a hang, and say nothing of speed: the machine may be busy with other things.
+    testTimeout: 300_000,
+    hookTimeout: 300_000,
     expect: { poll: { timeout: 60_000 } },
     maxWorkers: 2,
     sequence: { sequencer: SparkFirst },

@@ -21,7 +21,7 @@ let built: BuiltLake
 let home = ''
 const children = new Set<ChildProcess>()
 /** Each stage needs a second or two; one that is still there after this long waits for something that never comes. */
-const stageMs = 60_000
+const stageMs = 180_000
 beforeAll(async () => {
   built = await buildLake()
 })
@@ -148,6 +148,6 @@ export function describeKills(
       } finally {
         await platform[Symbol.asyncDispose]()
       }
-    }, 240_000)
+    }, 900_000)
   })
 }

@@ -400,7 +400,7 @@ describe('land(options)', () => {
           rejected: new DeltaTable({ store: lake.stores.rejected, duckdb }),
         },
         duckdb,
-        triggerMs: 20,
+        triggerMs: 60_000,
         maxRows: 12,
         graceMs: 100,
       },

@@ -1,11 +1,13 @@
 /**
  * Files of a table cut short and with bits flipped: whoever reads it then gets an error, or the rows that there are.
  *
- * Some bits no reader can judge, for the pages of data files have no checksum: they are counted apart.
+ * Some bits no reader of Parquet can judge, for neither the pages of data files nor their footers have a checksum:
+ * those of values and of the number of rows are counted apart.
  */
 import { randomUUID } from 'node:crypto'
 import { LakeError } from '../../base/errors.ts'
 import type { DuckDb } from '../../duckdb/duckdb.ts'
+import { text } from '../../duckdb/sql-text.ts'
 import { HookedStore } from '../../storage/store.hooked.ts'
 import { MemoryStore } from '../../storage/store.memory.ts'
 import { encodeDeletionVectorFile, inlineDeletionVector } from '../deletion-vector.ts'
@@ -118,9 +120,10 @@ export function damaged(bytes: Uint8Array, damage: Damage): Uint8Array {
 }
 
 /**
- * `value`: a data file, whose pages have no checksum. A row of it has another value, and there are as many.
+ * Of a data file, which has no checksum. `value`: a row of it has another value, and there are as many. `rows`: the
+ * number of rows itself is another one where its footer says it.
  */
-export type Finding = 'right' | 'refused' | 'value' | { readonly wrong: string }
+export type Finding = 'right' | 'refused' | 'value' | 'rows' | { readonly wrong: string }
 
 /** What a fresh reader makes of the table when the bytes of one file are others. */
 export async function readTorn(
@@ -134,14 +137,22 @@ export async function readTorn(
   try {
     const found = await stateOf(new DeltaTable({ store: copy, duckdb }))
     if (found.text === state.text) return 'right'
-    return isHidden(kindOf(key), damage, found.count === state.count) ? 'value' : { wrong: found.text }
+    if (kindOf(key) !== 'data' || damage.kind === 'cut') return { wrong: found.text }
+    if (found.count === state.count) return 'value'
+    const isOfFooter = (await footerRows(duckdb, copy, key)) !== (await footerRows(duckdb, store, key))
+    return isOfFooter ? 'rows' : { wrong: found.text }
   } catch (error) {
     return error instanceof LakeError ? 'refused' : { wrong: String(error) }
   }
 }
 
-/** Whether the format lets nobody see this. */
-function isHidden(kind: Kind, damage: Damage, isSameCount: boolean): boolean {
-  if (damage.kind === 'cut') return false
-  return kind === 'data' && isSameCount
+/** How many rows the row groups of a file have, as its footer says. */
+async function footerRows(duckdb: DuckDb, store: MemoryStore, key: string): Promise<number> {
+  const path = await store.localFile(key)
+  const [row] = await duckdb.use((session) =>
+    session.rows(
+      `select sum(row_group_num_rows)::int as n from parquet_metadata(${text(path)}) where column_id = 0`,
+    ),
+  )
+  return Number(row?.['n'])
 }
