@@ -55,7 +55,7 @@ afterEach(async () => {
   await rm(cacheDirectory, { recursive: true, force: true })
 })
 
-const open = (): ObjectStore =>
+const open = (options: { readonly knownKeys?: number } = {}): ObjectStore =>
   openS3Store({
     bucket: 'lake',
     prefix: 'tables',
@@ -64,6 +64,7 @@ const open = (): ObjectStore =>
     accessKey: 'key',
     secretKey: 'secret',
     cacheDirectory,
+    ...options,
   })
 
 const bytes = new TextEncoder().encode('x')
@@ -163,6 +164,15 @@ describe('localFile(key)', () => {
     await second.localFile('part-1')
 
     expect(calls).toEqual(['HEAD', 'GET', 'GET', 'HEAD'])
+  })
+
+  it('asks again for the content of a key that it has forgotten, and copies it no second time', async () => {
+    await using store = open({ knownKeys: 1 })
+    script = [body('', 'e'), body('a', 'e'), body('', 'e'), body('b', 'e'), body('', 'e')]
+
+    for (const key of ['part-a', 'part-b', 'part-b', 'part-a']) await store.localFile(key)
+
+    expect(calls).toEqual(['HEAD', 'GET', 'HEAD', 'GET', 'HEAD'])
   })
 
   it('rejects with the abort reason', async () => {

@@ -43,6 +43,8 @@ export interface S3StoreOptions {
   readonly cacheDirectory: string
   /** Default 2 GiB. */
   readonly cacheBytes?: number
+  /** Keys whose content is known without asking; the one unused for longest is forgotten first. Default 10,000. */
+  readonly knownKeys?: number
   readonly clock?: Clock
 }
 
@@ -62,8 +64,9 @@ class S3Store implements ObjectStore {
   readonly #where: string
   readonly #copies: LocalCopies
   readonly #clock: Clock
-  /** Key → identity of the content that was handed out as a local file. */
+  /** Key → identity of the content that was handed out as a local file, the latest last. */
   readonly #identities = new Map<string, string>()
+  readonly #knownKeys: number
   #honoured: Promise<void> | undefined
 
   constructor({
@@ -75,6 +78,7 @@ class S3Store implements ObjectStore {
     secretKey,
     cacheDirectory,
     cacheBytes = 2 * 1024 ** 3,
+    knownKeys = 10_000,
     clock = systemClock,
   }: S3StoreOptions) {
     this.#bucket = bucket
@@ -82,6 +86,7 @@ class S3Store implements ObjectStore {
     this.uri = prefix === '' ? `s3://${bucket}` : `s3://${bucket}/${prefix}`
     this.#where = endpoint ?? `AWS ${region}`
     this.#clock = clock
+    this.#knownKeys = knownKeys
     this.#copies = new LocalCopies({ directory: cacheDirectory, maxBytes: cacheBytes, clock })
     this.stagingRoot = this.#copies.staging
     this.#client = new S3Client({
@@ -185,7 +190,7 @@ class S3Store implements ObjectStore {
       identity = this.#identity(key, found.eTag)
     }
     const path = await this.#copies.file(identity, (target) => this.#download(key, target, { signal }))
-    this.#identities.set(key, identity)
+    this.#know(key, identity)
     return path
   }
 
@@ -205,7 +210,7 @@ class S3Store implements ObjectStore {
       )
       const identity = this.#identity(key, ETag)
       await this.#copies.adopt(identity, path)
-      this.#identities.set(key, identity)
+      this.#know(key, identity)
     }
   }
 
@@ -216,6 +221,13 @@ class S3Store implements ObjectStore {
 
   #at(key: string): { readonly Bucket: string; readonly Key: string } {
     return { Bucket: this.#bucket, Key: this.#prefix + key }
+  }
+
+  #know(key: string, identity: string): void {
+    this.#identities.delete(key)
+    this.#identities.set(key, identity)
+    const [oldest] = this.#identities.keys()
+    if (this.#identities.size > this.#knownKeys && oldest !== undefined) this.#identities.delete(oldest)
   }
 
   #identity(key: string, eTag: string): string {
