@@ -17,33 +17,52 @@ const noBoundary = '1970-01-01'
 /**
  * The first UTC day that is not closed: some partition of the log has not been read past its end. Messages are
  * appended in the order of `kafka_timestamp`, so a partition that has shown a later day shows this one no more.
+ * Files are read from the newest append on, and no further than can change the answer.
  */
 export async function boundaryOf(
   { table, duckdb }: BoundaryContext,
   bronze: Snapshot,
   { signal }: IoOptions,
 ): Promise<string> {
-  const newestMs = bronze.files.reduce((newest, { stats }) => Math.max(newest, newestAppendMs(stats) ?? 0), 0)
-  const recent = bronze.files.filter(
-    ({ stats }) => (newestAppendMs(stats) ?? newestMs) >= newestMs - 86_400_000,
-  )
+  const files = bronze.files
+    .map((file) => ({ file, newestDay: newestAppendDay(file.stats) }))
+    .sort((a, b) => Number(a.newestDay < b.newestDay) - Number(a.newestDay > b.newestDay))
   const partitions = Object.keys(bronze.transactions).length
-  for (const files of [recent, bronze.files]) {
-    const row = await duckdb.use(async (session) => {
-      const scan = await table('bronze/events').scan(session, bronze, { files, ...(signal && { signal }) })
-      return await session.row(
-        `select count(*) as partitions, strftime(min(newest), '%Y-%m-%d') as boundary from (
-           select max(kafka_timestamp) as newest from (${scan}) group by kafka_topic, kafka_partition)`,
+  /** By partition, of the files that were read. */
+  const newestDays = new Map<string, string>()
+  let boundary = noBoundary
+  let read = 0
+  for (
+    let end = files.filter(({ newestDay }) => newestDay === files[0]?.newestDay).length;
+    read < files.length;
+    end *= 2
+  ) {
+    const group = files.slice(read, end).map(({ file }) => file)
+    read = Math.min(end, files.length)
+    const rows = await duckdb.use(async (session) => {
+      const scan = await table('bronze/events').scan(session, bronze, {
+        files: group,
+        ...(signal && { signal }),
+      })
+      return await session.rows(
+        `select concat(kafka_topic, '/', kafka_partition) as place,
+           strftime(max(kafka_timestamp), '%Y-%m-%d') as day from (${scan}) group by place`,
         { signal },
       )
     })
-    const isWhole = Number(row['partitions']) >= partitions || files.length === bronze.files.length
-    if (isWhole) return typeof row['boundary'] === 'string' ? row['boundary'] : noBoundary
+    for (const { place, day } of rows) {
+      const known = newestDays.get(String(place)) ?? noBoundary
+      newestDays.set(String(place), String(day) > known ? String(day) : known)
+    }
+    boundary = [...newestDays.values()].sort()[0] ?? noBoundary
+    if (newestDays.size >= partitions && boundary >= (files[read]?.newestDay ?? noBoundary)) break
   }
-  return noBoundary
+  return boundary
 }
 
-function newestAppendMs(stats: string | undefined): number | undefined {
+/** The day of the newest append in a file; that of a file which does not say comes after all others. */
+function newestAppendDay(stats: string | undefined): string {
   const newest = decodeStatistics(stats)?.maxValues['kafka_timestamp']
-  return typeof newest === 'string' ? Date.parse(newest) : undefined
+  const newestMs = typeof newest === 'string' ? Date.parse(newest) : Number.NaN
+  return Number.isNaN(newestMs) ? '9999-12-31' : new Date(newestMs).toISOString().slice(0, 10)
 }
