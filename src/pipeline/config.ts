@@ -103,7 +103,7 @@ export const variables = {
       .string()
       .regex(/^\d+(\.\d+)?\s*(KB|MB|GB|KiB|MiB|GiB)$/, 'expected a size such as 2GB')
       .optional(),
-    'most memory that DuckDB takes',
+    'most memory that DuckDB takes; default half of the machine, or of the limit of the container',
   ),
   LOG_LEVEL: variable(
     z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),

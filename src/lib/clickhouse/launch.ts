@@ -8,13 +8,14 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, openSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
-import { homedir, tmpdir, totalmem } from 'node:os'
+import { homedir, tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { type Clock, systemClock } from '../base/clock.ts'
 import { LakeError } from '../base/errors.ts'
 import { makeFolders } from '../base/folders.ts'
 import type { IoOptions } from '../base/io.ts'
+import { memoryShares } from '../base/memory.ts'
 import { type Endpoint, readEndpoint } from './endpoint.ts'
 
 export interface LaunchOptions extends IoOptions {
@@ -25,9 +26,6 @@ export interface LaunchOptions extends IoOptions {
   readonly idleMs?: number
   readonly port?: number
 }
-
-/** Memory that the engine may take: two fifths of the machine, but no more than 8 GiB and no less than 1. */
-const memoryBytes = (): number => Math.round(Math.min(2 ** 33, Math.max(2 ** 30, totalmem() * 0.4)))
 
 /** True when a server at this endpoint answers a request that needs the password. */
 export async function isAlive(
@@ -132,7 +130,7 @@ async function start(home: string, idleMs: number, port: number): Promise<ChildP
     log: logFile(home),
     port,
     'idle-ms': idleMs,
-    'memory-bytes': memoryBytes(),
+    'memory-bytes': memoryShares().clickhouse,
   }
   const options = Object.entries(settings).map(([name, value]) => `--${name}=${value}`)
   try {

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { isLakeError } from '../base/errors.ts'
+import { memoryShares } from '../base/memory.ts'
 import { createTemporaryTable } from './append.ts'
 import { type DuckDb, type DuckDbSession, openDuckDb } from './duckdb.ts'
 import { parseQuotedPath, writeParquet } from './parquet.ts'
@@ -20,6 +21,17 @@ afterAll(async () => {
   session[Symbol.dispose]()
   duckdb[Symbol.dispose]()
   await rm(directory, { recursive: true, force: true })
+})
+
+describe('openDuckDb()', () => {
+  it('leaves half of the memory there is to what runs beside it', async () => {
+    using capped = await openDuckDb({ memoryLimit: `${memoryShares().duckdb}B` })
+    const limit = "select current_setting('memory_limit') as bytes"
+
+    const byDefault = await session.row(limit)
+
+    expect(byDefault).toEqual(await capped.use((own) => own.row(limit)))
+  })
 })
 
 describe('rows(sql)', () => {

@@ -13,12 +13,13 @@ import {
 } from '@duckdb/node-api'
 import { LakeError, messageOf } from '../base/errors.ts'
 import type { IoOptions } from '../base/io.ts'
+import { memoryShares } from '../base/memory.ts'
 import { plainValue, type Row, type Value } from './values.ts'
 
 export interface DuckDbOptions {
   /** Where queries that outgrow memory spill to. */
   readonly tempDirectory?: string
-  /** As DuckDB writes sizes: `2GB`. */
+  /** As DuckDB writes sizes: `2GB`. Default half of what the machine or the container has. */
   readonly memoryLimit?: string
   readonly threads?: number
 }
@@ -47,7 +48,7 @@ export async function openDuckDb(options: DuckDbOptions = {}): Promise<DuckDb> {
     autoinstall_known_extensions: 'false',
     autoload_known_extensions: 'false',
     ...(options.tempDirectory !== undefined && { temp_directory: options.tempDirectory }),
-    ...(options.memoryLimit !== undefined && { memory_limit: options.memoryLimit }),
+    memory_limit: options.memoryLimit ?? `${memoryShares().duckdb}B`,
     ...(options.threads !== undefined && { threads: String(options.threads) }),
   })
   return new DuckDb(instance)
