@@ -16,6 +16,11 @@ export const errorCatalogue = {
     exit: 2,
     hint: 'Free space; nothing was committed, and work goes on from there.',
   },
+  OUT_OF_MEMORY: {
+    retryable: false,
+    exit: 2,
+    hint: 'Give the process, or DuckDB in it (DUCKDB_MEMORY_LIMIT), more memory, and run it again: nothing is half done.',
+  },
   PORT_TAKEN: { retryable: false, exit: 2, hint: 'Stop what listens on that port, or choose another one.' },
   HOME_LOCKED: {
     retryable: false,

@@ -98,6 +98,20 @@ describe('connect()', () => {
   })
 })
 
+describe('a session out of memory', () => {
+  it('says so, with the mend, and can be asked again', async () => {
+    using capped = await openDuckDb({ memoryLimit: '20MB', threads: 1 })
+    using session = await capped.connect()
+
+    const failure = await session
+      .rows("select len(string_agg(md5(range::varchar), '')) from range(2000000)")
+      .catch((error: unknown) => error)
+
+    expect(failure).toSatisfy((error) => isLakeError(error, 'OUT_OF_MEMORY'))
+    expect(await session.rows('select 1 as one')).toEqual([{ one: 1 }])
+  })
+})
+
 describe('chunks(sql)', () => {
   it('names the columns even when there are no rows', async () => {
     const chunks = []

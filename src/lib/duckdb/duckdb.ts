@@ -220,7 +220,10 @@ function engineError(error: unknown): LakeError {
   if (/No files found that match the pattern|Cannot open file ".*": No such file/.test(message)) {
     return new LakeError('OBJECT_MISSING', `DuckDB: ${message}`, { cause: error })
   }
-  if (/^(IO|Out of Memory|Permission|Internal|FATAL|INTERNAL)\b/.test(message)) {
+  if (/^Out of Memory\b/.test(message)) {
+    return new LakeError('OUT_OF_MEMORY', `DuckDB: ${message}`, { cause: error })
+  }
+  if (/^(IO|Permission|Internal|FATAL|INTERNAL)\b/.test(message)) {
     return new LakeError('SOURCE_FAILED', `DuckDB: ${message}`, { cause: error })
   }
   return new LakeError('SQL_INVALID', message, { cause: error })
