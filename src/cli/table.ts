@@ -1,6 +1,6 @@
 /** `lake table`: what the tables are, and what is in them. */
 import { type Command, Option } from 'commander'
-import { isLakeError } from '../lib/base/errors.ts'
+import { isLakeError, messageOf } from '../lib/base/errors.ts'
 import type { Snapshot } from '../lib/delta/snapshot.ts'
 import type { DeltaTable } from '../lib/delta/table.ts'
 import { locateTable } from '../pipeline/query/locate.ts'
@@ -101,42 +101,62 @@ interface VersionFlags {
 interface Listed {
   readonly table: LakeTable
   readonly uri: string
-  /** null where nothing has been written yet. */
+  /** null, as all that follows, where nothing has been written yet or the table cannot be read. */
   readonly version: number | null
   readonly numRecords: number | null
   readonly numFiles: number | null
   readonly sizeBytes: number | null
   readonly lastCommit: string | null
+  /** Why it cannot be read. */
+  readonly problem: string | null
 }
 
+/** One that cannot be read takes no other down: it is shown as such, and its error follows. */
 async function listTables(cli: CommandLine): Promise<void> {
   const listed: Listed[] = []
-  for (const name of lakeTableNames) listed.push(await listedTable(name, await cli.platform.table(name), cli))
+  const failures: unknown[] = []
+  for (const name of lakeTableNames) {
+    const table = await cli.platform.table(name)
+    try {
+      listed.push(await listedTable(name, table, cli))
+    } catch (error) {
+      cli.signal.throwIfAborted()
+      failures.push(error)
+      listed.push(unlisted(name, table, messageOf(error)))
+    }
+  }
+  if (failures.length === lakeTableNames.length) throw failures[0]
   await cli.result(listed, () =>
     drawTable(
       ['table', 'version', 'rows', 'files', 'bytes', 'last commit'],
-      listed.map(({ table, version, numRecords, numFiles, sizeBytes, lastCommit }) => [
+      listed.map(({ table, version, numRecords, numFiles, sizeBytes, lastCommit, problem }) => [
         table,
         version,
         numRecords,
         numFiles,
         sizeBytes,
-        lastCommit ?? 'not written yet',
+        lastCommit ?? (problem === null ? 'not written yet' : 'cannot be read'),
       ]),
     ),
   )
+  if (failures.length > 0) throw new AggregateError(failures, 'Some tables cannot be read')
 }
 
 async function listedTable(name: LakeTable, table: DeltaTable, { signal }: CommandLine): Promise<Listed> {
   try {
     const { version, numRecords = null, files, sizeBytes } = await table.snapshot({ signal })
     const lastCommit = await lastCommitOf(table, { signal })
-    return { table: name, uri: table.uri, version, numRecords, numFiles: files.length, sizeBytes, lastCommit }
+    const state = { version, numRecords, numFiles: files.length, sizeBytes, lastCommit, problem: null }
+    return { table: name, uri: table.uri, ...state }
   } catch (error) {
     if (!isLakeError(error, 'TABLE_MISSING')) throw error
-    const nothing = { version: null, numRecords: null, numFiles: null, sizeBytes: null, lastCommit: null }
-    return { table: name, uri: table.uri, ...nothing }
+    return unlisted(name, table, null)
   }
+}
+
+function unlisted(name: LakeTable, { uri }: DeltaTable, problem: string | null): Listed {
+  const nothing = { version: null, numRecords: null, numFiles: null, sizeBytes: null, lastCommit: null }
+  return { table: name, uri, ...nothing, problem }
 }
 
 async function lastCommitOf(
