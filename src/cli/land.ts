@@ -1,5 +1,4 @@
 /** `lake land`: the event log into Delta bronze. */
-
 import type { Command } from 'commander'
 import { countOf } from '../lib/base/count-of.ts'
 import type { CommandLine } from './command-line.ts'

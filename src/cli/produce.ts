@@ -1,5 +1,4 @@
 /** `lake produce`: events into the log, or into a file of lines. */
-
 import { randomInt } from 'node:crypto'
 import { type Command, Option } from 'commander'
 import { countOf } from '../lib/base/count-of.ts'

@@ -1,5 +1,4 @@
 /** `lake realtime`: the event log into ClickHouse's one-minute windows. */
-
 import type { Command } from 'commander'
 import { countOf } from '../lib/base/count-of.ts'
 import type { CommandLine } from './command-line.ts'

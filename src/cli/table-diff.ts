@@ -1,5 +1,4 @@
 /** `lake table diff`: what became of rows between two versions. */
-
 import type { Command } from 'commander'
 import { countOf } from '../lib/base/count-of.ts'
 import { diffVersions } from '../lib/delta/diff.ts'

@@ -1,5 +1,4 @@
 /** `lake table optimize|vacuum|restore|clone|checkpoint`: files and versions, and what is in them stays what it is. */
-
 import { type Command, InvalidArgumentError } from 'commander'
 import { countOf } from '../lib/base/count-of.ts'
 import { LakeError } from '../lib/base/errors.ts'

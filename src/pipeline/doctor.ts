@@ -1,5 +1,4 @@
 /** Each part of the platform, tried: is it there, which version, can it be written, and what mends it. */
-
 import { access, constants, rm, statfs, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { countOf } from '../lib/base/count-of.ts'

@@ -9,7 +9,6 @@
  * One batch runs at a time, under a lease; each task knows from its own table what it has made, so a run that
  * was killed anywhere is simply run again.
  */
-
 import { type Clock, systemClock } from '../../lib/base/clock.ts'
 import { countOf } from '../../lib/base/count-of.ts'
 import type { IoOptions } from '../../lib/base/io.ts'
