@@ -30,7 +30,7 @@ const columns: Readonly<Record<string, Column>> = {
   amount: {
     type: 'double',
     sqlType: 'double',
-    values: [`'nan'`, `'inf'`, `'-inf'`, '0.0', '-0.0', '0.1', '1e300', '-1e-300'],
+    values: [`'nan'`, `'inf'`, `'-inf'`, '0.0', `'-0.0'`, '0.1', '1e300', '-1e-300'],
   },
   price: { type: 'decimal(6,2)', sqlType: 'decimal(6,2)', values: ['0', '1.25', '-9999.99', '9999.99'] },
   total: {

@@ -1,3 +1,6 @@
 import { describeCorpus } from './corpus.contract.ts'
 
-describeCorpus('the corpus of Delta tables, at every version', { sample: (versions) => versions })
+describeCorpus('the corpus of Delta tables, at every version', {
+  sample: (versions) => versions,
+  valuesOfConditions: 2,
+})

@@ -179,12 +179,18 @@ function groupSelect(
 }
 
 /**
- * DuckDB takes a condition to the files, and rounds its constant to the type that a file holds: 2.5 finds the 2 of
- * old files. It does not know the column in an expression.
+ * DuckDB tests conditions on columns against what a file says of them, and is wrong about some: it rounds a constant
+ * to the type of an old file (2.5 finds 2), it finds no binary value and no -0.0 in a Bloom filter, and it takes the
+ * bounds of floats for complete where a writer left NaN out. It does not test conditions on an expression.
  */
 function storedValue(field: Field, index: number): string {
   const column = `"row".c${index}`
-  return holdsFiner(field) ? `case when ${column} is not null then ${column} end` : column
+  const isMisjudged = holdsFiner(field) || holds(field.type, isMisjudgedByBounds)
+  return isMisjudged ? `case when ${column} is not null then ${column} end` : column
+}
+
+function isMisjudgedByBounds(type: DataType): boolean {
+  return type === 'binary' || type === 'float' || type === 'double'
 }
 
 function rowPlaceSql(names: RowPlaceNames | undefined, file: string, row: string): readonly string[] {

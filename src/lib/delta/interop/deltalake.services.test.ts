@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type DuckDb, openDuckDb } from '../../duckdb/duckdb.ts'
 import { openLocalStore } from '../../storage/store.local.ts'
 import type { StringMap } from '../actions.ts'
+import { misjudgedConditions } from '../engine-pruning.fixture.ts'
 import { field, structOf } from '../schema.ts'
 import { DeltaTable } from '../table.ts'
 import { append } from '../write/append.ts'
@@ -103,7 +104,7 @@ describe('delta-rs reads what we write', () => {
 
 const rows = (from: number, to: number, part = "'p' + str(i % 3)"): string => `
 rows_ = pa.Table.from_pylist([dict(
-  id=i, part=${part}, i=i, s=i, b=i, f=i / 2, d=i / 10, ok=i % 2 == 0, word=None if i % 5 == 3 else 'Zoë 🦆 ' + str(i),
+  id=i, part=${part}, i=i, s=i, b=i, f=i / 2, d={5: -0.0, 6: float('nan')}.get(i % 7, i / 10), ok=i % 2 == 0, word=None if i % 5 == 3 else 'Zoë 🦆 ' + str(i),
   raw=b'b' + bytes([i]), day=datetime.date(2026, 2, 27), at=datetime.datetime(2026, 1, 2, 3, 4, 5, 6, datetime.timezone.utc),
   local=datetime.datetime(2026, 1, 2, 3, 4, 5, 6), money=decimal.Decimal(str(i) + '234567890123456789.0123456789'),
   items=[i, None], who=dict(name='n', tags=['t', None]), lookup=[('k', i), ('null', None)]) for i in range(${from}, ${to})],
@@ -168,6 +169,10 @@ describe('we read what delta-rs writes', () => {
     for (const [step, program] of theirs) {
       await rust.ask(program)
       expect([step, await ourRows(ours.table)]).toEqual([step, await theirRows(path)])
+      const misjudged = await duckdb.use(async (session) =>
+        misjudgedConditions(session, ours.table, await ours.table.snapshot(), { values: 1 }),
+      )
+      expect([step, misjudged]).toEqual([step, []])
     }
     const { version: newest } = await ours.table.snapshot()
 

@@ -13,7 +13,7 @@ export interface SparkTable {
 
 const values = (from: number, to: number, part: string): string =>
   `select id, ${part} part, cast(id as int) i, cast(id as smallint) s, cast(id as tinyint) b, cast(id / 2 as float) f,
-  id / 10 d, id % 2 = 0 ok, if(id % 5 = 3, null, concat('Zoë 🦆 ', id)) word, cast(concat('b', id) as binary) raw,
+  case id % 7 when 5 then double('-0.0') when 6 then double('NaN') else id / 10 end d, id % 2 = 0 ok, if(id % 5 = 3, null, concat('Zoë 🦆 ', id)) word, cast(concat('b', id) as binary) raw,
   date'2026-02-27' day, timestamp'2026-01-02 03:04:05.000006Z' at, timestamp_ntz'2026-01-02 03:04:05.000006' local,
   cast(concat(id, '234567890123456789.0123456789') as decimal(38,10)) money, array(cast(id as int), null) items,
   named_struct('name', 'n', 'tags', array('t', null)) who, map('k', id, 'null', null) lookup from range(${from}, ${to})`

@@ -3,13 +3,11 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { LakeError } from '../../base/errors.ts'
-import { text } from '../../duckdb/sql-text.ts'
-import { duckDbType, type Field } from '../schema.ts'
-import { selectRows } from '../select.ts'
+import { misjudgedConditions } from '../engine-pruning.fixture.ts'
 import type { DeltaTable } from '../table.ts'
 import { readVariant } from '../variant.fixture.ts'
 import { append } from '../write/append.ts'
-import { ourChanges, ourRows, spelled } from './peer.fixture.ts'
+import { ourChanges, ourRows } from './peer.fixture.ts'
 import { runAll, type Sparks, sparkChanges, sparkRows, sparkTimeoutMs, tableAt } from './spark.fixture.ts'
 import { sparkTables } from './spark-tables.fixture.ts'
 
@@ -38,7 +36,7 @@ export function describeSparkWrites(open: () => Sparks): void {
 
         const written = await textOf(path)
         for (const each of shows) expect.soft(written).toMatch(each)
-        expect.soft(await missedByConditions(ours.table)).toEqual([])
+        expect.soft(await misjudged(ours.table)).toEqual([])
         expect(await appendAgain(ours.table)).toBe(refused === undefined ? 'appended' : refused)
         if (refused === undefined) {
           expect(await sparkRows(sparks, path)).toEqual(await ourRows(ours.table))
@@ -96,31 +94,10 @@ async function textOf(path: string): Promise<string> {
   )
 }
 
-/** Conditions on one value of a column each, for which fewer rows are found than there are. */
-async function missedByConditions(delta: DeltaTable): Promise<readonly string[]> {
-  const snapshot = await delta.snapshot()
-  return delta.duckdb.use(async (session) => {
-    const all = await delta.scan(session, snapshot)
-    const missed: string[] = []
-    for (const field of snapshot.schema.fields.filter(isComparable)) {
-      const name = `"${field.name.replaceAll('"', '""')}"`
-      for (const row of await session.rows(`select distinct ${name}::varchar as v from (${all}) limit 4`)) {
-        const value = row['v']
-        const where =
-          value === null ? `${name} is null` : `${name} = ${text(String(value))}::${duckDbType(field.type)}`
-        const found = await session.rows(
-          `select count(*) as n from (${await selectRows(session, delta, snapshot, { where })})`,
-        )
-        const expected = await session.rows(`select count(*) as n from (${all}) where ${where}`)
-        if (spelled(found[0]?.['n'] ?? null) !== spelled(expected[0]?.['n'] ?? null)) missed.push(where)
-      }
-    }
-    return missed
-  })
-}
-
-function isComparable({ type }: Field): boolean {
-  return typeof type === 'string' && !['binary', 'variant', 'void'].includes(type)
+function misjudged(delta: DeltaTable): Promise<readonly string[]> {
+  return delta.duckdb.use(async (session) =>
+    misjudgedConditions(session, delta, await delta.snapshot(), { values: 4 }),
+  )
 }
 
 /** Appends a row that the table has. @returns `appended`, or the features that we lack for it. */
