@@ -1,6 +1,7 @@
 /** The whole DAG over three days of events, beside one SELECT of DuckDB that computes the same four metrics. */
-import { goldMetrics } from '../src/pipeline/batch/gold/metrics.ts'
+
 import { runRecordedBatch } from '../src/pipeline/batch/recorded.ts'
+import { goldMetrics } from '../src/pipeline/model/metrics/index.ts'
 import { batchContextOf, runLandingStage } from '../src/pipeline/stages.ts'
 import { type Case, measurement, onPlatform, secondsOf, sendHistory } from './case.ts'
 

@@ -2,7 +2,7 @@
 import type { Platform } from '../src/pipeline/compose.ts'
 import { produce } from '../src/pipeline/producer/produce.ts'
 import { type RealtimeReport, runRealtime } from '../src/pipeline/realtime/realtime.ts'
-import { realtimeTableNames } from '../src/pipeline/serving-tables.ts'
+import { realtimeTableNames } from '../src/pipeline/serving/tables.ts'
 import { type Case, measurement, onPlatform, secondsOf } from './case.ts'
 
 const earlierRows = 10_000_000

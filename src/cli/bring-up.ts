@@ -15,12 +15,12 @@ import { describeOwner } from '../lib/runs/owner.ts'
 import { acquireProcessLock } from '../lib/runs/process-lock.ts'
 import { runRecordedBatch } from '../pipeline/batch/recorded.ts'
 import type { Platform } from '../pipeline/compose.ts'
+import { lakeTableNames } from '../pipeline/model/tables.ts'
 import { makeFirstHistory } from '../pipeline/producer/first-history.ts'
 import { produce } from '../pipeline/producer/produce.ts'
 import { ProducerStanding } from '../pipeline/producer/standing.ts'
 import { runBatchSchedule } from '../pipeline/schedule.ts'
 import { batchContextOf, runLandingStage, runRealtimeStage } from '../pipeline/stages.ts'
-import { lakeTableNames } from '../pipeline/tables.ts'
 import { Supervisor } from './supervisor.ts'
 
 export interface BringUpOptions extends IoOptions {

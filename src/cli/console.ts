@@ -16,7 +16,7 @@ export function addConsole(program: Command, cli: CommandLine): void {
 async function runConsole(port: number | undefined, cli: CommandLine): Promise<void> {
   cli.isEndless = true
   const { openConsole } = await import('./bring-up.ts')
-  const { ensureServingSchema } = await import('../pipeline/serving-schema.ts')
+  const { ensureServingSchema } = await import('../pipeline/serving/schema.ts')
   await ensureServingSchema(await cli.platform.clickhouse(), { signal: cli.signal })
   await serveConsole(port, cli, openConsole)
 }

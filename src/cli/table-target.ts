@@ -2,8 +2,8 @@
 import { LakeError } from '../lib/base/errors.ts'
 import type { DeltaTable } from '../lib/delta/table.ts'
 import type { WriteOutcome } from '../lib/delta/write/write.ts'
+import { lakeTableNames } from '../pipeline/model/tables.ts'
 import { locateTable } from '../pipeline/query/locate.ts'
-import { lakeTableNames } from '../pipeline/tables.ts'
 import type { CommandLine } from './command-line.ts'
 
 export interface TargetFlags {

@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { lakeTableNames } from '../pipeline/tables.ts'
+import { lakeTableNames } from '../pipeline/model/tables.ts'
 import { type CliHome, openCliHome } from './cli.fixture.ts'
 
 let home: CliHome

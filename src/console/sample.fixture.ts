@@ -2,7 +2,7 @@
 import { LakeError } from '../lib/base/errors.ts'
 import type { ClickHouse } from '../lib/clickhouse/clickhouse.ts'
 import type { RunWithAttempts } from '../lib/runs/run.ts'
-import { lakeTableNames } from '../pipeline/tables.ts'
+import { lakeTableNames } from '../pipeline/model/tables.ts'
 import type { TableSummary } from './answers.ts'
 import type { ConsoleParts } from './console.ts'
 import type { RunReader } from './runs.ts'

@@ -1,6 +1,6 @@
 /** For tests and pictures: fills ClickHouse with rows as the batch and the speed layer write them. */
 import type { ClickHouse } from '../lib/clickhouse/clickhouse.ts'
-import { ensureServingSchema } from '../pipeline/serving-schema.ts'
+import { ensureServingSchema } from '../pipeline/serving/schema.ts'
 
 export interface Day {
   /** `2026-11-22`. */

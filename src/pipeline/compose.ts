@@ -22,7 +22,7 @@ import type { RunStore } from '../lib/runs/run-store.ts'
 import type { ObjectStore } from '../lib/storage/store.ts'
 import type { Config } from './config.ts'
 import { Grace } from './grace.ts'
-import type { LakeTable } from './tables.ts'
+import type { LakeTable } from './model/tables.ts'
 
 export interface PlatformOptions extends IoOptions {
   readonly logger?: Logger

@@ -5,7 +5,7 @@ import { countOf } from '../lib/base/count-of.ts'
 import { isLakeError, messageOf } from '../lib/base/errors.ts'
 import type { IoOptions } from '../lib/base/io.ts'
 import type { Platform } from './compose.ts'
-import { lakeTableNames } from './tables.ts'
+import { lakeTableNames } from './model/tables.ts'
 
 export interface Finding {
   readonly part: string

@@ -8,7 +8,7 @@ import { parseCron } from '../lib/schedule/cron.ts'
 import { runSchedule, type ScheduleEvent } from '../lib/schedule/schedule.ts'
 import { type BatchContext, batchDag } from './batch/batch.ts'
 import { runRecordedBatch } from './batch/recorded.ts'
-import { lakeTableNames } from './tables.ts'
+import { lakeTableNames } from './model/tables.ts'
 import { vacuumTables } from './vacuum.ts'
 
 export interface BatchScheduleOptions extends IoOptions {

@@ -5,8 +5,8 @@ import type { DeltaTable } from '../lib/delta/table.ts'
 import type { BatchContext } from './batch/batch.ts'
 import type { Platform } from './compose.ts'
 import { type LandingReport, land } from './landing/landing.ts'
+import { type LakeTable, lakeTableNames } from './model/tables.ts'
 import { type RealtimeReport, runRealtime } from './realtime/realtime.ts'
-import { type LakeTable, lakeTableNames } from './tables.ts'
 
 export interface StageOptions<Report> extends IoOptions {
   /** Up to the end that the log has now, then return. */

@@ -25,11 +25,11 @@ import type { Snapshot } from '../../lib/delta/snapshot.ts'
 import type { DeltaTable } from '../../lib/delta/table.ts'
 import type { DuckDb } from '../../lib/duckdb/duckdb.ts'
 import { invalidReasons, isValid } from '../event-rules.ts'
-import { columnNames, type LakeTable, lakeTableNames, lakeTables } from '../tables.ts'
+import { goldMetrics } from '../model/metrics/index.ts'
+import { columnNames, type LakeTable, lakeTableNames, lakeTables } from '../model/tables.ts'
+import { publishGold } from '../serving/publish.ts'
 import { planDays, type Scope } from './days.ts'
-import { goldMetrics } from './gold/metrics.ts'
 import { type Made, makeDays } from './make.ts'
-import { publishGold } from './publish.ts'
 
 export interface BatchContext {
   readonly table: (name: LakeTable) => DeltaTable

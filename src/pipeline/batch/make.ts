@@ -14,7 +14,7 @@ import { decodeStatistics } from '../../lib/delta/statistics.ts'
 import type { DeltaTable } from '../../lib/delta/table.ts'
 import type { DuckDb } from '../../lib/duckdb/duckdb.ts'
 import { type Expectation, evaluateExpectations } from '../../lib/quality/expectation.ts'
-import { type LakeTable, lakeTables } from '../tables.ts'
+import { type LakeTable, lakeTables } from '../model/tables.ts'
 import { filesOfDays, filesThatMayHold, madeFrom, planDays, type Scope } from './days.ts'
 
 export interface MakeContext {

@@ -20,10 +20,10 @@ import { type Message, type Offset, offset } from '../../lib/eventlog/eventlog.t
 import type { MicroBatch } from '../../lib/stream/micro-batch.ts'
 import { parsedMessages } from '../event-rules.ts'
 import { createMessagesTable } from '../messages.ts'
+import { lakeTables } from '../model/tables.ts'
 import type { OffsetRange } from '../offset-range.ts'
 import type { ReadUpTo } from '../same-log.ts'
 import type { StreamSink, WriteOutcome } from '../stream-stage.ts'
-import { lakeTables } from '../tables.ts'
 
 export interface BronzeTables {
   readonly events: DeltaTable

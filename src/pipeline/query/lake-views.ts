@@ -11,7 +11,7 @@ import { parseIsoTime } from '../../lib/base/iso-time.ts'
 import type { DuckDbSession } from '../../lib/duckdb/duckdb.ts'
 import { identifier, text } from '../../lib/duckdb/sql-text.ts'
 import type { Platform } from '../compose.ts'
-import { lakeTableNames } from '../tables.ts'
+import { lakeTableNames } from '../model/tables.ts'
 import { locateTable } from './locate.ts'
 
 const timeTravel =

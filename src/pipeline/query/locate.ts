@@ -3,7 +3,7 @@ import { LakeError } from '../../lib/base/errors.ts'
 import type { IoOptions } from '../../lib/base/io.ts'
 import type { DeltaTable } from '../../lib/delta/table.ts'
 import type { Platform } from '../compose.ts'
-import { isLakeTable } from '../tables.ts'
+import { isLakeTable } from '../model/tables.ts'
 
 /**
  * A name (`gold/daily_active_users`, or with a dot), or any path or URI of a Delta table. A relative path is

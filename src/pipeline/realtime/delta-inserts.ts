@@ -10,7 +10,7 @@ import type { Clock } from '../../lib/base/clock.ts'
 import { isLakeError, LakeError } from '../../lib/base/errors.ts'
 import type { IoOptions } from '../../lib/base/io.ts'
 import type { ClickHouse } from '../../lib/clickhouse/clickhouse.ts'
-import type { RealtimeTable } from '../serving-tables.ts'
+import type { RealtimeTable } from '../serving/tables.ts'
 
 /** A row of the table, by column. */
 export interface DeltaRow {

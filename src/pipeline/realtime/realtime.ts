@@ -7,7 +7,7 @@ import type { DuckDb } from '../../lib/duckdb/duckdb.ts'
 import type { EventLog } from '../../lib/eventlog/eventlog.ts'
 import type { OffsetRange } from '../offset-range.ts'
 import { requireSameLog } from '../same-log.ts'
-import { ensureServingSchema } from '../serving-schema.ts'
+import { ensureServingSchema } from '../serving/schema.ts'
 import { runStreamStage } from '../stream-stage.ts'
 import { SpeedLayer } from './speed-layer.ts'
 

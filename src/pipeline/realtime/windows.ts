@@ -6,7 +6,7 @@
  * event. Only valid events count, and only they move the watermark; duplicates do both.
  */
 import { isValid, parsedMessages } from '../event-rules.ts'
-import type { RealtimeTable } from '../serving-tables.ts'
+import type { RealtimeTable } from '../serving/tables.ts'
 
 export const windowSeconds = 60
 const watermarkSeconds = 120

@@ -3,7 +3,7 @@ import { DeltaTable } from '../../lib/delta/table.ts'
 import { append } from '../../lib/delta/write/append.ts'
 import { type DuckDb, openDuckDb } from '../../lib/duckdb/duckdb.ts'
 import { MemoryStore } from '../../lib/storage/store.memory.ts'
-import { lakeTables } from '../tables.ts'
+import { lakeTables } from '../model/tables.ts'
 import { boundaryOf } from './boundary.ts'
 
 let duckdb: DuckDb

@@ -1,7 +1,7 @@
 /** Brings ClickHouse to the schema of the platform. Safe to run by several processes at once, and again. */
-import type { IoOptions } from '../lib/base/io.ts'
-import type { ClickHouse } from '../lib/clickhouse/clickhouse.ts'
-import { ensureTables, ensureViews } from '../lib/clickhouse/ddl.ts'
+import type { IoOptions } from '../../lib/base/io.ts'
+import type { ClickHouse } from '../../lib/clickhouse/clickhouse.ts'
+import { ensureTables, ensureViews } from '../../lib/clickhouse/ddl.ts'
 import {
   goldTableNames,
   goldTables,
@@ -10,7 +10,7 @@ import {
   realtimeTableNames,
   realtimeTables,
   servingViews,
-} from './serving-tables.ts'
+} from './tables.ts'
 
 /** @throws LakeError `SCHEMA_MISMATCH` when a table of ours is there with other columns. */
 export async function ensureServingSchema(clickhouse: ClickHouse, options: IoOptions = {}): Promise<void> {

@@ -1,6 +1,6 @@
 /** A gold metric: its SQL, its grain, its checks. One file a metric, in `gold/`. */
 import type { Expectation } from '../../lib/quality/expectation.ts'
-import type { LakeTable } from '../tables.ts'
+import type { LakeTable } from './tables.ts'
 
 export interface GoldMetric {
   /** The task of the DAG that makes it. */

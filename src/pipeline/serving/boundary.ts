@@ -4,7 +4,7 @@ import type { Snapshot } from '../../lib/delta/snapshot.ts'
 import { decodeStatistics } from '../../lib/delta/statistics.ts'
 import type { DeltaTable } from '../../lib/delta/table.ts'
 import type { DuckDb } from '../../lib/duckdb/duckdb.ts'
-import type { LakeTable } from '../tables.ts'
+import type { LakeTable } from '../model/tables.ts'
 
 interface BoundaryContext {
   readonly table: (name: LakeTable) => DeltaTable

@@ -6,7 +6,7 @@
  * own rows of the months that changed with it, and one row of `serving.loads` says of which load each month is
  * shown, and so switches all views at once.
  */
-import type { ColumnDeclaration, TableDeclaration, ViewDeclaration } from '../lib/clickhouse/ddl.ts'
+import type { ColumnDeclaration, TableDeclaration, ViewDeclaration } from '../../lib/clickhouse/ddl.ts'
 
 const column = (name: string, type: string): ColumnDeclaration => ({ name, type })
 

@@ -1,6 +1,6 @@
 /** Every table of the platform, declared once: its columns, and what it is partitioned by. */
-import { arrayOf, type Field, field, type StructType, structOf } from '../lib/delta/schema.ts'
-import type { TableDeclaration } from '../lib/delta/table.ts'
+import { arrayOf, type Field, field, type StructType, structOf } from '../../lib/delta/schema.ts'
+import type { TableDeclaration } from '../../lib/delta/table.ts'
 
 const eventFields: readonly Field[] = [
   field('event_id', 'string'),

@@ -1,4 +1,4 @@
-import type { ClickHouse } from '../lib/clickhouse/clickhouse.ts'
+import type { ClickHouse } from '../../lib/clickhouse/clickhouse.ts'
 
 /** Takes every row out of the platform's tables in ClickHouse; the tables themselves stay, where there are any. */
 export async function emptyServing(clickhouse: ClickHouse): Promise<void> {
