@@ -1,7 +1,7 @@
 /** The whole DAG over three days of events, beside one SELECT of DuckDB that computes the same four metrics. */
 
 import { runRecordedBatch } from '../src/pipeline/batch/recorded.ts'
-import { goldMetrics } from '../src/pipeline/model/metrics/index.ts'
+import { goldMetrics } from '../src/pipeline/model/gold.ts'
 import { batchContextOf, runLandingStage } from '../src/pipeline/stages.ts'
 import { type Case, measurement, onPlatform, secondsOf, sendHistory } from './case.ts'
 
@@ -23,7 +23,7 @@ export const batchCase: Case = {
         context.duckdb.use(async (session) => {
           const scan = await silver.scan(session, await silver.snapshot())
           await session.run(`create temporary view silver_events as ${scan}`)
-          for (const { select } of goldMetrics) await session.rows(select)
+          for (const { sql } of goldMetrics) await session.rows(sql)
         }),
       )
       return [

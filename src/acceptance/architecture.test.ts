@@ -57,7 +57,7 @@ describe('the rooms of src', () => {
   })
 
   it.each([
-    ['lib/delta/commit.ts', '../../pipeline/tables.ts'],
+    ['lib/delta/commit.ts', '../../pipeline/model/tables.ts'],
     ['pipeline/compose.ts', '../cli/main.ts'],
     ['console/server.ts', '../notebook/index.ts'],
     ['pipeline/landing/landing.ts', '../../../scripts/produce.ts'],

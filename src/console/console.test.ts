@@ -6,6 +6,7 @@ import type { ClickHouse } from '../lib/clickhouse/clickhouse.ts'
 import { healthSchema, overviewSchema, panelAnswerSchema, runsSchema, tablesSchema } from './answers.ts'
 import { errorSchema } from './api.ts'
 import { type ConsoleParts, type ConsolePlace, createConsole, startConsole } from './console.ts'
+import { panels as declared } from './panels.ts'
 import type { RunReader } from './runs.ts'
 
 type Answer = () => Promise<readonly object[]>
@@ -72,7 +73,7 @@ describe('GET /api/overview', () => {
 
     const { panels } = overviewSchema.parse((await get('/api/overview')).json())
 
-    expect(panels).toHaveLength(7)
+    expect(panels.map(({ id }) => id)).toEqual(declared.map(({ id }) => id))
     expect(panels[0]).toMatchObject({
       id: 'daily-active-users',
       asOf: '2026-11-23T01:00:05.250Z',

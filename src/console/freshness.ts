@@ -5,9 +5,9 @@
  * time of every partition is two minutes past its end.
  */
 import type { ClickHouse, StatementOptions } from '../lib/clickhouse/clickhouse.ts'
+import type { Layer } from '../pipeline/model/panel.ts'
 import type { Freshness } from './answers.ts'
 import { utc } from './figures.ts'
-import type { Layer } from './panels.ts'
 
 const windowMs = 60_000
 const watermarkMs = 120_000

@@ -26,7 +26,8 @@ import {
 } from '@grafana/grafana-foundation-sdk/dashboard'
 import { PanelBuilder as StatBuilder } from '@grafana/grafana-foundation-sdk/stat'
 import { PanelBuilder as TimeseriesBuilder } from '@grafana/grafana-foundation-sdk/timeseries'
-import type { BarsPanel, Panel, StatPanel, TimeseriesPanel, Unit } from './panels.ts'
+import type { Unit } from '../pipeline/model/panel.ts'
+import type { BarsPanel, Panel, StatPanel, TimeseriesPanel } from './panels.ts'
 
 /** The official plugin for ClickHouse. */
 export const pluginId = 'grafana-clickhouse-datasource'

@@ -1,19 +1,25 @@
 /**
- * The panels of the *Lakehouse Platform Overview*, declared once: the console draws them, and Grafana's
- * dashboard is generated from them. The SQL is Grafana's, macros and all; the console expands them itself.
+ * The panels of the *Lakehouse Platform Overview*: those of the metrics, and those of the speed layer. The console
+ * draws them, and Grafana's dashboard is generated from them. The SQL is Grafana's, macros and all; the console
+ * expands them itself.
  */
-
-/** `batch` is exact and as old as the last load; `realtime` is seconds old and counts what arrived on time. */
-export type Layer = 'batch' | 'realtime'
-export type Row = 'top' | 'middle' | 'bottom'
-export type Unit = 'count' | 'ratio'
+import { goldMetrics } from '../pipeline/model/gold.ts'
+import type { GoldMetric } from '../pipeline/model/metric.ts'
+import type {
+  Layer,
+  MetricBarsPanel,
+  MetricPanel,
+  MetricStatPanel,
+  PanelRow,
+  Unit,
+} from '../pipeline/model/panel.ts'
 
 interface CommonPanel {
   readonly id: string
   readonly title: string
   /** One sentence: what is counted, over which time, and what is provisional in it. */
   readonly description: string
-  readonly row: Row
+  readonly row: PanelRow
   readonly layer: Layer
   readonly unit: Unit
   /** The column that holds the figure. */
@@ -48,15 +54,24 @@ export type Panel = StatPanel | TimeseriesPanel | BarsPanel
 const trendDays = 14
 
 /** The newest days of a view: by the data's own days, so that a late batch shows its last figures. */
-function latestDays(view: string, value: string, expression: string): string {
+function latestDays(view: string, { value, aggregate, measure }: MetricStatPanel): string {
   return `SELECT time, ${value}, provisional FROM (
-  SELECT toDateTime(event_date, 'UTC') AS time, ${expression} AS ${value}, max(d.provisional) AS provisional
+  SELECT toDateTime(event_date, 'UTC') AS time, ${aggregate}(d.${measure}) AS ${value}, max(d.provisional) AS provisional
   FROM ${view} AS d
   GROUP BY event_date
   ORDER BY event_date DESC
   LIMIT ${trendDays}
 )
 ORDER BY time`
+}
+
+function sumsByLabel(view: string, { label, value, measure, days, limit }: MetricBarsPanel): string {
+  return `SELECT ${label}, sum(${measure}) AS ${value}, sumIf(${measure}, provisional) AS provisional_${value}
+FROM ${view}
+WHERE event_date > (SELECT max(event_date) FROM ${view}) - ${days}
+GROUP BY ${label}
+ORDER BY ${value} DESC, ${label}
+LIMIT ${limit}`
 }
 
 /** Sums of deltas by window. The speed layer also writes rows that count nothing, to hold its place. */
@@ -71,51 +86,26 @@ ORDER BY time, ${label}`
 const provisionalDay = 'The latest day is provisional until a batch has seen its end.'
 const openWindows = 'The newest minutes are provisional: events may still arrive on time.'
 
-export const panels: readonly Panel[] = [
-  {
-    id: 'daily-active-users',
-    title: 'Daily Active Users',
-    description: `Distinct users with any valid event on the UTC day. ${provisionalDay}`,
-    kind: 'stat',
-    row: 'top',
-    layer: 'batch',
-    unit: 'count',
-    value: 'daily_active_users',
-    sql: latestDays('serving.daily_active_users', 'daily_active_users', 'sum(d.dau_count)'),
-  },
-  {
-    id: 'conversion-rate',
-    title: 'Conversion Rate',
-    description: `Users with a purchase out of daily active users, by UTC day. ${provisionalDay}`,
-    kind: 'stat',
-    row: 'top',
-    layer: 'batch',
-    unit: 'ratio',
-    value: 'conversion_rate',
-    sql: latestDays('serving.conversion_rate_daily', 'conversion_rate', 'max(d.conversion_rate)'),
-  },
-  {
-    id: 'total-purchases',
-    title: 'Total Purchases',
-    description: `Purchase events on the UTC day, each counted once. ${provisionalDay}`,
-    kind: 'stat',
-    row: 'top',
-    layer: 'batch',
-    unit: 'count',
-    value: 'purchases',
-    sql: latestDays('serving.conversion_rate_daily', 'purchases', 'sum(d.total_purchases)'),
-  },
-  {
-    id: 'total-events',
-    title: 'Total Events',
-    description: `Valid events on the UTC day, each counted once. ${provisionalDay}`,
-    kind: 'stat',
-    row: 'top',
-    layer: 'batch',
-    unit: 'count',
-    value: 'events',
-    sql: latestDays('serving.events_per_source_daily', 'events', 'sum(d.event_count)'),
-  },
+function metricPanel({ name }: GoldMetric, panel: MetricPanel): Panel {
+  const { id, title, unit, value } = panel
+  const description = `${panel.description} ${provisionalDay}`
+  const common = { id, title, description, layer: 'batch', unit, value } as const
+  const view = `serving.${name}`
+  return panel.kind === 'stat'
+    ? { ...common, kind: 'stat', row: 'top', sql: latestDays(view, panel) }
+    : {
+        ...common,
+        kind: 'bars',
+        row: 'bottom',
+        label: panel.label,
+        provisional: `provisional_${value}`,
+        sql: sumsByLabel(view, panel),
+      }
+}
+
+const metricPanels = goldMetrics.flatMap((metric) => metric.panels.map((panel) => metricPanel(metric, panel)))
+
+const realtimePanels: readonly Panel[] = [
   {
     id: 'event-stream',
     title: 'Event Stream',
@@ -144,24 +134,13 @@ export const panels: readonly Panel[] = [
     style: 'lines',
     sql: windowSums('realtime.logins_per_source', 'source', 'login_count', 'logins'),
   },
-  {
-    id: 'top-pages-by-purchases',
-    title: 'Top Pages by Purchases',
-    description: `Purchase events by page, over the last seven UTC days that the batch has seen. ${provisionalDay}`,
-    kind: 'bars',
-    row: 'bottom',
-    layer: 'batch',
-    unit: 'count',
-    value: 'purchases',
-    label: 'page',
-    provisional: 'provisional_purchases',
-    sql: `SELECT page, sum(purchase_count) AS purchases, sumIf(purchase_count, provisional) AS provisional_purchases
-FROM serving.purchases_per_page_daily
-WHERE event_date > (SELECT max(event_date) FROM serving.purchases_per_page_daily) - 7
-GROUP BY page
-ORDER BY purchases DESC, page
-LIMIT 10`,
-  },
+]
+
+/** From the top of the page down. */
+export const panels: readonly Panel[] = [
+  ...metricPanels.filter(({ row }) => row === 'top'),
+  ...realtimePanels,
+  ...metricPanels.filter(({ row }) => row === 'bottom'),
 ]
 
 /** The panel of that id, or `undefined`. */

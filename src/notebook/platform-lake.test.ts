@@ -37,21 +37,14 @@ const event: Kinds<TableRows['silver/events']> = {
   event_date: 'text',
   ...place,
 }
+type EventTable = Exclude<TableName, `gold/${string}`>
+
 /** The compiler holds this to the types of the rows; the test below holds it to the tables. */
-const kinds: { readonly [T in TableName]: Kinds<TableRows[T]> } = {
+const kinds: { readonly [T in EventTable]: Kinds<TableRows[T]> } = {
   'bronze/events': event,
   'bronze/rejected': { raw: 'bytes', key: 'bytes', headers: 'list', reasons: 'list', ...place },
   'silver/events': event,
   'silver/quarantine': { ...event, reasons: 'list' },
-  'gold/daily_active_users': { event_date: 'text', dau_count: 'number' },
-  'gold/conversion_rate_daily': {
-    event_date: 'text',
-    conversion_rate: 'number',
-    total_purchases: 'number',
-    dau_count: 'number',
-  },
-  'gold/events_per_source_daily': { event_date: 'text', source: 'text', event_count: 'number' },
-  'gold/purchases_per_page_daily': { event_date: 'text', page: 'text', purchase_count: 'number' },
 }
 
 function kindOf(type: DataType): string {
@@ -61,12 +54,14 @@ function kindOf(type: DataType): string {
 }
 
 describe('TableRows', () => {
-  it('has the tables of the platform, with their columns and types', () => {
+  it('has the tables of events, with their columns and types', () => {
     const declared = Object.fromEntries(
-      Object.entries(lakeTables).map(([name, { schema }]) => [
-        name,
-        Object.fromEntries(schema.fields.map((field) => [field.name, kindOf(field.type)])),
-      ]),
+      Object.entries(lakeTables)
+        .filter(([name]) => !name.startsWith('gold/'))
+        .map(([name, { schema }]) => [
+          name,
+          Object.fromEntries(schema.fields.map((field) => [field.name, kindOf(field.type)])),
+        ]),
     )
 
     expect(kinds).toEqual(declared)

@@ -1,9 +1,10 @@
 /**
- * The rows of the platform's tables as TypeScript types. The columns are declared in `pipeline/tables.ts`; a
- * test holds these types to them.
+ * The rows of the platform's tables as TypeScript types. Those of gold are derived from the metrics; a test holds
+ * the others to `pipeline/model/tables.ts`.
  *
  * Dates (`2026-01-31`) and times (`2026-01-31T12:00:00.000000Z`) are text in UTC, whole numbers are `number`.
  */
+import type { GoldRows } from '../pipeline/model/gold.ts'
 
 /** Where a row comes from: its place in the event log. */
 export interface Place {
@@ -40,28 +41,13 @@ export interface RejectedRow extends Place {
   readonly reasons: readonly string[]
 }
 
-export interface TableRows {
+interface EventRows {
   readonly 'bronze/events': EventRow
   readonly 'bronze/rejected': RejectedRow
   readonly 'silver/events': EventRow
   readonly 'silver/quarantine': QuarantinedRow
-  readonly 'gold/daily_active_users': { readonly event_date: string; readonly dau_count: number }
-  readonly 'gold/conversion_rate_daily': {
-    readonly event_date: string
-    readonly conversion_rate: number
-    readonly total_purchases: number
-    readonly dau_count: number
-  }
-  readonly 'gold/events_per_source_daily': {
-    readonly event_date: string
-    readonly source: string
-    readonly event_count: number
-  }
-  readonly 'gold/purchases_per_page_daily': {
-    readonly event_date: string
-    readonly page: string
-    readonly purchase_count: number
-  }
 }
+
+export type TableRows = EventRows & GoldRows
 
 export type TableName = keyof TableRows

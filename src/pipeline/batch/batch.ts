@@ -25,7 +25,7 @@ import type { Snapshot } from '../../lib/delta/snapshot.ts'
 import type { DeltaTable } from '../../lib/delta/table.ts'
 import type { DuckDb } from '../../lib/duckdb/duckdb.ts'
 import { invalidReasons, isValid } from '../event-rules.ts'
-import { goldMetrics } from '../model/metrics/index.ts'
+import { goldMetrics } from '../model/gold.ts'
 import { columnNames, type LakeTable, lakeTableNames, lakeTables } from '../model/tables.ts'
 import { publishGold } from '../serving/publish.ts'
 import { planDays, type Scope } from './days.ts'
@@ -107,9 +107,9 @@ export function batchGraph(context: BatchContext, bronze: Snapshot, scope: Scope
         const made = await makeDays(
           context,
           {
-            target: metric.table,
+            target: `gold/${metric.name}`,
             input: { table: 'silver/events', name: 'silver_events', snapshot: silver },
-            select: metric.select,
+            select: metric.sql,
             orderBy: metric.grain,
             checks: [key, ...notNull, ...metric.checks],
             scope,

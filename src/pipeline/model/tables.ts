@@ -1,6 +1,7 @@
-/** Every table of the platform, declared once: its columns, and what it is partitioned by. */
+/** Every Delta table of the platform, declared once: its columns, and what it is partitioned by. */
 import { arrayOf, type Field, field, type StructType, structOf } from '../../lib/delta/schema.ts'
 import type { TableDeclaration } from '../../lib/delta/table.ts'
+import { type GoldLakeTable, goldMetrics, goldSchemaOf } from './gold.ts'
 
 const eventFields: readonly Field[] = [
   field('event_id', 'string'),
@@ -22,7 +23,7 @@ const placeFields: readonly Field[] = [
 const bronzeEvents = structOf(...eventFields, field('event_date', 'date'), ...placeFields)
 const byDay = ['event_date']
 
-export const lakeTables = {
+const eventTables = {
   'bronze/events': { schema: bronzeEvents, partitionBy: byDay },
   'bronze/rejected': {
     schema: structOf(
@@ -38,24 +39,17 @@ export const lakeTables = {
     schema: structOf(...bronzeEvents.fields, field('reasons', arrayOf('string'))),
     partitionBy: byDay,
   },
-  'gold/daily_active_users': { schema: structOf(field('event_date', 'date'), field('dau_count', 'long')) },
-  'gold/conversion_rate_daily': {
-    schema: structOf(
-      field('event_date', 'date'),
-      field('conversion_rate', 'double'),
-      field('total_purchases', 'long'),
-      field('dau_count', 'long'),
-    ),
-  },
-  'gold/events_per_source_daily': {
-    schema: structOf(field('event_date', 'date'), field('source', 'string'), field('event_count', 'long')),
-  },
-  'gold/purchases_per_page_daily': {
-    schema: structOf(field('event_date', 'date'), field('page', 'string'), field('purchase_count', 'long')),
-  },
 } as const satisfies Readonly<Record<string, TableDeclaration>>
 
-export type LakeTable = keyof typeof lakeTables
+export type LakeTable = keyof typeof eventTables | GoldLakeTable
+
+/** In the order bronze, silver, gold. */
+export const lakeTables: Readonly<Record<LakeTable, TableDeclaration>> = {
+  ...eventTables,
+  ...(Object.fromEntries(
+    goldMetrics.map((metric) => [`gold/${metric.name}`, { schema: goldSchemaOf(metric) }]),
+  ) as Readonly<Record<GoldLakeTable, TableDeclaration>>),
+}
 
 export const lakeTableNames = Object.keys(lakeTables) as readonly LakeTable[]
 

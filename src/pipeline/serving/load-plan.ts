@@ -13,7 +13,7 @@ import type { Snapshot } from '../../lib/delta/snapshot.ts'
 import type { DeltaTable } from '../../lib/delta/table.ts'
 import type { DuckDb } from '../../lib/duckdb/duckdb.ts'
 import { identifier } from '../../lib/duckdb/sql-text.ts'
-import { type GoldTable, goldColumnsOf } from './tables.ts'
+import { type GoldTable, goldColumnsOf } from '../model/gold.ts'
 
 /** Months as `202611`, the partitions of gold in ClickHouse; `reason` says in words why it must be all of them. */
 export type LoadPlan =

@@ -12,10 +12,10 @@ import { createDuckDbCompute } from '../../lib/compute/compute.duckdb.ts'
 import { DeltaTable } from '../../lib/delta/table.ts'
 import { type DuckDb, openDuckDb } from '../../lib/duckdb/duckdb.ts'
 import { openLocalStore } from '../../lib/storage/store.local.ts'
+import { type GoldTable, goldTableNames } from '../model/gold.ts'
 import { type LakeTable, lakeTables } from '../model/tables.ts'
 import { type PublishContext, type Published, publishGold } from './publish.ts'
 import { emptyServing } from './serving.fixture.ts'
-import { type GoldTable, goldTableNames } from './tables.ts'
 
 let duckdb: DuckDb
 let home: Home

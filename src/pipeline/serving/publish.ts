@@ -19,11 +19,11 @@ import type { Snapshot } from '../../lib/delta/snapshot.ts'
 import type { DeltaTable } from '../../lib/delta/table.ts'
 import type { DuckDb } from '../../lib/duckdb/duckdb.ts'
 import { identifier, text } from '../../lib/duckdb/sql-text.ts'
+import { type GoldTable, goldColumnsOf, goldTableNames } from '../model/gold.ts'
 import type { LakeTable } from '../model/tables.ts'
 import { boundaryOf } from './boundary.ts'
 import { type LoadPlan, planLoad } from './load-plan.ts'
 import { ensureServingSchema } from './schema.ts'
-import { type GoldTable, goldColumnsOf, goldTableNames } from './tables.ts'
 
 export interface PublishContext {
   readonly table: (name: LakeTable) => DeltaTable

@@ -2,8 +2,8 @@
 import type { IoOptions } from '../../lib/base/io.ts'
 import type { ClickHouse } from '../../lib/clickhouse/clickhouse.ts'
 import { ensureTables, ensureViews } from '../../lib/clickhouse/ddl.ts'
+import { goldTableNames } from '../model/gold.ts'
 import {
-  goldTableNames,
   goldTables,
   loadedTables,
   loadsTable,

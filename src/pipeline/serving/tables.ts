@@ -7,6 +7,8 @@
  * shown, and so switches all views at once.
  */
 import type { ColumnDeclaration, TableDeclaration, ViewDeclaration } from '../../lib/clickhouse/ddl.ts'
+import { type GoldTable, goldColumnsOf, goldTableNames, metricOf } from '../model/gold.ts'
+import type { MetricColumnType } from '../model/metric.ts'
 
 const column = (name: string, type: string): ColumnDeclaration => ({ name, type })
 
@@ -51,7 +53,6 @@ function realtimeTable(
 
 const eventType = column('event_type', 'LowCardinality(String)')
 const source = column('source', 'LowCardinality(String)')
-const day = column('event_date', 'Date')
 
 export const realtimeTables = {
   events_per_minute: realtimeTable('events_per_minute', [eventType], 'event_count'),
@@ -64,40 +65,28 @@ export type RealtimeTable = keyof typeof realtimeTables
 
 export const realtimeTableNames = Object.keys(realtimeTables) as readonly RealtimeTable[]
 
-const goldColumns = {
-  daily_active_users: [day, column('dau_count', 'Int64')],
-  conversion_rate_daily: [
-    day,
-    column('conversion_rate', 'Float64'),
-    column('total_purchases', 'Int64'),
-    column('dau_count', 'Int64'),
-  ],
-  events_per_source_daily: [day, source, column('event_count', 'Int64')],
-  purchases_per_page_daily: [day, column('page', 'String'), column('purchase_count', 'Int64')],
-} as const
-
-export type GoldTable = keyof typeof goldColumns
-
-export const goldTableNames = Object.keys(goldColumns) as readonly GoldTable[]
-
-const goldKeys: Readonly<Record<GoldTable, readonly string[]>> = {
-  daily_active_users: ['event_date'],
-  conversion_rate_daily: ['event_date'],
-  events_per_source_daily: ['event_date', 'source'],
-  purchases_per_page_daily: ['event_date', 'page'],
+/** Names and types are those of ClickHouse. */
+const clickHouseTypes: Readonly<Record<MetricColumnType, string>> = {
+  date: 'Date',
+  string: 'String',
+  long: 'Int64',
+  double: 'Float64',
+  boolean: 'Bool',
 }
 
-/** Columns of a gold table, as in Delta. */
-export function goldColumnsOf(table: GoldTable): readonly string[] {
-  return goldColumns[table].map(({ name }) => name)
+function goldColumns(table: GoldTable): readonly ColumnDeclaration[] {
+  return Object.entries(metricOf(table).columns).map(([name, { type, isLowCardinality }]) => {
+    const plain = clickHouseTypes[type]
+    return column(name, isLowCardinality === true ? `LowCardinality(${plain})` : plain)
+  })
 }
 
 function goldTable(name: GoldTable): TableDeclaration {
   return {
     name: `gold.${name}`,
-    columns: [...goldColumns[name], column('updated_at', second)],
+    columns: [...goldColumns(name), column('updated_at', second)],
     engine: { kind: 'ReplacingMergeTree', version: 'updated_at' },
-    orderBy: goldKeys[name],
+    orderBy: metricOf(name).grain,
     // Replaced by whole months, so that a month's days change together and years of days stay few partitions.
     partitionBy: 'toYYYYMM(event_date)',
   }
@@ -111,9 +100,9 @@ export const goldTables = Object.fromEntries(
 function loadedTable(name: GoldTable): TableDeclaration {
   return {
     name: `serving.${name}_loads`,
-    columns: [column('load_id', 'UInt64'), ...goldColumns[name]],
+    columns: [column('load_id', 'UInt64'), ...goldColumns(name)],
     engine: { kind: 'MergeTree' },
-    orderBy: goldKeys[name],
+    orderBy: metricOf(name).grain,
     partitionBy: 'load_id',
   }
 }

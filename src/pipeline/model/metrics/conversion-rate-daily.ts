@@ -1,11 +1,18 @@
-import type { GoldMetric } from '../metric.ts'
+import { eventDate, goldMetric } from '../metric.ts'
 
-/** Distinct users with a purchase ÷ daily active users, and the number of purchases. */
-export const conversionRateDaily: GoldMetric = {
+export const conversionRateDaily = goldMetric({
+  name: 'conversion_rate_daily',
+  description: 'Distinct users with a purchase ÷ daily active users, and the number of purchases.',
   task: 'silver_to_gold_conversion',
-  table: 'gold/conversion_rate_daily',
+  position: 2,
+  columns: {
+    event_date: eventDate,
+    conversion_rate: { type: 'double', description: 'Users with a purchase ÷ `dau_count`, from 0 to 1' },
+    total_purchases: { type: 'long', description: 'Purchase events' },
+    dau_count: { type: 'long', description: 'Distinct users with any event' },
+  },
   grain: ['event_date'],
-  select: `
+  sql: `
 SELECT event_date,
   CAST(COUNT(DISTINCT CASE WHEN event_type = 'purchase' THEN user_id END) AS DOUBLE)
     / COUNT(DISTINCT user_id) AS conversion_rate,
@@ -18,4 +25,26 @@ GROUP BY event_date`,
     { kind: 'between', column: 'total_purchases', min: 0 },
     { kind: 'between', column: 'dau_count', min: 1 },
   ],
-}
+  panels: [
+    {
+      kind: 'stat',
+      id: 'conversion-rate',
+      title: 'Conversion Rate',
+      description: 'Users with a purchase out of daily active users, by UTC day.',
+      unit: 'ratio',
+      value: 'conversion_rate',
+      measure: 'conversion_rate',
+      aggregate: 'max',
+    },
+    {
+      kind: 'stat',
+      id: 'total-purchases',
+      title: 'Total Purchases',
+      description: 'Purchase events on the UTC day, each counted once.',
+      unit: 'count',
+      value: 'purchases',
+      measure: 'total_purchases',
+      aggregate: 'sum',
+    },
+  ],
+})

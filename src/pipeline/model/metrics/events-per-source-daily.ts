@@ -1,13 +1,31 @@
-import type { GoldMetric } from '../metric.ts'
+import { eventDate, goldMetric } from '../metric.ts'
 
-/** Events of the UTC day from each source. */
-export const eventsPerSourceDaily: GoldMetric = {
+export const eventsPerSourceDaily = goldMetric({
+  name: 'events_per_source_daily',
+  description: 'Valid events of the UTC day from each source.',
   task: 'silver_to_gold_events_source',
-  table: 'gold/events_per_source_daily',
+  position: 3,
+  columns: {
+    event_date: eventDate,
+    source: { type: 'string', description: '`web` or `mobile`', isLowCardinality: true },
+    event_count: { type: 'long', description: 'Events, each counted once' },
+  },
   grain: ['event_date', 'source'],
-  select: `
+  sql: `
 SELECT event_date, source, COUNT(*) AS event_count
 FROM silver_events
 GROUP BY event_date, source`,
   checks: [{ kind: 'between', column: 'event_count', min: 1 }],
-}
+  panels: [
+    {
+      kind: 'stat',
+      id: 'total-events',
+      title: 'Total Events',
+      description: 'Valid events on the UTC day, each counted once.',
+      unit: 'count',
+      value: 'events',
+      measure: 'event_count',
+      aggregate: 'sum',
+    },
+  ],
+})

@@ -1,0 +1,12 @@
+/** Files that are derived from declarations, by their paths from the root of the repository. */
+import { grafanaDashboard } from '../../src/console/grafana.ts'
+import { overviewTitle } from '../../src/console/overview.ts'
+import { panels } from '../../src/console/panels.ts'
+import { tableReference } from './table-reference.ts'
+
+export function derivedFiles(): Readonly<Record<string, string>> {
+  return {
+    'dashboards/lakehouse-platform-overview.json': grafanaDashboard(overviewTitle, panels),
+    'docs/tables.md': tableReference(),
+  }
+}
