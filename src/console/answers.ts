@@ -1,5 +1,8 @@
 /** What the REST API answers, as schemas: the types of server and page, and the source of `openapi.json`. */
 import { z } from 'zod'
+import { attemptStates, runStates, triggers } from '../lib/runs/run.ts'
+import { metricColumnTypes } from '../pipeline/model/metric-column.ts'
+import { layers, panelKinds, panelRows, units } from '../pipeline/model/panel.ts'
 
 /** ISO 8601, UTC. */
 const time = z.iso.datetime()
@@ -22,7 +25,7 @@ const reading = {
 }
 
 export const freshnessSchema = z.object({
-  layer: z.enum(['batch', 'realtime']),
+  layer: z.enum(layers),
   /** How new the data is: the load's time, or when the speed layer last wrote. Null: nothing yet. */
   asOf: time.nullable(),
   /** From here on figures are provisional: the batch's boundary, or the first window that is still open. */
@@ -59,11 +62,11 @@ export const panelAnswerSchema = z.object({
   id: z.string(),
   title: z.string(),
   description: z.string(),
-  kind: z.enum(['stat', 'timeseries', 'bars']),
+  kind: z.enum(panelKinds),
   style: z.enum(['stacked', 'lines']).nullable(),
-  row: z.enum(['top', 'middle', 'bottom']),
-  layer: z.enum(['batch', 'realtime']),
-  unit: z.enum(['count', 'ratio']),
+  row: z.enum(panelRows),
+  layer: z.enum(layers),
+  unit: z.enum(units),
   /** How new the data is that `figures` shows. */
   asOf: time.nullable(),
   provisionalFrom: time.nullable(),
@@ -87,6 +90,22 @@ export const overviewSchema = z.object({
 })
 export type Overview = z.infer<typeof overviewSchema>
 
+const metricDeclaration = z.object({
+  name: z.string(),
+  description: z.string(),
+  /** Columns that name one row. */
+  grain: z.array(z.string()),
+  columns: z.array(z.object({ name: z.string(), type: z.enum(metricColumnTypes), description: z.string() })),
+})
+export const metricsSchema = z.object({ metrics: z.array(metricDeclaration) })
+export type MetricsAnswer = z.infer<typeof metricsSchema>
+
+export const metricSchema = metricDeclaration.extend({
+  /** Newest day first: the columns, and `provisional`. A whole number keeps all its digits. */
+  rows: z.array(z.record(z.string(), z.unknown())),
+})
+export type MetricAnswer = z.infer<typeof metricSchema>
+
 export const tableSummarySchema = z.object({
   name: z.string(),
   /** Null in all that follows: the table is not there yet, or its log does not say. */
@@ -109,16 +128,7 @@ const recordedErrorSchema = z.object({ code: z.string(), message: z.string(), hi
 export const taskSchema = z.object({
   node: z.string(),
   attempt: z.number(),
-  state: z.enum([
-    'waiting',
-    'skipped',
-    'running',
-    'succeeded',
-    'unchanged',
-    'failed',
-    'cancelled',
-    'abandoned',
-  ]),
+  state: z.enum(attemptStates),
   startedAt: time.nullable(),
   endedAt: time.nullable(),
   rowsIn: z.number().nullable(),
@@ -132,8 +142,8 @@ export type Task = z.infer<typeof taskSchema>
 export const runSchema = z.object({
   id: z.number(),
   dag: z.string(),
-  trigger: z.enum(['manual', 'schedule', 'catch-up']),
-  state: z.enum(['running', 'succeeded', 'unchanged', 'failed', 'cancelled', 'abandoned']),
+  trigger: z.enum(triggers),
+  state: z.enum(runStates),
   startedAt: time,
   endedAt: time.nullable(),
   error: recordedErrorSchema.nullable(),

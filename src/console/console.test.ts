@@ -1,12 +1,23 @@
 import { createServer } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
+import { z } from 'zod'
 import { ManualClock } from '../lib/base/clock.ts'
 import { LakeError } from '../lib/base/errors.ts'
 import type { ClickHouse } from '../lib/clickhouse/clickhouse.ts'
-import { healthSchema, overviewSchema, panelAnswerSchema, runsSchema, tablesSchema } from './answers.ts'
-import { errorSchema } from './api.ts'
+import { goldTableNames } from '../pipeline/model/gold.ts'
+import {
+  healthSchema,
+  metricSchema,
+  metricsSchema,
+  overviewSchema,
+  panelAnswerSchema,
+  runsSchema,
+  tablesSchema,
+} from './answers.ts'
 import { type ConsoleParts, type ConsolePlace, createConsole, startConsole } from './console.ts'
 import { panels as declared } from './panels.ts'
+import { routes } from './routes/index.ts'
+import { errorSchema } from './routes/openapi.ts'
 import type { RunReader } from './runs.ts'
 
 type Answer = () => Promise<readonly object[]>
@@ -28,6 +39,21 @@ class FakeClickHouse {
     if (this.isDown) throw new LakeError('CLICKHOUSE_UNAVAILABLE', 'ping ClickHouse: connection refused')
   }
 }
+
+const openApiSchema = z.object({
+  openapi: z.literal('3.1.0'),
+  paths: z.record(
+    z.string(),
+    z.object({
+      get: z.object({
+        responses: z.record(
+          z.string(),
+          z.object({ content: z.object({ 'application/json': z.object({ schema: z.looseObject({}) }) }) }),
+        ),
+      }),
+    }),
+  ),
+})
 
 const noRuns: RunReader = {
   list: async () => [],
@@ -283,10 +309,48 @@ describe('the rest of the API', () => {
     })
   })
 
-  it('describes itself', async () => {
-    const document = (await open().get('/api/openapi.json')).json()
+  it('describes each route that it serves, with its answer', async () => {
+    const document = openApiSchema.parse((await open().get('/api/openapi.json')).json())
 
-    expect(document).toMatchObject({ openapi: '3.1.0', paths: { '/api/overview': { get: {} } } })
+    expect(Object.keys(document.paths)).toEqual(routes.map(({ path }) => path))
+    for (const { get } of Object.values(document.paths)) {
+      expect(get.responses['200']?.content['application/json'].schema).toMatchObject({ type: 'object' })
+    }
+  })
+})
+
+describe('GET /api/metrics', () => {
+  it('tells of each metric what it says, by column', async () => {
+    const { metrics } = metricsSchema.parse((await open().get('/api/metrics')).json())
+
+    expect(metrics.map(({ name }) => name)).toEqual(goldTableNames)
+    expect(metrics[0]).toMatchObject({
+      name: 'daily_active_users',
+      grain: ['event_date'],
+      columns: [{ name: 'event_date', type: 'date' }, { name: 'dau_count' }],
+    })
+  })
+
+  it('gives the rows of a metric, every digit of them', async () => {
+    const { clickhouse, get } = open()
+    const row = { event_date: '2026-11-23', dau_count: 9_007_199_254_740_993n, provisional: true }
+    clickhouse.answers.set('FROM serving.daily_active_users', async () => [row])
+
+    const response = await get('/api/metrics/daily_active_users?from=2026-11-01&to=2026-12-01')
+
+    expect(response.body).toContain('"dau_count":9007199254740993')
+    expect(metricSchema.parse(response.json())).toMatchObject({ name: 'daily_active_users', rows: [{}] })
+  })
+
+  it.each([
+    ['/api/metrics/nonsense', 404, /no such metric/],
+    ['/api/metrics/daily_active_users?from=yesterday', 400, /from: expected a day as 2026-01-31/],
+    ['/api/metrics/daily_active_users?limit=0', 400, /limit: expected 1 or more/],
+  ])('%s answers %i', async (url, status, message) => {
+    const response = await open().get(url)
+
+    expect(response.statusCode).toBe(status)
+    expect(errorSchema.parse(response.json()).error.message).toMatch(message)
   })
 })
 

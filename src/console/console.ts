@@ -10,23 +10,16 @@ import { type FastifyInstance, type FastifyReply, fastify } from 'fastify'
 import { type Clock, systemClock } from '../lib/base/clock.ts'
 import { isLakeError, LakeError, messageOf, systemCode } from '../lib/base/errors.ts'
 import type { IoOptions } from '../lib/base/io.ts'
+import { formatJson, type JsonValue } from '../lib/base/json.ts'
 import { type Logger, silentLogger } from '../lib/base/log.ts'
 import type { ClickHouse } from '../lib/clickhouse/clickhouse.ts'
-import type {
-  Health,
-  Overview,
-  Problem,
-  RunsAnswer,
-  StoppedStage,
-  TableSummary,
-  TablesAnswer,
-} from './answers.ts'
-import { openApiDocument, panelParams, parseParameters, rangeQuery, runParams } from './api.ts'
+import type { Problem, StoppedStage } from './answers.ts'
 import { createGuard, securityHeaders } from './guard.ts'
 import { OverviewReader } from './overview.ts'
-import { findPanel, panels } from './panels.ts'
-import { createRunsReader, type RunReader, runAnswerOf } from './runs.ts'
-import { problemOf, type Reading, SharedReading } from './shared-reading.ts'
+import { routes } from './routes/index.ts'
+import type { Sources } from './routes/route.ts'
+import { createRunsReader, type RunReader } from './runs.ts'
+import { problemOf, SharedReading } from './shared-reading.ts'
 import type { TablesReader } from './tables.ts'
 
 export interface ConsoleParts {
@@ -73,9 +66,15 @@ export function createConsole(
       clock,
       onFailure: (error) => logger.warn({ err: error }, `${what} could not be read`),
     })
-  const tablesReading = share('The tables', tables)
-  const runsReading = share('The runs', createRunsReader(runs))
-  const ping = share('ClickHouse', (io) => clickhouse.ping(io))
+  const sources: Sources = {
+    overview,
+    clickhouse,
+    runs,
+    stoppedStages,
+    tables: share('The tables', tables),
+    newestRuns: share('The runs', createRunsReader(runs)),
+    ping: share('ClickHouse', (io) => clickhouse.ping(io)),
+  }
 
   const app = fastify({
     logger: false,
@@ -118,66 +117,22 @@ export function createConsole(
     })
   })
 
-  app.get('/api/overview', async (request, reply) => {
-    const { minutes } = parseParameters(rangeQuery, request.query)
-    const answer: Overview = { ...(await overview.overview(minutes)), stoppedStages: [...stoppedStages()] }
-    return fresh(reply).send(answer)
-  })
-
-  app.get('/api/panels/:id', async (request, reply) => {
-    const { id } = parseParameters(panelParams, request.params)
-    const { minutes } = parseParameters(rangeQuery, request.query)
-    const panel = findPanel(id)
-    if (panel === undefined) {
-      const hint = `There are ${panels.map((known) => known.id).join(', ')}.`
-      return sendProblem(reply, 404, { code: 'USAGE', message: `Panel ${id}: there is no such panel`, hint })
-    }
-    return fresh(reply).send(await overview.panel(panel, minutes))
-  })
-
-  app.get('/api/tables', async (_request, reply) => {
-    const reading = await tablesReading.get()
-    const answer: TablesAnswer = { tables: [...(reading.value ?? [])], ...markOf(reading) }
-    return fresh(reply).send(answer)
-  })
-
-  app.get('/api/runs', async (_request, reply) => {
-    const reading = await runsReading.get()
-    const answer: RunsAnswer = { runs: [...(reading.value ?? [])], ...markOf(reading) }
-    return fresh(reply).send(answer)
-  })
-
-  app.get('/api/runs/:id', async (request, reply) => {
-    const { id } = parseParameters(runParams, request.params)
-    return fresh(reply).send(runAnswerOf(await runs.show(id)))
-  })
-
-  app.get('/api/health', async (_request, reply) => {
-    const answering: Health['parts'] = await Promise.all(
-      (
-        [
-          ['clickhouse', async () => (await ping.get()).problem],
-          ['tables', async () => tablesProblemOf(await tablesReading.get())],
-          ['runs', async () => (await runsReading.get()).problem],
-        ] as const
-      ).map(async ([name, problemOfPart]) => {
-        const problem = await problemOfPart()
-        return { name, isHealthy: problem === undefined, problem: problem ?? null }
-      }),
-    )
-    const problem = stoppedStages()[0]?.problem ?? null
-    const parts: Health['parts'] = [...answering, { name: 'stages', isHealthy: problem === null, problem }]
-    const health: Health = { isHealthy: parts.every(({ isHealthy }) => isHealthy), parts }
-    return fresh(reply)
-      .code(health.isHealthy ? 200 : 503)
-      .send(health)
-  })
-
-  app.get('/api/openapi.json', async () => openApiDocument())
+  for (const each of routes) {
+    app.get(each.path.replace(/\{(\w+)\}/g, ':$1'), async (request, reply) => {
+      const answered = await each.handle({ params: request.params, query: request.query }, sources)
+      if (answered.kind === 'missing') return sendProblem(reply, 404, answered.problem)
+      // Whole numbers of 64 bits keep their digits.
+      const text = formatJson(answered.body as JsonValue)
+      return fresh(reply)
+        .code(answered.status ?? 200)
+        .type('application/json; charset=utf-8')
+        .send(text)
+    })
+  }
 
   app.addHook('onClose', async () => {
     overview.close()
-    for (const reading of [tablesReading, runsReading, ping]) reading.close()
+    for (const reading of [sources.tables, sources.newestRuns, sources.ping]) reading.close()
   })
 
   if (place.webRoot !== undefined) servePage(app, place.webRoot)
@@ -267,20 +222,11 @@ function listenFailure(error: unknown, host: string, port: number): LakeError {
 function statusOf(error: unknown): number {
   if (isLakeError(error, 'USAGE')) return 400
   if (isLakeError(error, 'RUN_MISSING')) return 404
-  if (isLakeError(error, 'RUNSTORE_UNAVAILABLE', 'RUNSTORE_REFUSED')) return 503
+  if (isLakeError(error, 'RUNSTORE_UNAVAILABLE', 'RUNSTORE_REFUSED', 'CLICKHOUSE_UNAVAILABLE')) return 503
   if (typeof error === 'object' && error !== null && 'statusCode' in error) {
     return typeof error.statusCode === 'number' ? error.statusCode : 500
   }
   return 500
-}
-
-/** Of all tables, or of the first that could not be read. */
-function tablesProblemOf({ value, problem }: Reading<readonly TableSummary[]>): Problem | undefined {
-  if (problem !== undefined) return problem
-  const [unread] = (value ?? []).flatMap(({ name, problem }) =>
-    problem === null ? [] : [{ ...problem, message: `Table ${name}: ${problem.message}` }],
-  )
-  return unread
 }
 
 /** What the server under us does not let through: a path, a body that nobody asked for. */
@@ -294,15 +240,3 @@ const sendProblem = (reply: FastifyReply, status: number, problem: Problem): Fas
   fresh(reply).code(status).send({ error: problem })
 
 const fresh = (reply: FastifyReply): FastifyReply => reply.header('cache-control', 'no-store')
-
-function markOf({ readAtMs, isStale, problem }: Reading<unknown>): {
-  readAt: string | null
-  isStale: boolean
-  problem: Problem | null
-} {
-  return {
-    readAt: readAtMs === undefined ? null : new Date(readAtMs).toISOString(),
-    isStale,
-    problem: problem ?? null,
-  }
-}

@@ -4,7 +4,8 @@ import type { ClickHouse } from '../lib/clickhouse/clickhouse.ts'
 import { openClickHouse } from '../lib/clickhouse/client.ts'
 import { type Home, temporaryHome } from '../lib/clickhouse/home.fixture.ts'
 import { ensureServingSchema } from '../pipeline/serving/schema.ts'
-import type { Figures } from './answers.ts'
+import { type Figures, metricSchema } from './answers.ts'
+import { createConsole } from './console.ts'
 import { figuresOf } from './figures.ts'
 import { readFreshness } from './freshness.ts'
 import { expandMacros } from './macros.ts'
@@ -203,6 +204,24 @@ describe('the panels, with data', () => {
         { label: '/home', value: 3, provisional: 2 },
       ],
     })
+  })
+
+  it('rows of a metric are asked for by days, newest first', async () => {
+    const app = createConsole(
+      { clickhouse, tables: async () => [], runs: { list: async () => [], show: () => Promise.reject() } },
+      { host: '127.0.0.1', port: 8080 },
+    )
+
+    const response = await app.inject({
+      url: '/api/metrics/daily_active_users?from=2026-11-22',
+      headers: { host: 'localhost:8080' },
+    })
+    await app.close()
+
+    expect(metricSchema.parse(response.json()).rows).toMatchObject([
+      { event_date: '2026-11-23', provisional: true },
+      { event_date: '2026-11-22', provisional: false },
+    ])
   })
 
   it('are as new as the current load, and as the last write of the speed layer', async () => {

@@ -10,8 +10,11 @@
 import { LakeError } from '../base/errors.ts'
 import type { JsonValue } from '../base/json.ts'
 
-export type RunState = 'running' | 'succeeded' | 'unchanged' | 'failed' | 'cancelled' | 'abandoned'
-export type AttemptState = 'waiting' | 'skipped' | RunState
+export const runStates = ['running', 'succeeded', 'unchanged', 'failed', 'cancelled', 'abandoned'] as const
+export type RunState = (typeof runStates)[number]
+
+export const attemptStates = ['waiting', 'skipped', ...runStates] as const
+export type AttemptState = (typeof attemptStates)[number]
 
 const final: readonly AttemptState[] = []
 
@@ -46,26 +49,8 @@ export function statesBefore(to: AttemptState): readonly AttemptState[] {
   return attemptStates.filter((from) => attemptMoves[from].includes(to))
 }
 
-export const attemptStates: readonly AttemptState[] = [
-  'waiting',
-  'skipped',
-  'running',
-  'succeeded',
-  'unchanged',
-  'failed',
-  'cancelled',
-  'abandoned',
-]
-export const runStates: readonly RunState[] = [
-  'running',
-  'succeeded',
-  'unchanged',
-  'failed',
-  'cancelled',
-  'abandoned',
-]
-
-export type Trigger = 'manual' | 'schedule' | 'catch-up'
+export const triggers = ['manual', 'schedule', 'catch-up'] as const
+export type Trigger = (typeof triggers)[number]
 
 export interface ScheduledTick {
   readonly schedule: string

@@ -1,6 +1,7 @@
 /** Gold as a whole: what all metrics are together, derived from their declarations. */
 import { field, type StructType, structOf } from '../../lib/delta/schema.ts'
-import type { GoldMetric, MetricRow } from './metric.ts'
+import type { GoldMetric } from './metric.ts'
+import type { MetricRow } from './metric-column.ts'
 import { goldMetrics as declared } from './metrics/index.ts'
 
 type Declared = (typeof declared)[number]

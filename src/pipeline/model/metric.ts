@@ -6,29 +6,8 @@
  * To add a metric is to add a file in `metrics/` and to run `npm run generate`.
  */
 import type { Expectation } from '../../lib/quality/expectation.ts'
+import type { MetricColumns } from './metric-column.ts'
 import type { MetricPanel } from './panel.ts'
-
-/** A type of a metric's column, by its name in Delta, and what JavaScript has for a value of it. */
-interface ValuesOf {
-  /** `2026-01-31`, a UTC day. */
-  readonly date: string
-  readonly string: string
-  readonly long: number
-  readonly double: number
-  readonly boolean: boolean
-}
-
-export type MetricColumnType = keyof ValuesOf
-
-export interface MetricColumn<Type extends MetricColumnType = MetricColumnType> {
-  readonly type: Type
-  /** What a value says, with its unit. */
-  readonly description: string
-  /** A text with few distinct values, which ClickHouse keeps as numbers. */
-  readonly isLowCardinality?: boolean
-}
-
-export type MetricColumns = Readonly<Record<string, MetricColumn>>
 
 export interface GoldMetric<Name extends string = string, Columns extends MetricColumns = MetricColumns> {
   /** The table's name in `gold`, in Delta and ClickHouse; the file has the same, with dashes. */
@@ -57,11 +36,3 @@ export function goldMetric<const Name extends string, const Columns extends Metr
 ): GoldMetric<Name, Columns> {
   return metric
 }
-
-/** One row of a metric, as TypeScript sees it. */
-export type MetricRow<Columns extends MetricColumns> = {
-  readonly [Column in keyof Columns]: ValuesOf[Columns[Column]['type']]
-}
-
-/** The UTC day of the events, which every metric has. */
-export const eventDate = { type: 'date', description: 'The UTC day' } as const

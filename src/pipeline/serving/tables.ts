@@ -8,7 +8,7 @@
  */
 import type { ColumnDeclaration, TableDeclaration, ViewDeclaration } from '../../lib/clickhouse/ddl.ts'
 import { type GoldTable, goldColumnsOf, goldTableNames, metricOf } from '../model/gold.ts'
-import type { MetricColumnType } from '../model/metric.ts'
+import type { MetricColumnType } from '../model/metric-column.ts'
 
 const column = (name: string, type: string): ColumnDeclaration => ({ name, type })
 

@@ -1,4 +1,5 @@
-import { eventDate, goldMetric } from '../metric.ts'
+import { goldMetric } from '../metric.ts'
+import { eventDate } from '../metric-column.ts'
 
 export const dailyActiveUsers = goldMetric({
   name: 'daily_active_users',

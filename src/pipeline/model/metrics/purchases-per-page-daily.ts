@@ -1,4 +1,5 @@
-import { eventDate, goldMetric } from '../metric.ts'
+import { goldMetric } from '../metric.ts'
+import { eventDate } from '../metric-column.ts'
 
 export const purchasesPerPageDaily = goldMetric({
   name: 'purchases_per_page_daily',

@@ -1,0 +1,66 @@
+/** `openapi.json`, made from the list of routes. */
+import { z } from 'zod'
+import { problemSchema } from '../answers.ts'
+import { answer, type Route, route } from './route.ts'
+
+export const errorSchema = z.object({ error: problemSchema })
+
+const documentSchema = z.looseObject({ openapi: z.string() })
+
+export function openApiRoute(others: readonly Route[]): Route {
+  const self: Route = route({
+    path: '/api/openapi.json',
+    summary: 'This description',
+    answer: documentSchema,
+    handle: () => answer(openApiDocument([...others, self])),
+  })
+  return self
+}
+
+/** OpenAPI 3.1. */
+function openApiDocument(routes: readonly Route[]): z.infer<typeof documentSchema> {
+  return {
+    openapi: '3.1.0',
+    info: {
+      title: 'Lakeshore console',
+      version: '1',
+      description: 'Read-only. What could not be read keeps its last value, with isStale and a problem.',
+    },
+    paths: Object.fromEntries(routes.map((each) => [each.path, { get: operationOf(each) }])),
+  }
+}
+
+function operationOf({ summary, params, query, answer: body, failures, isFailureAnAnswer }: Route): object {
+  return {
+    summary,
+    parameters: [...parametersOf('path', params), ...parametersOf('query', query)],
+    responses: {
+      200: { description: 'OK', content: jsonContent(body) },
+      ...Object.fromEntries(
+        Object.entries(failures).map(([status, description]) => [
+          status,
+          { description, content: jsonContent(isFailureAnAnswer ? body : errorSchema) },
+        ]),
+      ),
+    },
+  }
+}
+
+const jsonContent = (schema: z.ZodType): object => ({
+  'application/json': { schema: schemaOf(schema, 'output') },
+})
+
+function schemaOf(schema: z.ZodType, io: 'input' | 'output'): object {
+  const { $schema: _, ...rest } = z.toJSONSchema(schema, { io, unrepresentable: 'any' })
+  return rest
+}
+
+function parametersOf(place: 'path' | 'query', schema: z.ZodType | undefined): readonly object[] {
+  if (!(schema instanceof z.ZodObject)) return []
+  return Object.entries(schema.shape).map(([name, parameter]) => ({
+    name,
+    in: place,
+    required: place === 'path',
+    schema: schemaOf(parameter as z.ZodType, 'output'),
+  }))
+}

@@ -1,0 +1,113 @@
+/**
+ * A route of the REST API as one object: what it is asked, what it answers, how it fails, and how it is answered.
+ * Fastify serves the list of routes, and `openapi.json` is made from the same list.
+ */
+import type { z } from 'zod'
+import { LakeError } from '../../lib/base/errors.ts'
+import type { ClickHouse } from '../../lib/clickhouse/clickhouse.ts'
+import type { Problem, RunAnswer, StoppedStage, TableSummary } from '../answers.ts'
+import type { OverviewReader } from '../overview.ts'
+import type { RunReader } from '../runs.ts'
+import type { Reading, SharedReading } from '../shared-reading.ts'
+
+/** What routes answer from. */
+export interface Sources {
+  readonly overview: OverviewReader
+  readonly clickhouse: Pick<ClickHouse, 'query'>
+  readonly ping: SharedReading<void>
+  readonly tables: SharedReading<readonly TableSummary[]>
+  readonly newestRuns: SharedReading<readonly RunAnswer[]>
+  readonly runs: RunReader
+  /** Stages beside this console that ended by a failure, in the order in which they stopped. */
+  readonly stoppedStages: () => readonly StoppedStage[]
+}
+
+/** The answer to a request: a body of the declared shape, or why there is none. */
+export type Answered<Body> =
+  | { readonly kind: 'answer'; readonly body: Body; readonly status?: 200 | 503 }
+  | { readonly kind: 'missing'; readonly problem: Problem }
+
+export interface Route<Params = unknown, Query = unknown, Body = unknown> {
+  /** With parameters in braces: `/api/runs/{id}`. */
+  readonly path: string
+  readonly summary: string
+  readonly params: z.ZodType<Params> | undefined
+  readonly query: z.ZodType<Query> | undefined
+  readonly answer: z.ZodType<Body>
+  /** Status → when. The body is a problem, or the answer itself where it can tell of the failure. */
+  readonly failures: Readonly<Record<number, string>>
+  readonly isFailureAnAnswer: boolean
+  handle(
+    asked: { readonly params: Params; readonly query: Query },
+    sources: Sources,
+  ): Promise<Answered<Body>> | Answered<Body>
+}
+
+type Declaration<Params, Query, Body> = Pick<
+  Route<Params, Query, Body>,
+  'path' | 'summary' | 'answer' | 'handle'
+> & {
+  readonly params?: z.ZodType<Params>
+  readonly query?: z.ZodType<Query>
+  readonly failures?: Readonly<Record<number, string>>
+  readonly isFailureAnAnswer?: boolean
+}
+
+/** A route of any parameters: requests are parsed by its own schemas before it sees them. */
+export function route<Params, Query, Body>({
+  params,
+  query,
+  failures = {},
+  isFailureAnAnswer = false,
+  handle,
+  ...rest
+}: Declaration<Params, Query, Body>): Route {
+  return {
+    ...rest,
+    params,
+    query,
+    failures,
+    isFailureAnAnswer,
+    handle: (asked, sources) =>
+      handle(
+        { params: parsed(params, asked.params) as Params, query: parsed(query, asked.query) as Query },
+        sources,
+      ),
+  }
+}
+
+/** @throws LakeError `USAGE` naming the parameter. */
+function parsed(schema: z.ZodType | undefined, given: unknown): unknown {
+  if (schema === undefined) return undefined
+  const outcome = schema.safeParse(given)
+  if (outcome.success) return outcome.data
+  const faults = outcome.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`)
+  throw new LakeError('USAGE', `Request: ${faults.join('; ')}`, { hint: 'See /api/openapi.json.' })
+}
+
+export function answer<Body>(body: Body): Answered<Body> {
+  return { kind: 'answer', body }
+}
+
+/** @param known The names that there are. */
+export function missing(noun: string, name: string, known: readonly string[]): Answered<never> {
+  const problem: Problem = {
+    code: 'USAGE',
+    message: `${noun} ${name}: there is no such ${noun.toLowerCase()}`,
+    hint: `There are ${known.join(', ')}.`,
+  }
+  return { kind: 'missing', problem }
+}
+
+/** When a shared reading was read, and what is wrong with it. */
+export function markOf({ readAtMs, isStale, problem }: Reading<unknown>): {
+  readonly readAt: string | null
+  readonly isStale: boolean
+  readonly problem: Problem | null
+} {
+  return {
+    readAt: readAtMs === undefined ? null : new Date(readAtMs).toISOString(),
+    isStale,
+    problem: problem ?? null,
+  }
+}

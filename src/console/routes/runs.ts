@@ -1,0 +1,27 @@
+/** Runs of the batch with their tasks. */
+import { z } from 'zod'
+import { runSchema, runsSchema } from '../answers.ts'
+import { runAnswerOf } from '../runs.ts'
+import { answer, markOf, type Route, route } from './route.ts'
+
+const wholeNumber = 'expected a whole number of 1 or more'
+
+export const runRoutes: readonly Route[] = [
+  route({
+    path: '/api/runs',
+    summary: 'The newest runs of the batch with their tasks, newest first',
+    answer: runsSchema,
+    handle: async (_asked, { newestRuns }) => {
+      const reading = await newestRuns.get()
+      return answer({ runs: [...(reading.value ?? [])], ...markOf(reading) })
+    },
+  }),
+  route({
+    path: '/api/runs/{id}',
+    summary: 'One run with its tasks',
+    params: z.object({ id: z.coerce.number(wholeNumber).int(wholeNumber).positive(wholeNumber) }),
+    answer: runSchema,
+    failures: { 400: 'a wrong parameter', 404: 'no such run', 503: 'the run store does not answer' },
+    handle: async ({ params: { id } }, { runs }) => answer(runAnswerOf(await runs.show(id))),
+  }),
+]
