@@ -1,7 +1,11 @@
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ManualClock } from '../base/clock.ts'
 import { LakeError } from '../base/errors.ts'
 import { type DuckDb, openDuckDb } from '../duckdb/duckdb.ts'
+import { openLocalStore } from '../storage/store.local.ts'
 import { MemoryStore } from '../storage/store.memory.ts'
 import type { Metadata, StringMap } from './actions.ts'
 import { encodeSchema, field, type StructType, structOf } from './schema.ts'
@@ -190,5 +194,33 @@ describe('stageRows(session, target, select)', () => {
       const metadata = metadataOf(schema, { configuration: { 'delta.constraints.c': check } })
       expect(await rejected(stage(metadata, select('1')))).toMatch(/^PROTOCOL_UNSUPPORTED: .*CHECK c/)
     })
+  })
+
+  it('stages partitions and change files within a table whose folder ends in a letter beyond ASCII', async () => {
+    const above = await mkdtemp(join(tmpdir(), 'stage-'))
+    try {
+      await using local = openLocalStore(join(above, 'straße-ü'))
+      const schema = structOf(field('n', 'long'), field('p', 'string'))
+      const target = {
+        store: local,
+        clock: new ManualClock(1_000),
+        metadata: metadataOf(schema, { partitionColumns: ['p'] }),
+      }
+      const select = `select * from (values (1, 'a'), (2, 'é')) r(n, p)`
+
+      const staged = await duckdb.use(async (session) => [
+        await stageRows(session, target, select),
+        await stageRows(session, target, select, { folder: '_change_data' }),
+        await stageRows(session, target, "select 3 as n, 'é' as p", { folder: 'p=é', partition: { p: 'é' } }),
+      ])
+
+      expect(await readdir(above)).toEqual(['straße-ü'])
+      for (const { path } of staged.flatMap(({ files }) => files)) {
+        expect(path).toMatch(/^(?:_change_data\/)?p=(?:a|%25C3%25A9|%C3%A9)\/part-/)
+        expect(await local.head(decodeURIComponent(path))).toBeDefined()
+      }
+    } finally {
+      await rm(above, { recursive: true })
+    }
   })
 })

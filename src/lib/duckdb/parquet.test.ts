@@ -2,8 +2,10 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { openDuckDb } from './duckdb.ts'
+import { isLakeError } from '../base/errors.ts'
+import { DuckDbSession, openDuckDb } from './duckdb.ts'
 import { type WriteParquetOptions, writeParquet } from './parquet.ts'
+import type { Row } from './values.ts'
 
 let directory: string
 
@@ -39,5 +41,50 @@ describe('writeParquet(session, select, options)', () => {
 
     expect(before).toHaveLength(written.length)
     expect(await files()).toEqual(before)
+  })
+  it.each([
+    'straße-ü',
+    '日本',
+    'ends in a blank ',
+    'slash\\',
+    'dot.',
+    'plain',
+  ])('writes below a folder named %j, and nowhere else', async (folder) => {
+    using duckdb = await openDuckDb()
+    using session = await duckdb.connect()
+    const options: readonly Partial<WriteParquetOptions>[] = [
+      {},
+      { partitionBy: ['p'] },
+      { targetFileBytes: 100_000 },
+    ]
+    const written = []
+    for (const each of options) {
+      const select = `select i as n, if(i % 2 = 0, 'é', 'a/b') as p from range(4) r(i)`
+      written.push(...(await writeParquet(session, select, { directory: join(directory, folder), ...each })))
+    }
+
+    expect(await readdir(directory)).toEqual([folder])
+    expect(written.map(({ key }) => join(folder, key)).sort()).toEqual([...(await files())].sort())
+  })
+
+  it('takes away and refuses what the engine says that it wrote elsewhere', async () => {
+    using duckdb = await openDuckDb()
+    using plain = await duckdb.connect()
+    /** An engine that writes beside the folder it was given. */
+    class Straying extends DuckDbSession {
+      override async rows(sql: string): Promise<readonly Row[]> {
+        return super.rows(sql.replace(`${directory}/asked/.`, `${directory}/other`))
+      }
+    }
+    const session = new Straying(plain.connection)
+    const write = writeParquet(session, `select 1 as n, 'a' as p`, {
+      directory: join(directory, 'asked'),
+      partitionBy: ['p'],
+    })
+
+    await expect(write).rejects.toSatisfy(
+      (error) => isLakeError(error, 'SOURCE_FAILED') && error.message.includes(`${directory}/other/p=a`),
+    )
+    expect(await files()).toEqual([])
   })
 })

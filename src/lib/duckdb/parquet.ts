@@ -6,7 +6,7 @@
 
 import { randomUUID } from 'node:crypto'
 import { readdir, rm } from 'node:fs/promises'
-import { basename, join, relative, sep } from 'node:path'
+import { basename, isAbsolute, join, relative, resolve, sep } from 'node:path'
 import { LakeError } from '../base/errors.ts'
 import { makeFolders } from '../base/folders.ts'
 import type { IoOptions } from '../base/io.ts'
@@ -46,7 +46,11 @@ export interface WriteParquetOptions extends IoOptions {
   readonly fieldIds?: string
 }
 
-/** Writes the rows of `select`. No rows, no files; where it throws, none stays either. */
+/**
+ * Writes the rows of `select`. No rows, no files; where it throws, none stays either.
+ *
+ * @throws LakeError `SOURCE_FAILED` where the engine has written outside of the folder.
+ */
 export async function writeParquet(
   session: DuckDbSession,
   select: string,
@@ -59,7 +63,8 @@ export async function writeParquet(
   if (targetFileBytes !== undefined) options.push(`file_size_bytes ${targetFileBytes}`)
   const isFolder = partitionBy.length > 0 || targetFileBytes !== undefined
   const name = `part-${randomUUID()}`
-  const target = isFolder ? directory : join(directory, `${name}.zstd.parquet`)
+  // DuckDB strips letters beyond ASCII from the end of a folder's path, and would write beside it: a dot comes last.
+  const target = isFolder ? `${directory}${sep}.` : join(directory, `${name}.zstd.parquet`)
   if (isFolder) {
     options.push(
       ...(partitionBy.length > 0
@@ -74,9 +79,32 @@ export async function writeParquet(
     await removeBegun(directory, name)
     throw error
   })
+  await requireBelow(
+    directory,
+    rows.map((row) => String(row['filename'])),
+    name,
+  )
   const files = rows.map((row) => writtenFile(row, directory, partitionBy))
   for (const { key } of files.filter((file) => file.rows === 0)) await rm(join(directory, key))
   return files.filter((file) => file.rows > 0)
+}
+
+/** An engine's word for where it has written is not enough: what lies elsewhere is taken away, and said. */
+async function requireBelow(directory: string, paths: readonly string[], name: string): Promise<void> {
+  const outside = paths.filter((path) => !isBelow(directory, path))
+  if (outside.length === 0) return
+  const own = paths.filter((path) => basename(path).startsWith(name))
+  await Promise.all(own.map((path) => rm(path, { force: true }).catch(() => undefined)))
+  throw new LakeError(
+    'SOURCE_FAILED',
+    `Write Parquet: expected files below ${resolve(directory)}, DuckDB wrote ${outside[0]}`,
+    { details: { directory, outside }, hint: 'Use a folder whose name has ASCII letters and digits alone.' },
+  )
+}
+
+function isBelow(directory: string, path: string): boolean {
+  const key = relative(directory, path)
+  return key !== '' && key !== '..' && !key.startsWith(`..${sep}`) && !isAbsolute(key)
 }
 
 /** Best effort: what stays is seen by nobody, and is vacuumed. */
