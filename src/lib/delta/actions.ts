@@ -6,6 +6,7 @@
  */
 import { LakeError } from '../base/errors.ts'
 import { formatJson, type JsonValue, parseJson } from '../base/json.ts'
+import { requireWithinTable } from './file-path.ts'
 import { openSeal, requireUnbroken, sealed } from './seal.ts'
 
 export type StringMap = Readonly<Record<string, string>>
@@ -185,7 +186,7 @@ function decodeAction(line: string, where: string): Action | undefined {
   return decodeBody(name, fields[name] as Readonly<Record<string, JsonValue>>, where)
 }
 
-/** @throws LakeError `LOG_CORRUPT` naming the field that is missing. */
+/** @throws LakeError `LOG_CORRUPT` naming the field that is missing, or that names a file outside of the table. */
 export function decodeBody(
   name: ActionName,
   fields: Readonly<Record<string, JsonValue>>,
@@ -201,7 +202,25 @@ export function decodeBody(
   // The first writers left it out where there were no columns.
   if (name === 'metaData') body['schemaString'] ??= '{"type":"struct","fields":[]}'
   requireFields(body, requiredFields[name], name, where)
-  return { [name]: body } as unknown as Action
+  const action = { [name]: body } as unknown as Action
+  if ('add' in action) requirePaths(action.add, `${where}: add`)
+  if ('remove' in action) requirePaths(action.remove, `${where}: remove`)
+  if ('cdc' in action) requirePaths(action.cdc, `${where}: cdc`)
+  return action
+}
+
+/** Those of a file and of its deletion vector, also where nobody reads them. */
+function requirePaths(
+  { path, deletionVector }: { readonly path: string; readonly deletionVector?: DeletionVector },
+  where: string,
+): void {
+  requireWithinTable(path, `${where}.path`)
+  if (deletionVector === undefined) return
+  const { storageType, pathOrInlineDv } = deletionVector
+  if (storageType === 'p') requireWithinTable(pathOrInlineDv, `${where}.deletionVector`)
+  // A folder, not encoded, before the 20 characters of a UUID.
+  const folder = storageType === 'u' ? pathOrInlineDv.slice(0, -20) : ''
+  if (folder !== '') requireWithinTable(`${folder.replaceAll('%', '%25')}/file`, `${where}.deletionVector`)
 }
 
 function requireFields(

@@ -2,6 +2,7 @@
  * Reads a checkpoint of any form: one Parquet file, several parts, or a V2 checkpoint (JSON or Parquet) with its
  * sidecars. Delta PROTOCOL.md, "Checkpoints" and "V2 Spec".
  */
+import { posix } from 'node:path'
 import { LakeError, messageOf } from '../base/errors.ts'
 import type { IoOptions } from '../base/io.ts'
 import { type JsonValue, parseJson } from '../base/json.ts'
@@ -11,7 +12,7 @@ import { list, text } from '../duckdb/sql-text.ts'
 import type { ObjectStore } from '../storage/store.ts'
 import { type Action, decodeBody, decodeLogFile } from './actions.ts'
 import { type FileBlock, type RowRange, readFileBlocks } from './file-block.ts'
-import { encodeFilePath } from './file-path.ts'
+import { decodeFilePath, encodeFilePath } from './file-path.ts'
 import { localPaths } from './local-paths.ts'
 import { sidecarFolder } from './log-path.ts'
 import { requireUnbrokenParquet } from './seal.ts'
@@ -117,15 +118,26 @@ async function* readSidecars(
   { signal }: IoOptions,
 ): AsyncIterable<CheckpointPart> {
   if (paths.length === 0) return
-  const isName = (path: string): boolean => !/^(?:\/|[a-z][a-z0-9+.-]*:)/i.test(path)
   const files = await localPaths(
     store,
-    paths.map((path) => ({ path: isName(path) ? `${sidecarFolder}${path}` : path })),
+    paths.map((path) => ({ path: sidecarPath(path) })),
     { signal },
   )
   await requireUnbrokenFiles(files, paths)
   const present = await describe(session, files)
   for (const file of files) yield* readParts(session, file, present, ['remove'], { signal })
+}
+
+/** As `add.path` is. @throws LakeError `LOG_CORRUPT` for a relative path that leaves the folder of sidecars. */
+function sidecarPath(path: string): string {
+  if (/^(?:\/|[a-z][a-z0-9+.-]*:)/i.test(path)) return path
+  const place = decodeFilePath(`${sidecarFolder}${path}`)
+  if (place.kind === 'relative' && posix.normalize(place.key).startsWith(sidecarFolder)) {
+    return `${sidecarFolder}${path}`
+  }
+  throw new LakeError('LOG_CORRUPT', `sidecar ${path} lies outside of ${sidecarFolder}`, {
+    details: { path },
+  })
 }
 
 type Present = ReadonlyMap<string, ReadonlySet<string>>

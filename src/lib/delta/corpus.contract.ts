@@ -40,7 +40,8 @@ type Entry = (typeof entries)[number]
 
 /** What the message of a refusal must name, for tables whose reason is not one feature. */
 const refusals: Readonly<Record<string, RegExp>> = {
-  'log fragment, no metaData': /no protocol or no metadata/,
+  // One of them also has a path that leads out of the table.
+  'log fragment, no metaData': /no protocol or no metadata|names no file below the table/,
   'checkpoint lacks metaData': /no protocol or no metadata/,
   'checkpoint lacks protocol': /no protocol or no metadata/,
   'no metaData action': /no protocol or no metadata/,

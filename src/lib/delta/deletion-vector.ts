@@ -40,6 +40,7 @@ export function deletionVectorPlace(vector: DeletionVector): DeletionVectorPlace
     case 'u': {
       if (pathOrInlineDv.length < uuidCharacters) throw corrupt(`no UUID in ${pathOrInlineDv}`)
       const prefix = pathOrInlineDv.slice(0, -uuidCharacters)
+      if (/\p{Surrogate}/u.test(prefix)) throw corrupt(`half a character in ${JSON.stringify(prefix)}`)
       const uuid = uuidText(decodeZ85(pathOrInlineDv.slice(-uuidCharacters)))
       const folder = prefix === '' ? '' : `${encodeURIComponent(prefix)}/`
       return { kind: 'file', path: `${folder}deletion_vector_${uuid}.bin`, offset }

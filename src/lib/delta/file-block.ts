@@ -11,11 +11,15 @@ import type { DuckDbSession } from '../duckdb/duckdb.ts'
 import { text } from '../duckdb/sql-text.ts'
 import type { Row } from '../duckdb/values.ts'
 import { type AddFile, decodeBody } from './actions.ts'
+import { decodeFilePath } from './file-path.ts'
 import type { Source } from './layered-map.ts'
 
 const filesPerBlock = 2048
 /** Stands between the values of a column: no JSON text and no encoded path holds it. */
 const separator = '\u0001'
+
+/** SQL: the path may leave the table. Such paths are looked at before anyone asks for the files. */
+const suspects = `path = '' or ${['..', '%2e', '%2E'].map((part) => `contains(path, '${part}')`).join(' or ')}`
 
 /** The engine has so many at a time in its memory, or a row group's. */
 const rowsAtATime = 100_000
@@ -40,7 +44,7 @@ export interface RowRange {
  *
  * @param file A local Parquet file that has a column `add`.
  * @returns Where in it the rows are that are no adds; `undefined` where there are none.
- * @throws LakeError `LOG_CORRUPT` for an add without path or size.
+ * @throws LakeError `LOG_CORRUPT` for an add without path or size, or with a path that leaves the table.
  */
 export async function* readFileBlocks(
   session: DuckDbSession,
@@ -69,9 +73,14 @@ export async function* readFileBlocks(
     ),
     ...['size', 'modified'].map((name) => `string_agg(${name}, ',') as ${name}`),
   ]
-  const counts = ['count(*)', 'count(path)', 'count(size)', 'min(number)', 'max(number)'].map(
-    (count, index) => `${count}::integer as c${index}`,
-  )
+  const counts = [
+    'count(*)',
+    'count(path)',
+    'count(size)',
+    'min(number)',
+    'max(number)',
+    `count_if(${suspects})`,
+  ].map((count, index) => `${count}::integer as c${index}`)
   const partitions = new Map<string, AddFile['partitionValues']>()
   let others: RowRange | undefined
   for (const slice of await slicesOf(session, file, { signal })) {
@@ -81,7 +90,7 @@ export async function* readFileBlocks(
     ]
     for await (const { rows } of session.chunks(select.join(' '), { signal })) {
       for (const row of rows) {
-        const [count = 0, paths, sizes, first = 0, last = 0] = counts.map((_, index) =>
+        const [count = 0, paths, sizes, first = 0, last = 0, suspected = 0] = counts.map((_, index) =>
           Number(row[`c${index}`]),
         )
         if (row['here'] !== true) {
@@ -89,7 +98,9 @@ export async function* readFileBlocks(
           continue
         }
         if (paths !== count || sizes !== count) throw new LakeError('LOG_CORRUPT', 'add without path or size')
-        yield new FileBlock(count, row, partitions)
+        const block = new FileBlock(count, row, partitions)
+        if (suspected > 0) block.requirePaths()
+        yield block
       }
     }
   }
@@ -151,6 +162,11 @@ export class FileBlock implements Source<AddFile> {
         of === '' ? common : { path, partitionValues, size, modificationTime, dataChange: false, stats: of }
       return vector === '' && rest === '' ? file : withFurther(file, vector, rest)
     })
+  }
+
+  /** @throws LakeError `LOG_CORRUPT` for a path that leaves the table. */
+  requirePaths(): void {
+    for (const path of this.#texts('path')) decodeFilePath(path)
   }
 
   #texts(column: string): readonly string[] {

@@ -20,3 +20,34 @@ describe('fileIdentity(path)', () => {
     expect(fileIdentity('a+b')).toBe('a+b')
   })
 })
+
+const strayed = [
+  '../../evil/x',
+  '..',
+  '.',
+  '',
+  'a/../../x',
+  'a/..',
+  '%2e%2e/x',
+  '.%2E/x',
+  'a/%2e%2e%2f%2e%2e/x',
+  'a%00b',
+]
+
+describe('decodeFilePath(path)', () => {
+  it.each(strayed)('refuses %j, which names no file of the table', (path) => {
+    for (const decode of [decodeFilePath, fileIdentity]) {
+      expect(() => decode(path)).toThrow(expect.objectContaining({ code: 'LOG_CORRUPT' }))
+    }
+  })
+
+  it.each([
+    'a..b',
+    '..a/x',
+    'a/../b',
+    'p=..%252F/x',
+    'd=%2F../x%20y',
+  ])('takes %s, which stays below it', (path) => {
+    expect(decodeFilePath(path)).toEqual({ kind: 'relative', key: decodeURIComponent(path) })
+  })
+})

@@ -1,9 +1,10 @@
 /** Where the files that the log names lie: relative to the table, or anywhere by an absolute path or URI. */
-import { access, readFile } from 'node:fs/promises'
-import { LakeError, systemCode } from '../base/errors.ts'
+import { access } from 'node:fs/promises'
+import { isLakeError, LakeError, systemCode } from '../base/errors.ts'
 import type { IoOptions } from '../base/io.ts'
+import { readRegularFile, requireRegularFile } from '../storage/regular-file.ts'
 import type { ObjectStore } from '../storage/store.ts'
-import { decodeFilePath } from './file-path.ts'
+import { decodeFilePath, encodeFilePath } from './file-path.ts'
 
 /** Files of a remote store are fetched so many at a time. */
 const concurrency = 16
@@ -11,7 +12,7 @@ const concurrency = 16
 /**
  * Local files with the content of `files`, in their order, for an engine that reads files.
  *
- * @throws LakeError `SOURCE_FAILED` for a file at another store.
+ * @throws LakeError `SOURCE_FAILED` for a file at another store, and for what is no regular file.
  */
 export async function localPaths(
   store: ObjectStore,
@@ -23,6 +24,7 @@ export async function localPaths(
   const fetchAll = async (): Promise<void> => {
     for (const [index, { path }] of entries) {
       const place = placeOf(store, path)
+      if (place.kind === 'local') await requireRegularFile(place.path)
       paths[index] = place.kind === 'local' ? place.path : await store.localFile(place.key, { signal })
     }
   }
@@ -42,9 +44,10 @@ export async function readTableFile(
   const place = placeOf(store, path)
   if (place.kind === 'stored') return store.read(place.key, { signal })
   try {
-    return await readFile(place.path, { signal })
+    return await readRegularFile(place.path, { signal })
   } catch (error) {
     signal?.throwIfAborted()
+    if (isLakeError(error)) throw error
     const code = systemCode(error) === 'ENOENT' ? 'OBJECT_MISSING' : 'SOURCE_FAILED'
     throw new LakeError(code, `Read ${place.path}: ${systemCode(error)}`, { cause: error })
   }
@@ -72,11 +75,17 @@ function placeOf(store: ObjectStore, path: string): Place {
   const location = decodeFilePath(path)
   if (location.kind === 'relative') return { kind: 'stored', key: location.key }
   const root = store.uri.endsWith('/') ? store.uri : `${store.uri}/`
-  if (location.uri.startsWith(root)) return { kind: 'stored', key: location.uri.slice(root.length) }
+  if (location.uri.startsWith(root)) return { kind: 'stored', key: keyBelow(location.uri.slice(root.length)) }
   if (location.uri.startsWith('/')) return { kind: 'local', path: location.uri }
   throw new LakeError(
     'SOURCE_FAILED',
     `Cannot read ${store.uri}: its file ${location.uri} lies at another store`,
     { details: { uri: store.uri, file: location.uri } },
   )
+}
+
+/** An absolute path below the root may leave it again. @throws LakeError `LOG_CORRUPT` where it does. */
+function keyBelow(key: string): string {
+  decodeFilePath(encodeFilePath(key))
+  return key
 }

@@ -1,6 +1,7 @@
 /** What any `ObjectStore` must do. Each adapter's test calls this once, so all mean the same thing. */
+import { existsSync } from 'node:fs'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { isLakeError } from '../base/errors.ts'
 import type { ObjectStore } from './store.ts'
@@ -108,6 +109,32 @@ export function describeObjectStore(adapter: string, open: () => Promise<ObjectS
 
       expect(text(await store.read('d=1/part-1.parquet'))).toBe('columns')
       expect(await readFile(await store.localFile('d=1/part-1.parquet'), 'utf8')).toBe('columns')
+    })
+
+    it.each([
+      '../evil',
+      '..',
+      'a/../../evil',
+      'a/b/../../../evil',
+      'nul\0',
+    ])('refuses the key %j, which is not below the root, in every call', async (key) => {
+      await using store = await open()
+      await mkdir(store.stagingRoot, { recursive: true })
+      const beside = resolve(store.stagingRoot, '..', 'evil')
+      const calls: readonly (() => Promise<unknown>)[] = [
+        () => store.read(key),
+        () => store.head(key),
+        () => store.put(key, bytes('x')),
+        () => store.putIfAbsent(key, bytes('x')),
+        () => store.delete(['a', key]),
+        () => store.localFile(key),
+        () => store.publish([key]),
+        () => store.list(key)[Symbol.asyncIterator]().next(),
+      ]
+      for (const call of calls) {
+        await expect(call()).rejects.toSatisfy((error) => isLakeError(error, 'BUG'))
+      }
+      expect(existsSync(beside)).toBe(false)
     })
   })
 }

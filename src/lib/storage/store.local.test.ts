@@ -1,4 +1,5 @@
-import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { execFileSync } from 'node:child_process'
+import { mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -37,5 +38,21 @@ describe('openLocalStore(root)', () => {
     await expect(openLocalStore(root).put('log/1', new Uint8Array())).rejects.toSatisfy(
       (error) => isLakeError(error) && error.message.includes(join(root, 'log')),
     )
+  })
+
+  it('reads regular files alone: no pipe and no device holds it up', async () => {
+    const store = openLocalStore(root)
+    execFileSync('mkfifo', [join(root, 'pipe')])
+    await symlink('/dev/zero', join(root, 'zero'))
+    await mkdir(join(root, 'folder'))
+
+    for (const key of ['pipe', 'zero', 'folder']) {
+      for (const call of [() => store.read(key), () => store.localFile(key)]) {
+        await expect(call()).rejects.toMatchObject({
+          code: 'SOURCE_FAILED',
+          message: `Read ${join(root, key)}: it is not a regular file`,
+        })
+      }
+    }
   })
 })

@@ -6,13 +6,14 @@
  * silence, and the content is complete and synced before the name exists.
  */
 import { randomUUID } from 'node:crypto'
-import { type FileHandle, link, open, readdir, readFile, rename, rm, stat, unlink } from 'node:fs/promises'
+import { type FileHandle, link, open, readdir, rename, rm, stat, unlink } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
-import { LakeError, systemCode } from '../base/errors.ts'
+import { isLakeError, LakeError, systemCode } from '../base/errors.ts'
 import { makeFolders } from '../base/folders.ts'
 import type { IoOptions } from '../base/io.ts'
 import { fileFailure } from './file-failure.ts'
-import { compareUtf8, type ObjectMeta, type ObjectStore, type PutOutcome } from './store.ts'
+import { readRegularFile, requireRegularFile } from './regular-file.ts'
+import { compareUtf8, type ObjectMeta, type ObjectStore, type PutOutcome, requireKeyWithin } from './store.ts'
 
 /** @param root Made when the first file is written. */
 export function openLocalStore(root: string): ObjectStore {
@@ -32,20 +33,22 @@ class LocalStore implements ObjectStore {
 
   async read(key: string, { signal }: IoOptions = {}): Promise<Uint8Array> {
     signal?.throwIfAborted()
-    return readFile(this.#path(key), { signal }).catch((error: unknown) => {
+    const path = this.#path(key)
+    return readRegularFile(path, { signal }).catch((error: unknown) => {
       signal?.throwIfAborted()
-      throw fileFailure('Read', this.#path(key), error)
+      throw isLakeError(error) ? error : fileFailure('Read', path, error)
     })
   }
 
   async head(key: string, { signal }: IoOptions = {}): Promise<ObjectMeta | undefined> {
     signal?.throwIfAborted()
+    const path = this.#path(key)
     try {
-      const { size, mtimeMs } = await stat(this.#path(key))
+      const { size, mtimeMs } = await stat(path)
       return { key, sizeBytes: size, modifiedMs: Math.floor(mtimeMs) }
     } catch (error) {
       if (isMissing(error)) return undefined
-      throw fileFailure('Look at', this.#path(key), error)
+      throw fileFailure('Look at', path, error)
     }
   }
 
@@ -53,6 +56,7 @@ class LocalStore implements ObjectStore {
     prefix: string,
     { signal, startAfter = '' }: IoOptions & { readonly startAfter?: string } = {},
   ): AsyncIterable<ObjectMeta> {
+    requireKeyWithin(this.uri, prefix)
     const folder = prefix.slice(0, prefix.lastIndexOf('/') + 1)
     for await (const key of this.#walk(folder, startAfter, { signal })) {
       if (!key.startsWith(prefix)) continue
@@ -121,16 +125,18 @@ class LocalStore implements ObjectStore {
   }
 
   async delete(keys: readonly string[], { signal }: IoOptions = {}): Promise<void> {
-    for (const key of keys) {
+    for (const path of keys.map((key) => this.#path(key))) {
       signal?.throwIfAborted()
-      await rm(this.#path(key), { force: true }).catch((error: unknown) => {
-        throw fileFailure('Delete', this.#path(key), error)
+      await rm(path, { force: true }).catch((error: unknown) => {
+        throw fileFailure('Delete', path, error)
       })
     }
   }
 
   async localFile(key: string): Promise<string> {
-    return this.#path(key)
+    const path = this.#path(key)
+    await requireRegularFile(path)
+    return path
   }
 
   async publish(keys: readonly string[], { signal }: IoOptions = {}): Promise<void> {
@@ -147,6 +153,7 @@ class LocalStore implements ObjectStore {
   async [Symbol.asyncDispose](): Promise<void> {}
 
   #path(key: string): string {
+    requireKeyWithin(this.uri, key)
     return join(this.uri, key)
   }
 

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { LakeError } from '../base/errors.ts'
 import type { IoOptions } from '../base/io.ts'
-import { compareUtf8, type ObjectMeta, type ObjectStore, type PutOutcome } from './store.ts'
+import { compareUtf8, type ObjectMeta, type ObjectStore, type PutOutcome, requireKeyWithin } from './store.ts'
 
 interface Stored {
   readonly bytes: Uint8Array
@@ -28,6 +28,7 @@ export class MemoryStore implements ObjectStore {
 
   async read(key: string, { signal }: IoOptions = {}): Promise<Uint8Array> {
     signal?.throwIfAborted()
+    requireKeyWithin(this.uri, key)
     const stored = this.files.get(key)
     if (stored === undefined) {
       throw new LakeError('OBJECT_MISSING', `Read: no object at ${key}`, { details: { key } })
@@ -37,6 +38,7 @@ export class MemoryStore implements ObjectStore {
 
   async head(key: string, { signal }: IoOptions = {}): Promise<ObjectMeta | undefined> {
     signal?.throwIfAborted()
+    requireKeyWithin(this.uri, key)
     const stored = this.files.get(key)
     return stored && { key, sizeBytes: stored.bytes.byteLength, modifiedMs: stored.modifiedMs }
   }
@@ -45,6 +47,7 @@ export class MemoryStore implements ObjectStore {
     prefix: string,
     { signal, startAfter = '' }: IoOptions & { readonly startAfter?: string } = {},
   ): AsyncIterable<ObjectMeta> {
+    requireKeyWithin(this.uri, prefix)
     const found = [...this.files]
       .filter(([key]) => key.startsWith(prefix) && compareUtf8(key, startAfter) > 0)
       .sort(([a], [b]) => compareUtf8(a, b))
@@ -57,6 +60,7 @@ export class MemoryStore implements ObjectStore {
 
   async putIfAbsent(key: string, bytes: Uint8Array, { signal }: IoOptions = {}): Promise<PutOutcome> {
     signal?.throwIfAborted()
+    requireKeyWithin(this.uri, key)
     if (this.files.has(key)) return 'exists'
     this.files.set(key, { bytes, modifiedMs: Date.now() })
     return 'created'
@@ -64,15 +68,18 @@ export class MemoryStore implements ObjectStore {
 
   async put(key: string, bytes: Uint8Array, { signal }: IoOptions = {}): Promise<void> {
     signal?.throwIfAborted()
+    requireKeyWithin(this.uri, key)
     this.files.set(key, { bytes, modifiedMs: Date.now() })
   }
 
   async delete(keys: readonly string[], { signal }: IoOptions = {}): Promise<void> {
     signal?.throwIfAborted()
+    for (const key of keys) requireKeyWithin(this.uri, key)
     for (const key of keys) this.files.delete(key)
   }
 
   async localFile(key: string, options: IoOptions = {}): Promise<string> {
+    requireKeyWithin(this.uri, key)
     const path = join(this.stagingRoot, key)
     const temporary = join(this.stagingRoot, `.${randomUUID()}.tmp`)
     await mkdir(dirname(path), { recursive: true })
@@ -83,6 +90,7 @@ export class MemoryStore implements ObjectStore {
   }
 
   async publish(keys: readonly string[], options: IoOptions = {}): Promise<void> {
+    for (const key of keys) requireKeyWithin(this.uri, key)
     for (const key of keys) await this.put(key, await readFile(join(this.stagingRoot, key)), options)
   }
 

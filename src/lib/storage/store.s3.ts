@@ -27,7 +27,7 @@ import { retry } from '../base/retry.ts'
 import { fileFailure } from './file-failure.ts'
 import { LocalCopies } from './local-copies.ts'
 import { hasStatus, s3Failure } from './s3-failure.ts'
-import { compareUtf8, type ObjectMeta, type ObjectStore, type PutOutcome } from './store.ts'
+import { compareUtf8, type ObjectMeta, type ObjectStore, type PutOutcome, requireKeyWithin } from './store.ts'
 
 export interface S3StoreOptions {
   readonly bucket: string
@@ -106,6 +106,7 @@ class S3Store implements ObjectStore {
   }
 
   async read(key: string, { signal }: IoOptions = {}): Promise<Uint8Array> {
+    requireKeyWithin(this.uri, key)
     return this.#attempt('Read', key, { signal }, async () => {
       const { Body } = await this.#client.send(new GetObjectCommand(this.#at(key)), abortable(signal))
       return Body === undefined ? new Uint8Array() : Body.transformToByteArray()
@@ -113,6 +114,7 @@ class S3Store implements ObjectStore {
   }
 
   async head(key: string, { signal }: IoOptions = {}): Promise<ObjectMeta | undefined> {
+    requireKeyWithin(this.uri, key)
     const found = await this.#look(key, { signal })
     return found?.meta
   }
@@ -121,6 +123,7 @@ class S3Store implements ObjectStore {
     prefix: string,
     { signal, startAfter = '' }: IoOptions & { readonly startAfter?: string } = {},
   ): AsyncIterable<ObjectMeta> {
+    requireKeyWithin(this.uri, prefix)
     let last = startAfter
     for (let isTruncated = true; isTruncated; ) {
       const page = await this.#attempt('List', prefix, { signal }, () =>
@@ -147,11 +150,13 @@ class S3Store implements ObjectStore {
   }
 
   async putIfAbsent(key: string, bytes: Uint8Array, { signal }: IoOptions = {}): Promise<PutOutcome> {
+    requireKeyWithin(this.uri, key)
     await this.#requireConditionalPuts({ signal })
     return this.#createOnce(key, bytes, { signal })
   }
 
   async put(key: string, bytes: Uint8Array, { signal }: IoOptions = {}): Promise<void> {
+    requireKeyWithin(this.uri, key)
     await this.#requireConditionalPuts({ signal })
     await this.#attempt('Replace', key, { signal }, () =>
       this.#client.send(new PutObjectCommand({ ...this.#at(key), Body: bytes })),
@@ -160,6 +165,7 @@ class S3Store implements ObjectStore {
   }
 
   async delete(keys: readonly string[], { signal }: IoOptions = {}): Promise<void> {
+    for (const key of keys) requireKeyWithin(this.uri, key)
     for (let from = 0; from < keys.length; from += maxKeysPerDelete) {
       const some = keys.slice(from, from + maxKeysPerDelete)
       const Objects = some.map((key) => ({ Key: this.#prefix + key }))
@@ -181,6 +187,7 @@ class S3Store implements ObjectStore {
   }
 
   async localFile(key: string, { signal }: IoOptions = {}): Promise<string> {
+    requireKeyWithin(this.uri, key)
     let identity = this.#identities.get(key)
     if (identity === undefined) {
       const found = await this.#look(key, { signal })
@@ -195,6 +202,7 @@ class S3Store implements ObjectStore {
   }
 
   async publish(keys: readonly string[], { signal }: IoOptions = {}): Promise<void> {
+    for (const key of keys) requireKeyWithin(this.uri, key)
     await this.#requireConditionalPuts({ signal })
     for (const key of keys) {
       signal?.throwIfAborted()

@@ -3,8 +3,10 @@
  *
  * The Delta log needs two promises from storage, and every adapter is held to both by `store.contract.ts`:
  * `putIfAbsent` is atomic, and `list` is ordered by key (UTF-8 bytes). Keys are relative to the root, with
- * `/` between the parts; they are names, never URL-encoded.
+ * `/` between the parts; they are names, never URL-encoded. A key that leaves the root is refused by each adapter.
  */
+import { posix } from 'node:path'
+import { LakeError } from '../base/errors.ts'
 import type { IoOptions } from '../base/io.ts'
 
 export interface ObjectMeta {
@@ -37,6 +39,16 @@ export interface ObjectStore extends AsyncDisposable {
   readonly stagingRoot: string
   /** Makes files written below `stagingRoot` durable under the same keys. */
   publish(keys: readonly string[], options?: IoOptions): Promise<void>
+}
+
+/** What every adapter asks of every key. @throws LakeError `BUG` for one that names something outside of the root. */
+export function requireKeyWithin(uri: string, key: string): void {
+  if (!key.includes('..') && !key.includes('\0')) return
+  const normal = posix.normalize(key)
+  if (normal !== '..' && !normal.startsWith('../') && !key.includes('\0')) return
+  throw new LakeError('BUG', `${uri}: expected a key below the root, got ${JSON.stringify(key)}`, {
+    details: { uri, key },
+  })
 }
 
 /**

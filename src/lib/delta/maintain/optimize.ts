@@ -316,7 +316,7 @@ function folderOf(files: readonly AddFile[]): string | undefined {
     const place = decodeFilePath(path)
     if (place.kind === 'absolute') continue
     const folder = posix.dirname(posix.normalize(place.key))
-    return folder === '.' || folder.startsWith('..') ? undefined : folder
+    return folder === '.' ? undefined : folder
   }
   return undefined
 }

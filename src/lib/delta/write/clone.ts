@@ -13,7 +13,7 @@ import type { AddFile, DeletionVector, Metadata } from '../actions.ts'
 import { deletionVectorPlace } from '../deletion-vector.ts'
 import { decodeFilePath, encodeFilePath } from '../file-path.ts'
 import { readTableFile } from '../local-paths.ts'
-import { version as versionOf } from '../log-path.ts'
+import { logFolder, version as versionOf } from '../log-path.ts'
 import { requireWritable } from '../protocol.ts'
 import type { DeltaTable, ReadOptions } from '../table.ts'
 import type { Metrics, WriteOutcome } from './write.ts'
@@ -24,7 +24,7 @@ const concurrency = 4
 /**
  * @returns Always `committed`, with version 0.
  * @throws LakeError `TABLE_EXISTS` where there is a table already, `PROTOCOL_UNSUPPORTED` for a table with features
- * that we cannot write, `OBJECT_MISSING` for a file that is gone.
+ * that we cannot write, `OBJECT_MISSING` for a file that is gone, `LOG_CORRUPT` for one in the log.
  */
 export async function cloneDeep(
   source: DeltaTable,
@@ -86,6 +86,7 @@ class Places {
   keyOf(path: string): string {
     const location = decodeFilePath(path)
     if (location.kind === 'relative') {
+      requireOutsideOfLog(path, location.key)
       this.#keys.set(path, location.key)
       return location.key
     }
@@ -98,6 +99,12 @@ class Places {
   get all(): ReadonlyMap<string, string> {
     return this.#keys
   }
+}
+
+/** A data file under such a name would be a commit of the target. @throws LakeError `LOG_CORRUPT`. */
+function requireOutsideOfLog(path: string, key: string): void {
+  if (!posix.normalize(key).startsWith(logFolder)) return
+  throw new LakeError('LOG_CORRUPT', `Cannot clone: data file ${path} lies in the log`, { details: { path } })
 }
 
 async function copyFiles(
