@@ -63,7 +63,7 @@ function eventIn(
   appendedMs: number,
 ): { readonly timeMs: number; readonly fields: Omit<LoggedEvent, 'minute' | 'isLate'> } | undefined {
   try {
-    const text = new TextDecoder('utf-8', { fatal: true }).decode(value ?? new Uint8Array())
+    const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(value ?? new Uint8Array())
     const event = JSON.parse(text) as Readonly<Record<string, unknown>>
     const { event_id: id, user_id: user, event_type: type, page, timestamp, source } = event
     const timeMs = typeof timestamp === 'string' ? Date.parse(timestamp) : Number.NaN

@@ -223,4 +223,21 @@ describe('stageRows(session, target, select)', () => {
       await rm(above, { recursive: true })
     }
   })
+
+  it('writes what begins with a byte order mark with it: in statistics and as partition values', async () => {
+    const metadata = metadataOf(structOf(field('t', 'string'), field('p', 'string')), {
+      partitionColumns: ['p'],
+    })
+
+    const staged = await stage(
+      metadata,
+      `select chr(65279) || t as t, chr(65279) || 'p' as p from (values ('a'), ('b')) r(t)`,
+    )
+
+    expect(staged.files.map(({ partitionValues }) => partitionValues)).toEqual([{ p: '\uFEFFp' }])
+    expect(decodeStatistics(staged.files[0]?.stats)).toMatchObject({
+      minValues: { t: '\uFEFFa' },
+      maxValues: { t: '\uFEFFb' },
+    })
+  })
 })

@@ -46,6 +46,11 @@ describe('rows(sql)', () => {
     [`[1::bigint, null]`, [1n, null]],
     [`{'a': 1::bigint, 'b': date '2026-01-01'}`, { a: 1n, b: '2026-01-01' }],
     [`map {'k': 2::bigint}`, [{ key: 'k', value: 2n }]],
+    [`chr(65279) || 'a'`, '\uFEFFa'],
+    [`chr(65279) || repeat('long', 9)`, `\uFEFF${'long'.repeat(9)}`],
+    [`[chr(65279)]`, ['\uFEFF']],
+    [`{'a': chr(65279) || 'a'}`, { a: '\uFEFFa' }],
+    [`map {chr(65279): chr(65279) || chr(65279)}`, [{ key: '\uFEFF', value: '\uFEFF\uFEFF' }]],
     ['null::bigint', null],
   ])('keeps %s as it is', async (sql, expected) => {
     expect((await session.row(`select ${sql} as v`))['v']).toEqual(expected)

@@ -11,6 +11,10 @@ import {
   type DuckDBValueConverter,
   JSDuckDBValueConverter,
 } from '@duckdb/node-api'
+import driverAccessors from '@duckdb/node-api/lib/vectors/dataAccessors.js'
+
+// The driver's own decoder takes U+FEFF at the beginning of a text for a byte order mark, and drops it.
+Object.assign(driverAccessors, { textDecoder: new TextDecoder('utf-8', { ignoreBOM: true }) })
 
 export type Value =
   | null

@@ -15,7 +15,9 @@ const event: UserEvent = {
 /** The rules for an event of today, in words of this test. */
 function isValid(bytes: Uint8Array): boolean {
   try {
-    const value: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
+    const value: unknown = JSON.parse(
+      new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes),
+    )
     if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
     const fields = new Map<string, unknown>(Object.entries(value))
     const texts = ['event_id', 'event_type', 'page', 'timestamp', 'source'].map((name) => fields.get(name))

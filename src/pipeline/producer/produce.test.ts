@@ -131,7 +131,9 @@ function recount(messages: readonly NewMessage[]): LedgerFile {
 function parseEvent(value: Uint8Array | null): z.infer<typeof eventSchema> | undefined {
   try {
     return eventSchema.parse(
-      JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(value ?? new Uint8Array())),
+      JSON.parse(
+        new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(value ?? new Uint8Array()),
+      ),
     )
   } catch {
     return undefined
