@@ -12,8 +12,7 @@ export function partitionValueOf(field: Field): (file: AddFile | undefined) => s
   const key = nameInFiles(field)
   return (file) => {
     const values = file?.partitionValues ?? {}
-    const found = values[key]
-    if (found !== undefined) return found
+    if (Object.hasOwn(values, key)) return values[key] ?? null
     const other = Object.keys(values).find((each) => each.toLowerCase() === key.toLowerCase())
     return other === undefined ? null : (values[other] ?? null)
   }

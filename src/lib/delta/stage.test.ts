@@ -240,4 +240,21 @@ describe('stageRows(session, target, select)', () => {
       maxValues: { t: '\uFEFFb' },
     })
   })
+
+  it('tells the text that stands for null in names of folders from null', async () => {
+    const metadata = metadataOf(structOf(field('n', 'long'), field('p', 'string')), {
+      partitionColumns: ['p'],
+    })
+    const texts = ['__HIVE_DEFAULT_PARTITION__', '__HIVE_DEFAULT_PARTITION__x', null]
+    const values = texts.map((each, n) => `(${n}, ${each === null ? 'null' : `'${each}'`})`)
+
+    const staged = await stage(metadata, `select * from (values ${values.join(', ')}) r(n, p)`)
+
+    const found = staged.files.map(({ partitionValues, stats }) => [
+      decodeStatistics(stats)?.minValues['n'],
+      partitionValues['p'],
+    ])
+    expect(Object.fromEntries(found)).toEqual({ ...texts })
+    expect(staged.rows).toBe(3)
+  })
 })

@@ -120,16 +120,12 @@ function writtenFile(row: Row, directory: string, partitionBy: readonly string[]
     key: relative(directory, String(row['filename'])).split(sep).join('/'),
     sizeBytes: Number(row['file_size_bytes']),
     rows: Number(row['count']),
-    partition: Object.fromEntries(partitionBy.map((name) => [name, partitionValue(values, name)])),
+    // By the keys, never by the folder: null and the text that a folder has for it are in one.
+    partition: Object.fromEntries(partitionBy.map((name) => [name, values.get(name) ?? null])),
     columns: entriesOf(row['column_statistics']).map(([path, statistics]) =>
       columnStatistics(path, statistics),
     ),
   }
-}
-
-function partitionValue(values: ReadonlyMap<string, string | undefined>, name: string): string | null {
-  const value = values.get(name)
-  return value === undefined || value === '__HIVE_DEFAULT_PARTITION__' ? null : value
 }
 
 function columnStatistics(path: string, statistics: Value): ColumnStatistics {
