@@ -6,6 +6,7 @@
  */
 import { LakeError } from '../base/errors.ts'
 import { formatJson, type JsonValue, parseJson } from '../base/json.ts'
+import { type Fields, knownInfo, requireFields } from './action-fields.ts'
 import { requireWithinTable } from './file-path.ts'
 import { openSeal, requireUnbroken, sealed } from './seal.ts'
 
@@ -180,28 +181,34 @@ function decodeAction(line: string, where: string): Action | undefined {
   if (value === null || typeof value !== 'object' || Array.isArray(value)) {
     throw new LakeError('LOG_CORRUPT', `${where}: expected an object`, { details: { where } })
   }
-  const fields = value as Readonly<Record<string, JsonValue>>
-  const name = actionNames.find((candidate) => isObject(fields[candidate]))
+  const fields = value as Fields
+  const [name, ...more] = actionNames.filter((candidate) => (fields[candidate] ?? null) !== null)
   if (name === undefined) return undefined
-  return decodeBody(name, fields[name] as Readonly<Record<string, JsonValue>>, where)
+  const body = fields[name]
+  if (more.length > 0 || !isObject(body)) {
+    const expected =
+      more.length > 0 ? `one action, got ${name} and ${more.join(', ')}` : `${name} as an object`
+    throw new LakeError('LOG_CORRUPT', `${where}: expected ${expected}`, { details: { where } })
+  }
+  return decodeBody(name, body, where)
 }
 
-/** @throws LakeError `LOG_CORRUPT` naming the field that is missing, or that names a file outside of the table. */
-export function decodeBody(
-  name: ActionName,
-  fields: Readonly<Record<string, JsonValue>>,
-  where: string,
-): Action {
+/**
+ * @throws LakeError `LOG_CORRUPT` naming the field that is missing, holds something else, or names a file outside of
+ * the table.
+ */
+export function decodeBody(name: ActionName, fields: Fields, where: string): Action {
   const body: Record<string, JsonValue> = withoutNulls(fields)
   const vector = body['deletionVector']
-  if (vector !== undefined && isObject(vector)) {
-    const fields = withoutNulls(vector as Readonly<Record<string, JsonValue>>)
-    requireFields(fields, vectorFields, 'deletionVector', where)
+  if (isObject(vector)) {
+    const fields = withoutNulls(vector)
+    requireFields(fields, 'deletionVector', where)
     body['deletionVector'] = fields
   }
   // The first writers left it out where there were no columns.
   if (name === 'metaData') body['schemaString'] ??= '{"type":"struct","fields":[]}'
-  requireFields(body, requiredFields[name], name, where)
+  if (name === 'commitInfo') return { commitInfo: knownInfo(body, where) }
+  requireFields(body, name, where)
   const action = { [name]: body } as unknown as Action
   if ('add' in action) requirePaths(action.add, `${where}: add`)
   if ('remove' in action) requirePaths(action.remove, `${where}: remove`)
@@ -223,40 +230,14 @@ function requirePaths(
   if (folder !== '') requireWithinTable(`${folder.replaceAll('%', '%25')}/file`, `${where}.deletionVector`)
 }
 
-function requireFields(
-  body: Readonly<Record<string, JsonValue>>,
-  names: readonly string[],
-  of: string,
-  where: string,
-): void {
-  for (const required of names) {
-    if (body[required] === undefined) {
-      throw new LakeError('LOG_CORRUPT', `${where}: ${of} without ${required}`, { details: { where } })
-    }
-  }
-}
-
-const vectorFields = ['storageType', 'pathOrInlineDv', 'sizeInBytes', 'cardinality'] as const
-
 /** A number that `JSON.parse` would round. */
 const longNumber = /(?<!\\)":\s*-?\d{16}/
 
-const requiredFields: Readonly<Record<ActionName, readonly string[]>> = {
-  commitInfo: [],
-  protocol: ['minReaderVersion', 'minWriterVersion'],
-  metaData: ['id', 'partitionColumns', 'configuration'],
-  add: ['path', 'partitionValues', 'size'],
-  remove: ['path'],
-  txn: ['appId', 'version'],
-  domainMetadata: ['domain'],
-  cdc: ['path', 'partitionValues'],
-}
-
-function isObject(value: JsonValue | undefined): boolean {
+function isObject(value: JsonValue | undefined): value is Fields {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 /** Writers put null for what is absent; we have one way to say absent. Nulls further down keep their meaning. */
-function withoutNulls(body: Readonly<Record<string, JsonValue>>): Record<string, JsonValue> {
+function withoutNulls(body: Fields): Record<string, JsonValue> {
   return Object.fromEntries(Object.entries(body).filter(([, value]) => value !== null))
 }

@@ -101,8 +101,11 @@ function sidecarsIn(bytes: Uint8Array, key: string): readonly string[] {
     .split('\n')
     .filter((line) => line.includes('"sidecar"'))
     .flatMap((line) => {
-      const action = parseJson(line, key) as { readonly sidecar?: { readonly path?: string } } | null
-      return action?.sidecar?.path === undefined ? [] : [action.sidecar.path]
+      const action = parseJson(line, key) as { readonly sidecar?: { readonly path?: unknown } | null } | null
+      const sidecar = action?.sidecar
+      if (sidecar === undefined || sidecar === null) return []
+      if (typeof sidecar.path === 'string') return [sidecar.path]
+      throw new LakeError('LOG_CORRUPT', `${key}: sidecar without path`, { details: { key } })
     })
 }
 

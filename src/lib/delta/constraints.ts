@@ -146,9 +146,9 @@ function nonNullElements(list: string, element: DataType, mayBeNull: boolean): r
 function invariantOf(value: JsonValue | undefined): string | undefined {
   if (typeof value !== 'string') return undefined
   const body = parseJson(value, 'delta.invariants') as {
-    readonly expression?: { readonly expression?: unknown }
-  }
-  const expression = body.expression?.expression
+    readonly expression?: { readonly expression?: unknown } | null
+  } | null
+  const expression = body?.expression?.expression
   if (typeof expression === 'string') return expression
   throw new LakeError('LOG_CORRUPT', `delta.invariants: expected an expression, got ${value}`)
 }

@@ -4,7 +4,7 @@
  * `timestamp` is an instant (TIMESTAMPTZ), `timestamp_ntz` is not (TIMESTAMP). A `variant` is the two binaries
  * that files hold of it. A `void` column is in no file: it is null throughout.
  */
-import { LakeError } from '../base/errors.ts'
+import { LakeError, messageOf } from '../base/errors.ts'
 import { formatJson, type JsonValue, parseJson } from '../base/json.ts'
 
 export type PrimitiveType =
@@ -105,9 +105,20 @@ export function encodeSchema(schema: StructType): string {
   return formatJson(schema)
 }
 
-/** @throws LakeError `LOG_CORRUPT` when the text is no schema, `PROTOCOL_UNSUPPORTED` for a type we lack. */
+/** Engines, ours among them, go no deeper. */
+const deepest = 100
+
+/**
+ * @throws LakeError `LOG_CORRUPT` when the text is no schema, `PROTOCOL_UNSUPPORTED` for a type that we lack and for
+ * types within types within types beyond all use.
+ */
 export function decodeSchema(schemaString: string): StructType {
-  const value = parseJson(schemaString, 'schemaString')
+  let value: JsonValue
+  try {
+    value = parseJson(schemaString, 'schemaString')
+  } catch (error) {
+    throw new LakeError('LOG_CORRUPT', messageOf(error), { cause: error })
+  }
   const type = decodeType(value, 'schema')
   if (typeof type === 'string' || type.type !== 'struct') {
     throw new LakeError('LOG_CORRUPT', 'schemaString: expected a struct')
@@ -115,52 +126,69 @@ export function decodeSchema(schemaString: string): StructType {
   return type
 }
 
-function decodeType(value: JsonValue | undefined, where: string): DataType {
+function decodeType(value: JsonValue | undefined, where: string, depth = 0): DataType {
   if (typeof value === 'string') return decodePrimitive(value, where)
-  if (value === null || value === undefined || typeof value !== 'object' || Array.isArray(value)) {
-    throw new LakeError('LOG_CORRUPT', `${where}: expected a type, got ${formatJson(value)}`)
+  if (depth > deepest) {
+    throw new LakeError(
+      'PROTOCOL_UNSUPPORTED',
+      `${where.slice(0, 60)}…: its type is nested more than ${deepest} deep`,
+    )
   }
-  const body = value as Readonly<Record<string, JsonValue>>
+  const body = objectOf(value, where, 'a type')
   switch (body['type']) {
     case 'struct':
-      return { type: 'struct', fields: decodeFields(body['fields'], where) }
+      return { type: 'struct', fields: decodeFields(body['fields'], where, depth + 1) }
     case 'array':
       return {
         type: 'array',
-        elementType: decodeType(body['elementType'], `${where}.element`),
+        elementType: decodeType(body['elementType'], `${where}.element`, depth + 1),
         containsNull: body['containsNull'] !== false,
       }
     case 'map':
       return {
         type: 'map',
-        keyType: decodeType(body['keyType'], `${where}.key`),
-        valueType: decodeType(body['valueType'], `${where}.value`),
+        keyType: decodeType(body['keyType'], `${where}.key`, depth + 1),
+        valueType: decodeType(body['valueType'], `${where}.value`, depth + 1),
         valueContainsNull: body['valueContainsNull'] !== false,
       }
     default:
       throw new LakeError(
         'PROTOCOL_UNSUPPORTED',
-        `${where}: type ${formatJson(body['type'])} is not supported`,
+        `${where}: type ${typeof body['type'] === 'object' ? 'as an object' : formatJson(body['type'])} is not supported`,
       )
   }
 }
 
-function decodeFields(value: JsonValue | undefined, where: string): readonly Field[] {
+function decodeFields(value: JsonValue | undefined, where: string, depth: number): readonly Field[] {
   if (!Array.isArray(value)) throw new LakeError('LOG_CORRUPT', `${where}: struct without fields`)
-  return (value as readonly Readonly<Record<string, JsonValue>>[]).map((body) => {
-    const name = String(body['name'])
+  return (value as readonly JsonValue[]).map((each) => {
+    const body = objectOf(each, where, 'a field')
+    const name = body['name']
+    if (typeof name !== 'string') throw new LakeError('LOG_CORRUPT', `${where}: field without a name`)
     return {
       name,
-      type: decodeType(body['type'], `${where}.${name}`),
+      type: decodeType(body['type'], `${where}.${name}`, depth),
       nullable: body['nullable'] !== false,
-      metadata: (body['metadata'] ?? {}) as Field['metadata'],
+      metadata: objectOf(body['metadata'] ?? {}, `${where}.${name}`, 'an object of metadata'),
     }
   })
 }
 
+function objectOf(
+  value: JsonValue | undefined,
+  where: string,
+  what: string,
+): Readonly<Record<string, JsonValue>> {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
+    return value as Readonly<Record<string, JsonValue>>
+  }
+  const got = Array.isArray(value) ? 'a list' : formatJson(value)
+  throw new LakeError('LOG_CORRUPT', `${where}: expected ${what}, got ${got}`)
+}
+
 /** @throws LakeError `PROTOCOL_UNSUPPORTED` for a type that we lack. */
 export function decodePrimitive(name: string, where: string): PrimitiveType {
-  const older = olderNames[name]
+  const older = Object.hasOwn(olderNames, name) ? olderNames[name] : undefined
   if (older !== undefined) return older
   if (Object.hasOwn(duckDbTypes, name)) return name as PrimitiveType
   const decimal = decimalOf(name)

@@ -27,11 +27,11 @@ const wholeDigits: Readonly<Record<string, number>> = { byte: 10, short: 10, int
 
 /** Whether files that hold `from` may be read as `to`. */
 export function isWidening(from: string, to: string): boolean {
-  if (widerTypes[from]?.includes(to) === true) return true
+  if (Object.hasOwn(widerTypes, from) && widerTypes[from]?.includes(to) === true) return true
   const wide = decimalOf(to)
   if (wide === undefined) return false
   const narrow = decimalOf(from)
-  const digits = wholeDigits[from]
+  const digits = Object.hasOwn(wholeDigits, from) ? wholeDigits[from] : undefined
   if (narrow !== undefined) {
     return wide.scale >= narrow.scale && wide.precision - wide.scale >= narrow.precision - narrow.scale
   }
@@ -41,8 +41,8 @@ export function isWidening(from: string, to: string): boolean {
 /** @throws LakeError `PROTOCOL_UNSUPPORTED` naming the column and the change. */
 export function requireKnownTypeChanges(schema: StructType, table: string): void {
   visit(schema, '', (where, changes) => {
-    for (const change of Array.isArray(changes) ? (changes as readonly TypeChange[]) : []) {
-      const [from, to] = [String(change.fromType), String(change.toType)]
+    for (const change of changesIn(changes)) {
+      const [from, to] = [nameOf(change.fromType), nameOf(change.toType)]
       if (isWidening(from, to)) continue
       throw new LakeError(
         'PROTOCOL_UNSUPPORTED',
@@ -60,11 +60,21 @@ export function requireKnownTypeChanges(schema: StructType, table: string): void
 export function holdsFiner(column: Field): boolean {
   let found = false
   visit({ type: 'struct', fields: [column] }, '', (_, changes) => {
-    for (const { toType } of Array.isArray(changes) ? (changes as readonly TypeChange[]) : []) {
+    for (const { toType } of changesIn(changes)) {
       found ||= toType !== 'long' && toType !== 'integer' && toType !== 'short'
     }
   })
   return found
+}
+
+const nameOf = (type: JsonValue | undefined): string => (typeof type === 'string' ? type : 'an unknown type')
+
+/** What is no change counts as one between types that nobody knows. */
+function changesIn(value: JsonValue | undefined): readonly TypeChange[] {
+  if (!Array.isArray(value)) return []
+  return (value as readonly JsonValue[]).map((change) =>
+    typeof change === 'object' && change !== null ? (change as TypeChange) : {},
+  )
 }
 
 function visit(
