@@ -1,13 +1,16 @@
 /** The life of the embedded server: who starts it, who ends it, and what a kill leaves behind. */
 import { spawn } from 'node:child_process'
-import { mkdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
+import { connect } from 'node:net'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { silentLogger } from '../base/log.ts'
 import { openClickHouse } from './client.ts'
 import { endpointFile, writeEndpoint } from './endpoint.ts'
 import { type Home, temporaryHome, until } from './home.fixture.ts'
 import { endServer, findOrStart, isAlive } from './launch.ts'
+import { startServer } from './server.ts'
 
 let home: Home
 
@@ -110,10 +113,8 @@ describe('the server', () => {
     await using again = await openClickHouse({ home: home.path, ...patient })
     const after = await home.endpoint()
     expect(await again.query('SELECT * FROM kept')).toEqual([{ a: 1 }])
-    expect({ url: after.url, password: after.password }).toEqual({
-      url: before.url,
-      password: before.password,
-    })
+    expect(after.url).toBe(before.url)
+    expect(after.password).not.toBe(before.password)
     expect(await readFile(join(home.path, 'logs', 'clickhouse.log'), 'utf8')).toContain('"reason":"idle"')
   })
 
@@ -165,6 +166,71 @@ describe('the server', () => {
     expect(held.filter(({ batch }) => batch === 2).map(({ n }) => n)).toEqual(
       held.length === 3 || secondEnd === 'done' ? [rows] : [],
     )
+  })
+})
+
+describe('a server and its successor', () => {
+  const insertWorks = async (): Promise<readonly number[]> => {
+    await using client = await openClickHouse({ home: home.path, ...patient })
+    await client.command('CREATE TABLE IF NOT EXISTS probe (a UInt8) ENGINE = Memory')
+    await client.insert('probe', [{ a: 1 }])
+    const rows = await client.query<{ readonly a: number }>('SELECT a FROM probe')
+    return rows.map(({ a }) => a)
+  }
+
+  it('do not share the folder of uploads: one that ends late takes nothing of the other', async () => {
+    const first = await findOrStart(home.path, patient)
+    const { hostname, port } = new URL(first.url)
+    const upload = connect(Number(port), hostname)
+    upload.on('error', () => undefined)
+    const head = [
+      'POST /?query=INSERT+INTO+FUNCTION+null(%27a+UInt8%27)+FORMAT+CSV HTTP/1.1',
+      `Host: ${hostname}:${port}`,
+      `X-ClickHouse-User: ${first.username}`,
+      `X-ClickHouse-Key: ${first.password}`,
+      'Content-Length: 1000',
+    ]
+    upload.write(`${head.join('\r\n')}\r\n\r\n1\n`)
+    const uploads = join(home.path, 'clickhouse', 'http')
+    await until(async () =>
+      (await readdir(uploads, { recursive: true, withFileTypes: true })).some((entry) => entry.isFile()),
+    )
+
+    process.kill(first.pid, 'SIGTERM')
+    const second = await findOrStart(home.path, patient)
+    await until(async () => !(await home.servers()).includes(first.pid))
+
+    expect(second.pid).not.toBe(first.pid)
+    expect(await insertWorks()).toEqual([1])
+    upload.destroy()
+  })
+
+  it('never serve one path together, also when the home was deleted under the first', async () => {
+    const first = await findOrStart(home.path, patient)
+    await rm(home.path, { recursive: true, force: true, maxRetries: 5 })
+
+    const second = await findOrStart(home.path, patient)
+
+    expect(await home.servers()).toEqual([second.pid])
+    expect(second.pid).not.toBe(first.pid)
+    expect(await insertWorks()).toEqual([1])
+  })
+
+  it.each(['clickhouse/status', 'clickhouse/http'])('change when %s is deleted', async (path) => {
+    const first = await findOrStart(home.path, patient)
+
+    await rm(join(home.path, path), { recursive: true })
+    await until(async () => !(await home.servers()).includes(first.pid))
+
+    expect(await insertWorks()).toEqual([1])
+  })
+
+  it('are named to the third that wants the home', async () => {
+    const { pid } = await findOrStart(home.path, patient)
+
+    await expect(
+      startServer({ home: home.path, port: 0, idleMs: 1_000, memoryBytes: 2 ** 30, logger: silentLogger }),
+    ).rejects.toMatchObject({ code: 'HOME_LOCKED', message: expect.stringContaining(`process ${pid} `) })
   })
 })
 

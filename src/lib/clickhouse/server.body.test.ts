@@ -3,11 +3,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { describe, expect, it, vi } from 'vitest'
-import { receive } from './server.body.ts'
+import { checkRoom, receive } from './server.body.ts'
 
 describe('receive(request, query, folder, signal)', () => {
   it.each([
     ['NOT_ENOUGH_SPACE', 243, Object.assign(new Error('ENOSPC: no space left, write'), { code: 'ENOSPC' })],
+    ['TOO_MANY_SIMULTANEOUS_QUERIES', 202, Object.assign(new Error('EMFILE, open'), { code: 'EMFILE' })],
+    ['CANNOT_OPEN_FILE', 76, Object.assign(new Error('EROFS: read-only'), { code: 'EROFS' })],
     ['CANNOT_READ_ALL_DATA', 33, new Error('aborted')],
   ])('says %s of a body that it cannot keep, and keeps none of it', async (type, code, failure) => {
     async function* body(): AsyncIterable<Buffer> {
@@ -43,5 +45,17 @@ describe('receive(request, query, folder, signal)', () => {
     concat.mockRestore()
     expect(sql).toBe(`SELECT '${'x'.repeat(pieces << 12)}'`)
     expect(copied).toBeLessThan(3 * sql.length)
+  })
+})
+
+describe('checkRoom(folder)', () => {
+  it('leaves nothing behind, and says when the data of an insert would find no place', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'body-'))
+
+    await checkRoom(folder)
+
+    expect(await readdir(folder)).toEqual([])
+    await rm(folder, { recursive: true })
+    await expect(checkRoom(folder)).rejects.toMatchObject({ code: 76, type: 'CANNOT_OPEN_FILE' })
   })
 })

@@ -7,7 +7,7 @@
 
 import { randomUUID } from 'node:crypto'
 import { createWriteStream } from 'node:fs'
-import { rm } from 'node:fs/promises'
+import { rm, writeFile } from 'node:fs/promises'
 import type { IncomingMessage } from 'node:http'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
@@ -90,9 +90,47 @@ export async function receive(
     await discard()
     if (error instanceof EngineError) throw error
     signal.throwIfAborted()
-    throw systemCode(error) === 'ENOSPC'
-      ? new EngineError(243, 'NOT_ENOUGH_SPACE', `Cannot keep the body: ${messageOf(error)}`)
-      : new EngineError(33, 'CANNOT_READ_ALL_DATA', `Cannot read the body: ${String(error)}`)
+    throw bodyFault(error)
+  }
+}
+
+/**
+ * An empty file is made and removed: health means that an insert finds room for its data.
+ *
+ * @throws EngineError as `receive` does.
+ */
+export async function checkRoom(folder: string): Promise<void> {
+  const file = join(folder, randomUUID())
+  try {
+    await writeFile(file, '', { mode: 0o600 })
+    await rm(file, { force: true })
+  } catch (error) {
+    throw bodyFault(error)
+  }
+}
+
+function bodyFault(error: unknown): EngineError {
+  switch (systemCode(error)) {
+    case 'ENOSPC':
+    case 'EDQUOT':
+      return new EngineError(
+        243,
+        'NOT_ENOUGH_SPACE',
+        `Cannot keep the body: the disk is full: ${messageOf(error)}`,
+      )
+    case 'EMFILE':
+    case 'ENFILE':
+      return new EngineError(
+        202,
+        'TOO_MANY_SIMULTANEOUS_QUERIES',
+        `Cannot keep the body: too many files are open: ${messageOf(error)}`,
+      )
+    case 'ENOENT':
+    case 'EROFS':
+    case 'EACCES':
+      return new EngineError(76, 'CANNOT_OPEN_FILE', `Cannot keep the body: ${messageOf(error)}`)
+    default:
+      return new EngineError(33, 'CANNOT_READ_ALL_DATA', `Cannot read the body: ${String(error)}`)
   }
 }
 

@@ -19,11 +19,20 @@ beforeAll(async () => {
 })
 
 afterAll(async () => {
-  await engine.close()
+  await engine.stop(10_000)
+  engine.close()
   await rm(path, { recursive: true, force: true })
 })
 
-const ask = async (sql: string, extra: Partial<Work> = {}, signal?: AbortSignal): Promise<string> => {
+const ask = (sql: string, extra: Partial<Work> = {}, signal?: AbortSignal): Promise<string> =>
+  askOf(engine, sql, extra, signal)
+
+const askOf = async (
+  engine: Engine,
+  sql: string,
+  extra: Partial<Work> = {},
+  signal?: AbortSignal,
+): Promise<string> => {
   const work: Work = {
     sql,
     format: 'TabSeparated',
@@ -70,7 +79,7 @@ describe('run(work, signal)', () => {
     expect([there, here]).toEqual(['other', 'default'])
   })
 
-  it('refuses what finds neither a seat nor room to wait, and goes on when a seat is free', async () => {
+  it('refuses what finds neither a connection nor room to wait, and goes on when one is free', async () => {
     const stop = new AbortController()
     const slow = ask(endless, {}, stop.signal)
     const waiting = ask('SELECT 1')
@@ -124,5 +133,80 @@ describe('run(work, signal)', () => {
       await expect(slow).rejects.toThrow(`after ${afterMs}`)
     }
     expect(await ask('SELECT 1')).toBe('1')
+  })
+})
+
+/** An engine of one connection for each kind, whose statements `reply` answers. */
+const openScripted = (
+  reply: (sql: string) => Promise<string>,
+  onConnect: () => void = () => undefined,
+): Promise<Engine> =>
+  openEngine({
+    path: '/nowhere',
+    memoryBytes: 2 ** 30,
+    readers: 1,
+    writers: 1,
+    connect: () => {
+      onConnect()
+      return {
+        queryAsync: async (sql: string) => {
+          const text = await reply(sql)
+          return {
+            text: () => text,
+            bytes: () => Buffer.from(text),
+            rowsRead: 0,
+            bytesRead: 0,
+            elapsed: 0,
+          }
+        },
+        close: () => undefined,
+      }
+    },
+  })
+
+describe('a pool of connections', () => {
+  it('keeps its size when a connection cannot be opened again', async () => {
+    let fault: Error | undefined
+    const scripted = await openScripted(
+      async () => 'answer',
+      () => {
+        if (fault !== undefined) throw fault
+      },
+    )
+    await askOf(scripted, 'SET a = 1', { outlives: true })
+
+    fault = new Error('EMFILE')
+    await expect(askOf(scripted, 'SELECT 1')).rejects.toThrow('EMFILE')
+    await expect(askOf(scripted, 'SELECT 1')).rejects.toThrow('EMFILE')
+    fault = undefined
+
+    expect(await askOf(scripted, 'SELECT 1')).toBe('answer')
+  })
+})
+
+describe('stop(deadlineMs)', () => {
+  it('does not wait for a statement that ignores KILL', async () => {
+    const scripted = await openScripted((sql) =>
+      sql === 'endless' ? new Promise<string>(() => undefined) : Promise.resolve(''),
+    )
+    const endlessAnswer = askOf(scripted, 'endless')
+    endlessAnswer.catch(() => undefined)
+    await new Promise((next) => setImmediate(next))
+
+    expect(await scripted.stop(50)).toBe(false)
+    await expect(askOf(scripted, 'SELECT 1')).rejects.toMatchObject({ code: 210 })
+  })
+
+  it('kills what runs, and says that all of it ended', async () => {
+    let end: (text: string) => void = () => undefined
+    const scripted = await openScripted((sql) => {
+      if (sql.startsWith('KILL QUERY')) end('')
+      return sql === 'long' ? new Promise<string>((done) => (end = done)) : Promise.resolve('')
+    })
+    const answer = askOf(scripted, 'long')
+    answer.catch(() => undefined)
+    await new Promise((next) => setImmediate(next))
+
+    expect(await scripted.stop(10_000)).toBe(true)
   })
 })

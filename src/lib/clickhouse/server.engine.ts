@@ -1,9 +1,9 @@
 /**
- * The engine of ClickHouse inside this process (`chdb`), as a fixed number of seats.
+ * The engine of ClickHouse inside this process (`chdb`), behind a pool of connections.
  *
- * A seat is a connection that runs one statement at a time; seats run side by side. Readers and writers have
- * seats of their own, so that slow reading holds up no insert. Settings and parameters reach a seat through
- * SET and are taken back before the next statement, so that nothing passes from one request to another.
+ * A connection runs one statement at a time; connections run side by side. Readers and writers have pools of
+ * their own, so that a slow read never delays an insert. Settings and parameters reach a connection through SET
+ * and are reset before the next statement, so that nothing passes from one request to another.
  */
 import { Session } from 'chdb'
 import { messageOf } from '../base/errors.ts'
@@ -14,7 +14,7 @@ export interface Work {
   /** Where the statement names none itself. */
   readonly format: string
   readonly kind: 'read' | 'write'
-  /** The statement changes its seat (SET, USE, a temporary table): the seat is not used again. */
+  /** The statement changes its connection (SET, USE, a temporary table), which is closed after it. */
   readonly outlives: boolean
   readonly database: string
   readonly settings: ReadonlyMap<string, string>
@@ -33,13 +33,33 @@ export interface Answer {
 export interface Engine {
   readonly version: string
   /**
-   * Waits for a seat, runs, and answers. Aborting ends the statement in the engine, frees its seat, and then
-   * rejects.
+   * Waits for a connection, runs, and answers. Aborting ends the statement in the engine, returns its
+   * connection, and then rejects.
    * @throws EngineError in the words of ClickHouse.
    */
   run(work: Work, signal: AbortSignal): Promise<Answer>
-  /** Ends every statement and gives the data directory back. */
-  close(): Promise<void>
+  /**
+   * Takes no new statement and kills those that run.
+   * @returns false when one of them still runs after `deadlineMs`: the engine can then not be closed.
+   */
+  stop(deadlineMs: number): Promise<boolean>
+  /** Closes the data directory. Only after `stop` returned true. */
+  close(): void
+}
+
+/** A connection to the engine: what is used of `chdb`'s `Session`. */
+export interface EngineSession {
+  queryAsync(
+    sql: string,
+    options?: { readonly format: string },
+  ): Promise<{
+    text(): string
+    bytes(): Uint8Array
+    readonly rowsRead: number
+    readonly bytesRead: number
+    readonly elapsed: number
+  }>
+  close(): void
 }
 
 export interface EngineOptions {
@@ -47,8 +67,10 @@ export interface EngineOptions {
   readonly memoryBytes: number
   readonly readers?: number
   readonly writers?: number
-  /** Statements that may wait for a seat of their kind; one more is refused. */
+  /** Statements that may wait for a connection of their kind; one more is refused. */
   readonly maxWaiting?: number
+  /** Opens a connection. Default: one of `chdb`. */
+  readonly connect?: (path: string, connectionArgs: string[]) => EngineSession
 }
 
 /** A failure as ClickHouse words it: `Code: 60. DB::Exception: … (UNKNOWN_TABLE)`. */
@@ -82,7 +104,7 @@ function engineError(thrown: unknown): EngineError {
   return new EngineError(Number(groups['code']), type, reason)
 }
 
-const engineArguments = (memoryBytes: number): readonly string[] => [
+const engineArguments = (memoryBytes: number): string[] => [
   `--max_server_memory_usage=${memoryBytes}`,
   `--mark_cache_size=${64 << 20}`,
   `--primary_index_cache_size=${64 << 20}`,
@@ -102,24 +124,85 @@ const houseSettings: ReadonlyMap<string, string> = new Map([
   ['min_insert_block_size_bytes', '4000000000'],
 ])
 
-interface Seat {
-  session: Session
+interface Connection {
+  /** Opened when it is first needed, and again after it was closed. */
+  session: EngineSession | undefined
   database: string
   settings: ReadonlyMap<string, string>
-  params: Set<string>
-  isSoiled: boolean
+  readonly params: Set<string>
+  /** Its state can no longer be reset: it is closed after the statement. */
+  isDirty: boolean
 }
 
 interface Waiting {
   readonly work: Work
-  readonly take: (seat: Seat) => void
+  readonly take: (connection: Connection) => void
 }
 
-interface Room {
+interface Pool {
   readonly size: number
-  readonly free: Seat[]
+  readonly free: Connection[]
   readonly waiting: Waiting[]
 }
+
+const newPool = (size: number): Pool => ({
+  size,
+  free: Array.from({ length: size }, () => ({
+    session: undefined,
+    database: 'default',
+    settings: new Map(),
+    params: new Set(),
+    isDirty: false,
+  })),
+  waiting: [],
+})
+
+/** Takes a free connection, or waits for one. Aborting leaves the queue. */
+function takeFrom(pool: Pool, work: Work, maxWaiting: number, signal: AbortSignal): Promise<Connection> {
+  const free = pool.free.pop()
+  if (free !== undefined) return Promise.resolve(free)
+  if (pool.waiting.length >= maxWaiting) {
+    const reason = `Too many simultaneous queries: ${pool.size} ${work.kind} and ${maxWaiting} wait`
+    return Promise.reject(new EngineError(202, 'TOO_MANY_SIMULTANEOUS_QUERIES', reason))
+  }
+  return new Promise((resolve, reject) => {
+    const leave = (): void => {
+      pool.waiting.splice(pool.waiting.indexOf(waiting), 1)
+      reject(signal.reason)
+    }
+    const waiting: Waiting = {
+      work,
+      take: (given) => {
+        signal.removeEventListener('abort', leave)
+        resolve(given)
+      },
+    }
+    signal.addEventListener('abort', leave, { once: true })
+    pool.waiting.push(waiting)
+  })
+}
+
+/** A connection always returns to its pool: one that could not be closed or opened is opened at its next use. */
+function returnTo(pool: Pool, used: Connection): void {
+  if (used.isDirty) disconnect(used)
+  const next = pool.waiting.shift()
+  if (next === undefined) pool.free.push(used)
+  else next.take(used)
+}
+
+function disconnect(connection: Connection): void {
+  const { session } = connection
+  Object.assign(connection, { session: undefined, database: 'default', settings: new Map(), isDirty: false })
+  connection.params.clear()
+  try {
+    session?.close()
+  } catch {
+    // Nobody uses it again, and the engine frees it when it ends.
+  }
+}
+
+const chdbSession = (path: string, connectionArgs: string[]): EngineSession =>
+  new Session(path, { connectionArgs })
 
 /** @throws Error when another process owns the directory (the engine writes why to standard error). */
 export async function openEngine({
@@ -128,71 +211,26 @@ export async function openEngine({
   readers = 16,
   writers = 8,
   maxWaiting = 500,
+  connect = chdbSession,
 }: EngineOptions): Promise<Engine> {
   const connectionArgs = engineArguments(memoryBytes)
-  const openSession = (): Session => new Session(path, { connectionArgs })
-  const control = openSession()
+  const control = connect(path, connectionArgs)
   const version = (await control.queryAsync('SELECT version()', { format: 'TabSeparatedRaw' })).text().trim()
-  const seat = (): Seat => ({
-    session: openSession(),
-    database: 'default',
-    settings: new Map(),
-    params: new Set(),
-    isSoiled: false,
-  })
-  const renew = (used: Seat): void => {
-    used.session.close()
-    Object.assign(used, seat())
-  }
-  const rooms: Readonly<Record<Work['kind'], Room>> = {
-    read: { size: readers, free: Array.from({ length: readers }, seat), waiting: [] },
-    write: { size: writers, free: Array.from({ length: writers }, seat), waiting: [] },
-  }
+  const pools: Readonly<Record<Work['kind'], Pool>> = { read: newPool(readers), write: newPool(writers) }
   const running = new Map<AbortController, Promise<unknown>>()
-  let isClosed = false
+  let isStopping = false
 
-  const takeSeat = (work: Work, signal: AbortSignal): Promise<Seat> => {
-    const room = rooms[work.kind]
-    const free = room.free.pop()
-    if (free !== undefined) return Promise.resolve(free)
-    if (room.waiting.length >= maxWaiting) {
-      const reason = `Too many simultaneous queries: ${room.size} ${work.kind} and ${maxWaiting} wait`
-      return Promise.reject(new EngineError(202, 'TOO_MANY_SIMULTANEOUS_QUERIES', reason))
-    }
-    return new Promise((resolve, reject) => {
-      const leave = (): void => {
-        room.waiting.splice(room.waiting.indexOf(waiting), 1)
-        reject(signal.reason)
-      }
-      const waiting: Waiting = {
-        work,
-        take: (given) => {
-          signal.removeEventListener('abort', leave)
-          resolve(given)
-        },
-      }
-      signal.addEventListener('abort', leave, { once: true })
-      room.waiting.push(waiting)
-    })
-  }
-
-  const giveBack = (work: Work, used: Seat): void => {
-    if (used.isSoiled) renew(used)
-    const room = rooms[work.kind]
-    const next = room.waiting.shift()
-    if (next === undefined) room.free.push(used)
-    else next.take(used)
-  }
-
-  const runSeated = async (work: Work, used: Seat, signal: AbortSignal): Promise<Answer> => {
+  const runOn = async (connection: Connection, work: Work, signal: AbortSignal): Promise<Answer> => {
     signal.throwIfAborted()
-    if (holdsForeignParameter(used, work)) renew(used)
-    await prepare(used, work)
-    used.isSoiled ||= work.outlives
-    const running = used.session.queryAsync(work.sql, { format: work.format })
-    const stop = endWhenAborted(control, work.id, running, signal)
+    if (holdsForeignParameter(connection, work)) disconnect(connection)
+    connection.session ??= connect(path, connectionArgs)
+    const { session } = connection
+    await prepare(session, connection, work)
+    connection.isDirty ||= work.outlives
+    const statement = session.queryAsync(work.sql, { format: work.format })
+    const stop = endWhenAborted(control, work.id, statement, signal)
     try {
-      const result = await running
+      const result = await statement
       return {
         bytes: result.bytes(),
         rowsRead: result.rowsRead,
@@ -202,7 +240,7 @@ export async function openEngine({
     } catch (error) {
       // A failed statement stays in system.processes until its connection runs another, which is not to be ended.
       stop()
-      await used.session.queryAsync('SELECT 1').catch(() => undefined)
+      await session.queryAsync('SELECT 1').catch(() => undefined)
       signal.throwIfAborted()
       throw engineError(error)
     } finally {
@@ -212,18 +250,19 @@ export async function openEngine({
 
   const run = async (work: Work, signal: AbortSignal): Promise<Answer> => {
     signal.throwIfAborted()
-    const used = await takeSeat(work, signal)
+    const pool = pools[work.kind]
+    const connection = await takeFrom(pool, work, maxWaiting, signal)
     try {
-      return await runSeated(work, used, signal)
+      return await runOn(connection, work, signal)
     } finally {
-      giveBack(work, used)
+      returnTo(pool, connection)
     }
   }
 
   return {
     version,
     run: async (work, given) => {
-      if (isClosed) throw shutDown
+      if (isStopping) throw shutDown
       // Not AbortSignal.any: on Node 20 the long-lived one would remember every request.
       const own = new AbortController()
       const onAbort = (): void => own.abort(given.reason)
@@ -238,12 +277,18 @@ export async function openEngine({
         running.delete(own)
       }
     },
-    close: async () => {
-      isClosed = true
-      const answers = [...running.values()]
+    stop: async (deadlineMs) => {
+      isStopping = true
+      const answers = Promise.allSettled([...running.values()]).then(() => true)
       for (const own of running.keys()) own.abort(shutDown)
-      await Promise.allSettled(answers)
-      for (const { session } of [...rooms.read.free, ...rooms.write.free]) session.close()
+      let timer: NodeJS.Timeout | undefined
+      const deadline = new Promise<boolean>((passed) => {
+        timer = setTimeout(() => passed(false), deadlineMs)
+      })
+      return await Promise.race([answers, deadline]).finally(() => clearTimeout(timer))
+    },
+    close: () => {
+      for (const connection of [...pools.read.free, ...pools.write.free]) disconnect(connection)
       control.close()
     },
   }
@@ -252,14 +297,14 @@ export async function openEngine({
 const shutDown = new EngineError(210, 'NETWORK_ERROR', 'The server is shutting down')
 
 /** A parameter cannot be unset: one that this request uses and did not give must not come from an earlier one. */
-function holdsForeignParameter(used: Seat, work: Work): boolean {
+function holdsForeignParameter(used: Connection, work: Work): boolean {
   return [...used.params].some(
     (name) => !work.params.has(name) && new RegExp(`\\{\\s*${name}\\s*:`).test(work.sql),
   )
 }
 
-/** Brings a seat into the state that a request asks for, and only that. */
-async function prepare(used: Seat, work: Work): Promise<void> {
+/** Brings a connection into the state that a request asks for, and only that. */
+async function prepare(session: EngineSession, used: Connection, work: Work): Promise<void> {
   const wanted = new Map([...houseSettings, ...work.settings, ['log_comment', work.id]])
   const assignments = [
     ...[...used.settings.keys()].filter((name) => !wanted.has(name)).map((name) => `${name} = DEFAULT`),
@@ -270,22 +315,22 @@ async function prepare(used: Seat, work: Work): Promise<void> {
   ]
   try {
     if (used.database !== work.database) {
-      await used.session.queryAsync(`USE ${quoteIdentifier(work.database)}`)
+      await session.queryAsync(`USE ${quoteIdentifier(work.database)}`)
       used.database = work.database
     }
-    await used.session.queryAsync(`SET ${assignments.join(', ')}`)
+    await session.queryAsync(`SET ${assignments.join(', ')}`)
     used.settings = wanted
     for (const name of work.params.keys()) used.params.add(name)
-    if (wanted.has('readonly')) used.isSoiled = true
+    if (wanted.has('readonly')) used.isDirty = true
   } catch (error) {
-    used.isSoiled = true
+    used.isDirty = true
     throw engineError(error)
   }
 }
 
 /** Asks the engine again and again to end a statement: it may not have begun when it is first asked. */
 function endWhenAborted(
-  control: Session,
+  control: EngineSession,
   id: string,
   running: Promise<unknown>,
   signal: AbortSignal,

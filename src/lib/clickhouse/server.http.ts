@@ -15,7 +15,7 @@ import { createGzip, gzip } from 'node:zlib'
 import { messageOf } from '../base/errors.ts'
 import type { Logger } from '../base/log.ts'
 import { quoteLiteral } from './quote.ts'
-import { receive, type Upload } from './server.body.ts'
+import { checkRoom, receive, type Upload } from './server.body.ts'
 import { type Answer, type Engine, EngineError, type Work } from './server.engine.ts'
 import type { Statement } from './statement.ts'
 
@@ -84,6 +84,7 @@ async function answer(
   checkHost(request, server)
   response.setHeader('X-ClickHouse-Server-Display-Name', 'lakeshore')
   if (url.pathname === '/ping' || url.pathname === '/replicas_status') {
+    await checkRoom(folder)
     response.end('Ok.\n')
     return
   }

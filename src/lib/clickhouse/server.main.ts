@@ -1,7 +1,8 @@
 /**
- * The process of the embedded ClickHouse. Started by `launch.ts`, which hands over its settings as arguments
- * and its log as standard output and error. Exit 0: ended as asked, or idle. Exit 76 (the engine's own number
- * for it): another process serves this home. Exit 1: anything else, told in the log.
+ * The process of the embedded ClickHouse. `launch.ts` starts it with its settings as arguments and its log as
+ * standard output and error. Exit 0: ended as asked, or idle. Exit 76 (the engine's own number for it): another
+ * process serves this home. Exit 1: another failure, which the log tells. It kills itself when its folders were
+ * replaced, or when a statement does not end.
  */
 import { copyFileSync, fstatSync, ftruncateSync } from 'node:fs'
 import { parseArgs } from 'node:util'
@@ -56,11 +57,25 @@ async function main(): Promise<void> {
   const asked = new Promise<string>((resolve) => {
     for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP']) process.once(signal, () => resolve(signal))
   })
-  const reason = await Promise.race([asked, server.idle.then(() => 'idle')])
+  const reason = await Promise.race([asked, server.over])
+  if (reason === 'folders replaced') {
+    logger.error({ home: values.home }, 'the folders of this server were deleted or replaced: it ends')
+    endNow()
+  }
   logger.info({ reason }, 'ending')
-  await server[Symbol.asyncDispose]()
+  const isInOrder = await server.close()
   clearInterval(bounding)
+  if (!isInOrder) {
+    logger.error({}, 'a statement did not end when it was killed: the process is killed')
+    endNow()
+  }
   logger.info({}, 'ended')
+}
+
+/** At once, without another write of the engine. `process.exit` would wait for the threads of running statements. */
+function endNow(): never {
+  process.kill(process.pid, 'SIGKILL')
+  throw new Error('the process is being killed')
 }
 
 boundLog()

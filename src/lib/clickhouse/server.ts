@@ -1,24 +1,30 @@
 /**
  * The embedded server: the engine, its HTTP interface, and how long they live.
  *
- * Starting → ready (the endpoint file names it) → closing (nothing new is taken, what runs may finish) → ended.
- * The engine's lock on its directory decides who serves a home; the file is written only by who holds it.
+ * States: starting → ready (clickhouse.json names it) → closing (takes no new statement, lets running ones
+ * finish) → ended. Two locks decide who serves a home: the lock on its path and the engine's lock file. Each
+ * server has an upload folder of its own. A server whose folders were deleted or replaced ends at once, because
+ * the engine opens files by path and would write into the folders of its successor.
  */
 import { randomBytes } from 'node:crypto'
-import { mkdir, rm } from 'node:fs/promises'
+import { readFileSync, statSync } from 'node:fs'
+import { realpath } from 'node:fs/promises'
 import type { Server } from 'node:http'
 import { join, resolve } from 'node:path'
-import { LakeError, systemCode } from '../base/errors.ts'
+import { systemClock } from '../base/clock.ts'
+import { LakeError, messageOf, systemCode } from '../base/errors.ts'
 import { makeFolders } from '../base/folders.ts'
 import type { Logger } from '../base/log.ts'
+import { OwnFolder } from '../base/own-folder.ts'
 import { type Endpoint, notBegun, readEndpoint, writeEndpoint } from './endpoint.ts'
-import { EngineError, openEngine } from './server.engine.ts'
+import { type Engine, EngineError, openEngine } from './server.engine.ts'
 import { createHttp } from './server.http.ts'
+import { lockPath } from './server.lock.ts'
 
 export interface ServerOptions {
   /** Data lie in `<home>/clickhouse`. */
   readonly home: string
-  /** 0 takes the port of the last time where it is free, else any. */
+  /** 0 takes the port of the last server where it is free, else any. */
   readonly port: number
   /** Ends itself after this long without a request. */
   readonly idleMs: number
@@ -26,81 +32,160 @@ export interface ServerOptions {
   readonly logger: Logger
 }
 
-export interface RunningServer extends AsyncDisposable {
+/** Why a server ends by itself: nobody used it for `idleMs`, or its folders are gone. */
+export type EndReason = 'idle' | 'folders replaced'
+
+export interface RunningServer {
   readonly endpoint: Endpoint
-  /** Resolves when nobody has used the server for `idleMs`. */
-  readonly idle: Promise<void>
+  /** Resolves when the server has to end. After `folders replaced` the caller ends the process at once. */
+  readonly over: Promise<EndReason>
+  /**
+   * Ends in order, within some seconds.
+   * @returns false when a statement did not end: the caller then kills the process.
+   */
+  close(): Promise<boolean>
 }
 
 /** How long running statements may take to finish after the end was asked for. */
-const graceMs = 5_000
+const finishMs = 4_000
+/** How long a statement may take to stop once it was killed. */
+const stopMs = 2_000
+/** How often the server looks whether its folders are still its own. */
+const lookMs = 250
 
 /** @throws LakeError `HOME_LOCKED` when another process serves this home, `PORT_TAKEN` for a port that was named. */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
-  const home = resolve(options.home)
-  const path = join(home, 'clickhouse')
-  const folder = join(path, 'http')
-  await makeFolders(path)
-  const engine = await openEngine({ path, memoryBytes: options.memoryBytes }).catch((cause: unknown) => {
-    const hint =
-      'The lines before this one are the words of the engine: it tells who else holds the directory.'
-    throw new LakeError('HOME_LOCKED', `open ${path}: the engine refused`, { cause, hint })
-  })
-  await rm(folder, { recursive: true, force: true })
-  await mkdir(folder)
+  await makeFolders(resolve(options.home))
+  const home = await realpath(options.home)
+  const data = join(home, 'clickhouse')
+  const lock = await lockPath(data)
+  if (lock.kind === 'held') throw homeLocked(data, lock.pid)
+  await makeFolders(data)
+  const engine = await openEngine({ path: data, memoryBytes: options.memoryBytes }).catch(
+    (cause: unknown) => {
+      throw homeLocked(data, holderOf(data), cause)
+    },
+  )
+  const uploads = new OwnFolder(join(data, 'http'), systemClock)
+  await uploads.make()
+  return await serve({ ...options, home, data, engine, uploads })
+}
 
+interface Parts extends ServerOptions {
+  readonly data: string
+  readonly engine: Engine
+  readonly uploads: OwnFolder
+}
+
+async function serve({ home, data, engine, uploads, ...options }: Parts): Promise<RunningServer> {
+  const isOurs = watchFolders([data, join(data, 'status'), uploads.path])
   const last = await readEndpoint(home)
   const username = 'default'
-  const password = last?.password || randomBytes(24).toString('base64url')
+  const password = randomBytes(24).toString('base64url')
+  let reportOver = (_reason: EndReason): void => undefined
+  const over = new Promise<EndReason>((report) => {
+    reportOver = report
+  })
   let lastUse = performance.now()
-  let inWork = 0
+  let running = 0
   let isEnding = false
   const onUse = (): (() => void) => {
+    if (!isOurs()) {
+      isEnding = true
+      reportOver('folders replaced')
+    }
     if (isEnding) throw new EngineError(236, 'ABORTED', notBegun)
-    inWork++
+    running++
     return () => {
-      inWork--
+      running--
       lastUse = performance.now()
     }
   }
-  const server = createHttp({ engine, username, password, folder, logger: options.logger, onUse })
+  const server = createHttp({
+    engine,
+    username,
+    password,
+    folder: uploads.path,
+    logger: options.logger,
+    onUse,
+  })
   const lastPort = Number(/:(?<port>\d+)\/?$/.exec(last?.url ?? '')?.groups?.['port'] ?? 0)
   const port = await listen(server, options.port, lastPort)
   const endpoint = { url: `http://127.0.0.1:${port}`, username, password, pid: process.pid }
   await writeEndpoint(home, endpoint)
 
-  let ended: Promise<void> | undefined
-  const end = async (): Promise<void> => {
+  const watch = setInterval(
+    () => {
+      if (!isOurs()) reportOver('folders replaced')
+      else if (running === 0 && performance.now() - lastUse >= options.idleMs) reportOver('idle')
+    },
+    Math.min(lookMs, Math.ceil(options.idleMs / 4)),
+  )
+  const end = async (): Promise<boolean> => {
     isEnding = true
     clearInterval(watch)
     const isClosed = new Promise((done) => server.close(done))
     server.closeIdleConnections()
-    const deadline = performance.now() + graceMs
-    while (inWork > 0 && performance.now() < deadline) await new Promise((done) => setTimeout(done, 20))
-    await engine.close()
+    const deadline = performance.now() + finishMs
+    while (running > 0 && performance.now() < deadline) await new Promise((done) => setTimeout(done, 20))
+    const isStopped = await engine.stop(stopMs)
     server.closeIdleConnections()
+    // Answers are on their way; a request that is still being sent is cut off.
     const cut = setTimeout(() => server.closeAllConnections(), 500)
     await isClosed
     clearTimeout(cut)
-    await rm(folder, { recursive: true, force: true })
+    // Before the engine gives up its lock: from then on a successor may be at work.
+    await uploads[Symbol.asyncDispose]()
+    if (isStopped) engine.close()
+    return isStopped
   }
-  let reportIdle = (): void => undefined
-  const idle = new Promise<void>((report) => {
-    reportIdle = report
-  })
-  const watch = setInterval(
-    () => {
-      if (inWork === 0 && performance.now() - lastUse >= options.idleMs) reportIdle()
-    },
-    Math.min(1_000, Math.ceil(options.idleMs / 4)),
-  )
+  let ended: Promise<boolean> | undefined
   return {
     endpoint,
-    idle,
-    [Symbol.asyncDispose]: () => {
+    over,
+    close: () => {
       ended ??= end()
       return ended
     },
+  }
+}
+
+/** True as long as each path is the file or folder that it was at first. */
+function watchFolders(paths: readonly string[]): () => boolean {
+  const identityOf = (path: string): string | undefined => {
+    try {
+      const { dev, ino } = statSync(path, { bigint: true })
+      return `${dev}:${ino}`
+    } catch (error) {
+      // Only what is certainly gone counts: the file table may be full for a while.
+      return ['ENOENT', 'ENOTDIR'].includes(systemCode(error) ?? '') ? 'gone' : undefined
+    }
+  }
+  const first = paths.map(identityOf)
+  return () =>
+    paths.every((path, index) => {
+      const now = identityOf(path)
+      return now === undefined || now === first[index]
+    })
+}
+
+function homeLocked(data: string, pid: number | undefined, cause?: unknown): LakeError {
+  const holder = pid === undefined ? 'another process' : `process ${pid}`
+  const engine = cause === undefined ? '' : `; the engine says: ${messageOf(cause)}`
+  const message = `open ${data}: ${holder} serves this folder${engine}`
+  return new LakeError('HOME_LOCKED', message, { details: { data, pid }, cause })
+}
+
+/** The engine writes its process number into its lock file. */
+function holderOf(data: string): number | undefined {
+  try {
+    const pid = Number(
+      /^PID: (?<pid>\d+)$/m.exec(readFileSync(join(data, 'status'), 'utf8'))?.groups?.['pid'],
+    )
+    return Number.isSafeInteger(pid) && pid !== process.pid ? pid : undefined
+  } catch {
+    // Only a hint for the message.
+    return undefined
   }
 }
 

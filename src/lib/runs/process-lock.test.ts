@@ -50,6 +50,17 @@ describe('acquireProcessLock(path)', () => {
     if (third.kind === 'acquired') await third.lock[Symbol.asyncDispose]()
   })
 
+  it('takes away nothing of the next holder of a replaced folder', async () => {
+    const path = join(dir, 'lake.lock')
+    const first = await acquireProcessLock(path)
+    rmSync(dir, { recursive: true })
+    const { child } = await lockInChild(path)
+
+    if (first.kind === 'acquired') await first.lock[Symbol.asyncDispose]()
+
+    expect(await acquireProcessLock(path)).toMatchObject({ kind: 'held', holder: { pid: child.pid } })
+  })
+
   it('is let go when its process is killed with SIGKILL', async () => {
     const path = join(dir, 'lake.lock')
     const { child, said } = await lockInChild(path)

@@ -58,7 +58,8 @@ export async function acquireProcessLock(path: string): Promise<ProcessLockOutco
     lock: {
       async [Symbol.asyncDispose]() {
         if (!held.has(database)) return
-        rmSync(hint, { force: true })
+        // The folder may have been replaced, and the file may name its new holder.
+        if (readHolder(hint)?.pid === process.pid) rmSync(hint, { force: true })
         release(database)
       },
     },
