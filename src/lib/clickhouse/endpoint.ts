@@ -1,10 +1,10 @@
 /**
  * Where the embedded server is: `<home>/clickhouse.json`, mode 600.
  *
- * The file is a hint: it may outlive its server. Whoever reads it proves it with a request that needs the
- * password before trusting it.
+ * The file may outlive its server, and another process may listen on its port by then. So a client asks for a
+ * proof before it sends the password: only the server that wrote the file can compute it.
  */
-import { randomUUID } from 'node:crypto'
+import { createHmac, randomUUID } from 'node:crypto'
 import { readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isLakeError, systemCode } from '../base/errors.ts'
@@ -20,6 +20,14 @@ export interface Endpoint {
 
 /** What a server that ends itself says to a statement that it did not touch. */
 export const notBegun = 'The server is shutting down, the statement was not begun'
+
+/**
+ * What the server at `url` answers to `/proof?challenge=…`. The URL is part of it, so that nobody can pass the
+ * challenge on to the server and its answer back.
+ */
+export function proofOf({ url, password }: Pick<Endpoint, 'url' | 'password'>, challenge: string): string {
+  return createHmac('sha256', password).update(`lakeshore proof ${url} ${challenge}`).digest('hex')
+}
 
 export const endpointFile = (home: string): string => join(home, 'clickhouse.json')
 

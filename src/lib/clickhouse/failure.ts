@@ -4,7 +4,7 @@ import { type ErrorCode, LakeError, messageOf, systemCode } from '../base/errors
 import { notBegun } from './endpoint.ts'
 
 /** Codes of ClickHouse for "we do not know you": nothing was carried out. */
-const refusals: ReadonlySet<string> = new Set(['192', '193', '194', '291', '497', '516'])
+const refusals: ReadonlySet<string> = new Set(['192', '193', '194', '291', '516'])
 
 /** The connection was never made: nothing was sent. */
 const unsent: ReadonlySet<string> = new Set([

@@ -1,6 +1,7 @@
 /** The life of the embedded server: who starts it, who ends it, and what a kill leaves behind. */
 import { spawn } from 'node:child_process'
 import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
 import { createRequire } from 'node:module'
 import { connect } from 'node:net'
 import { join } from 'node:path'
@@ -66,6 +67,50 @@ describe('findOrStart(home)', () => {
 
     expect(found.pid).not.toBe(other.pid)
     expect(found.url).not.toBe(other.url)
+  })
+
+  it('sends the password to nobody but the server that wrote the file', async () => {
+    const heard: string[] = []
+    const thief = createServer((request, response) => {
+      heard.push(JSON.stringify([request.url, request.headers]))
+      response.end('lakeshore\n')
+    })
+    await new Promise<void>((listening) => thief.listen(0, '127.0.0.1', listening))
+    const address = thief.address()
+    const port = typeof address === 'object' && address !== null ? address.port : 0
+    const endpoint = {
+      url: `http://127.0.0.1:${port}`,
+      username: 'default',
+      password: 'secret',
+      pid: process.pid,
+    }
+    await writeEndpoint(home.path, endpoint)
+
+    const isThief = await isAlive(endpoint)
+    const found = await findOrStart(home.path, patient)
+    thief.close()
+
+    expect(isThief).toBe(false)
+    expect(found.pid).not.toBe(process.pid)
+    expect(heard.length).toBeGreaterThan(0)
+    expect(heard.filter((text) => text.includes('secret'))).toEqual([])
+  })
+
+  it('is not deceived by one that passes the challenge on to the server', async () => {
+    const server = await findOrStart(home.path, patient)
+    const relay = createServer((request, response) => {
+      fetch(`${server.url}${request.url}`).then(
+        async (answer) => response.end(await answer.text()),
+        () => response.destroy(),
+      )
+    })
+    await new Promise<void>((listening) => relay.listen(0, '127.0.0.1', listening))
+    const address = relay.address()
+    const port = typeof address === 'object' && address !== null ? address.port : 0
+
+    expect(await isAlive({ ...server, url: `http://127.0.0.1:${port}` })).toBe(false)
+    expect(await isAlive(server)).toBe(true)
+    relay.close()
   })
 
   it('says where the log is when no server comes up', async () => {

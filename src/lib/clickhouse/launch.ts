@@ -5,6 +5,7 @@
  * live, and all of them wait for the file that it writes and for its answer.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import { closeSync, openSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
@@ -16,7 +17,7 @@ import { LakeError } from '../base/errors.ts'
 import { makeFolders } from '../base/folders.ts'
 import type { IoOptions } from '../base/io.ts'
 import { memoryShares } from '../base/memory.ts'
-import { type Endpoint, readEndpoint } from './endpoint.ts'
+import { type Endpoint, proofOf, readEndpoint } from './endpoint.ts'
 
 export interface LaunchOptions extends IoOptions {
   readonly clock?: Clock
@@ -27,17 +28,23 @@ export interface LaunchOptions extends IoOptions {
   readonly port?: number
 }
 
-/** True when a server at this endpoint answers a request that needs the password. */
-export async function isAlive(
-  { url, username, password }: Endpoint,
-  { signal }: IoOptions = {},
-): Promise<boolean> {
-  try {
-    const response = await fetch(`${url}/?query=${encodeURIComponent("SELECT 'lakeshore'")}`, {
-      headers: { 'X-ClickHouse-User': username, 'X-ClickHouse-Key': password },
+/** True when the server that wrote this endpoint answers there. Nobody else is sent the password. */
+export async function isAlive(endpoint: Endpoint, { signal }: IoOptions = {}): Promise<boolean> {
+  const { url, username, password } = endpoint
+  const ask = async (path: string, headers: Readonly<Record<string, string>> = {}): Promise<string> => {
+    const response = await fetch(`${url}${path}`, {
+      headers,
+      redirect: 'error',
       signal: AbortSignal.any([AbortSignal.timeout(2_000), ...(signal === undefined ? [] : [signal])]),
     })
-    return response.ok && (await response.text()) === 'lakeshore\n'
+    return response.ok ? await response.text() : ''
+  }
+  try {
+    const challenge = randomBytes(24).toString('hex')
+    if ((await ask(`/proof?challenge=${challenge}`)) !== `${proofOf(endpoint, challenge)}\n`) return false
+    const query = `/?query=${encodeURIComponent("SELECT 'lakeshore'")}`
+    const headers = { 'X-ClickHouse-User': username, 'X-ClickHouse-Key': password }
+    return (await ask(query, headers)) === 'lakeshore\n'
   } catch {
     // Nothing listens there, or something else does: either way this is not our server.
     signal?.throwIfAborted()

@@ -65,6 +65,8 @@ export interface EngineSession {
 export interface EngineOptions {
   readonly path: string
   readonly memoryBytes: number
+  /** A configuration file of ClickHouse: users, grants, profiles. Not given: every statement may do everything. */
+  readonly configFile?: string
   readonly readers?: number
   readonly writers?: number
   /** Statements that may wait for a connection of their kind; one more is refused. */
@@ -104,7 +106,8 @@ function engineError(thrown: unknown): EngineError {
   return new EngineError(Number(groups['code']), type, reason)
 }
 
-const engineArguments = (memoryBytes: number): string[] => [
+const engineArguments = (memoryBytes: number, configFile: string | undefined): string[] => [
+  ...(configFile === undefined ? [] : [`--config-file=${configFile}`]),
   `--max_server_memory_usage=${memoryBytes}`,
   `--mark_cache_size=${64 << 20}`,
   `--primary_index_cache_size=${64 << 20}`,
@@ -208,12 +211,13 @@ const chdbSession = (path: string, connectionArgs: string[]): EngineSession =>
 export async function openEngine({
   path,
   memoryBytes,
+  configFile,
   readers = 16,
   writers = 8,
   maxWaiting = 500,
   connect = chdbSession,
 }: EngineOptions): Promise<Engine> {
-  const connectionArgs = engineArguments(memoryBytes)
+  const connectionArgs = engineArguments(memoryBytes, configFile)
   const control = connect(path, connectionArgs)
   const version = (await control.queryAsync('SELECT version()', { format: 'TabSeparatedRaw' })).text().trim()
   const pools: Readonly<Record<Work['kind'], Pool>> = { read: newPool(readers), write: newPool(writers) }

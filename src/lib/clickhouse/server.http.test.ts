@@ -283,6 +283,78 @@ describe('who is asking', () => {
   })
 })
 
+describe('the password', () => {
+  it.each([
+    "SELECT * FROM file('/etc/passwd', LineAsString)",
+    'SELECT * FROM `/etc/passwd`',
+    "SELECT file('/etc/passwd')",
+    "INSERT INTO FUNCTION file('/tmp/never-written.csv') SELECT 1",
+    "INSERT INTO FUNCTION file('/tmp/never-written.csv', CSV, 'a UInt8') FORMAT CSV\n1",
+    "SELECT * FROM url('http://127.0.0.1:1/', CSV, 'a UInt8')",
+    "SELECT * FROM s3('http://127.0.0.1:1/bucket/key', CSV, 'a UInt8')",
+    "SELECT * FROM remote('127.0.0.1:1', system.one)",
+    "SELECT * FROM mysql('127.0.0.1:1', 'd', 't', 'u', 'p')",
+    "SELECT * FROM sqlite('/tmp/never-written.db', 't')",
+    "SELECT * FROM executable('x.sh', TSV, 'a UInt8')",
+    "SELECT * FROM deltaLakeLocal('/tmp')",
+    'CREATE TABLE f (a UInt8) ENGINE = File(CSV)',
+    "CREATE TABLE f (a UInt8) ENGINE = URL('http://127.0.0.1:1/', CSV)",
+    "CREATE TABLE f (a UInt8) ENGINE = EmbeddedRocksDB(0, '/tmp/never-written') PRIMARY KEY a",
+    "CREATE TABLE f (a UInt8) ENGINE = MergeTree ORDER BY a SETTINGS disk = disk(type = local, path = '/tmp/x/')",
+    "CREATE DATABASE f ENGINE = Filesystem('/etc')",
+    "CREATE DATABASE f ENGINE = SQLite('/tmp/never-written.db')",
+    "CREATE DICTIONARY d (a UInt64, b UInt64) PRIMARY KEY a SOURCE(EXECUTABLE(command 'id' format 'CSV')) LAYOUT(FLAT()) LIFETIME(0)",
+    "CREATE NAMED COLLECTION c AS url = 'http://127.0.0.1:1/'",
+    "BACKUP DATABASE default TO S3('http://127.0.0.1:1/b', 'k', 's')",
+    'CREATE USER another',
+    'GRANT SOURCES ON *.* TO default',
+    'SYSTEM SHUTDOWN',
+  ])('reaches nothing outside the tables: %s', async (sql) => {
+    const answer = await ask({}, { method: 'POST', body: sql })
+
+    expect(await answer.text()).toContain('(ACCESS_DENIED)')
+    expect(answer.ok).toBe(false)
+  })
+
+  it('reads no file by a value of an insert', async () => {
+    await post('CREATE TABLE texts (a String) ENGINE = Memory')
+
+    const refused = await Promise.all([
+      post("INSERT INTO texts VALUES (file('/etc/passwd'))"),
+      post("INSERT INTO texts VALUES (file(concat('/etc', '/passwd')))"),
+      post(
+        "INSERT INTO texts SETTINGS input_format_values_interpret_expressions = 1 VALUES (file('/etc/passwd'))",
+      ),
+      post("INSERT INTO texts VALUES (file('/etc/passwd'))", {
+        input_format_values_interpret_expressions: '1',
+      }),
+      post("INSERT INTO texts VALUES (file('/etc/passwd'))", {
+        input_format_values_deduce_templates_of_expressions: '1',
+      }),
+    ])
+
+    expect(refused.filter((text) => !text.startsWith('Code: '))).toEqual([])
+    expect(await post('SELECT count() FROM texts')).toBe('0\n')
+  })
+
+  it('still makes databases, tables, views and functions', async () => {
+    const statements = [
+      'CREATE DATABASE IF NOT EXISTS lake',
+      'CREATE TABLE lake.t (a UInt8) ENGINE = ReplacingMergeTree ORDER BY a',
+      'CREATE VIEW lake.v AS SELECT a FROM lake.t',
+      'CREATE FUNCTION plusOne AS (x) -> x + 1',
+      'INSERT INTO lake.t VALUES (1), (2)',
+      'ALTER TABLE lake.t ADD COLUMN b String',
+      'DROP FUNCTION plusOne',
+      'DROP DATABASE lake SYNC',
+    ]
+    const answers: string[] = []
+    for (const sql of statements) answers.push(await post(sql))
+
+    expect(answers).toEqual(statements.map(() => ''))
+  })
+})
+
 describe('many at once', () => {
   const endless = 'SELECT count() FROM numbers(100000000000) WHERE sipHash64(number) = 1'
   const running = async (): Promise<string> =>

@@ -14,6 +14,7 @@ import { promisify } from 'node:util'
 import { createGzip, gzip } from 'node:zlib'
 import { messageOf } from '../base/errors.ts'
 import type { Logger } from '../base/log.ts'
+import { proofOf } from './endpoint.ts'
 import { quoteLiteral } from './quote.ts'
 import { checkRoom, receive, type Upload } from './server.body.ts'
 import { type Answer, type Engine, EngineError, type Work } from './server.engine.ts'
@@ -58,6 +59,8 @@ const statusOf: ReadonlyMap<number, number> = new Map([
   [202, 503],
   [516, 403],
   [291, 403],
+  [497, 403],
+  [452, 403],
   [164, 403],
   [60, 404],
   [81, 404],
@@ -86,6 +89,11 @@ async function answer(
   if (url.pathname === '/ping' || url.pathname === '/replicas_status') {
     await checkRoom(folder)
     response.end('Ok.\n')
+    return
+  }
+  if (url.pathname === '/proof') {
+    const challenge = url.searchParams.get('challenge') ?? ''
+    response.end(`${proofOf({ url: `http://127.0.0.1:${portOf(server)}`, password }, challenge)}\n`)
     return
   }
   if (url.pathname !== '/') {
@@ -213,10 +221,13 @@ function fail(response: ServerResponse, thrown: unknown, { engine, logger }: Htt
   response.end(`${error.message} (version ${engine.version})\n`)
 }
 
-function checkHost(request: IncomingMessage, server: Server): void {
+function portOf(server: Server): number {
   const address = server.address()
-  const port = typeof address === 'object' && address !== null ? address.port : 0
-  const allowed = ['127.0.0.1', 'localhost', '[::1]'].map((host) => `${host}:${port}`)
+  return typeof address === 'object' && address !== null ? address.port : 0
+}
+
+function checkHost(request: IncomingMessage, server: Server): void {
+  const allowed = ['127.0.0.1', 'localhost', '[::1]'].map((host) => `${host}:${portOf(server)}`)
   if (allowed.includes(request.headers.host ?? '')) return
   throw new EngineError(
     291,

@@ -17,6 +17,7 @@ import { makeFolders } from '../base/folders.ts'
 import type { Logger } from '../base/log.ts'
 import { OwnFolder } from '../base/own-folder.ts'
 import { type Endpoint, notBegun, readEndpoint, writeEndpoint } from './endpoint.ts'
+import { writeAccess } from './server.access.ts'
 import { type Engine, EngineError, openEngine } from './server.engine.ts'
 import { createHttp } from './server.http.ts'
 import { lockPath } from './server.lock.ts'
@@ -61,13 +62,15 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const lock = await lockPath(data)
   if (lock.kind === 'held') throw homeLocked(data, lock.pid)
   await makeFolders(data)
-  const engine = await openEngine({ path: data, memoryBytes: options.memoryBytes }).catch(
-    (cause: unknown) => {
+  const uploads = new OwnFolder(join(data, 'http'), systemClock)
+  await uploads.make()
+  const configFile = await writeAccess(uploads.path)
+  const engine = await openEngine({ path: data, memoryBytes: options.memoryBytes, configFile }).catch(
+    async (cause: unknown) => {
+      await uploads[Symbol.asyncDispose]()
       throw homeLocked(data, holderOf(data), cause)
     },
   )
-  const uploads = new OwnFolder(join(data, 'http'), systemClock)
-  await uploads.make()
   return await serve({ ...options, home, data, engine, uploads })
 }
 

@@ -79,6 +79,15 @@ describe('readStatement(sql)', () => {
     ['insert into t select 1; select 2', 62],
     ["select 1 into outfile '/etc/passwd'", 48],
     ["insert into t from infile '/etc/passwd' format CSV", 48],
+    ["select file('/etc/passwd')", 497],
+    ["select 1 + length(FILE ('/etc/passwd'))", 497],
+    ["select `file`('/etc/passwd')", 497],
+    ['select "\\x66ile"(\'/etc/passwd\')', 497],
+    ["insert into t select file('/etc/passwd')", 497],
+    ["insert into t with a as (select file('/etc/passwd')) select a from a", 497],
+    ['create function f as x -> file(x)', 497],
+    ["create table t (a int) engine = EmbeddedRocksDB(0, '/tmp/x') primary key a", 497],
+    ['create table t (a int) engine = MergeTree order by a settings disk = disk(type = s3)', 497],
   ])('refuses %j with code %d', (sql, code) => {
     expect(readStatement(sql)).toMatchObject({ kind: 'refused', code })
   })
@@ -89,7 +98,16 @@ describe('readStatement(sql)', () => {
     'select $x$ ; $x$',
     'select 1 /* ; select */',
     "select 'it\\';s'",
+    "select 'file(1)', file, `file` from x.file where file = ('a')",
   ])('sees one statement in %j', (sql) => {
     expect(readStatement(sql).kind).toBe('read')
+  })
+
+  it.each([
+    'create table file (a UInt8) engine = Memory',
+    'create table if not exists db.disk (a UInt8) engine = Memory',
+    'insert into file (a) select 1',
+  ])('lets a table be called like a function: %j', (sql) => {
+    expect(readStatement(sql).kind).toBe('write')
   })
 })

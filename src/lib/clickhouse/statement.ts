@@ -74,6 +74,19 @@ function endOfQuoted(sql: string, at: number): number {
   return sql.length
 }
 
+/** Functions that open files or run programs, and that no grant of the engine covers. */
+const forbiddenCalls: ReadonlySet<string> = new Set(['file', 'disk', 'executable', 'embeddedrocksdb'])
+
+/** The name of a function that is not served, where `sign` opens its arguments. */
+function forbiddenCall(before: Token | undefined, name: Token, sign: Token): string | undefined {
+  if (sign.text !== '(' || (name.kind !== 'word' && name.kind !== 'name')) return undefined
+  // The name of a table, with its columns.
+  if (isWord(before, 'TABLE', 'INTO', 'EXISTS') || before?.text === '.') return undefined
+  const text = name.kind === 'word' ? name.text : name.text.slice(1, -1)
+  // A quoted name may spell its letters as escapes.
+  return forbiddenCalls.has(text.toLowerCase()) || text.includes('\\') ? text : undefined
+}
+
 const isWord = (token: Token | undefined, ...words: readonly string[]): boolean =>
   token?.kind === 'word' && words.includes(token.text.toUpperCase())
 
@@ -100,8 +113,12 @@ function readWhole(first: Token, tokens: Generator<Token, undefined>): Statement
   let format: { readonly name: Token; readonly at: number } | undefined
   let end = first.end
   let last: Token = first
+  let beforeLast: Token | undefined
   let isClosed = false
   const visit = (token: Token): Statement | undefined => {
+    const call = forbiddenCall(beforeLast, last, token)
+    if (call !== undefined)
+      return refused(497, 'ACCESS_DENIED', `Not enough privileges: ${call}() is not served`)
     if (isClosed && token.text !== ';') {
       return refused(62, 'SYNTAX_ERROR', 'Syntax error (Multi-statements are not allowed)')
     }
@@ -117,6 +134,7 @@ function readWhole(first: Token, tokens: Generator<Token, undefined>): Statement
       }
     }
     if (!isClosed) end = token.end
+    beforeLast = last
     last = token
     return undefined
   }
