@@ -60,6 +60,9 @@ function asLakeError(error: unknown): LakeError | undefined {
     case 'ENOSPC':
     case 'EDQUOT':
       return new LakeError('DISK_FULL', messageOf(error), options)
+    case 'EMFILE':
+    case 'ENFILE':
+      return new LakeError('FILES_EXHAUSTED', messageOf(error), options)
     case 'EACCES':
     case 'EPERM':
     case 'EROFS':

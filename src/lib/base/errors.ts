@@ -16,6 +16,11 @@ export const errorCatalogue = {
     exit: 2,
     hint: 'Free space; nothing was committed, and work goes on from there.',
   },
+  FILES_EXHAUSTED: {
+    retryable: true,
+    exit: 2,
+    hint: 'Raise the limit of open files (`ulimit -n`), or stop what holds so many.',
+  },
   OUT_OF_MEMORY: {
     retryable: false,
     exit: 2,

@@ -13,7 +13,7 @@ import { homedir, tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { type Clock, systemClock } from '../base/clock.ts'
-import { LakeError } from '../base/errors.ts'
+import { LakeError, messageOf, systemCode } from '../base/errors.ts'
 import { makeFolders } from '../base/folders.ts'
 import type { IoOptions } from '../base/io.ts'
 import { memoryShares } from '../base/memory.ts'
@@ -124,9 +124,24 @@ async function endOfLog(home: string): Promise<string> {
   return lines.map((line) => line.replaceAll(stackFrame, '').slice(-600)).join('\n')
 }
 
+/** @throws LakeError `DISK_FULL`, `FILES_EXHAUSTED` or `FILE_UNWRITABLE`, naming the log file. */
+async function openLog(home: string): Promise<number> {
+  try {
+    await makeFolders(join(resolve(home), 'logs'))
+    return openSync(logFile(home), 'a', 0o600)
+  } catch (cause) {
+    const code = systemCode(cause) ?? ''
+    const known = ['ENOSPC', 'EDQUOT'].includes(code)
+      ? 'DISK_FULL'
+      : ['EMFILE', 'ENFILE'].includes(code)
+        ? 'FILES_EXHAUSTED'
+        : 'FILE_UNWRITABLE'
+    throw new LakeError(known, `start ClickHouse: open ${logFile(home)}: ${messageOf(cause)}`, { cause })
+  }
+}
+
 async function start(home: string, idleMs: number, port: number): Promise<ChildProcess> {
-  await makeFolders(join(resolve(home), 'logs'))
-  const log = openSync(logFile(home), 'a', 0o600)
+  const log = await openLog(home)
   const isSource = import.meta.url.endsWith('.ts')
   const loader = isSource
     ? ['--import', pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href]
@@ -148,6 +163,7 @@ async function start(home: string, idleMs: number, port: number): Promise<ChildP
       // Every statement that runs holds a thread of libuv, whose default is four.
       env: { TZ: 'UTC', HOME: homedir(), TMPDIR: tmpdir(), UV_THREADPOOL_SIZE: '32' },
     })
+    // It then has no process number, and the wait for its answer ends with the log.
     child.on('error', () => undefined)
     child.unref()
     return child

@@ -20,7 +20,8 @@ describe('receive(request, query, folder, signal)', () => {
     const request = Object.assign(Readable.from(body(), { objectMode: false }), { headers: {} })
     const { signal } = new AbortController()
 
-    await expect(receive(request, 'INSERT INTO t FORMAT JSONEachRow', folder, signal)).rejects.toMatchObject({
+    const options = { folder, maxQueryBytes: 262_144, signal }
+    await expect(receive(request, 'INSERT INTO t FORMAT JSONEachRow', options)).rejects.toMatchObject({
       code,
       type,
     })
@@ -39,12 +40,34 @@ describe('receive(request, query, folder, signal)', () => {
     const request = Object.assign(Readable.from(body()), { headers: {} })
     const concat = vi.spyOn(Buffer, 'concat')
 
-    const { sql } = await receive(request, '', tmpdir(), new AbortController().signal)
+    const { sql } = await receive(request, '', {
+      folder: tmpdir(),
+      maxQueryBytes: Number.POSITIVE_INFINITY,
+      signal: new AbortController().signal,
+    })
 
     const copied = concat.mock.results.reduce((sum, { value }) => sum + value.byteLength, 0)
     concat.mockRestore()
     expect(sql).toBe(`SELECT '${'x'.repeat(pieces << 12)}'`)
     expect(copied).toBeLessThan(3 * sql.length)
+  })
+})
+
+describe('a statement longer than max_query_size', () => {
+  it('is refused before the rest of it is read', async () => {
+    let read = 0
+    async function* body(): AsyncIterable<Buffer> {
+      yield Buffer.from("SELECT '")
+      for (let piece = 0; piece < 10_000; piece++) {
+        read += 1 << 16
+        yield Buffer.alloc(1 << 16, 'x')
+      }
+    }
+    const request = Object.assign(Readable.from(body()), { headers: {} })
+    const options = { folder: tmpdir(), maxQueryBytes: 262_144, signal: new AbortController().signal }
+
+    await expect(receive(request, '', options)).rejects.toMatchObject({ code: 62 })
+    expect(read).toBeLessThan(4 << 20)
   })
 })
 

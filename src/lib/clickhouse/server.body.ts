@@ -30,7 +30,16 @@ type Request = Readable & Pick<IncomingMessage, 'headers'>
 
 /** How much of a body is looked at for the place where the data of an insert begins. */
 const headBytes = 1 << 20
-const maxStatementBytes = 64 << 20
+/** Without a limit of the request's own. */
+const mostStatementBytes = 64 << 20
+
+export interface ReceiveOptions {
+  /** Where the data of an insert is kept. */
+  readonly folder: string
+  /** The longest statement, without the data of an insert. A longer one is refused before it is parsed. */
+  readonly maxQueryBytes: number
+  readonly signal: AbortSignal
+}
 
 /**
  * @throws EngineError when the body is not what its encoding says, is a statement beyond all measure, or finds no
@@ -39,8 +48,7 @@ const maxStatementBytes = 64 << 20
 export async function receive(
   request: Request,
   query: string,
-  folder: string,
-  signal: AbortSignal,
+  { folder, maxQueryBytes, signal }: ReceiveOptions,
 ): Promise<Upload> {
   const chunks = decoded(request)[Symbol.asyncIterator]()
   const files: string[] = []
@@ -79,9 +87,10 @@ export async function receive(
       const sql = `${Buffer.from(target, 'latin1').toString()}\nFROM INFILE ${quoteLiteral(file)} ${clauses}`
       return { statement, sql, spare, discard }
     }
-    const whole = await gather(maxStatementBytes + 1)
-    if (whole.byteLength > maxStatementBytes) {
-      throw new EngineError(62, 'SYNTAX_ERROR', `Max query size exceeded: ${maxStatementBytes} bytes`)
+    const limit = Math.min(maxQueryBytes, mostStatementBytes)
+    const whole = await gather(limit + 1)
+    if (whole.byteLength > limit) {
+      throw new EngineError(62, 'SYNTAX_ERROR', `Max query size exceeded: ${limit} bytes (max_query_size)`)
     }
     const sql = whole.toString()
     statement = readStatement(sql)

@@ -1,5 +1,6 @@
 /** The HTTP interface as curl, Grafana and other clients of ClickHouse see it. */
 import { request } from 'node:http'
+import { connect } from 'node:net'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import { tableFromIPC } from 'apache-arrow'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -274,6 +275,27 @@ describe('who is asking', () => {
     expect(await asHost(`[::1]:${port}`)).toBe(200)
     expect(await asHost(`evil.example:${port}`)).toBe(403)
     expect(await asHost('127.0.0.1:1')).toBe(403)
+  })
+
+  it.each([
+    ['GET', '//', 'evil.example:1', 'Code: 291.'],
+    ['GET', 'http://[', undefined, 'Code: 1000.'],
+    ['POST', '/nowhere', undefined, 'There is no handle'],
+    ['DELETE', '/', undefined, 'Code: 1000.'],
+    ['GET', '/', undefined, 'Code: 516.'],
+  ])('closes the connection of a bad request: %s %s from %s', async (method, path, host, text) => {
+    const { url } = await home.endpoint()
+    const { hostname, port } = new URL(url)
+    const socket = connect(Number(port), hostname)
+    let told = ''
+    socket.on('data', (chunk: Buffer) => {
+      told += chunk.toString()
+    })
+    socket.write(`${method} ${path} HTTP/1.1\r\nHost: ${host ?? `${hostname}:${port}`}\r\n\r\n`)
+    await new Promise((closed) => socket.on('close', closed))
+
+    expect(told).toContain(text)
+    expect(told).toMatch(/^Connection: close\r$/im)
   })
 
   it('may ping without a password', async () => {

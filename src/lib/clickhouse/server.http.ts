@@ -65,6 +65,7 @@ const statusOf: ReadonlyMap<number, number> = new Map([
   [60, 404],
   [81, 404],
   [48, 501],
+  [1000, 400],
   ...[6, 26, 27, 36, 38, 41, 44, 47, 62, 72, 115, 117, 456, 457].map((code): [number, number] => [code, 400]),
 ])
 
@@ -83,8 +84,8 @@ async function answer(
   server: Server,
   { engine, username, password, folder, onUse }: HttpOptions,
 ): Promise<void> {
-  const url = new URL(request.url ?? '/', 'http://localhost')
   checkHost(request, server)
+  const url = urlOf(request)
   response.setHeader('X-ClickHouse-Server-Display-Name', 'lakeshore')
   if (url.pathname === '/ping' || url.pathname === '/replicas_status') {
     await checkRoom(folder)
@@ -98,6 +99,7 @@ async function answer(
   }
   if (url.pathname !== '/') {
     response.statusCode = 404
+    response.setHeader('Connection', 'close')
     response.end(`There is no handle ${url.pathname}\n\nUse / or /ping for health checks.\n`)
     return
   }
@@ -113,7 +115,11 @@ async function answer(
   })
   const queryId = url.searchParams.get('query_id') || randomUUID()
   response.setHeader('X-ClickHouse-Query-Id', queryId)
-  const upload = await receive(request, url.searchParams.get('query') ?? '', folder, gone.signal)
+  const upload = await receive(request, url.searchParams.get('query') ?? '', {
+    folder,
+    maxQueryBytes: maxQueryBytesOf(url),
+    signal: gone.signal,
+  })
   try {
     const { statement } = upload
     if (statement.kind === 'empty') throw new EngineError(62, 'SYNTAX_ERROR', 'Empty query')
@@ -216,9 +222,17 @@ function fail(response: ServerResponse, thrown: unknown, { engine, logger }: Htt
   response.statusCode = statusOf.get(error.code) ?? 500
   response.setHeader('X-ClickHouse-Exception-Code', error.code)
   response.setHeader('Content-Type', 'text/plain; charset=UTF-8')
-  // What the client still sends is not read: the connection cannot serve another request.
-  response.setHeader('Connection', response.req.complete ? 'keep-alive' : 'close')
+  // What the client still sends is not read, and must not be taken for its next request.
+  response.setHeader('Connection', 'close')
   response.end(`${error.message} (version ${engine.version})\n`)
+}
+
+function urlOf(request: IncomingMessage): URL {
+  try {
+    return new URL(request.url ?? '/', 'http://localhost')
+  } catch {
+    throw new EngineError(1000, 'POCO_EXCEPTION', 'Bad URI in the request')
+  }
 }
 
 function portOf(server: Server): number {
@@ -258,6 +272,12 @@ function authenticate(request: IncomingMessage, url: URL, username: string, pass
   if (isUser && isPassword) return
   const reason = `${user}: Authentication failed: password is incorrect, or there is no user with such name`
   throw new EngineError(516, 'AUTHENTICATION_FAILED', reason)
+}
+
+/** The setting `max_query_size`: 0 is no limit, and its default that of ClickHouse. */
+function maxQueryBytesOf(url: URL): number {
+  const given = url.searchParams.get('max_query_size') ?? ''
+  return /^\d+$/.test(given) ? Number(given) || Number.POSITIVE_INFINITY : 262_144
 }
 
 function settingsOf(url: URL): ReadonlyMap<string, string> {

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import Database from 'libsql'
@@ -79,6 +79,20 @@ describe('openRunStore({ url: "sqlite:…" })', () => {
     database.close()
 
     await expect(store.leases.acquire('batch')).rejects.toThrow('no room left')
+  })
+
+  it('keeps the history where the write-ahead log is lost', async () => {
+    const file = join(dir, 'runs.db')
+    await using store = await openRunStore({ url: `sqlite:${file}` })
+    const outcome = await store.leases.acquire('batch')
+    if (outcome.kind !== 'acquired') throw new Error('the lease is held')
+    const recorder = store.runs.recorder({ dag: 'd', trigger: 'manual', lease: outcome.lease })
+    const id = await recorder.runStarted({ nodes: ['a'], startedMs: 1 })
+    copyFileSync(file, join(dir, 'copy.db'))
+
+    await using copy = await openRunStore({ url: `sqlite:${join(dir, 'copy.db')}` })
+
+    expect((await copy.runs.latest({}))?.id).toBe(id)
   })
 
   it('waits for a writer that holds the file for a while', async () => {
