@@ -57,6 +57,8 @@ export interface Change {
   readonly changeFiles?: readonly ChangeFile[]
   /** Application → the version it has now written, monotone. */
   readonly transactions?: Readonly<Record<string, number>>
+  /** Lets a transaction go back: its source was restored to an older version. */
+  readonly mayGoBack?: boolean
   /** Replaces the one before it as a whole. */
   readonly metadata?: Metadata
   readonly protocol?: Protocol
@@ -239,7 +241,7 @@ export class DeltaTable {
     const transactions = Object.entries(change.transactions ?? {})
     for (const [appId, to] of transactions) {
       const from = snapshot.transactionVersion(appId)
-      if (from !== undefined && to < from) {
+      if (from !== undefined && to < from && change.mayGoBack !== true) {
         throw new LakeError('BUG', `${this.uri}: ${appId} is at ${from} and must not go back to ${to}`)
       }
     }

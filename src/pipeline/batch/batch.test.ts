@@ -112,6 +112,13 @@ const versions = async (): Promise<Record<string, number>> =>
     ),
   )
 
+/** As a restore from an older backup does it. Tables are opened anew, as by the next process. */
+async function loseNewestCommit(name: LakeTable): Promise<void> {
+  const { version } = await context.table(name).snapshot()
+  await rm(join(folder, name, '_delta_log', `${String(version).padStart(20, '0')}.json`))
+  context = contextIn(folder)
+}
+
 const events: readonly Sent[] = [
   { id: 'a', user: 1, type: 'login' },
   { id: 'b', user: 1, type: 'purchase', page: '/cart' },
@@ -281,6 +288,35 @@ describe('runBatch(context, options)', () => {
     expect(await rows('silver/events', 'event_id')).toEqual([{ event_id: 'new' }])
     expect(await rows('gold/daily_active_users')).toEqual([{ event_date: '2026-11-22', dau_count: 1n }])
     expect(await batch({ kind: 'full' })).toMatchObject({ bronze_to_silver: 'succeeded' })
+  })
+
+  it('makes everything again where the newest commit of bronze was lost and another has its number', async () => {
+    await landed(...events)
+    await landed({ id: 'lost', user: 9, at: '2026-11-22T10:00:00Z' })
+    await batch()
+    await loseNewestCommit('bronze/events')
+    await landed({ id: 'other', user: 8, at: '2026-11-23T10:00:00Z' })
+
+    expect(await batch()).toMatchObject({ bronze_to_silver: 'succeeded', silver_to_gold_dau: 'succeeded' })
+
+    const days = ['2026-11-20', '2026-11-21', '2026-11-22', '2026-11-23'].map((d) => ({ d }))
+    expect(await rows('silver/events', 'distinct cast(event_date as varchar) as d')).toEqual(days)
+    expect(await rows('gold/daily_active_users', 'cast(event_date as varchar) as d')).toEqual(days)
+    expect(await batch()).toMatchObject({ bronze_to_silver: 'unchanged', silver_to_gold_dau: 'unchanged' })
+  })
+
+  it('takes away what came of the newest commit of bronze where that was lost', async () => {
+    await landed(...events)
+    await batch()
+    const before = await rows('silver/events')
+    await landed({ id: 'lost', user: 9, at: '2026-11-22T10:00:00Z' })
+    await batch()
+    await loseNewestCommit('bronze/events')
+
+    expect(await batch()).toMatchObject({ bronze_to_silver: 'succeeded' })
+
+    expect(await rows('silver/events')).toEqual(before)
+    expect(await batch()).toMatchObject({ bronze_to_silver: 'unchanged' })
   })
 
   it('makes every day again after a commit that does not say of which day its files were', async () => {

@@ -1,14 +1,15 @@
 /**
- * Which UTC days a target must make again: those that its input's commits have touched since the version that
+ * Which UTC days a target must make again: those that its input's commits have touched since the commit that
  * the target was made from.
  *
- * The target says that version itself, as a `txn` in the commit that holds its rows; so cost follows new data,
- * and running again without any is no work at all. Days whose rows another hand has changed in the target since
- * then are made again too: a day is what its input says, and nothing else.
+ * The target records that commit itself, its version as a `txn` and its identity in the tags, in the commit that
+ * holds its rows. If the input has another commit under that version, every day is made again. Days whose rows
+ * another writer has changed in the target are made again too: a day is what its input says, and nothing else.
  */
 import { LakeError } from '../../lib/base/errors.ts'
 import type { IoOptions } from '../../lib/base/io.ts'
 import type { Action, AddFile } from '../../lib/delta/actions.ts'
+import { type CommitRef, readCommitId } from '../../lib/delta/commit-id.ts'
 import { version } from '../../lib/delta/log-path.ts'
 import { readCommitIfThere, type Snapshot } from '../../lib/delta/snapshot.ts'
 import { decodeStatistics } from '../../lib/delta/statistics.ts'
@@ -25,6 +26,15 @@ export interface DayPlan {
   readonly days: readonly string[]
   /** Whether the target, once made, is up to the input's version. */
   readonly isComplete: boolean
+  /** The input's commit that the target is made from now. */
+  readonly madeFrom: CommitRef | undefined
+  /** Why every day is made again where the input does not hold the commit that the target was made from. */
+  readonly restored?: string
+}
+
+/** The tags of a target's commit that say which commit of the input it was made from. */
+export function madeFromTags({ version: of, id }: CommitRef): Readonly<Record<string, string>> {
+  return { inputVersion: String(of), inputCommit: id }
 }
 
 /**
@@ -54,42 +64,91 @@ export async function planDays(
     ...daysOf(input.snapshot.files),
     ...(target === undefined ? [] : daysHeld(target.snapshot)),
   ])
+  const application = madeFrom(input.name, input.snapshot)
+  const inputId = await readCommitId(input.table.store, input.snapshot.version, { signal })
+  const all: DayPlan = {
+    days: allDays,
+    isComplete: true,
+    madeFrom: inputId === undefined ? undefined : { version: input.snapshot.version, id: inputId },
+  }
+  const own = target && (() => sinceOwnCommit(target, application, { signal }))
   switch (scope.kind) {
     case 'full':
-      return { days: allDays, isComplete: true }
+      return all
     case 'range':
       return {
         days: allDays.filter((day) => day >= scope.from && day < scope.to),
         isComplete: false,
+        madeFrom: (await own?.())?.madeFrom,
       }
     case 'changed': {
-      const application = madeFrom(input.name, input.snapshot)
       const made = target?.snapshot.transactionVersion(application)
-      if (target === undefined || made === undefined) return { days: allDays, isComplete: true }
+      const since = made === undefined ? undefined : await own?.()
+      if (made === undefined || since === undefined) return all
+      const restored = await restoredReason(input, made, since.madeFrom, { signal })
+      if (restored !== undefined) return { ...all, restored }
       const touched = await touchedDays(input, made, { signal })
-      const spoilt = await spoiltDays(target, application, { signal })
-      const isKnown = touched !== undefined && spoilt !== undefined
-      return { days: isKnown ? sorted([...touched, ...spoilt]) : allDays, isComplete: true }
+      const isKnown = touched !== undefined && since.days !== undefined
+      return { ...all, days: isKnown ? sorted([...touched, ...since.days]) : allDays }
     }
   }
 }
 
-/** Days of the target whose rows have changed since the newest commit of ours; `undefined` as `touchedDays`. */
-async function spoiltDays(
+/** What is known of a target since its newest commit of ours. */
+interface SinceOwnCommit {
+  /** Days whose rows others have changed since; `undefined` if a commit does not say which. */
+  readonly days: readonly string[] | undefined
+  /** The input's commit that ours was made from; `undefined` in commits of versions that did not record it. */
+  readonly madeFrom: CommitRef | undefined
+}
+
+/** `undefined` if the newest commit of ours is no longer in the log. */
+async function sinceOwnCommit(
   { table, snapshot }: TableAt,
   application: string,
   { signal }: IoOptions,
-): Promise<readonly string[] | undefined> {
+): Promise<SinceOwnCommit | undefined> {
   const days = new Set<string>()
+  let isKnown = true
   for (let at: number = snapshot.version; at >= 0; at--) {
     const commit = await readCommitIfThere(table.store, version(at), { signal })
     if (commit === undefined) return undefined
-    if (commit.some((action) => 'txn' in action && action.txn.appId === application)) return sorted(days)
+    if (commit.some((action) => 'txn' in action && action.txn.appId === application)) {
+      return { days: isKnown ? sorted(days) : undefined, madeFrom: recordedIn(commit) }
+    }
     const changed = changedDays(commit, snapshot)
-    if (changed === undefined) return undefined
-    for (const day of changed) days.add(day)
+    if (changed === undefined) isKnown = false
+    for (const day of changed ?? []) days.add(day)
   }
   return undefined
+}
+
+function recordedIn(commit: readonly Action[]): CommitRef | undefined {
+  for (const action of commit) {
+    if (!('commitInfo' in action)) continue
+    const { inputVersion, inputCommit } = action.commitInfo.tags ?? {}
+    if (inputVersion !== undefined && inputCommit !== undefined)
+      return { version: Number(inputVersion), id: inputCommit }
+  }
+  return undefined
+}
+
+/** Why the input no longer holds the commit that the target was made from; `undefined` if it does. */
+async function restoredReason(
+  { name, table, snapshot }: TableAt & { readonly name: string },
+  made: number,
+  recorded: CommitRef | undefined,
+  { signal }: IoOptions,
+): Promise<string | undefined> {
+  if (recorded?.version !== made) return `the commit of ${name} that it was made from is not recorded`
+  const found = await readCommitId(table.store, made, { signal })
+  if (found === recorded.id) return undefined
+  if (found === undefined) {
+    return made > snapshot.version
+      ? `it was made from version ${made} of ${name}, whose newest version is ${snapshot.version}`
+      : `version ${made} of ${name}, which it was made from, is no longer in the log`
+  }
+  return `version ${made} of ${name} is another commit than the one that it was made from`
 }
 
 /** `undefined` where that cannot be told: a commit in between is no longer in the log, or does not say it. */

@@ -7,20 +7,30 @@
 import { countOf } from '../../lib/base/count-of.ts'
 import { LakeError } from '../../lib/base/errors.ts'
 import type { IoOptions } from '../../lib/base/io.ts'
+import type { Logger } from '../../lib/base/log.ts'
 import type { Compute } from '../../lib/compute/compute.ts'
 import type { AddFile } from '../../lib/delta/actions.ts'
 import type { Snapshot } from '../../lib/delta/snapshot.ts'
 import { decodeStatistics } from '../../lib/delta/statistics.ts'
-import type { DeltaTable } from '../../lib/delta/table.ts'
+import type { Change, DeltaTable } from '../../lib/delta/table.ts'
 import type { DuckDb } from '../../lib/duckdb/duckdb.ts'
 import { type Expectation, evaluateExpectations } from '../../lib/quality/expectation.ts'
 import { type LakeTable, lakeTables } from '../model/tables.ts'
-import { filesOfDays, filesThatMayHold, madeFrom, planDays, type Scope } from './days.ts'
+import {
+  type DayPlan,
+  filesOfDays,
+  filesThatMayHold,
+  madeFrom,
+  madeFromTags,
+  planDays,
+  type Scope,
+} from './days.ts'
 
 export interface MakeContext {
   readonly table: (name: LakeTable) => DeltaTable
   readonly compute: Compute
   readonly duckdb: DuckDb
+  readonly logger?: Logger
 }
 
 export interface MakeRequest {
@@ -73,12 +83,19 @@ async function tryToMake(
 ): Promise<Made | string> {
   const table = context.table(target)
   const inputTable = context.table(input.table)
-  const { days, isComplete } = await planDays(
+  const plan = await planDays(
     scope,
     { name: input.table, table: inputTable, snapshot: input.snapshot },
     { table, snapshot: before },
     { signal },
   )
+  const { days, restored } = plan
+  if (restored !== undefined) {
+    context.logger?.warn(
+      { table: target, days: days.length },
+      `${target}: every day is made again: ${restored}`,
+    )
+  }
   const versions = { target, versionBefore: before.version, versionAfter: before.version }
   if (days.length === 0) return { ...versions, kind: 'unchanged', days, rowsIn: 0, rowsOut: 0 }
 
@@ -110,13 +127,10 @@ async function tryToMake(
     await table.discard(staged)
     throw error
   }
-  const application = madeFrom(input.table, input.snapshot)
-  const made = isComplete ? input.snapshot.version : before.transactionVersion(application)
   const outcome = await table.commit(before, {
     add: staged.files,
     remove: replaced,
-    // Also where it stays what it was: it tells our commits from those of another hand.
-    ...(made !== undefined && { transactions: { [application]: made } }),
+    ...recordOf(input, before, plan),
     reads: { kind: 'table' },
     operation: {
       name: 'WRITE',
@@ -127,7 +141,7 @@ async function tryToMake(
         numOutputBytes: staged.sizeBytes,
         numRemovedFiles: replaced.length,
       },
-      tags: { task, run: String(runId) },
+      tags: { task, run: String(runId), ...(plan.madeFrom && madeFromTags(plan.madeFrom)) },
     },
   })
   if (outcome.kind === 'conflict') {
@@ -144,6 +158,18 @@ async function tryToMake(
       ? await rowsOfDays(context, table, before, staged.files, days, { signal })
       : staged.rows,
   }
+}
+
+/** The version of the input that the target is made from: also if it stays the same, for it marks our commits. */
+function recordOf(
+  { table, snapshot }: MakeRequest['input'],
+  before: Snapshot,
+  { isComplete }: DayPlan,
+): Pick<Change, 'transactions' | 'mayGoBack'> {
+  const application = madeFrom(table, snapshot)
+  const made = isComplete ? snapshot.version : before.transactionVersion(application)
+  if (made === undefined) return {}
+  return { transactions: { [application]: made }, mayGoBack: isComplete }
 }
 
 function keptRows(days: readonly string[]): string {

@@ -9,6 +9,7 @@ import { isLakeError } from '../../lib/base/errors.ts'
 import type { IoOptions } from '../../lib/base/io.ts'
 import type { ClickHouse } from '../../lib/clickhouse/clickhouse.ts'
 import type { AddFile } from '../../lib/delta/actions.ts'
+import { readCommitId } from '../../lib/delta/commit-id.ts'
 import type { Snapshot } from '../../lib/delta/snapshot.ts'
 import type { DeltaTable } from '../../lib/delta/table.ts'
 import type { DuckDb } from '../../lib/duckdb/duckdb.ts'
@@ -25,6 +26,8 @@ export interface ShownTable {
   readonly version: number
   /** Of the Delta table. */
   readonly id: string
+  /** Identity of the Delta commit; `undefined` if a load of an older version did not record it. */
+  readonly commit: string | undefined
 }
 
 export interface PlanContext {
@@ -44,6 +47,9 @@ export async function planLoad(
   if (shown.id !== snapshot.metadata.id) return { kind: 'all', reason: 'the table was made anew' }
   const before = await snapshotAt(table, shown.version, { signal })
   if (before === undefined) return { kind: 'all', reason: `version ${shown.version} is no longer in the log` }
+  if ((await readCommitId(table.store, shown.version, { signal })) !== shown.commit) {
+    return { kind: 'all', reason: `version ${shown.version} is not the commit that was loaded` }
+  }
   const fault = await faultOf(context.clickhouse, name, before.numRecords, { signal })
   if (fault !== undefined) return { kind: 'all', reason: fault }
   if (before.version === snapshot.version) return { kind: 'months', months: [] }

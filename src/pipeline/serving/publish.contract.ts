@@ -191,6 +191,20 @@ export function describePublishing(extent: 'short' | 'whole'): void {
       expect(await shown()).toEqual({ ...twoMonths, '2026-10-30': 30 })
     })
 
+    it('shows what Delta holds where the commit that was shown is lost and another has its number', async () => {
+      await setGold({ '2026-10-30': 1, '2026-11-01': 2 })
+      await setGold(twoMonths)
+      await publish()
+      for (const name of goldTableNames)
+        await rm(join(folder, 'lake/gold', name, '_delta_log', `${'2'.padStart(20, '0')}.json`))
+      lake = lakeIn('lake')
+      await setGold({ ...twoMonths, '2026-11-02': 63 })
+
+      expect(await publish()).toMatchObject({ kind: 'succeeded', rows: 4 * tables })
+      expect(await shown()).toEqual({ ...twoMonths, '2026-11-02': 63 })
+      expect(await publish()).toMatchObject({ kind: 'unchanged' })
+    })
+
     it.each(isWhole ? accidents : accidents.slice(0, 1))('shows all again after %s', async (accident) => {
       await setGold(twoMonths)
       await publish()

@@ -15,6 +15,7 @@ import { formatJson, parseJson } from '../../lib/base/json.ts'
 import type { Logger } from '../../lib/base/log.ts'
 import type { ClickHouse } from '../../lib/clickhouse/clickhouse.ts'
 import { anyPartitions, replacePartitions } from '../../lib/clickhouse/load.ts'
+import { readCommitId } from '../../lib/delta/commit-id.ts'
 import type { Snapshot } from '../../lib/delta/snapshot.ts'
 import type { DeltaTable } from '../../lib/delta/table.ts'
 import type { DuckDb } from '../../lib/duckdb/duckdb.ts'
@@ -22,7 +23,7 @@ import { identifier, text } from '../../lib/duckdb/sql-text.ts'
 import { type GoldTable, goldColumnsOf, goldTableNames } from '../model/gold.ts'
 import type { LakeTable } from '../model/tables.ts'
 import { boundaryOf } from './boundary.ts'
-import { type LoadPlan, planLoad } from './load-plan.ts'
+import { type LoadPlan, planLoad, type ShownTable } from './load-plan.ts'
 import { ensureServingSchema } from './schema.ts'
 
 export interface PublishContext {
@@ -62,6 +63,8 @@ interface Shown {
   readonly versions: Readonly<Record<string, number>>
   /** Gold table → id of its Delta table. */
   readonly tables: Readonly<Record<string, string>>
+  /** Gold table → identity of the Delta commit. */
+  readonly commits: Readonly<Record<string, string>>
   /** By gold table. */
   readonly parts: Readonly<Record<string, Parts>>
 }
@@ -83,6 +86,11 @@ export async function publishGold(
   const versions = Object.fromEntries(
     [...snapshots].map(([name, snapshot]) => [`gold/${name}`, snapshot.version as number]),
   )
+  const commits = new Map<GoldTable, string>()
+  for (const [name, { version }] of snapshots) {
+    const id = await readCommitId(context.table(`gold/${name}`).store, version, { signal })
+    if (id !== undefined) commits.set(name, id)
+  }
   const boundary = await boundaryOf(context, bronze, { signal })
   const shown = await readShown(clickhouse, { signal })
   const versionsBefore = shown?.versions ?? {}
@@ -135,6 +143,7 @@ export async function publishGold(
         run_id: String(runId),
         loaded_at: (clock.now() / 1000).toFixed(6),
         tables: Object.fromEntries([...snapshots].map(([name, { metadata }]) => [name, metadata.id])),
+        commits: Object.fromEntries(commits),
         parts,
       },
     ],
@@ -146,7 +155,7 @@ export async function publishGold(
 
 async function readShown(clickhouse: ClickHouse, { signal }: IoOptions): Promise<Shown | undefined> {
   const [load] = await clickhouse.query<Omit<Shown, 'versions'> & { readonly versions: string }>(
-    `SELECT load_id AS loadId, versions, toString(boundary) AS boundary, tables, parts
+    `SELECT load_id AS loadId, versions, toString(boundary) AS boundary, tables, commits, parts
      FROM serving.loads ORDER BY load_id DESC LIMIT 1`,
     { signal },
   )
@@ -155,11 +164,11 @@ async function readShown(clickhouse: ClickHouse, { signal }: IoOptions): Promise
   return { ...load, versions }
 }
 
-function shownTable(shown: Shown | undefined, name: GoldTable): { version: number; id: string } | undefined {
+function shownTable(shown: Shown | undefined, name: GoldTable): ShownTable | undefined {
   const [version, id] = [shown?.versions[`gold/${name}`], shown?.tables[name]]
   return version === undefined || id === undefined || shown?.parts[name] === undefined
     ? undefined
-    : { version, id }
+    : { version, id, commit: shown.commits[name] }
 }
 
 function partsAfter(before: Parts, plan: LoadPlan, loaded: readonly string[], loadId: number): Parts {

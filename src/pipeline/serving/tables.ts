@@ -124,6 +124,8 @@ export const loadsTable: TableDeclaration = {
     column('loaded_at', micro),
     // Id of the Delta table behind each gold table.
     { ...column('tables', 'Map(String, String)'), isLater: true },
+    // Identity of the Delta commit behind each version: a restore may bring another commit under its number.
+    { ...column('commits', 'Map(String, String)'), isLater: true },
     // Gold table → month → the load whose rows of it are shown. A table that is not named has all in this load.
     { ...column('parts', 'Map(String, Map(UInt32, UInt64))'), isLater: true },
   ],
