@@ -6,6 +6,7 @@ import type { CommandLine } from './command-line.ts'
 interface Flags {
   readonly drain?: boolean
   readonly acceptGap?: boolean
+  readonly acceptNewLog?: boolean
 }
 
 export function addLand(program: Command, cli: CommandLine): void {
@@ -21,11 +22,18 @@ export function addLand(program: Command, cli: CommandLine): void {
       '--accept-gap',
       'go on after messages that retention took before they were read, and record which',
     )
+    .option(
+      '--accept-new-log',
+      'read a log of another cluster id from its start, though the topic was landed from another log before',
+    )
     .addHelpText('after', '\nExamples:\n  lake land\n  lake land --drain --json\n  lake land --accept-gap')
     .action((flags: Flags) => runLand(flags, cli))
 }
 
-async function runLand({ drain = false, acceptGap = false }: Flags, cli: CommandLine): Promise<void> {
+async function runLand(
+  { drain = false, acceptGap = false, acceptNewLog = false }: Flags,
+  cli: CommandLine,
+): Promise<void> {
   cli.isEndless = !drain
   const { platform, config, terminal, signal } = cli
   const { runLandingStage } = await import('../pipeline/stages.ts')
@@ -33,6 +41,7 @@ async function runLand({ drain = false, acceptGap = false }: Flags, cli: Command
   const report = await runLandingStage(platform, {
     drain,
     acceptGap,
+    acceptNewLog,
     signal,
     onProgress: ({ events, rejected }) =>
       terminal.progress(() => `landed ${events} events, ${rejected} rejected`),

@@ -6,6 +6,7 @@ import type { CommandLine } from './command-line.ts'
 interface Flags {
   readonly drain?: boolean
   readonly acceptGap?: boolean
+  readonly acceptNewLog?: boolean
 }
 
 export function addRealtime(program: Command, cli: CommandLine): void {
@@ -21,6 +22,10 @@ export function addRealtime(program: Command, cli: CommandLine): void {
       '--accept-gap',
       'go on after messages that retention took before they were read, and record which',
     )
+    .option(
+      '--accept-new-log',
+      'read a log of another cluster id from its start, though the topic was counted from another log before',
+    )
     .addHelpText(
       'after',
       '\nExamples:\n  lake realtime\n  lake realtime --drain --json\n  lake realtime --accept-gap',
@@ -28,7 +33,10 @@ export function addRealtime(program: Command, cli: CommandLine): void {
     .action((flags: Flags) => runRealtime(flags, cli))
 }
 
-async function runRealtime({ drain = false, acceptGap = false }: Flags, cli: CommandLine): Promise<void> {
+async function runRealtime(
+  { drain = false, acceptGap = false, acceptNewLog = false }: Flags,
+  cli: CommandLine,
+): Promise<void> {
   cli.isEndless = !drain
   const { platform, config, terminal, signal } = cli
   const { runRealtimeStage } = await import('../pipeline/stages.ts')
@@ -36,6 +44,7 @@ async function runRealtime({ drain = false, acceptGap = false }: Flags, cli: Com
   const report = await runRealtimeStage(platform, {
     drain,
     acceptGap,
+    acceptNewLog,
     signal,
     onProgress: ({ events, late }) => terminal.progress(() => `counted ${events} events, ${late} late`),
   })

@@ -13,6 +13,8 @@ export interface StageOptions<Report> extends IoOptions {
   readonly drain?: boolean
   /** Go on after messages that retention took before they were read, and record which. */
   readonly acceptGap?: boolean
+  /** Read a log whose cluster id is unknown from its start, though another log of this topic was read before. */
+  readonly acceptNewLog?: boolean
   readonly onProgress?: (report: Report) => void
 }
 

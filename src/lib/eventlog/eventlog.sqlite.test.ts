@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type BuiltModules, buildModules } from '../base/built.fixture.ts'
 import { ManualClock } from '../base/clock.ts'
+import { isLakeError } from '../base/errors.ts'
 import { describeEventLog, numbered, readCount, text } from './eventlog.contract.ts'
 import { openSqliteEventLog, type SqliteEventLog } from './eventlog.sqlite.ts'
 import { type EventLog, type Message, offset } from './eventlog.ts'
@@ -175,6 +176,25 @@ describe('openSqliteEventLog(options)', () => {
     await writeFile(identity, whole)
     await using again = await openSqliteEventLog({ directory, topic: 'lost' })
     expect(await again.clusterId()).toBe(await log.clusterId())
+  })
+
+  it('stops at its identity whichever bit of it has flipped', async () => {
+    const identity = join(directory, 'flipped', 'log.json')
+    await openSqliteEventLog({ directory, topic: 'flipped' }).then((log) => log[Symbol.asyncDispose]())
+    const whole = await readFile(identity)
+    const passed: number[] = []
+
+    for (let bit = 0; bit < whole.length * 8; bit++) {
+      const bytes = Buffer.from(whole)
+      bytes.writeUInt8(bytes.readUInt8(bit >> 3) ^ (1 << (bit & 7)), bit >> 3)
+      await writeFile(identity, bytes)
+      const error: unknown = await openSqliteEventLog({ directory, topic: 'flipped' }).catch(
+        (e: unknown) => e,
+      )
+      if (!isLakeError(error, 'LOG_CORRUPT', 'CONFIG_INVALID')) passed.push(bit)
+    }
+
+    expect(passed).toEqual([])
   })
 
   it.each([

@@ -1,7 +1,7 @@
 /**
  * The folder of a SQLite log: its identity, its segments, and the steps that make and drop them whole.
  *
- *   log.json             cluster id and number of partitions, made once by link(2)
+ *   log.json             cluster id and number of partitions with their checksum, made once by link(2)
  *   segments/0000000000  a segment each; made under another name and renamed, dropped by renaming it away
  *   groups/              a lock and the acknowledged positions of each consumer group
  *
@@ -23,16 +23,19 @@ import {
   writeSync,
 } from 'node:fs'
 import { join } from 'node:path'
+import { crc32 } from 'node:zlib'
 import { z } from 'zod'
 import { isLakeError, LakeError, messageOf, systemCode } from '../base/errors.ts'
 import { makeFolders } from '../base/folders.ts'
 import { parseJson } from '../base/json.ts'
 import { type PartitionEnd, segmentFile, writeEmptySegment } from './segment.sqlite.ts'
 
-const identitySchema = z.object({
+/** Strict: if a bit of the name `checksum` is flipped, the file must not pass for one of a version without it. */
+const identitySchema = z.strictObject({
   version: z.literal(1),
   clusterId: z.string().min(1),
   partitions: z.number().int().positive(),
+  checksum: z.string().optional(),
 })
 
 /** What a log is, for ever. */
@@ -76,7 +79,7 @@ export class SegmentFolder {
         throw new LakeError('LOG_CORRUPT', `${identityPath}: missing, though there are messages`, { hint })
       }
       const draft = join(this.path, `${unfinished}${randomUUID()}`)
-      writeDurably(draft, JSON.stringify({ version: 1, clusterId: randomUUID(), partitions }))
+      writeDurably(draft, identityText({ clusterId: randomUUID(), partitions }))
       try {
         linkSync(draft, identityPath)
       } catch (error) {
@@ -181,13 +184,28 @@ export class SegmentFolder {
   }
 }
 
+function identityText({ clusterId, partitions }: LogIdentity): string {
+  const identity = { version: 1, clusterId, partitions }
+  return JSON.stringify({ ...identity, checksum: checksumOf(identity) })
+}
+
+function checksumOf({ clusterId, partitions }: LogIdentity): string {
+  return crc32(`${clusterId}/${partitions}`).toString(16).padStart(8, '0')
+}
+
 function readIdentity(path: string): LogIdentity {
+  let identity: z.infer<typeof identitySchema>
   try {
-    return identitySchema.parse(parseJson(readFileSync(path, 'utf8'), path))
+    identity = identitySchema.parse(parseJson(readFileSync(path, 'utf8'), path))
   } catch (cause) {
     if (!isLakeError(cause) && !(cause instanceof z.ZodError)) throw cause
     throw new LakeError('CONFIG_INVALID', `${path}: expected the identity of an event log`, { cause, hint })
   }
+  // Logs of a version that wrote no checksum stay readable.
+  if (identity.checksum !== undefined && identity.checksum !== checksumOf(identity)) {
+    throw new LakeError('LOG_CORRUPT', `${path}: its content is not what was written`, { hint })
+  }
+  return identity
 }
 
 async function makeOwnFolders(path: string): Promise<void> {

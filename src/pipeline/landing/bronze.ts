@@ -11,6 +11,7 @@ import type { Clock } from '../../lib/base/clock.ts'
 import type { IoOptions } from '../../lib/base/io.ts'
 import { formatJson } from '../../lib/base/json.ts'
 import type { CommitOutcome } from '../../lib/delta/commit.ts'
+import { type CommitRef, readCommitRef } from '../../lib/delta/commit-id.ts'
 import type { Snapshot } from '../../lib/delta/snapshot.ts'
 import { decodeStatistics } from '../../lib/delta/statistics.ts'
 import type { DeltaTable, StagedFiles } from '../../lib/delta/table.ts'
@@ -24,6 +25,7 @@ import { lakeTables } from '../model/tables.ts'
 import type { OffsetRange } from '../offset-range.ts'
 import type { ReadUpTo } from '../same-log.ts'
 import type { StreamSink, WriteOutcome } from '../stream-stage.ts'
+import { landingOperation, landingTags, lostRejects, rejectedTags } from './rejected-lineage.ts'
 
 export interface BronzeTables {
   readonly events: DeltaTable
@@ -45,15 +47,22 @@ export interface Landed {
   readonly version: number
 }
 
+interface CommitOptions extends IoOptions {
+  readonly parameters?: Readonly<Record<string, string>>
+  readonly tags?: Readonly<Record<string, string>>
+}
+
 const nothing: StagedFiles = { files: [], rows: 0, sizeBytes: 0 }
 
 export class Bronze implements StreamSink<Landed> {
   readonly #options: BronzeOptions
   #events: Snapshot
   #rejected: Snapshot
-  /** `partition/offset` of what `rejected` holds beyond the events' offsets. */
+  /** What `rejected` holds beyond the events' offsets, as `placeOf` names it. */
   #alreadyRejected: ReadonlySet<string>
   #isBehind = false
+  /** The newest commit of `rejected`, as far as it was read. */
+  #newestRejected: CommitRef | undefined
 
   private constructor(
     options: BronzeOptions,
@@ -93,26 +102,44 @@ export class Bronze implements StreamSink<Landed> {
     const next = this.next(partition)
     if (next === undefined) return undefined
     const last = offset(next > 0n ? next - 1n : 0n)
-    const timestampMs = await this.#storedTimestampMs(partition, last, { signal })
-    return { next, last: timestampMs === undefined ? undefined : { offset: last, timestampMs } }
+    const timestampsMs = await this.#storedTimestampsMs(partition, last, { signal })
+    return { next, last: timestampsMs.length === 0 ? undefined : { offset: last, timestampsMs } }
   }
 
-  async #storedTimestampMs(partition: number, at: Offset, options: IoOptions): Promise<number | undefined> {
+  /** Rows do not say which cluster they are of: after `--accept-new-log` several have the same offset. */
+  async #storedTimestampsMs(partition: number, at: Offset, options: IoOptions): Promise<readonly number[]> {
+    const found: number[] = []
     for (const [table, snapshot] of [
       [this.#options.tables.events, this.#events],
       [this.#options.tables.rejected, this.#rejected],
     ] as const) {
       const files = snapshot.files.filter((file) => mayHoldOffset(file.stats, at))
-      const [row] = await this.#options.duckdb.use(async (session) => {
+      const rows = await this.#options.duckdb.use(async (session) => {
         const select = await table.scan(session, snapshot, { files, ...options })
         return await session.rows(
           `select epoch_ms(kafka_timestamp) as ms from (${select}) where kafka_topic = ${text(this.#options.topic)} and kafka_partition = ${partition} and kafka_offset = ${at}`,
           options,
         )
       })
-      if (row !== undefined) return Number(row['ms'])
+      found.push(...rows.map((row) => Number(row['ms'])))
     }
-    return undefined
+    return found
+  }
+
+  /** Ids of clusters whose topic of this name was landed. */
+  knownClusters(): ReadonlySet<string> {
+    const ids = [this.#events, this.#rejected].flatMap(({ transactions }) => Object.keys(transactions))
+    return new Set(ids.flatMap((id) => clusterOf(id, this.#options.topic) ?? []))
+  }
+
+  /** @returns what of `bronze/rejected` is lost, in words; `undefined` if all is there. */
+  lostRejects(options: IoOptions = {}): Promise<string | undefined> {
+    const { events, rejected } = this.#options.tables
+    return lostRejects(
+      { table: events, snapshot: this.#events },
+      { table: rejected, snapshot: this.#rejected },
+      options,
+    )
   }
 
   /** Lands a batch: rejects first, events second. Offsets that are there already make it `superseded`. */
@@ -127,7 +154,8 @@ export class Bronze implements StreamSink<Landed> {
     }
     using session = await this.#options.duckdb.connect()
     const messages = batch.messages.filter(
-      ({ partition, offset: at }) => !this.#alreadyRejected.has(`${partition}/${at}`),
+      ({ partition, offset: at, timestampMs }) =>
+        !this.#alreadyRejected.has(placeOf(partition, at, timestampMs)),
     )
     await createMessagesTable(session, 'messages', messages)
     await session.run(`create or replace temporary table parsed as ${parsedMessages('messages')}`, { signal })
@@ -153,6 +181,7 @@ export class Bronze implements StreamSink<Landed> {
     const outcome = await this.#commit(this.#options.tables.events, this.#events, nothing, transactions, {
       signal,
       parameters: { skipped: formatJson(gaps) },
+      tags: await this.#rejectedTags({ signal }),
     })
     return outcome.kind === 'committed' ? 'skipped' : 'superseded'
   }
@@ -194,11 +223,20 @@ export class Bronze implements StreamSink<Landed> {
     const transactions = Object.fromEntries(
       [...batch.next].map(([partition, next]) => [appId(this.#options, partition), Number(next)]),
     )
-    const outcome = await this.#commit(tables.events, this.#events, staged, transactions, { signal })
+    const tags = await this.#rejectedTags({ signal })
+    const outcome = await this.#commit(tables.events, this.#events, staged, transactions, { signal, tags })
     if (outcome.kind === 'conflict') return { kind: 'superseded', reason: outcome.reason }
     if (this.#isBehind) await this.refresh({ signal })
     else this.#events = await tables.events.snapshot({ signal })
     return { kind: 'written', written: { ...counts, version: this.#events.version } }
+  }
+
+  async #rejectedTags(options: IoOptions): Promise<Readonly<Record<string, string>>> {
+    const { version } = this.#rejected
+    if (this.#newestRejected?.version !== version) {
+      this.#newestRejected = await readCommitRef(this.#options.tables.rejected.store, version, options)
+    }
+    return rejectedTags(this.#newestRejected)
   }
 
   async #commit(
@@ -206,17 +244,17 @@ export class Bronze implements StreamSink<Landed> {
     snapshot: Snapshot,
     staged: StagedFiles,
     transactions: Readonly<Record<string, number>>,
-    { signal, parameters = {} }: IoOptions & { readonly parameters?: Readonly<Record<string, string>> },
+    { signal, parameters = {}, tags = landingTags }: CommitOptions,
   ): Promise<CommitOutcome> {
     const operation = {
-      name: 'STREAMING UPDATE',
+      name: landingOperation,
       parameters: { outputMode: 'Append', ...parameters },
       metrics: {
         numAddedFiles: staged.files.length,
         numOutputRows: staged.rows,
         numOutputBytes: staged.sizeBytes,
       },
-      tags: { stage: 'landing' },
+      tags,
     }
     const outcome = await table.commit(
       snapshot,
@@ -240,6 +278,11 @@ export function appId(
   return `landing/v1/${clusterId}/${topic}/${partition}`
 }
 
+function clusterOf(id: string, topic: string): string | undefined {
+  const parts = /^landing\/v1\/(?<cluster>.+)\/(?<topic>[^/]+)\/\d+$/.exec(id)?.groups
+  return parts?.['topic'] === topic ? parts['cluster'] : undefined
+}
+
 async function readState(
   options: BronzeOptions,
   { signal }: IoOptions,
@@ -260,13 +303,18 @@ async function readState(
     const rows = await options.duckdb.use(async (session) => {
       const select = await options.tables.rejected.scan(session, rejected, { signal })
       return await session.rows(
-        `select kafka_partition as p, kafka_offset as o from (${select}) where kafka_topic = ${text(options.topic)} and (${conditions.join(' or ')})`,
+        `select kafka_partition as p, kafka_offset as o, epoch_ms(kafka_timestamp) as ms from (${select}) where kafka_topic = ${text(options.topic)} and (${conditions.join(' or ')})`,
         { signal },
       )
     })
-    for (const row of rows) alreadyRejected.add(`${String(row['p'])}/${String(row['o'])}`)
+    for (const row of rows) alreadyRejected.add(placeOf(row['p'], row['o'], row['ms']))
   }
   return { events, rejected, alreadyRejected }
+}
+
+/** With its time, which tells apart the same offset of two logs. */
+function placeOf(partition: unknown, at: unknown, timestampMs: unknown): string {
+  return `${String(partition)}/${String(at)}/${String(timestampMs)}`
 }
 
 function mayHoldOffset(stats: string | undefined, at: Offset): boolean {

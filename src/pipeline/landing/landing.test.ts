@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { systemClock } from '../../lib/base/clock.ts'
 import { isLakeError, LakeError } from '../../lib/base/errors.ts'
 import { silentLogger } from '../../lib/base/log.ts'
+import { commitKey, version } from '../../lib/delta/log-path.ts'
 import { DeltaTable } from '../../lib/delta/table.ts'
 import { type DuckDb, openDuckDb } from '../../lib/duckdb/duckdb.ts'
 import { createMemoryEventLog, type MemoryEventLog } from '../../lib/eventlog/eventlog.memory.ts'
@@ -321,6 +322,60 @@ describe('land(options)', () => {
     await expect.poll(landed).toBe(18)
     controller.abort(new Error('enough'))
     expect((await running).skipped).toHaveLength(3)
+  })
+
+  it('stops loudly where the newest commit of the rejects was lost, and goes on without them when told', async () => {
+    await using lake = await openLake()
+    await lake.send('{', event('a'))
+    await lake.drain()
+    await lake.send('{', event('b'))
+    await lake.drain()
+    await lake.stores.rejected.delete([commitKey(version(2))])
+
+    await expect(lake.drain()).rejects.toMatchObject({
+      code: 'LOG_CORRUPT',
+      message: expect.stringContaining('expected version 2 or later'),
+      hint: expect.stringContaining('from one backup'),
+    })
+    await lake.send('{', event('c'))
+    expect(await lake.drain({ acceptGap: true })).toMatchObject({ events: 1, rejected: 1 })
+    expect(await lake.drain()).toMatchObject({ commits: 0 })
+  })
+
+  it('stops loudly where another commit has the number of the rejects that were lost', async () => {
+    await using lake = await openLake()
+    await lake.send('{', event('a'))
+    await lake.drain()
+    const other = await openLake()
+    await other.send('{')
+    await other.drain()
+    await lake.stores.rejected.delete([commitKey(version(1))])
+    await lake.stores.rejected.putIfAbsent(
+      commitKey(version(1)),
+      await other.stores.rejected.read(commitKey(version(1))),
+    )
+
+    await expect(lake.drain()).rejects.toMatchObject({
+      code: 'LOG_CORRUPT',
+      message: expect.stringContaining('version 1 is another commit'),
+    })
+  })
+
+  it('refuses a log of an unknown cluster where the topic was landed from another, unless told', async () => {
+    await using lake = await openLake()
+    await lake.send(...mixed(9))
+    await lake.drain()
+    const other = createMemoryEventLog({ topic: 'user-events', clusterId: 'another' })
+    await other.append([{ key: null, value: Buffer.from(event('x')) }])
+
+    await expect(lake.drain({ log: other })).rejects.toMatchObject({
+      code: 'EVENTLOG_RESET',
+      message: expect.stringContaining('got cluster another'),
+      hint: expect.stringContaining('lake land --accept-new-log'),
+    })
+    expect(await lake.drain({ log: other, acceptNewLog: true })).toMatchObject({ events: 1 })
+    expect(await lake.drain({ log: other })).toMatchObject({ commits: 0 })
+    expect(await lake.drain()).toMatchObject({ commits: 0 })
   })
 
   it('does not accept that the topic was made anew', async () => {

@@ -1,11 +1,12 @@
 /** Raw landing: event log → Delta bronze, in micro-batches, exactly once. */
 import { type Clock, systemClock } from '../../lib/base/clock.ts'
+import { LakeError } from '../../lib/base/errors.ts'
 import type { IoOptions } from '../../lib/base/io.ts'
 import { type Logger, silentLogger } from '../../lib/base/log.ts'
 import type { DuckDb } from '../../lib/duckdb/duckdb.ts'
 import type { EventLog } from '../../lib/eventlog/eventlog.ts'
 import type { OffsetRange } from '../offset-range.ts'
-import { requireSameLog } from '../same-log.ts'
+import { requireKnownLog, requireSameLog } from '../same-log.ts'
 import { runStreamStage } from '../stream-stage.ts'
 import { Bronze, type BronzeTables } from './bronze.ts'
 import { Compaction } from './compaction.ts'
@@ -22,6 +23,8 @@ export interface LandingOptions {
   readonly drain?: boolean
   /** Go on after messages that retention took before they were landed, and record which. */
   readonly acceptGap?: boolean
+  /** Read a log whose cluster id is unknown from its start, though another log of this topic was read before. */
+  readonly acceptNewLog?: boolean
   /** So many small files of a day are made one, beside the landing. Default 50. */
   readonly compactFrom?: number
   /** How long the batch in hand may take once the stage is asked to end. Default 5 s. */
@@ -55,15 +58,19 @@ export async function land(options: LandingOptions, { signal }: IoOptions = {}):
     duckdb,
     drain = false,
     acceptGap = false,
+    acceptNewLog = false,
     clock = systemClock,
     logger = silentLogger,
     onProgress,
   } = options
   const report = { events: 0, rejected: 0, commits: 0 }
-  const bronze = await Bronze.open(
-    { tables, duckdb, clock, topic: log.topic, clusterId: await log.clusterId({ signal }) },
-    { signal },
-  )
+  const identity = { topic: log.topic, clusterId: await log.clusterId({ signal }) }
+  const bronze = await Bronze.open({ tables, duckdb, clock, ...identity }, { signal })
+  if (!acceptNewLog) requireKnownLog(identity, bronze.knownClusters(), 'lake land')
+  const lost = await bronze.lostRejects({ signal })
+  if (lost !== undefined && !acceptGap) throw rejectsLost(tables, lost)
+  if (lost !== undefined)
+    logger.warn({ reason: lost }, 'Rejects that were landed are lost, and that is accepted')
   const unchecked = await requireSameLog(log, (partition) => bronze.readUpTo(partition, { signal }), {
     signal,
   })
@@ -106,4 +113,11 @@ export async function land(options: LandingOptions, { signal }: IoOptions = {}):
     ...(skipped.length > 0 && { skipped }),
     ...(unconfirmed.length > 0 && { unconfirmed }),
   }
+}
+
+function rejectsLost({ rejected }: BronzeTables, what: string): LakeError {
+  return new LakeError('LOG_CORRUPT', `${rejected.uri}: ${what}`, {
+    details: { uri: rejected.uri },
+    hint: 'Bring back the commits of bronze/rejected, or both bronze tables from one backup: landing reads on from where they stand. If these rejects are gone for good, `lake land --accept-gap` goes on without them.',
+  })
 }

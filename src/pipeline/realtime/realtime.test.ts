@@ -366,6 +366,22 @@ describe('runRealtime(options)', () => {
     expect(row?.n).toBeLessThan(60)
   })
 
+  it('refuses a log of an unknown cluster where the topic was counted from another, unless told', async () => {
+    await send(messages(30, 5))
+    await drain()
+    const other = createMemoryEventLog({ topic: 'user-events', clusterId: 'another' })
+    await other.append(messages(3, 6).map((value) => ({ key: null, value: Buffer.from(value ?? '') })))
+
+    await expect(drain({ log: other })).rejects.toMatchObject({
+      code: 'EVENTLOG_RESET',
+      message: expect.stringContaining('got cluster another'),
+      hint: expect.stringContaining('lake realtime --accept-new-log'),
+    })
+    expect(await drain({ log: other, acceptNewLog: true })).toMatchObject({ messages: 3 })
+    expect(await drain({ log: other })).toMatchObject({ messages: 0 })
+    expect(await drain()).toMatchObject({ messages: 0 })
+  })
+
   it('does not accept that the topic was made anew', async () => {
     await send(messages(9, 22))
     await drain()

@@ -6,7 +6,7 @@ import type { ClickHouse } from '../../lib/clickhouse/clickhouse.ts'
 import type { DuckDb } from '../../lib/duckdb/duckdb.ts'
 import type { EventLog } from '../../lib/eventlog/eventlog.ts'
 import type { OffsetRange } from '../offset-range.ts'
-import { requireSameLog } from '../same-log.ts'
+import { requireKnownLog, requireSameLog } from '../same-log.ts'
 import { ensureServingSchema } from '../serving/schema.ts'
 import { runStreamStage } from '../stream-stage.ts'
 import { SpeedLayer } from './speed-layer.ts'
@@ -22,6 +22,8 @@ export interface RealtimeOptions {
   readonly drain?: boolean
   /** Go on after messages that retention took before they were counted, and record which. */
   readonly acceptGap?: boolean
+  /** Read a log whose cluster id is unknown from its start, though another log of this topic was read before. */
+  readonly acceptNewLog?: boolean
   /** How long the batch in hand may take once the stage is asked to end. Default 5 s. */
   readonly graceMs?: number
   readonly clock?: Clock
@@ -60,14 +62,16 @@ export async function runRealtime(
     duckdb,
     drain = false,
     acceptGap = false,
+    acceptNewLog = false,
     clock = systemClock,
     logger = silentLogger,
   } = options
   const report = { messages: 0, events: 0, late: 0, batches: 0 }
   await ensureServingSchema(clickhouse, { signal })
-  const logId = `${await log.clusterId({ signal })}/${log.topic}`
-  const sink = new SpeedLayer({ clickhouse, duckdb, clock, logId })
+  const identity = { topic: log.topic, clusterId: await log.clusterId({ signal }) }
+  const sink = new SpeedLayer({ clickhouse, duckdb, clock, ...identity })
   await sink.refresh({ signal })
+  if (!acceptNewLog) requireKnownLog(identity, await sink.knownClusters({ signal }), 'lake realtime')
   for (const partition of await requireSameLog(log, async (each) => sink.readUpTo(each), { signal })) {
     logger.warn({ partition }, 'The last message counted is not there any more: the log could not be checked')
   }

@@ -14,7 +14,7 @@ import { type Message, type Offset, offset } from '../../lib/eventlog/eventlog.t
 import type { MicroBatch } from '../../lib/stream/micro-batch.ts'
 import { createMessagesTable } from '../messages.ts'
 import type { OffsetRange } from '../offset-range.ts'
-import type { ReadMessage, ReadUpTo } from '../same-log.ts'
+import type { ReadUpTo } from '../same-log.ts'
 import { type RealtimeTable, realtimeTableNames } from '../serving/tables.ts'
 import type { StreamSink, WriteOutcome } from '../stream-stage.ts'
 import { type DeltaInsert, type DeltaRow, insertDeltas } from './delta-inserts.ts'
@@ -24,8 +24,9 @@ export interface SpeedLayerOptions {
   readonly clickhouse: ClickHouse
   readonly duckdb: DuckDb
   readonly clock: Clock
-  /** Which log the offsets are of: a topic that was made anew is another log. */
-  readonly logId: string
+  /** Which log the offsets are of. */
+  readonly clusterId: string
+  readonly topic: string
 }
 
 export interface Counted {
@@ -40,7 +41,7 @@ interface Position {
   /** As ClickHouse writes it, in UTC. */
   readonly newestEventTime: string
   /** The last message before `next`, where it is known. */
-  readonly last: ReadMessage | undefined
+  readonly last: Pick<Message, 'offset' | 'timestampMs'> | undefined
 }
 
 /** What one insert stands for. */
@@ -68,10 +69,25 @@ interface StoredPosition {
 
 export class SpeedLayer implements StreamSink<Counted> {
   readonly #options: SpeedLayerOptions
+  /** As the column `log_id` has it. */
+  readonly #logId: string
   #positions = new Map<RealtimeTable, Map<number, Position>>()
 
   constructor(options: SpeedLayerOptions) {
     this.#options = options
+    this.#logId = `${options.clusterId}/${options.topic}`
+  }
+
+  /** Ids of clusters whose topic of this name was counted. */
+  async knownClusters({ signal }: IoOptions = {}): Promise<ReadonlySet<string>> {
+    const rows = await this.#options.clickhouse.query<{ id: string }>(
+      realtimeTableNames
+        .map((table) => `SELECT DISTINCT log_id AS id FROM realtime.${table}`)
+        .join(' UNION DISTINCT '),
+      { signal },
+    )
+    const end = `/${this.#options.topic}`
+    return new Set(rows.flatMap(({ id }) => (id.endsWith(end) ? [id.slice(0, -end.length)] : [])))
   }
 
   async refresh({ signal }: IoOptions = {}): Promise<void> {
@@ -87,7 +103,7 @@ export class SpeedLayer implements StreamSink<Counted> {
              FROM realtime.${table} WHERE log_id = {log:String} GROUP BY p`,
         )
         .join(' UNION ALL '),
-      { params: { log: this.#options.logId }, signal },
+      { params: { log: this.#logId }, signal },
     )
     for (const table of realtimeTableNames) {
       const own = rows.filter(({ owner }) => owner === table)
@@ -116,7 +132,12 @@ export class SpeedLayer implements StreamSink<Counted> {
   /** How far any table has come: what proves that a log is still the same. */
   readUpTo(partition: number): ReadUpTo | undefined {
     const furthest = this.#furthest(partition)
-    return furthest && { next: offset(furthest.next), last: furthest.last }
+    return (
+      furthest && {
+        next: offset(furthest.next),
+        last: furthest.last && { offset: furthest.last.offset, timestampsMs: [furthest.last.timestampMs] },
+      }
+    )
   }
 
   #least(partition: number): Position | undefined {
@@ -177,7 +198,7 @@ export class SpeedLayer implements StreamSink<Counted> {
 
   /** @returns why another writer was first with some of them, or `undefined` when all our rows are there. */
   async #insertAll(inserts: readonly PlannedInsert[], options: IoOptions): Promise<string | undefined> {
-    const reason = await insertDeltas(this.#options, inserts, options)
+    const reason = await insertDeltas({ ...this.#options, logId: this.#logId }, inserts, options)
     if (reason !== undefined) return reason
     for (const { table, partition, next, newestEventTime, last } of inserts) {
       const positions = this.#positions.get(table) ?? new Map<number, Position>()
@@ -228,7 +249,7 @@ export class SpeedLayer implements StreamSink<Counted> {
         [dimension]: String(counted['dimension'] ?? counted[dimension] ?? ''),
       }),
       [measure]: Number(counted['n']),
-      log_id: this.#options.logId,
+      log_id: this.#logId,
       kafka_partition: at.partition,
       offset_from: at.from,
       offset_to: at.next,

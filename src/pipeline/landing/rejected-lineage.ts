@@ -1,0 +1,64 @@
+/**
+ * Proof that `bronze/rejected` still holds what was landed in it. Each commit of `bronze/events` records the commit
+ * of `bronze/rejected` that came before it: if that one was lost, say by a restore, the rejects of messages that the
+ * events' offsets have passed are gone, and nobody would read them again.
+ */
+import type { IoOptions } from '../../lib/base/io.ts'
+import type { CommitInfo } from '../../lib/delta/actions.ts'
+import { type CommitRef, readCommitId } from '../../lib/delta/commit-id.ts'
+import { version } from '../../lib/delta/log-path.ts'
+import { readCommitIfThere, type Snapshot } from '../../lib/delta/snapshot.ts'
+import type { DeltaTable } from '../../lib/delta/table.ts'
+
+/** What marks a commit of landing. */
+export const landingTags = { stage: 'landing' } as const
+
+/** The tags of a commit of `bronze/events` that name the newest commit of `bronze/rejected`. */
+export function rejectedTags(newest: CommitRef | undefined): Readonly<Record<string, string>> {
+  return newest === undefined
+    ? landingTags
+    : { ...landingTags, rejectedVersion: String(newest.version), rejectedCommit: newest.id }
+}
+
+/** @returns what of `bronze/rejected` is lost, in words; `undefined` if all is there. */
+export async function lostRejects(
+  events: { readonly table: DeltaTable; readonly snapshot: Snapshot },
+  rejected: { readonly table: DeltaTable; readonly snapshot: Snapshot },
+  { signal }: IoOptions = {},
+): Promise<string | undefined> {
+  const recorded = await recordedIn(events, { signal })
+  if (recorded === undefined) return undefined
+  const newest = rejected.snapshot.version
+  if (newest < recorded.version)
+    return `expected version ${recorded.version} or later, which ${events.table.uri} was landed after, got ${newest}`
+  const found = await readCommitId(rejected.table.store, recorded.version, { signal })
+  // A commit that was cleaned up cannot be compared: the table has gone on far beyond it.
+  return found === undefined || found === recorded.id
+    ? undefined
+    : `version ${recorded.version} is another commit than the one that ${events.table.uri} was landed after`
+}
+
+/** By the newest commit of landing; `undefined` if it is not in the log, or of a version that did not record it. */
+async function recordedIn(
+  { table, snapshot }: { readonly table: DeltaTable; readonly snapshot: Snapshot },
+  { signal }: IoOptions,
+): Promise<CommitRef | undefined> {
+  for (let at: number = snapshot.version; at >= 0; at--) {
+    const commit = await readCommitIfThere(table.store, version(at), { signal })
+    if (commit === undefined) return undefined
+    const info = commit.flatMap((action) => ('commitInfo' in action ? [action.commitInfo] : []))[0]
+    if (info !== undefined && isLanding(info)) return refOf(info)
+  }
+  return undefined
+}
+
+export const landingOperation = 'STREAMING UPDATE'
+
+function isLanding({ operation, tags }: CommitInfo): boolean {
+  return operation === landingOperation && tags?.['stage'] === landingTags.stage
+}
+
+function refOf({ tags }: CommitInfo): CommitRef | undefined {
+  const [of, id] = [tags?.['rejectedVersion'], tags?.['rejectedCommit']]
+  return of === undefined || id === undefined ? undefined : { version: Number(of), id }
+}
