@@ -68,8 +68,7 @@ export async function insertDeltas(
       const found = await search(options, insert, { signal })
       if (found.isOurs) continue
       const { table, partition, from } = insert
-      if (found.furthest > from)
-        return `partition ${partition} of ${table} was counted up to ${found.furthest}`
+      if (found.furthest > 0n) return `partition ${partition} of ${table} was counted up to ${found.furthest}`
       const loss = losses[at]
       lost ??= loss
       if (attempt >= attempts) {
@@ -140,7 +139,10 @@ async function heldPlaces(
   return new Set(found.map(placeOf))
 }
 
-/** Reads the whole table: for an insert that was not found where it should be. */
+/**
+ * Reads the whole table: for an insert that was not found where it should be. `furthest` is how far others have
+ * counted these offsets, 0 if nobody has.
+ */
 async function search(
   { clickhouse, logId }: DeltaInsertOptions,
   { table, partition, from, next }: DeltaInsert,
@@ -148,7 +150,8 @@ async function search(
 ): Promise<{ readonly isOurs: boolean; readonly furthest: bigint }> {
   const [found] = await clickhouse.query<{ ours: number; furthest: number | bigint }>(
     `SELECT countIf(offset_from = {from:Int64} AND offset_to = {next:Int64}) AS ours, max(offset_to) AS furthest
-     FROM realtime.${table} WHERE log_id = {log:String} AND kafka_partition = {p:Int32} AND offset_to > {from:Int64}`,
+     FROM realtime.${table} WHERE log_id = {log:String} AND kafka_partition = {p:Int32}
+       AND offset_from < {next:Int64} AND offset_to > {from:Int64}`,
     { params: { log: logId, p: partition, from, next }, signal },
   )
   return { isOurs: (found?.ours ?? 0) > 0, furthest: BigInt(found?.furthest ?? 0) }

@@ -366,6 +366,88 @@ describe('runRealtime(options)', () => {
     expect(row?.n).toBeLessThan(60)
   })
 
+  describe('where counts were lost or doubled', () => {
+    const remove = (table: string, where: string): Promise<void> =>
+      clickhouse.command(`ALTER TABLE realtime.${table} DELETE WHERE ${where}`, {
+        settings: { mutations_sync: 2 },
+      })
+    beforeEach(async () => {
+      await send(messages(600, 21))
+      await drain({ maxRows: 60 })
+    })
+
+    it.each([
+      ['older rows of one table', ['events_per_minute'], 'offset_from >= 40 AND offset_to < 150'],
+      ['the first rows of one table', ['late_events'], 'offset_from < 60'],
+      ['rows of all tables', realtimeTableNames, 'offset_from < 40 OR offset_from > 80 AND offset_to < 150'],
+    ])('makes them again from the log: %s', async (_, tables, where) => {
+      const before = await Promise.all(tables.map((table) => sums(table, 'kafka_partition', '1')))
+      for (const table of tables) await remove(table, where)
+      const warnings: string[] = []
+      const logger = { ...silentLogger, warn: (_: object, message: string) => void warnings.push(message) }
+      expect(await Promise.all(tables.map((table) => sums(table, 'kafka_partition', '1')))).not.toEqual(
+        before,
+      )
+
+      await drain({ logger })
+
+      await expectRight()
+      expect(warnings.join()).toMatch(/realtime\.\w+, partition \d: offsets .* are made again from the log/)
+      warnings.length = 0
+      await drain({ logger })
+      expect(warnings).toEqual([])
+    })
+
+    it('stops where the log no longer holds them, names the offsets, and goes on when told', async () => {
+      await remove('events_per_minute', 'kafka_partition = 1 AND offset_from >= 40 AND offset_to < 150')
+      log.expire()
+
+      await expect(drain()).rejects.toMatchObject({
+        code: 'EVENTLOG_GAP',
+        message: expect.stringMatching(/realtime\.events_per_minute, partition 1: offsets \d+ to \d+$/),
+        hint: expect.stringContaining('lake realtime --accept-gap'),
+      })
+      expect((await drain({ acceptGap: true })).skipped).toMatchObject([{ partition: 1 }])
+      expect(await drain()).toEqual({ messages: 0, events: 0, late: 0, batches: 0 })
+    })
+
+    it('takes what the log no longer holds for expired where the table has a TTL', async () => {
+      await clickhouse.command('ALTER TABLE realtime.late_events MODIFY TTL window_start + INTERVAL 10 YEAR')
+      await remove(
+        'late_events',
+        'kafka_partition = 1 AND (offset_from >= 40 AND offset_to < 150 OR offset_from = 0)',
+      )
+      log.expire()
+
+      expect(await drain()).toEqual({ messages: 0, events: 0, late: 0, batches: 0 })
+      await clickhouse.command('ALTER TABLE realtime.late_events REMOVE TTL')
+    })
+
+    it.each([
+      ['beside it', 'offset_from - 1', 'offset_to'],
+      ['over several whole ranges', '0', 'max(offset_to) over (partition by kafka_partition)'],
+    ])('stops where a range lies %s, and says what to delete', async (_, from, to) => {
+      const columns =
+        'window_start, window_end, purchase_count, log_id, kafka_partition, newest_event_time, inserted_at'
+      await clickhouse.command(
+        `INSERT INTO realtime.purchases_per_minute (${columns}, offset_from, offset_to)
+         SELECT ${columns}, ${from}, ${to} FROM realtime.purchases_per_minute
+         WHERE kafka_partition = 1 ORDER BY offset_from DESC LIMIT 1`,
+      )
+
+      const error: unknown = await drain().catch((thrown: unknown) => thrown)
+
+      expect(error).toMatchObject({
+        code: 'CHECK_FAILED',
+        message: expect.stringContaining('realtime.purchases_per_minute, partition 1: offset'),
+      })
+      const statement = /`(?<sql>ALTER TABLE [^`]*)`/.exec(String(Object(error).hint))?.groups?.['sql'] ?? ''
+      await clickhouse.command(statement, { settings: { mutations_sync: 2 } })
+      await drain()
+      await expectRight()
+    })
+  })
+
   it('refuses a log of an unknown cluster where the topic was counted from another, unless told', async () => {
     await send(messages(30, 5))
     await drain()

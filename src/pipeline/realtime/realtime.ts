@@ -9,6 +9,7 @@ import type { OffsetRange } from '../offset-range.ts'
 import { requireKnownLog, requireSameLog } from '../same-log.ts'
 import { ensureServingSchema } from '../serving/schema.ts'
 import { runStreamStage } from '../stream-stage.ts'
+import { closeHoles } from './close-holes.ts'
 import { SpeedLayer } from './speed-layer.ts'
 
 export interface RealtimeOptions {
@@ -50,7 +51,7 @@ const defaultMaxRows = 50_000
 /**
  * Runs until aborted, and then returns what was done.
  *
- * @throws LakeError `EVENTLOG_GAP`, `EVENTLOG_RESET` and whatever else does not pass by itself.
+ * @throws LakeError `EVENTLOG_GAP`, `EVENTLOG_RESET`, `CHECK_FAILED` and whatever else does not pass by itself.
  */
 export async function runRealtime(
   options: RealtimeOptions,
@@ -75,7 +76,8 @@ export async function runRealtime(
   for (const partition of await requireSameLog(log, async (each) => sink.readUpTo(each), { signal })) {
     logger.warn({ partition }, 'The last message counted is not there any more: the log could not be checked')
   }
-  const skipped: OffsetRange[] = []
+  const maxRows = options.maxRows ?? defaultMaxRows
+  const skipped = [...(await closeHoles({ log, sink, maxRows, acceptGap, clock, logger }, { signal }))]
   const unconfirmed = await runStreamStage(
     {
       name: 'realtime',
@@ -83,7 +85,7 @@ export async function runRealtime(
       log,
       sink,
       triggerMs: options.triggerMs,
-      maxRows: options.maxRows ?? defaultMaxRows,
+      maxRows,
       drain,
       acceptGap,
       clock,

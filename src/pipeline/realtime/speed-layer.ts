@@ -69,13 +69,39 @@ interface StoredPosition {
 
 export class SpeedLayer implements StreamSink<Counted> {
   readonly #options: SpeedLayerOptions
+  readonly #tables: readonly RealtimeTable[]
   /** As the column `log_id` has it. */
-  readonly #logId: string
+  readonly logId: string
   #positions = new Map<RealtimeTable, Map<number, Position>>()
 
-  constructor(options: SpeedLayerOptions) {
+  /** @param tables those that it writes to: all, except where one alone lacks something. */
+  constructor(options: SpeedLayerOptions, tables: readonly RealtimeTable[] = realtimeTableNames) {
     this.#options = options
-    this.#logId = `${options.clusterId}/${options.topic}`
+    this.#tables = tables
+    this.logId = `${options.clusterId}/${options.topic}`
+  }
+
+  get clickhouse(): ClickHouse {
+    return this.#options.clickhouse
+  }
+
+  /** A sink into one table, which goes on at `from` as it would have when the offsets before it had been read. */
+  async at(
+    { table, partition, from }: { readonly table: RealtimeTable } & OffsetRange,
+    { signal }: IoOptions = {},
+  ): Promise<SpeedLayer> {
+    const selects = realtimeTableNames.map(
+      (name) => `SELECT max(newest_event_time) AS newest FROM realtime.${name}
+         WHERE log_id = {log:String} AND kafka_partition = {p:Int32} AND offset_to <= {from:Int64}`,
+    )
+    const [row] = await this.clickhouse.query<{ newest: string }>(
+      `SELECT toString(max(newest)) AS newest FROM (${selects.join(' UNION ALL ')})`,
+      { params: { log: this.logId, p: partition, from }, signal },
+    )
+    const sink = new SpeedLayer(this.#options, [table])
+    const position = { next: from, newestEventTime: row?.newest ?? noEventTime, last: undefined }
+    sink.#positions = new Map([[table, new Map([[partition, position]])]])
+    return sink
   }
 
   /** Ids of clusters whose topic of this name was counted. */
@@ -103,7 +129,7 @@ export class SpeedLayer implements StreamSink<Counted> {
              FROM realtime.${table} WHERE log_id = {log:String} GROUP BY p`,
         )
         .join(' UNION ALL '),
-      { params: { log: this.#logId }, signal },
+      { params: { log: this.logId }, signal },
     )
     for (const table of realtimeTableNames) {
       const own = rows.filter(({ owner }) => owner === table)
@@ -142,7 +168,7 @@ export class SpeedLayer implements StreamSink<Counted> {
 
   #least(partition: number): Position | undefined {
     let least: Position | undefined
-    for (const table of realtimeTableNames) {
+    for (const table of this.#tables) {
       const position = this.#positions.get(table)?.get(partition)
       if (position === undefined) return undefined
       if (least === undefined || position.next < least.next) least = position
@@ -151,7 +177,7 @@ export class SpeedLayer implements StreamSink<Counted> {
   }
 
   #furthest(partition: number): Position | undefined {
-    return realtimeTableNames
+    return this.#tables
       .flatMap((table) => this.#positions.get(table)?.get(partition) ?? [])
       .reduce<Position | undefined>((best, each) => (best && best.next >= each.next ? best : each), undefined)
   }
@@ -185,7 +211,7 @@ export class SpeedLayer implements StreamSink<Counted> {
   async skip(gaps: readonly OffsetRange[], { signal }: IoOptions = {}): Promise<'skipped' | 'superseded'> {
     const now = Math.floor(this.#options.clock.now() / 1000 / windowSeconds) * windowSeconds
     const inserts = gaps.flatMap(({ partition, to: next }) =>
-      realtimeTableNames.flatMap((table) => {
+      this.#tables.flatMap((table) => {
         const position = this.#positions.get(table)?.get(partition)
         if (position === undefined || position.next >= next) return []
         const at = { ...position, table, partition, from: position.next, next }
@@ -198,7 +224,7 @@ export class SpeedLayer implements StreamSink<Counted> {
 
   /** @returns why another writer was first with some of them, or `undefined` when all our rows are there. */
   async #insertAll(inserts: readonly PlannedInsert[], options: IoOptions): Promise<string | undefined> {
-    const reason = await insertDeltas({ ...this.#options, logId: this.#logId }, inserts, options)
+    const reason = await insertDeltas({ ...this.#options, logId: this.logId }, inserts, options)
     if (reason !== undefined) return reason
     for (const { table, partition, next, newestEventTime, last } of inserts) {
       const positions = this.#positions.get(table) ?? new Map<number, Position>()
@@ -216,7 +242,7 @@ export class SpeedLayer implements StreamSink<Counted> {
     const zeros = await this.#placeOfZero(session, batch)
     const inserts: PlannedInsert[] = []
     const lasts = new Map(batch.messages.map((message) => [message.partition, message]))
-    for (const table of realtimeTableNames) {
+    for (const table of this.#tables) {
       const starts = [...batch.next].map(([partition]) => ({
         partition,
         from: this.#positions.get(table)?.get(partition)?.next ?? firstOffset(batch, partition),
@@ -249,7 +275,7 @@ export class SpeedLayer implements StreamSink<Counted> {
         [dimension]: String(counted['dimension'] ?? counted[dimension] ?? ''),
       }),
       [measure]: Number(counted['n']),
-      log_id: this.#logId,
+      log_id: this.logId,
       kafka_partition: at.partition,
       offset_from: at.from,
       offset_to: at.next,
