@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { attemptStates, runStates, triggers } from '../lib/runs/run.ts'
 import { metricColumnTypes } from '../pipeline/model/metric-column.ts'
-import { layers, panelKinds, panelRows, units } from '../pipeline/model/panel.ts'
+import { layers, panelKinds, panelLayers, panelRows, units } from '../pipeline/model/panel.ts'
 
 /** ISO 8601, UTC. */
 const time = z.iso.datetime()
@@ -65,7 +65,7 @@ export const panelAnswerSchema = z.object({
   kind: z.enum(panelKinds),
   style: z.enum(['stacked', 'lines']).nullable(),
   row: z.enum(panelRows),
-  layer: z.enum(layers),
+  layer: z.enum(panelLayers),
   unit: z.enum(units),
   /** How new the data is that `figures` shows. */
   asOf: time.nullable(),

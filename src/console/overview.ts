@@ -6,7 +6,7 @@ import type { Clock } from '../lib/base/clock.ts'
 import type { IoOptions } from '../lib/base/io.ts'
 import type { Logger } from '../lib/base/log.ts'
 import type { ClickHouse } from '../lib/clickhouse/clickhouse.ts'
-import type { Layer } from '../pipeline/model/panel.ts'
+import { type Layer, layers, type PanelLayer } from '../pipeline/model/panel.ts'
 import type { Figures, Freshness, Overview, PanelAnswer } from './answers.ts'
 import { figuresOf } from './figures.ts'
 import { noFreshness, readFreshness } from './freshness.ts'
@@ -22,7 +22,7 @@ export type RangeMinutes = (typeof rangesMinutes)[number]
 /** Figures and how new they are belong together: an old picture keeps its own date. */
 interface PanelReading {
   readonly figures: Figures
-  readonly freshness: Freshness
+  readonly freshness: Omit<Freshness, 'layer'>
 }
 
 export interface OverviewOptions {
@@ -42,7 +42,7 @@ export class OverviewReader {
   constructor(options: OverviewOptions) {
     this.#options = options
     this.#freshness = new Map(
-      (['batch', 'realtime'] as const).map((layer) => [
+      layers.map((layer) => [
         layer,
         this.#share(`Freshness of ${layer}`, (io) =>
           readFreshness(options.clickhouse, layer, { ...io, settings }),
@@ -86,9 +86,20 @@ export class OverviewReader {
     const { clickhouse, clock } = this.#options
     const range = rangeUpTo(clock.now(), rangeMinutes)
     // Before the rows: figures may then be newer than their date says, never older.
-    const freshness = await this.#freshness.get(panel.layer)?.get()
+    const freshness = await this.#freshnessOf(panel.layer)
     const rows = await clickhouse.query(expandMacros(panel.sql, range), { signal, settings })
-    return { figures: figuresOf(panel, rows, range), freshness: freshness?.value ?? noFreshness(panel.layer) }
+    return { figures: figuresOf(panel, rows, range), freshness }
+  }
+
+  /** Of joined layers: as new as the speed layer, and provisional from the batch's boundary on. */
+  async #freshnessOf(layer: PanelLayer): Promise<Omit<Freshness, 'layer'>> {
+    if (layer !== 'joined') return (await this.#freshness.get(layer)?.get())?.value ?? noFreshness(layer)
+    const [batch, realtime] = await Promise.all([this.#freshnessOf('batch'), this.#freshnessOf('realtime')])
+    return {
+      asOf: realtime.asOf ?? batch.asOf,
+      provisionalFrom: batch.provisionalFrom,
+      newestEvent: realtime.newestEvent,
+    }
   }
 
   #share<T>(what: string, read: (io: IoOptions) => Promise<T>): SharedReading<T> {

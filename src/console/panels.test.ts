@@ -132,6 +132,10 @@ describe('the panels, with data', () => {
         newestEvent: '2026-11-23 07:32:20',
       },
     ])
+    await insertDeltas(clickhouse, 'purchases_per_minute', [
+      { ...at, window: '2026-11-22 23:59:00', label: '', count: 90 },
+      { ...at, window: '2026-11-23 07:33:00', label: '', count: 3 },
+    ])
     await insertDeltas(clickhouse, 'logins_per_source', [
       { ...at, window: '2026-11-23 07:30:00', label: 'mobile', count: 6 },
       { ...at, window: '2026-11-23 07:30:00', label: 'web', count: 2 },
@@ -150,9 +154,9 @@ describe('the panels, with data', () => {
   it.each([
     ['daily-active-users', [7, 100, 110, 40]],
     ['conversion-rate', [1, 0.25, 0.1, 0.05]],
-    ['total-purchases', [500, 42, 21, 2]],
-    ['total-events', [8, 1000, 1111, 90]],
-  ])('%s shows each day of the current load, the open day as provisional', async (id, values) => {
+    ['total-purchases', [500, 42, 21, 3]],
+    ['total-events', [8, 1000, 1111, 169]],
+  ])('%s shows closed days of the current load, and the open day as provisional', async (id, values) => {
     const days = ['2026-11-01', '2026-11-21', '2026-11-22', '2026-11-23']
 
     expect(await figures(id)).toEqual({

@@ -1,15 +1,16 @@
 /**
- * The panels of the *Lakehouse Platform Overview*: those of the metrics, and those of the speed layer. The console
- * draws them, and Grafana's dashboard is generated from them. The SQL is Grafana's, macros and all; the console
+ * The panels of the *Lakehouse Platform Overview*: of the metrics, of both layers joined, and of the speed layer. The
+ * console draws them, and Grafana's dashboard is generated from them. The SQL is Grafana's, macros and all; the console
  * expands them itself.
  */
 import { goldMetrics } from '../pipeline/model/gold.ts'
+import { type JoinedView, joinedViews } from '../pipeline/model/joined-view.ts'
 import type { GoldMetric } from '../pipeline/model/metric.ts'
 import type {
-  Layer,
   MetricBarsPanel,
   MetricPanel,
   MetricStatPanel,
+  PanelLayer,
   PanelRow,
   Unit,
 } from '../pipeline/model/panel.ts'
@@ -20,7 +21,7 @@ interface CommonPanel {
   /** One sentence: what is counted, over which time, and what is provisional in it. */
   readonly description: string
   readonly row: PanelRow
-  readonly layer: Layer
+  readonly layer: PanelLayer
   readonly unit: Unit
   /** The column that holds the figure. */
   readonly value: string
@@ -84,6 +85,8 @@ ORDER BY time, ${label}`
 }
 
 const provisionalDay = 'The latest day is provisional until a batch has seen its end.'
+const liveDay =
+  'Closed days are counted by the batch; days after them by the speed layer, which counts what arrived on time, duplicates too.'
 const openWindows = 'The newest minutes are provisional: events may still arrive on time.'
 
 function metricPanel({ name }: GoldMetric, panel: MetricPanel): Panel {
@@ -101,6 +104,21 @@ function metricPanel({ name }: GoldMetric, panel: MetricPanel): Panel {
         provisional: `provisional_${value}`,
         sql: sumsByLabel(view, panel),
       }
+}
+
+function joinedPanel({ name, panel }: JoinedView): Panel {
+  const { id, title, unit, value } = panel
+  return {
+    id,
+    title,
+    description: `${panel.description} ${liveDay}`,
+    kind: 'stat',
+    row: 'top',
+    layer: 'joined',
+    unit,
+    value,
+    sql: latestDays(`serving.${name}`, panel),
+  }
 }
 
 const metricPanels = goldMetrics.flatMap((metric) => metric.panels.map((panel) => metricPanel(metric, panel)))
@@ -139,6 +157,7 @@ const realtimePanels: readonly Panel[] = [
 /** From the top of the page down. */
 export const panels: readonly Panel[] = [
   ...metricPanels.filter(({ row }) => row === 'top'),
+  ...joinedViews.map(joinedPanel),
   ...realtimePanels,
   ...metricPanels.filter(({ row }) => row === 'bottom'),
 ]

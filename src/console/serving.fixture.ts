@@ -79,21 +79,26 @@ export interface Delta {
   readonly newestEvent: string
 }
 
+const deltaColumns = {
+  events_per_minute: { dimension: 'event_type', measure: 'event_count' },
+  logins_per_source: { dimension: 'source', measure: 'login_count' },
+  purchases_per_minute: { dimension: undefined, measure: 'purchase_count' },
+} as const
+
 /** Deltas of one table of the speed layer, `label` in the column that the table has for it. */
 export async function insertDeltas(
   clickhouse: ClickHouse,
-  table: 'events_per_minute' | 'logins_per_source',
+  table: keyof typeof deltaColumns,
   deltas: readonly Delta[],
 ): Promise<void> {
   await ensureServingSchema(clickhouse)
-  const [dimension, measure] =
-    table === 'events_per_minute' ? ['event_type', 'event_count'] : ['source', 'login_count']
+  const { dimension, measure } = deltaColumns[table]
   await clickhouse.insert(
     `realtime.${table}`,
     deltas.map(({ window, partition, label, count, newestEvent }, at) => ({
       window_start: window,
       window_end: endOf(window),
-      [dimension]: label,
+      ...(dimension !== undefined && { [dimension]: label }),
       [measure]: count,
       log_id: 'log',
       kafka_partition: partition,

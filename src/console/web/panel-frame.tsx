@@ -49,8 +49,10 @@ export function PanelFrame({ panel, nowMs, scope, provisional, children }: Panel
   )
 }
 
+const layerNames = { batch: 'Batch', realtime: 'Real time', joined: 'Batch and real time' } as const
+
 function Age({ panel, nowMs }: { readonly panel: PanelAnswer; readonly nowMs: number }): ReactElement {
-  const layer = panel.layer === 'batch' ? 'Batch' : 'Real time'
+  const layer = layerNames[panel.layer]
   if (panel.asOf === null) return <span>{layer} · no data yet</span>
   return (
     <span>

@@ -7,6 +7,10 @@
 export const layers = ['batch', 'realtime'] as const
 export type Layer = (typeof layers)[number]
 
+/** `joined`: the batch answers for closed days, the speed layer for those after them. */
+export const panelLayers = [...layers, 'joined'] as const
+export type PanelLayer = (typeof panelLayers)[number]
+
 export const panelRows = ['top', 'middle', 'bottom'] as const
 export type PanelRow = (typeof panelRows)[number]
 

@@ -8,6 +8,7 @@
  */
 import type { ColumnDeclaration, TableDeclaration, ViewDeclaration } from '../../lib/clickhouse/ddl.ts'
 import { type GoldTable, goldColumnsOf, goldTableNames, metricOf } from '../model/gold.ts'
+import { type JoinedView, joinedViews } from '../model/joined-view.ts'
 import type { MetricColumnType } from '../model/metric-column.ts'
 
 const column = (name: string, type: string): ColumnDeclaration => ({ name, type })
@@ -150,20 +151,15 @@ FROM serving.${name}_loads WHERE ${isShown(name)}`,
 }
 
 /** Before the boundary gold counts, from it on realtime does: cut at the stored day, never by the clock. */
-function joinedView(
-  name: string,
-  measure: string,
-  gold: { readonly table: GoldTable; readonly sum: string },
-  realtime: { readonly table: RealtimeTable; readonly sum: string },
-): ViewDeclaration {
+function joinedView({ name, measure, gold, realtime }: JoinedView): ViewDeclaration {
   return {
     name: `serving.${name}`,
     select: `WITH ${current}
-SELECT event_date, toInt64(sum(${gold.sum})) AS ${measure}, false AS provisional
+SELECT event_date, toInt64(sum(${gold.column})) AS ${measure}, false AS provisional
 FROM serving.${gold.table}_loads WHERE ${isShown(gold.table)} AND event_date < ${boundary}
 GROUP BY event_date
 UNION ALL
-SELECT toDate(window_start, 'UTC') AS event_date, toInt64(sum(${realtime.sum})) AS ${measure}, true AS provisional
+SELECT toDate(window_start, 'UTC') AS event_date, toInt64(sum(${realtime.column})) AS ${measure}, true AS provisional
 FROM realtime.${realtime.table} WHERE toDate(window_start, 'UTC') >= ${boundary}
 GROUP BY event_date HAVING ${measure} > 0`,
   }
@@ -171,16 +167,5 @@ GROUP BY event_date HAVING ${measure} > 0`,
 
 export const servingViews: readonly ViewDeclaration[] = [
   ...goldTableNames.map(goldView),
-  joinedView(
-    'events_per_day',
-    'event_count',
-    { table: 'events_per_source_daily', sum: 'event_count' },
-    { table: 'events_per_minute', sum: 'event_count' },
-  ),
-  joinedView(
-    'purchases_per_day',
-    'purchase_count',
-    { table: 'purchases_per_page_daily', sum: 'purchase_count' },
-    { table: 'purchases_per_minute', sum: 'purchase_count' },
-  ),
+  ...joinedViews.map(joinedView),
 ]

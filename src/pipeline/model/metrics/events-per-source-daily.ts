@@ -17,16 +17,5 @@ SELECT event_date, source, COUNT(*) AS event_count
 FROM silver_events
 GROUP BY event_date, source`,
   checks: [{ kind: 'between', column: 'event_count', min: 1 }],
-  panels: [
-    {
-      kind: 'stat',
-      id: 'total-events',
-      title: 'Total Events',
-      description: 'Valid events on the UTC day, each counted once.',
-      unit: 'count',
-      value: 'events',
-      measure: 'event_count',
-      aggregate: 'sum',
-    },
-  ],
+  panels: [],
 })
