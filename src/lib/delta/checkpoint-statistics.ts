@@ -10,6 +10,7 @@ import type { Metadata } from './actions.ts'
 import { fileSchema, nameInFiles, partitionKeys, spelledBy } from './column-mapping.ts'
 import { partitionValueSql } from './partition-value.ts'
 import { duckDbType, type PrimitiveType, type StructType } from './schema.ts'
+import { cutOffset } from './statistics.ts'
 
 /** In which forms a checkpoint has statistics: those that `delta.checkpoint.writeStatsAs…` asks for. */
 export interface StatisticsForms {
@@ -101,11 +102,19 @@ function textsType(leaves: Leaves): string {
   return `STRUCT(${fields.join(', ')})`
 }
 
+/** A time with an offset may be off by the seconds that a writer cut from it: no bound is better than a wrong one. */
+function boundSql(part: string, type: PrimitiveType): string {
+  const cast = `try_cast(${part} as ${duckDbType(type)})`
+  return type === 'timestamp'
+    ? `case when not regexp_matches(${part}, '${cutOffset}') then ${cast} end`
+    : cast
+}
+
 /** A bound that is none of its type is absent. */
 function typed(value: string, leaves: Leaves): string {
   const fields = Object.entries(leaves).map(([name, leaf]) => {
     const part = `${value}.${identifier(name)}`
-    const cast = typeof leaf === 'string' ? `try_cast(${part} as ${duckDbType(leaf)})` : typed(part, leaf)
+    const cast = typeof leaf === 'string' ? boundSql(part, leaf) : typed(part, leaf)
     return `${identifier(name)} := ${cast}`
   })
   return `case when ${value} is not null then struct_pack(${fields.join(', ')}) end`

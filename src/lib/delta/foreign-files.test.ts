@@ -401,6 +401,29 @@ describe('protocols', () => {
     await expect(table.snapshot()).rejects.toThrow(message)
   })
 
+  it.each([
+    [
+      {
+        minReaderVersion: 3,
+        minWriterVersion: 7,
+        readerFeatures: [],
+        writerFeatures: ['columnMapping', 'icebergCompatV1'],
+      },
+    ],
+    [{ minReaderVersion: 1, minWriterVersion: 7, writerFeatures: ['columnMapping'] }],
+  ])('%j allows mapped columns, though it does not tell readers', async (protocol) => {
+    await using store = await MemoryStore.open()
+    const metadata = { 'delta.columnMapping.id': 1, 'delta.columnMapping.physicalName': 'col-1' }
+    const table = await createRawTable(store, duckdb, {
+      schema: structOf({ ...field('n', 'long'), metadata }),
+      protocol,
+      configuration: { 'delta.columnMapping.mode': 'name' },
+      files: [await writeRawFile(store, duckdb, 'a.parquet', 'select 7::bigint as "col-1"')],
+    })
+
+    expect(await rowsOf(table)).toEqual([{ n: 7n }])
+  })
+
   it('that do not allow mapped columns are refused where columns are mapped', async () => {
     await using store = await MemoryStore.open()
     const table = await createRawTable(store, duckdb, {

@@ -66,7 +66,11 @@ export function hasReaderFeature(protocol: Protocol, ...names: readonly string[]
 /** Whether files may name their columns otherwise than the schema does. */
 export function columnMappingMode(protocol: Protocol, { configuration }: Metadata): 'none' | 'name' | 'id' {
   const mode = configuration['delta.columnMapping.mode']?.toLowerCase()
-  const isSupported = protocol.minReaderVersion === 2 || hasReaderFeature(protocol, 'columnMapping')
+  // Delta-spark 3.1 names it for writers alone, over columns that are mapped all the same.
+  const isSupported =
+    protocol.minReaderVersion === 2 ||
+    hasReaderFeature(protocol, 'columnMapping') ||
+    protocol.writerFeatures?.includes('columnMapping') === true
   return isSupported && (mode === 'name' || mode === 'id') ? mode : 'none'
 }
 

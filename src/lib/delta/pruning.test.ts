@@ -3,6 +3,7 @@ import { type DuckDb, openDuckDb } from '../duckdb/duckdb.ts'
 import { MemoryStore } from '../storage/store.memory.ts'
 import { parsePredicate } from './predicate.ts'
 import { pruneFiles } from './pruning.ts'
+import { createRawTable } from './raw-table.fixture.ts'
 import { field, structOf } from './schema.ts'
 import { DeltaTable } from './table.ts'
 
@@ -187,5 +188,37 @@ describe('pruneFiles(session, snapshot, files, predicate)', () => {
       partition: 'ABD',
       statistics: '',
     })
+  })
+})
+
+describe('times whose offset lacks its seconds, as Spark 3.2 wrote them', () => {
+  it.each([
+    ['1850-01-01T00:00:00.000+00:53', "moment < timestamptz '1849-12-31 23:06:40+00'", true],
+    ['1850-01-01T00:00:00.000+00:53', "moment < timestamptz '1849-12-31 23:05:59+00'", false],
+    ['1850-01-01T00:00:00.000-00:53', "moment > timestamptz '1850-01-01 00:53:20+00'", true],
+    ['1850-01-01T00:00:00.000-00:53', "moment > timestamptz '1850-01-01 00:54:01+00'", false],
+    ['1850-01-01T00:00:00.000Z', "moment < timestamptz '1850-01-01 00:00:00+00'", false],
+  ])('a bound of %s leaves a file in for %s: %s', async (bound, condition, isLeft) => {
+    await using own = await MemoryStore.open()
+    const schema = structOf(field('moment', 'timestamp'))
+    const values = { moment: bound }
+    const stats = JSON.stringify({
+      numRecords: 1,
+      minValues: values,
+      maxValues: values,
+      nullCount: { moment: 0 },
+    })
+    const raw = await createRawTable(own, duckdb, {
+      schema,
+      files: [{ path: 'a', partitionValues: {}, size: 1, modificationTime: 0, dataChange: true, stats }],
+    })
+    const snapshot = await raw.snapshot()
+
+    const { files } = await duckdb.use(async (session) => {
+      const predicate = await parsePredicate(session, condition, { schema, partitionColumns: [] })
+      return pruneFiles(session, snapshot, snapshot.files, predicate)
+    })
+
+    expect(files.length > 0).toBe(isLeft)
   })
 })

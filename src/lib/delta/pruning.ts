@@ -1,8 +1,8 @@
 /**
  * Which files of a snapshot a condition needs: the rest can hold no row that satisfies it.
  *
- * A bound that is missing, or that DuckDB cannot read, leaves the file in. Upper bounds of timestamps are
- * widened, since writers cut them to milliseconds; those of floats are not used where NaN, which no writer
+ * A bound that is missing, or that DuckDB cannot read, leaves the file in. Bounds of timestamps are widened, since
+ * writers cut them to milliseconds and their offsets to minutes; upper bounds of floats are not used where NaN, which no writer
  * counts, would be above them. Delta PROTOCOL.md, "Per-file Statistics".
  */
 import type { IoOptions } from '../base/io.ts'
@@ -17,6 +17,7 @@ import { partitionValueOf, partitionValueSql } from './partition-value.ts'
 import type { ColumnPath, Comparison, Predicate } from './predicate.ts'
 import { decimalOf, duckDbType } from './schema.ts'
 import type { Snapshot } from './snapshot.ts'
+import { cutOffset } from './statistics.ts'
 
 export interface Pruning {
   /** In the order given. */
@@ -214,9 +215,12 @@ function statistic(name: 'minValues' | 'maxValues', column: ColumnPath): string 
   const value = `try_cast(${written} as ${duckDbType(type)})`
   // A file of floats tells the shortest text of its bound, which is above the float itself as often as below.
   if (type === 'double' && wasFloat(column)) return `least(${value}, try_cast(${value} as float)::double)`
-  const isTime = type === 'timestamp' || type === 'timestamp_ntz'
-  return isTime && name === 'maxValues' ? `(${value} + interval 1 millisecond)` : value
+  if (type !== 'timestamp' && type !== 'timestamp_ntz') return value
+  const slack = `to_milliseconds(if(regexp_matches(${written}, '${cutOffset}'), ${minuteMs}, 0)${name === 'maxValues' ? ' + 1' : ''})`
+  return `(${value} ${name === 'maxValues' ? '+' : '-'} ${slack})`
 }
+
+const minuteMs = 60_000
 
 /** JSON numbers of more digits than a double has are rounded when DuckDB reads them. */
 function isLongDecimal(column: ColumnPath): boolean {

@@ -16,6 +16,12 @@ const longestPrefix = 64
 /** Columns beyond the first 32 leaves have no statistics (`delta.dataSkippingNumIndexedCols`). */
 const indexedLeaves = 32
 
+/**
+ * A regular expression for times whose offset may lack its seconds, as that of a local mean time has: Spark 3.2 and 3.3
+ * wrote `+00:53` for +00:53:28.
+ */
+export const cutOffset = '[+-][0-9]{2}:[0-9]{2}$'
+
 type Bound = 'min' | 'max'
 type Tree = { [name: string]: unknown }
 

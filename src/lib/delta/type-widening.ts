@@ -1,7 +1,8 @@
 /**
  * Columns whose type was widened: files hold the type of their time. Delta PROTOCOL.md, "Type Widening".
  *
- * A change that is not on the protocol's list is refused: its meaning for old files is not ours to guess.
+ * A change that could lose something of an old file's values is refused; a change is made only where the protocol
+ * has it on its list.
  */
 import { LakeError } from '../base/errors.ts'
 import type { JsonValue } from '../base/json.ts'
@@ -22,16 +23,27 @@ const widerTypes: Readonly<Record<string, readonly string[]>> = {
   date: ['timestamp_ntz'],
 }
 
-/** Digits before the point that a decimal needs to hold any value of the type. */
+/** Digits before the point that the protocol asks of a decimal for the type. */
 const wholeDigits: Readonly<Record<string, number>> = { byte: 10, short: 10, integer: 10, long: 20 }
+/** Those that hold any value of the type: older writers asked for no more. */
+const neededDigits: Readonly<Record<string, number>> = { byte: 3, short: 5, integer: 10, long: 19 }
 
-/** Whether files that hold `from` may be read as `to`. */
+/** Whether `from` may be made `to`. */
 export function isWidening(from: string, to: string): boolean {
+  return isWidened(from, to, wholeDigits)
+}
+
+/** Whether every value of `from` is one of `to`: files that hold the one may be read as the other. */
+function isLossless(from: string, to: string): boolean {
+  return isWidened(from, to, neededDigits)
+}
+
+function isWidened(from: string, to: string, digitsOf: Readonly<Record<string, number>>): boolean {
   if (Object.hasOwn(widerTypes, from) && widerTypes[from]?.includes(to) === true) return true
   const wide = decimalOf(to)
   if (wide === undefined) return false
   const narrow = decimalOf(from)
-  const digits = Object.hasOwn(wholeDigits, from) ? wholeDigits[from] : undefined
+  const digits = Object.hasOwn(digitsOf, from) ? digitsOf[from] : undefined
   if (narrow !== undefined) {
     return wide.scale >= narrow.scale && wide.precision - wide.scale >= narrow.precision - narrow.scale
   }
@@ -43,7 +55,7 @@ export function requireKnownTypeChanges(schema: StructType, table: string): void
   visit(schema, '', (where, changes) => {
     for (const change of changesIn(changes)) {
       const [from, to] = [nameOf(change.fromType), nameOf(change.toType)]
-      if (isWidening(from, to)) continue
+      if (isLossless(from, to)) continue
       throw new LakeError(
         'PROTOCOL_UNSUPPORTED',
         `Cannot read ${table}: it needs typeWidening of column ${where} from ${from} to ${to}`,
