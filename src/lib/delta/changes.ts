@@ -12,7 +12,7 @@ import { createTemporaryTable } from '../duckdb/append.ts'
 import type { DuckDb, DuckDbSession } from '../duckdb/duckdb.ts'
 import { identifier } from '../duckdb/sql-text.ts'
 import type { ObjectStore } from '../storage/store.ts'
-import type { Action, AddFile, ChangeFile, DeletionVector, RemoveFile } from './actions.ts'
+import type { Action, AddFile, ChangeFile, DeletionVector, Metadata, RemoveFile } from './actions.ts'
 import { fileSchema, partitionKeys } from './column-mapping.ts'
 import { listCommitTimes } from './commit-times.ts'
 import { readDeletionVectors } from './deletion-vector.ts'
@@ -21,7 +21,7 @@ import { version as tableVersion, type Version } from './log-path.ts'
 import { RowSet } from './row-set.ts'
 import { createRowTable } from './row-table.ts'
 import { scanSelect } from './scan.ts'
-import { field } from './schema.ts'
+import { field, type StructType } from './schema.ts'
 import { readCommitIfThere, readSnapshot, type Snapshot } from './snapshot.ts'
 
 export interface ChangesOptions extends IoOptions {
@@ -68,13 +68,7 @@ export async function changesSelect(
       hint: 'Name the older version first.',
     })
   }
-  const taken = to.schema.fields.find(({ name }) => changeColumns.some((each) => each === name.toLowerCase()))
-  if (taken !== undefined) {
-    throw new LakeError(
-      'SCHEMA_MISMATCH',
-      `${store.uri}: column ${taken.name} has the name of a column of changes`,
-    )
-  }
+  requireNoChangeColumn(to.schema, store.uri)
   const changed = await changedFiles(store, duckdb, to, first, { signal })
   feeds += 1
   const parts = [
@@ -85,6 +79,32 @@ export async function changesSelect(
   if (parts.length > 0) return parts.join(' union all ')
   const empty = await scanSelect(session, store, to, { files: [], signal })
   return `select *, null::varchar as _change_type, null::bigint as _commit_version, null::timestamptz as _commit_timestamp from (${empty})`
+}
+
+/**
+ * Whether the changes of such a table can be written: to be asked before it is made so.
+ *
+ * @throws LakeError `SCHEMA_MISMATCH` naming a column that has the name of one of ours, where changes are wanted.
+ */
+export function requireRoomForChanges(
+  schema: StructType,
+  properties: Metadata['configuration'],
+  table: string,
+): void {
+  if (properties['delta.enableChangeDataFeed']?.toLowerCase() === 'true') requireNoChangeColumn(schema, table)
+}
+
+function requireNoChangeColumn({ fields }: StructType, table: string): void {
+  const taken = fields.find(({ name }) => changeColumns.some((each) => each === name.toLowerCase()))
+  if (taken === undefined) return
+  throw new LakeError(
+    'SCHEMA_MISMATCH',
+    `${table}: column ${taken.name} has the name of a column of changes`,
+    {
+      details: { table, column: taken.name },
+      hint: 'Give the column another name, or leave delta.enableChangeDataFeed off.',
+    },
+  )
 }
 
 const isOwnFile = ({ type }: ChangedFile): boolean => type === undefined

@@ -6,6 +6,7 @@ import { isMapped, withMapping } from './alter/mapping.ts'
 import { checkedProperties } from './alter/properties.ts'
 import { protocolFor } from './alter/protocol-for.ts'
 import { isSameName, requireUniqueNames } from './alter/schema-path.ts'
+import { requireRoomForChanges } from './changes.ts'
 import { requireWritable } from './protocol.ts'
 import { encodeSchema, type StructType } from './schema.ts'
 
@@ -25,7 +26,7 @@ export interface NewTable {
 /**
  * @param uri names the table in errors. @param nowMs Milliseconds since the epoch.
  * @throws LakeError `CONFIG_INVALID` for a property that cannot be set, `SCHEMA_MISMATCH` for names that are the
- * same but for case and for partition columns that are none, `PROTOCOL_UNSUPPORTED` for what we cannot write.
+ * same but for case, for columns of changes where those are wanted, and for partition columns that are none, `PROTOCOL_UNSUPPORTED` for what we cannot write.
  */
 export function declareTable(
   { schema, partitionBy = [], properties: given = {}, description }: TableDeclaration,
@@ -33,6 +34,7 @@ export function declareTable(
 ): NewTable {
   const { properties: own, features } = checkedProperties(given, 'newTable')
   requireUniqueNames(schema)
+  requireRoomForChanges(schema, own, uri)
   const plain = { 'delta.enableInCommitTimestamps': 'true', ...own }
   const mapped = isMapped(plain) ? withMapping(schema, plain, 'unique') : { schema, properties: plain }
   const metadata: Metadata = {

@@ -4,6 +4,7 @@
  * The protocol grows with what the change needs; files and rows stay as they are.
  */
 import type { Metadata, Protocol } from '../actions.ts'
+import { requireRoomForChanges } from '../changes.ts'
 import { withoutMapping } from '../column-mapping.ts'
 import type { Operation } from '../commit.ts'
 import type { ReadSet } from '../conflict.ts'
@@ -37,7 +38,7 @@ export interface Altered {
  * What the table's log is to say. New fields of a table that maps its columns get ids and names of their own.
  *
  * @throws LakeError `PROTOCOL_UNSUPPORTED` for what we cannot write, `SCHEMA_MISMATCH` for names that are the same
- * but for case.
+ * but for case, and for columns of changes where those are wanted.
  */
 export function altered(
   { metadata: before, protocol }: Pick<Snapshot, 'metadata' | 'protocol'>,
@@ -49,6 +50,7 @@ export function altered(
   const ofNow = decodeSchema(before.schemaString)
   const wanted = schema ?? (isMappedNow ? ofNow : withoutMapping(ofNow))
   requireUniqueNames(wanted)
+  requireRoomForChanges(wanted, configuration, uri)
   // A table that begins to map its columns has files that name them as the schema does.
   const physicalNames = isMappedNow ? 'unique' : 'asInSchema'
   const mapped = isMapped(configuration)

@@ -8,8 +8,10 @@ import { field, type StructType, structOf } from '../schema.ts'
 import { DeltaTable } from '../table.ts'
 import { append } from '../write/append.ts'
 import { deleteRows } from '../write/delete.ts'
+import { restore } from '../write/restore.ts'
 import { beforeNextCommit, failureOf, openFixture, rowsOf } from '../write/write.fixture.ts'
 import { addConstraint, dropConstraint } from './check.ts'
+import { addColumns } from './columns.ts'
 import { mergedProtocol, protocolFor } from './protocol-for.ts'
 import { setProperties, unsetProperties } from './set-properties.ts'
 
@@ -245,5 +247,45 @@ describe('addConstraint(table, name, expression)', () => {
       'delta.constraints.a': 'id > 0',
       'delta.constraints.b': 'id < 9',
     })
+  })
+})
+
+describe('a column that has the name of a column of changes', () => {
+  const feed = { 'delta.enableChangeDataFeed': 'true' }
+  const taken =
+    /^SCHEMA_MISMATCH: .*column (?:_change_type|_Commit_Version) has the name of a column of changes/
+
+  it('keeps changes off', async () => {
+    for (const name of ['_change_type', '_Commit_Version']) {
+      await using fixture = await openFixture(duckdb, {
+        schema: structOf(field('id', 'long'), field(name, 'string')),
+        partitionBy: [],
+      })
+
+      expect(await failureOf(setProperties(fixture.table, feed))).toMatch(taken)
+      expect((await fixture.table.snapshot()).version).toBe(0)
+    }
+    expect(
+      await failureOf(
+        openFixture(duckdb, {
+          schema: structOf(field('_change_type', 'string')),
+          partitionBy: [],
+          properties: feed,
+        }),
+      ),
+    ).toMatch(taken)
+  })
+
+  it('is not added, by any way, where changes are on', async () => {
+    await using fixture = await open(feed)
+    const { table } = fixture
+    const select = `select 1 as id, 'a' as word, 'b' as _change_type`
+    const merging = duckdb.use((session) => append(table, { session, select }, { mergeSchema: true }))
+
+    expect(await failureOf(addColumns(table, [{ path: '_Commit_Version', type: 'long' }]))).toMatch(taken)
+    expect(await failureOf(merging)).toMatch(taken)
+    await setProperties(table, { 'delta.enableChangeDataFeed': 'false' })
+    await addColumns(table, [{ path: '_Commit_Version', type: 'long' }])
+    expect(await failureOf(restore(table, { version: 0 }))).toBe('no failure')
   })
 })

@@ -10,6 +10,7 @@ import type { ObjectStore } from '../../storage/store.ts'
 import type { AddFile, Metadata } from '../actions.ts'
 import { maxColumnId } from '../alter/mapping.ts'
 import { mergedProtocol } from '../alter/protocol-for.ts'
+import { requireRoomForChanges } from '../changes.ts'
 import { deletionVectorId, deletionVectorPlace } from '../deletion-vector.ts'
 import { fileIdentity } from '../file-path.ts'
 import { isThere } from '../local-paths.ts'
@@ -52,6 +53,7 @@ export async function restore(
     await requireFiles(table.store, add, wanted, { signal })
     const protocol = mergedProtocol(snapshot.protocol, wanted.protocol)
     requireWritable(protocol, metadata, table.uri)
+    requireRoomForChanges(wanted.schema, metadata.configuration, table.uri)
     return {
       add: add.map((file) => ({ ...file, dataChange: true })),
       remove,
