@@ -21,7 +21,11 @@ const schema = structOf(field('day', 'date'), field('n', 'long'))
 /** Version 1 holds rows 0 to 4 in one file. */
 async function tableOn(store: ObjectStore): Promise<DeltaTable> {
   const table = new DeltaTable({ store, duckdb, clock: new ManualClock(1_767_225_600_000) })
-  await table.createIfMissing({ schema, partitionBy: ['day'] })
+  await table.createIfMissing({
+    schema,
+    partitionBy: ['day'],
+    properties: { 'delta.enableInCommitTimestamps': 'true' },
+  })
   const snapshot = await table.snapshot()
   const staged = await duckdb.use((session) =>
     table.stage(session, snapshot, `select date '2026-01-01' as day, unnest(range(5)) as n`),

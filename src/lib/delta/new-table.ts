@@ -13,7 +13,7 @@ import { encodeSchema, type StructType } from './schema.ts'
 export interface TableDeclaration {
   readonly schema: StructType
   readonly partitionBy?: readonly string[]
-  /** In-commit timestamps are on where they do not say otherwise. */
+  /** What they do not ask for is not used: such a table can be written by every writer. */
   readonly properties?: StringMap
   readonly description?: string
 }
@@ -35,8 +35,7 @@ export function declareTable(
   const { properties: own, features } = checkedProperties(given, 'newTable')
   requireUniqueNames(schema)
   requireRoomForChanges(schema, own, uri)
-  const plain = { 'delta.enableInCommitTimestamps': 'true', ...own }
-  const mapped = isMapped(plain) ? withMapping(schema, plain, 'unique') : { schema, properties: plain }
+  const mapped = isMapped(own) ? withMapping(schema, own, 'unique') : { schema, properties: own }
   const metadata: Metadata = {
     id: randomUUID(),
     ...(description !== undefined && { description }),

@@ -19,7 +19,11 @@ const schema = structOf(field('day', 'date'), field('n', 'long'), field('word', 
 
 async function tableOn(store: ObjectStore, clock = new ManualClock(1_000)): Promise<DeltaTable> {
   const table = new DeltaTable({ store, duckdb, clock })
-  await table.createIfMissing({ schema, partitionBy: ['day'] })
+  await table.createIfMissing({
+    schema,
+    partitionBy: ['day'],
+    properties: { 'delta.enableInCommitTimestamps': 'true' },
+  })
   return table
 }
 

@@ -23,23 +23,27 @@ const placeFields: readonly Field[] = [
 const bronzeEvents = structOf(...eventFields, field('event_date', 'date'), ...placeFields)
 const byDay = ['event_date']
 
+/** A version's time is in its commit: file times do not outlast a backup, a copy or an object store's rewrite. */
+const properties = { 'delta.enableInCommitTimestamps': 'true' }
+
+function tableOf(schema: StructType, partitionBy?: readonly string[]): TableDeclaration {
+  return { schema, properties, ...(partitionBy !== undefined && { partitionBy }) }
+}
+
 const eventTables = {
-  'bronze/events': { schema: bronzeEvents, partitionBy: byDay },
-  'bronze/rejected': {
-    schema: structOf(
+  'bronze/events': tableOf(bronzeEvents, byDay),
+  'bronze/rejected': tableOf(
+    structOf(
       field('raw', 'binary'),
       field('key', 'binary'),
       field('headers', arrayOf(structOf(field('key', 'string'), field('value', 'binary')))),
       field('reasons', arrayOf('string')),
       ...placeFields,
     ),
-  },
-  'silver/events': { schema: bronzeEvents, partitionBy: byDay },
-  'silver/quarantine': {
-    schema: structOf(...bronzeEvents.fields, field('reasons', arrayOf('string'))),
-    partitionBy: byDay,
-  },
-} as const satisfies Readonly<Record<string, TableDeclaration>>
+  ),
+  'silver/events': tableOf(bronzeEvents, byDay),
+  'silver/quarantine': tableOf(structOf(...bronzeEvents.fields, field('reasons', arrayOf('string'))), byDay),
+}
 
 export type LakeTable = keyof typeof eventTables | GoldLakeTable
 
@@ -47,7 +51,7 @@ export type LakeTable = keyof typeof eventTables | GoldLakeTable
 export const lakeTables: Readonly<Record<LakeTable, TableDeclaration>> = {
   ...eventTables,
   ...(Object.fromEntries(
-    goldMetrics.map((metric) => [`gold/${metric.name}`, { schema: goldSchemaOf(metric) }]),
+    goldMetrics.map((metric) => [`gold/${metric.name}`, tableOf(goldSchemaOf(metric))]),
   ) as Readonly<Record<GoldLakeTable, TableDeclaration>>),
 }
 

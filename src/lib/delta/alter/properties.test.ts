@@ -42,10 +42,21 @@ describe('protocolFor(schema, properties, current)', () => {
   })
 
   it.each<[string, StructType, Record<string, string>, Protocol]>([
-    ['nothing', schema, {}, writer()],
+    ['nothing', schema, {}, { minReaderVersion: 1, minWriterVersion: 2 }],
     ['a timestamp without a zone, at any depth', ntz, {}, reader('timestampNtz')],
     ['column mapping', schema, { 'delta.columnMapping.mode': 'name' }, reader('columnMapping')],
-    ['no column mapping', schema, { 'delta.columnMapping.mode': 'none' }, writer()],
+    [
+      'a table that only grows',
+      schema,
+      { 'delta.appendOnly': 'true' },
+      { minReaderVersion: 1, minWriterVersion: 2 },
+    ],
+    [
+      'no column mapping',
+      schema,
+      { 'delta.columnMapping.mode': 'none' },
+      { minReaderVersion: 1, minWriterVersion: 2 },
+    ],
     ['a constraint', schema, { 'delta.constraints.c': 'id > 0' }, writer('checkConstraints')],
     ['a change feed', schema, { 'delta.enableChangeDataFeed': 'TRUE' }, writer('changeDataFeed')],
     ['wider types', schema, { 'delta.enableTypeWidening': 'true' }, reader('typeWidening')],
@@ -141,7 +152,6 @@ describe('setProperties(table, properties)', () => {
     })
 
     expect(await configurationOf(table)).toEqual({
-      'delta.enableInCommitTimestamps': 'true',
       'delta.appendOnly': 'true',
       mine: 'kept',
       other: '1',
@@ -152,7 +162,7 @@ describe('setProperties(table, properties)', () => {
     expect(await setProperties(table, { other: '1' })).toMatchObject({ kind: 'unchanged' })
 
     await unsetProperties(table, ['delta.appendOnly', 'mine'])
-    expect(await configurationOf(table)).toEqual({ 'delta.enableInCommitTimestamps': 'true', other: '1' })
+    expect(await configurationOf(table)).toEqual({ other: '1' })
     expect(await failureOf(unsetProperties(table, ['mine']))).toContain('CONFIG_INVALID')
     expect(await unsetProperties(table, ['mine'], { ifExists: true })).toMatchObject({ kind: 'unchanged' })
   })

@@ -27,8 +27,10 @@ const readerFeatures = new Set([
   'catalogOwned-preview',
 ])
 
-/** What a new table lists even where it does not use it: all writers know these. */
+/** What a new table may use without asking: all writers know these. */
 const always = ['appendOnly', 'invariants']
+/** Stands for just those, also to writers that know no features by name. */
+const plain: Protocol = { minReaderVersion: 1, minWriterVersion: 2 }
 
 type Used = (schema: StructType, properties: Metadata['configuration']) => boolean
 
@@ -84,7 +86,10 @@ export function protocolFor(
 ): Protocol {
   const needed = Object.keys(used).filter((name) => used[name]?.(schema, properties) === true)
   needed.push(...further.filter((name) => !needed.includes(name)))
-  if (current === undefined) return listing([...new Set([...always, ...needed])], [])
+  if (current === undefined) {
+    const isPlain = needed.every((name) => always.includes(name))
+    return isPlain ? plain : listing([...new Set([...always, ...needed])], [])
+  }
   const allowed = impliedFeatures(current)
   const forReaders = readerFeaturesOf(current)
   const lacksNone = needed.every(

@@ -126,7 +126,6 @@ describe('ClickHouse writes to our tables', () => {
     const table = new DeltaTable({ store, duckdb })
     await table.createIfMissing({
       schema: structOf(field('id', 'long'), field('word', 'string')),
-      properties: { 'delta.enableInCommitTimestamps': 'false' },
     })
     const theirs = Array.from({ length: 5 }, (_, at) => 1000 + at)
     const inserted = askClickHouse(

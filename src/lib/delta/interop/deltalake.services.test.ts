@@ -202,9 +202,6 @@ DeltaTable(path).delete("p = 'b'")`)
   })
 })
 
-/** What we give a table for delta-rs to write to: it cannot write in-commit timestamps. */
-const writable = { 'delta.enableInCommitTimestamps': 'false' }
-
 async function makeCounter(path: string, properties: StringMap): Promise<void> {
   await using ours = tableAt(path)
   await ours.table.createIfMissing({ schema: structOf(field('id', 'long'), field('n', 'long')), properties })
@@ -214,7 +211,7 @@ async function makeCounter(path: string, properties: StringMap): Promise<void> {
 describe('delta-rs writes to our tables', () => {
   it('and we go on from there', async () => {
     const path = join(root, 'shared')
-    await makeCounter(path, { ...writable, 'delta.enableDeletionVectors': 'false' })
+    await makeCounter(path, { 'delta.enableDeletionVectors': 'false' })
     await using ours = tableAt(path)
     const steps = [
       `write_deltalake(path, pa.table({'id': [1, 2, 3], 'n': [1, 2, 3]}), mode='append')`,
@@ -240,7 +237,7 @@ describe('delta-rs writes to our tables', () => {
 
   it('or refuses by name, where times are in the commits', async () => {
     const path = join(root, 'timed')
-    await makeCounter(path, {})
+    await makeCounter(path, { 'delta.enableInCommitTimestamps': 'true' })
     const program = `deltalake.write_deltalake(${JSON.stringify(path)}, pa.table({'id': [1], 'n': [1]}), mode='append')`
 
     expect(await rust.refusalOf(program)).toContain(
@@ -250,7 +247,7 @@ describe('delta-rs writes to our tables', () => {
 
   it('at the same time as we do, and nothing is lost', async () => {
     const path = join(root, 'race')
-    await makeCounter(path, writable)
+    await makeCounter(path, {})
     await using ours = tableAt(path)
     const rounds = 12
     // delta-rs takes appends for readers of what an update removes: it is for the caller to try again.

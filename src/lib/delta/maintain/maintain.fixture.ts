@@ -36,7 +36,9 @@ export async function openAged(
   }: { schema?: StructType; partitionBy?: readonly string[]; properties?: StringMap } = {},
 ): Promise<AgedFixture> {
   const fixture = over(duckdb, await MemoryStore.open(), new ManualClock(beginMs))
-  await fixture.table.createIfMissing({ schema, partitionBy, properties })
+  // File times are those of the test's own machine.
+  const timed = { 'delta.enableInCommitTimestamps': 'true', ...properties }
+  await fixture.table.createIfMissing({ schema, partitionBy, properties: timed })
   fixture.stamp()
   return fixture
 }

@@ -35,7 +35,9 @@ const days = (from: number, to: number): string =>
 const idsOf = async (table: DeltaTable): Promise<readonly number[]> =>
   (await rowsOf(table)).map(({ id }) => Number(id)).toSorted((a, b) => a - b)
 const withRows = async (properties: Record<string, string> = {}) => {
-  const fixture = await openFixture(duckdb, { properties })
+  const fixture = await openFixture(duckdb, {
+    properties: { 'delta.enableInCommitTimestamps': 'true', ...properties },
+  })
   await put(fixture.table, days(0, 6))
   return fixture
 }
