@@ -114,6 +114,7 @@ export async function openConsole(
   { host, port, stoppedStages, signal }: OpenConsoleOptions,
 ): Promise<RunningConsole> {
   const webRoot = await ensureWebBuilt()
+  const { allowedHosts, token } = platform.config.console
   const tables = await Promise.all(
     lakeTableNames.map(async (name) => ({ name, table: await platform.table(name) })),
   )
@@ -126,7 +127,7 @@ export async function openConsole(
       logger: platform.logger,
       clock: platform.clock,
     },
-    { host, port, webRoot, allowedHosts: platform.config.console.allowedHosts },
+    { host, port, webRoot, allowedHosts, ...(token !== undefined && { token }) },
     { signal },
   )
 }

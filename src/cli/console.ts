@@ -1,7 +1,20 @@
 /** `lake console`: the page and its API alone, over what other processes make. */
 import type { Command } from 'commander'
+import type { Config } from '../pipeline/config.ts'
+import { exposureMend, exposureOf } from '../pipeline/exposure.ts'
 import { wholeNumber } from './arguments.ts'
 import type { CommandLine } from './command-line.ts'
+
+/** The address, and how to open it where there is a token. The token itself is not shown. */
+export function openingOf(url: string, { console }: Config): string {
+  return console.token === undefined ? url : `${url} (open it once as ${url}/?token=CONSOLE_TOKEN)`
+}
+
+/** On stderr, last, so that it is not overlooked. */
+export function warnOfExposure({ config, terminal }: CommandLine): void {
+  const exposure = exposureOf(config.console)
+  if (exposure !== undefined) terminal.line(`WARNING: ${exposure}. ${exposureMend}`)
+}
 
 export function addConsole(program: Command, cli: CommandLine): void {
   program
@@ -33,7 +46,11 @@ async function serveConsole(
     port: port ?? config.console.port,
     signal,
   })
-  await cli.result({ url: console.url }, () => `The console is at ${console.url}; Ctrl-C ends it`)
+  await cli.result(
+    { url: console.url },
+    () => `The console is at ${openingOf(console.url, config)}; Ctrl-C ends it`,
+  )
+  warnOfExposure(cli)
   await new Promise<void>((resolve) => {
     if (signal.aborted) resolve()
     signal.addEventListener('abort', () => resolve(), { once: true })

@@ -2,6 +2,7 @@
 import { type Command, Option } from 'commander'
 import { wholeNumber } from './arguments.ts'
 import type { CommandLine } from './command-line.ts'
+import { openingOf, warnOfExposure } from './console.ts'
 
 interface Flags {
   readonly producer: boolean
@@ -61,7 +62,11 @@ async function holdUp(
       })
       terminal.line(`${title}: ${last}`)
     }
-    await cli.result({ url: up.url() }, () => `Lakeshore is up: ${up.url() ?? ''}\nCtrl-C ends it in order`)
+    await cli.result(
+      { url: up.url() },
+      () => `Lakeshore is up: ${openingOf(up.url() ?? '', config)}\nCtrl-C ends it in order`,
+    )
+    warnOfExposure(cli)
     await up.ended()
   } catch (error) {
     if (!signal.aborted || error !== signal.reason) throw error

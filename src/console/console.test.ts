@@ -459,3 +459,44 @@ describe('startConsole(parts, place)', () => {
     })
   })
 })
+
+describe('a console with a token', () => {
+  const token = 'a-token-of-some-length'
+
+  it.each([
+    ['/', {}],
+    ['/api/overview', {}],
+    ['/api/overview', { authorization: 'Bearer another-token-of-it' }],
+    ['/api/overview', { authorization: `Basic ${token}` }],
+    ['/api/overview?token=another', {}],
+    ['/api/overview', { cookie: `lakeshore_console=${token}` }],
+  ])('answers 401 to who does not know it: %s %j', async (url, headers) => {
+    const { get, clickhouse } = open({}, { token })
+
+    const answer = await get(url, headers)
+
+    expect(answer.statusCode).toBe(401)
+    expect(errorSchema.parse(answer.json()).error.hint).toContain('CONSOLE_TOKEN')
+    expect(clickhouse.asked).toEqual([])
+  })
+
+  it('answers a program that sends it', async () => {
+    const { get } = open({}, { token })
+
+    expect((await get('/api/runs', { authorization: `Bearer ${token}` })).statusCode).toBe(200)
+  })
+
+  it('gives a browser a cookie for it once, and takes it out of the address', async () => {
+    const { get } = open({}, { token })
+
+    const first = await get(`//evil.example/?minutes=60&token=${token}`)
+    const cookie = String(first.headers['set-cookie'])
+    const next = await get('/api/runs', { cookie: `theme=dark; ${cookie.split(';')[0]}` })
+
+    expect(first.statusCode).toBe(303)
+    expect(first.headers.location).toBe('/evil.example/?minutes=60')
+    expect(cookie).toMatch(/; Path=\/; HttpOnly; SameSite=Strict$/)
+    expect(cookie).not.toContain(token)
+    expect(next.statusCode).toBe(200)
+  })
+})

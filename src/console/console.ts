@@ -13,6 +13,7 @@ import type { IoOptions } from '../lib/base/io.ts'
 import { formatJson, type JsonValue } from '../lib/base/json.ts'
 import { type Logger, silentLogger } from '../lib/base/log.ts'
 import type { ClickHouse } from '../lib/clickhouse/clickhouse.ts'
+import { createAccess } from './access.ts'
 import type { Problem, StoppedStage } from './answers.ts'
 import { createGuard, securityHeaders } from './guard.ts'
 import { OverviewReader } from './overview.ts'
@@ -40,6 +41,8 @@ export interface ConsolePlace {
   readonly webRoot?: string
   /** Names beside loopback and `host` under which the console may be asked. */
   readonly allowedHosts?: readonly string[]
+  /** What a reader must know. Not given: whoever reaches the console may read it. */
+  readonly token?: string
 }
 
 export interface RunningConsole extends AsyncDisposable {
@@ -59,6 +62,7 @@ export function createConsole(
   place: ConsolePlace,
 ): FastifyInstance {
   const guard = createGuard(place)
+  const access = createAccess(place.token)
   const overview = new OverviewReader({ clickhouse, clock, logger })
   const share = <T>(what: string, read: (io: IoOptions) => Promise<T>): SharedReading<T> =>
     new SharedReading(read, {
@@ -95,8 +99,21 @@ export function createConsole(
     })
     if (refusal !== undefined) {
       const hint = 'Open the console under the address that it printed, or name this host as allowed.'
-      await reply.code(403).send({ error: { code: 'USAGE', message: `Request: ${refusal}`, hint } })
+      return reply.code(403).send({ error: { code: 'USAGE', message: `Request: ${refusal}`, hint } })
     }
+    const { authorization, cookie } = request.headers
+    const answer = access({ method: request.method, url: request.url, authorization, cookie })
+    if (answer.kind === 'refused') {
+      return sendProblem(reply.header('www-authenticate', 'Bearer'), 401, {
+        code: 'USAGE',
+        message: 'Request: the console wants its token',
+        hint: 'Open the page once with ?token=…, or send Authorization: Bearer …, with what CONSOLE_TOKEN is.',
+      })
+    }
+    if (answer.kind === 'signed in') {
+      return fresh(reply.header('set-cookie', answer.cookie)).redirect(answer.location, 303)
+    }
+    return undefined
   })
 
   app.setErrorHandler(async (error, request, reply) => {

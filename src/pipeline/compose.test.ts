@@ -1,11 +1,12 @@
 import { once } from 'node:events'
-import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, rm, stat } from 'node:fs/promises'
 import { createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { openPlatform, type Platform } from './compose.ts'
 import { readConfig } from './config.ts'
+import { locateTable } from './query/locate.ts'
 
 let folder = ''
 
@@ -28,6 +29,20 @@ describe('openPlatform(config)', () => {
     await platform[Symbol.asyncDispose]()
 
     expect(await readdir(folder)).toEqual([])
+  })
+
+  it.each([
+    ['by itself', (platform: Platform) => platform.home()],
+    ['for the event log', (platform: Platform) => platform.log()],
+    ['for the run store', (platform: Platform) => platform.runs()],
+    ['for a new table', (platform: Platform) => locateTable(platform, 'mine', { orNew: true })],
+  ])('makes LAKE_HOME %s, and lets no other user enter it', async (_what, open) => {
+    const home = join(folder, 'home')
+    await using platform = platformOf(home)
+
+    await open(platform)
+
+    expect((await stat(home)).mode & 0o777).toBe(0o700)
   })
 
   it('opens each part once, however many ask at once', async () => {
@@ -98,5 +113,8 @@ describe('openPlatform(config)', () => {
 
     await expect(platform.tableAt('gs://bucket/table')).rejects.toMatchObject({ code: 'USAGE' })
     await expect(platform.tableAt('s3://')).rejects.toMatchObject({ code: 'USAGE' })
+    await expect(platform.tableAt('s3://key:hush@bucket/t')).rejects.not.toMatchObject({
+      message: expect.stringContaining('hush'),
+    })
   })
 })

@@ -9,7 +9,7 @@ import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type Clock, systemClock } from '../lib/base/clock.ts'
 import { LakeError, messageOf } from '../lib/base/errors.ts'
-import { makeFolders } from '../lib/base/folders.ts'
+import { makeFolders, privateMode } from '../lib/base/folders.ts'
 import type { IoOptions } from '../lib/base/io.ts'
 import { type Logger, silentLogger } from '../lib/base/log.ts'
 import { OwnFolder } from '../lib/base/own-folder.ts'
@@ -202,7 +202,7 @@ export function openPlatform(
 
 async function prepareHome(home: string, temporary: OwnFolder): Promise<string> {
   try {
-    await makeFolders(home)
+    await makeFolders(home, privateMode)
     // Of a file the system would say that it may not be entered.
     await (await opendir(home)).close()
     await access(home, constants.W_OK | constants.X_OK)
@@ -220,7 +220,10 @@ async function prepareHome(home: string, temporary: OwnFolder): Promise<string> 
 async function openStore(location: string, { s3, home }: Config): Promise<ObjectStore> {
   if (location.startsWith('s3://')) {
     const [bucket = '', ...parts] = location.slice('s3://'.length).split('/')
-    if (bucket === '') throw new LakeError('USAGE', `${location}: expected s3://bucket/prefix`)
+    if (!/^[\w.-]+$/.test(bucket)) {
+      // Not shown: what stands there may be a key and its secret.
+      throw new LakeError('USAGE', 'table: expected s3://bucket/prefix, without user and password')
+    }
     const { openS3Store } = await import('../lib/storage/store.s3.ts')
     const prefix = parts.filter((each) => each !== '').join('/')
     return openS3Store({ ...s3, bucket, prefix, cacheDirectory: join(home, 'cache', 's3') })

@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { isLakeError } from '../lib/base/errors.ts'
 import { readConfig } from './config.ts'
+import { exposureOf } from './exposure.ts'
 
 const messageFor = (environment: Readonly<Record<string, string>>): string => {
   try {
@@ -98,5 +99,47 @@ describe('readConfig(environment)', () => {
     } finally {
       rmSync(folder, { recursive: true })
     }
+  })
+})
+
+describe('a secret', () => {
+  it.each([
+    ['S3_ENDPOINT', 'http://user:hush@minio:9000', 'http://…@minio:9000'],
+    ['S3_ENDPOINT', 'http://user:hu/sh@minio:9000', 'http://…@minio:9000'],
+    ['LAKE_URI', 's3://key:hush@bucket/tables', 's3://…@bucket/tables'],
+    ['LAKE_URI', 's3://key:hu/sh@bucket/tables', 's3://…@bucket/tables'],
+    ['LAKE_URI', 'gs://key:hush@bucket/tables', 'gs://…@bucket/tables'],
+    ['KAFKA_BROKERS', 'one:9092,user:hush@two:9092', '…@two:9092'],
+    ['KAFKA_BROKERS', 'user:hu,sh@two:9092', '…@two:9092'],
+    ['CLICKHOUSE_URL', 'clickhouse://user:hush@host', 'clickhouse://…@host'],
+    ['METADATA_URL', 'postgres://user:hush@host/db', 'postgres://…@host/db'],
+  ])('in %s is refused and not shown: %s', (name, value, shown) => {
+    const message = messageFor({ [name]: value })
+
+    expect(message).toContain(name)
+    expect(message).toContain(JSON.stringify(shown))
+    expect(message).not.toMatch(/hu.?sh/)
+  })
+
+  it('of the console is long, and comes from a file too', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'lake-config-'))
+    const file = join(folder, 'token')
+    writeFileSync(file, 'a-token-of-some-length\n')
+
+    expect(readConfig({ CONSOLE_TOKEN_FILE: file }).console.token).toBe('a-token-of-some-length')
+    expect(messageFor({ CONSOLE_TOKEN: 'hush' })).toMatch(/CONSOLE_TOKEN: expected at least 16/)
+    expect(messageFor({ CONSOLE_TOKEN: 'hush' })).not.toContain('hush')
+    rmSync(folder, { recursive: true })
+  })
+
+  it('is asked for where the console can be reached from elsewhere', () => {
+    const of = (environment: Readonly<Record<string, string>>): string | undefined =>
+      exposureOf(readConfig(environment).console)
+
+    expect(of({})).toBeUndefined()
+    expect(of({ CONSOLE_HOST: 'localhost' })).toBeUndefined()
+    expect(of({ CONSOLE_HOST: '::' })).toContain('without a token')
+    expect(of({ CONSOLE_HOST: '0.0.0.0' })).toContain('listens on 0.0.0.0 without a token')
+    expect(of({ CONSOLE_HOST: '0.0.0.0', CONSOLE_TOKEN: 'a-token-of-some-length' })).toBeUndefined()
   })
 })

@@ -94,6 +94,14 @@ export const variables = {
   BATCH_CRON: variable(z.string().min(1).default('0 1 * * *'), 'when the batch runs, in UTC'),
   CONSOLE_PORT: variable(port.default(8080), 'port of the console'),
   CONSOLE_HOST: variable(z.string().min(1).default('127.0.0.1'), 'address that the console listens on'),
+  CONSOLE_TOKEN: variable(
+    z
+      .string()
+      .regex(/^[\x21-\x7e]{16,}$/, 'expected at least 16 printable ASCII characters without a blank')
+      .optional(),
+    'whoever opens the console must know it: Authorization: Bearer …, or once ?token=… in a browser',
+    { secret: true },
+  ),
   CONSOLE_ALLOWED_HOSTS: variable(
     z.string().optional(),
     'name,…: further names under which a browser may ask for the console, such as that of a proxy',
@@ -150,10 +158,20 @@ export interface Config {
   readonly landing: { readonly triggerMs: number; readonly maxRows: number }
   readonly realtime: { readonly triggerMs: number }
   readonly batchCron: string
-  readonly console: { readonly host: string; readonly port: number; readonly allowedHosts: readonly string[] }
+  readonly console: {
+    readonly host: string
+    readonly port: number
+    readonly allowedHosts: readonly string[]
+    /** `undefined`: whoever reaches the console may read it. */
+    readonly token: string | undefined
+  }
   readonly duckdbMemoryLimit: string | undefined
   readonly logLevel: Values['LOG_LEVEL']
 }
+
+/** A table there must not be what makes LAKE_HOME, which other users would then be able to enter. */
+export const isWithinHome = ({ home }: Config, place: string): boolean =>
+  resolve(place).startsWith(`${home}/`)
 
 export type Environment = Readonly<Record<string, string | undefined>>
 
@@ -166,8 +184,8 @@ export function readConfig(environment: Environment = process.env): Config {
     const parsed = schema.safeParse(given === '' ? undefined : given)
     if (parsed.success) values[name] = parsed.data
     else {
-      const shown = secret === true ? '' : `, got ${JSON.stringify(given?.replace(/\/\/.*@/, '//…@'))}`
-      problems.push(`${name}: ${parsed.error.issues.map((issue) => issue.message).join('; ')}${shown}`)
+      const got = secret === true ? '' : `, got ${shown(given)}`
+      problems.push(`${name}: ${parsed.error.issues.map((issue) => issue.message).join('; ')}${got}`)
     }
   }
   const config = problems.length === 0 ? configOf(values as Values, problems) : undefined
@@ -176,6 +194,10 @@ export function readConfig(environment: Environment = process.env): Config {
   }
   return config
 }
+
+/** A value for a message, without what may be a user and a password. */
+const shown = (value: string | undefined): string =>
+  JSON.stringify(value?.replace(/^(?<scheme>[a-z][a-z0-9+.-]*:\/\/)?.*@/is, '$<scheme>…@'))
 
 function readSecret(environment: Environment, name: string, problems: string[]): string | undefined {
   const path = environment[`${name}_FILE`]
@@ -207,6 +229,7 @@ function configOf(values: Values, problems: string[]): Config {
       host: values.CONSOLE_HOST,
       port: values.CONSOLE_PORT,
       allowedHosts: (values.CONSOLE_ALLOWED_HOSTS ?? '').split(',').flatMap((name) => name.trim() || []),
+      token: values.CONSOLE_TOKEN,
     },
     duckdbMemoryLimit: values.DUCKDB_MEMORY_LIMIT,
     logLevel: values.LOG_LEVEL,
@@ -214,23 +237,33 @@ function configOf(values: Values, problems: string[]): Config {
 }
 
 function lakeUriOf(uri: string, problems: string[]): string {
-  if (/^s3:\/\/[^/]+/.test(uri)) return uri.replace(/\/+$/, '')
+  if (/^s3:\/\/[\w.-]+(?:\/|$)/.test(uri)) return uri.replace(/\/+$/, '')
+  if (/^s3a?:\/\/.*[@:]/is.test(uri)) {
+    problems.push(
+      `LAKE_URI: expected s3://bucket/prefix without user and password, which S3_ACCESS_KEY and S3_SECRET_KEY take, got ${shown(uri)}`,
+    )
+    return uri
+  }
   if (uri.startsWith('file:///')) {
     try {
       return fileURLToPath(uri)
     } catch (error) {
-      problems.push(`LAKE_URI: ${messageOf(error)}, got ${JSON.stringify(uri)}`)
+      problems.push(`LAKE_URI: ${messageOf(error)}, got ${shown(uri)}`)
     }
   } else if (/^[a-z][a-z0-9+.-]*:/i.test(uri)) {
-    problems.push(
-      `LAKE_URI: expected a folder, file:///path or s3://bucket/prefix, got ${JSON.stringify(uri)}`,
-    )
+    problems.push(`LAKE_URI: expected a folder, file:///path or s3://bucket/prefix, got ${shown(uri)}`)
   }
   return resolve(uri)
 }
 
 function kafkaOf(values: Values, problems: string[]): KafkaConfig | undefined {
   if (values.KAFKA_BROKERS === undefined) return undefined
+  if (values.KAFKA_BROKERS.includes('@')) {
+    problems.push(
+      `KAFKA_BROKERS: expected host:port without user and password, which KAFKA_USERNAME and KAFKA_PASSWORD take, got ${shown(values.KAFKA_BROKERS)}`,
+    )
+    return undefined
+  }
   const brokers = values.KAFKA_BROKERS.split(',').map((broker) => broker.trim())
   for (const broker of brokers) {
     const place = /^(?:[^\s:]+|\[[0-9a-fA-F:]+\]):(?<port>\d{1,5})$/.exec(broker)
@@ -259,6 +292,11 @@ function kafkaOf(values: Values, problems: string[]): KafkaConfig | undefined {
 }
 
 function s3Of(values: Values, problems: string[]): Config['s3'] {
+  if (values.S3_ENDPOINT?.includes('@') === true) {
+    problems.push(
+      `S3_ENDPOINT: expected no user and password, which S3_ACCESS_KEY and S3_SECRET_KEY take, got ${shown(values.S3_ENDPOINT)}`,
+    )
+  }
   // One without the other would go unused: the SDK would look elsewhere, and act as somebody else.
   if (values.S3_ACCESS_KEY !== undefined && values.S3_SECRET_KEY === undefined) {
     problems.push('S3_ACCESS_KEY: needs S3_SECRET_KEY')

@@ -1,10 +1,11 @@
 /** Each part of the platform, tried: is it there, which version, can it be written, and what mends it. */
-import { access, constants, rm, statfs, writeFile } from 'node:fs/promises'
+import { access, constants, rm, stat, statfs, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { countOf } from '../lib/base/count-of.ts'
 import { isLakeError, messageOf } from '../lib/base/errors.ts'
 import type { IoOptions } from '../lib/base/io.ts'
 import type { Platform } from './compose.ts'
+import { exposureMend, exposureOf } from './exposure.ts'
 import { lakeTableNames } from './model/tables.ts'
 
 export interface Finding {
@@ -31,6 +32,7 @@ const checks: Readonly<Record<string, Check>> = {
   lake: checkLake,
   engine: checkEngine,
   ClickHouse: checkClickHouse,
+  console: checkConsole,
   clock: checkClock,
   'run store': checkRuns,
 }
@@ -70,7 +72,13 @@ async function checkHome(platform: Platform): Promise<Result> {
   } finally {
     await rm(probe, { force: true })
   }
-  return ok(`${home} can be written`)
+  const { mode } = await stat(home)
+  if ((mode & 0o077) === 0) return ok(`${home} can be written`)
+  return {
+    state: 'warn',
+    finding: `${home} can be written; other users of this machine may enter it (mode ${(mode & 0o777).toString(8)})`,
+    mend: `chmod 700 ${home}`,
+  }
 }
 
 async function checkDisk({ config }: Platform): Promise<Result> {
@@ -145,6 +153,13 @@ async function checkClickHouse(platform: Platform, { signal }: IoOptions): Promi
   // Reading may work where there is no room, or no folder, for the data of an insert.
   await clickhouse.command("INSERT INTO FUNCTION null('probe UInt8') FORMAT CSV\n1", { signal })
   return ok(`embedded, version ${version}, takes inserts`)
+}
+
+async function checkConsole({ config }: Platform): Promise<Result> {
+  const exposure = exposureOf(config.console)
+  if (exposure !== undefined) return { state: 'warn', finding: exposure, mend: exposureMend }
+  const { host, port, token } = config.console
+  return ok(`${host}:${port}, ${token === undefined ? 'for this machine alone' : 'with a token'}`)
 }
 
 async function checkClock(platform: Platform, { signal }: IoOptions): Promise<Result> {

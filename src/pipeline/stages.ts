@@ -4,6 +4,7 @@ import type { IoOptions } from '../lib/base/io.ts'
 import type { DeltaTable } from '../lib/delta/table.ts'
 import type { BatchContext } from './batch/batch.ts'
 import type { Platform } from './compose.ts'
+import { isWithinHome } from './config.ts'
 import { type LandingReport, land } from './landing/landing.ts'
 import { type LakeTable, lakeTableNames } from './model/tables.ts'
 import { type RealtimeReport, runRealtime } from './realtime/realtime.ts'
@@ -23,6 +24,7 @@ export async function runLandingStage(
   { signal, ...options }: StageOptions<LandingReport> = {},
 ): Promise<LandingReport> {
   const { config, clock, logger } = platform
+  if (isWithinHome(config, config.lakeUri)) await platform.home()
   return land(
     {
       ...options,

@@ -3,20 +3,23 @@ import { mkdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { systemCode } from './errors.ts'
 
+/** The mode of a folder that its user alone may enter. */
+export const privateMode = 0o700
+
 /**
- * Makes a folder and those above it. Node's own recursive mkdir never ends below /proc, where making a folder
+ * Makes a folder and those above it, all with `mode`. One that is there keeps its mode. Node's own recursive mkdir never ends below /proc, where making a folder
  * fails as if its parent were missing.
  *
  * @throws the system's error for the first folder that cannot be made.
  */
-export async function makeFolders(path: string): Promise<void> {
+export async function makeFolders(path: string, mode = 0o777): Promise<void> {
   try {
-    await mkdir(path)
+    await mkdir(path, mode)
   } catch (error) {
     if (systemCode(error) === 'EEXIST') return
     if (systemCode(error) !== 'ENOENT' || dirname(path) === path) throw error
-    await makeFolders(dirname(path))
-    await mkdir(path).catch((failure: unknown) => {
+    await makeFolders(dirname(path), mode)
+    await mkdir(path, mode).catch((failure: unknown) => {
       if (systemCode(failure) !== 'EEXIST') throw failure
     })
   }

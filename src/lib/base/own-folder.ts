@@ -8,7 +8,7 @@ import { readdir, rm, stat, utimes } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import type { Clock } from './clock.ts'
 import { systemCode } from './errors.ts'
-import { makeFolders } from './folders.ts'
+import { makeFolders, privateMode } from './folders.ts'
 import { machineName } from './machine.ts'
 
 const ofThisProcess = new Set<string>()
@@ -38,7 +38,7 @@ export class OwnFolder implements AsyncDisposable {
    * @throws the system's error where it cannot be made.
    */
   async make(): Promise<void> {
-    await makeFolders(this.path)
+    await makeFolders(this.path, privateMode)
     await this.#giveSign()
     clearInterval(this.#signsOfLife)
     this.#signsOfLife = setInterval(() => void this.#giveSign(), signOfLifeMs).unref()

@@ -8,7 +8,7 @@ import { createHmac, randomUUID } from 'node:crypto'
 import { readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isLakeError, systemCode } from '../base/errors.ts'
-import { makeFolders } from '../base/folders.ts'
+import { makeFolders, privateMode } from '../base/folders.ts'
 import { parseJson } from '../base/json.ts'
 
 export interface Endpoint {
@@ -44,7 +44,7 @@ export async function readEndpoint(home: string): Promise<Endpoint | undefined> 
 
 /** Replaces the file whole. */
 export async function writeEndpoint(home: string, endpoint: Endpoint): Promise<void> {
-  await makeFolders(home)
+  await makeFolders(home, privateMode)
   const draft = `${endpointFile(home)}.${randomUUID()}`
   try {
     await writeFile(draft, `${JSON.stringify(endpoint)}\n`, { mode: 0o600, flag: 'wx' })

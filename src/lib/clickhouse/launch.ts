@@ -14,7 +14,7 @@ import { join, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { type Clock, systemClock } from '../base/clock.ts'
 import { LakeError, messageOf, systemCode } from '../base/errors.ts'
-import { makeFolders } from '../base/folders.ts'
+import { makeFolders, privateMode } from '../base/folders.ts'
 import type { IoOptions } from '../base/io.ts'
 import { memoryShares } from '../base/memory.ts'
 import { type Endpoint, proofOf, readEndpoint } from './endpoint.ts'
@@ -127,7 +127,7 @@ async function endOfLog(home: string): Promise<string> {
 /** @throws LakeError `DISK_FULL`, `FILES_EXHAUSTED` or `FILE_UNWRITABLE`, naming the log file. */
 async function openLog(home: string): Promise<number> {
   try {
-    await makeFolders(join(resolve(home), 'logs'))
+    await makeFolders(join(resolve(home), 'logs'), privateMode)
     return openSync(logFile(home), 'a', 0o600)
   } catch (cause) {
     const code = systemCode(cause) ?? ''

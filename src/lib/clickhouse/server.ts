@@ -13,7 +13,7 @@ import type { Server } from 'node:http'
 import { join, resolve } from 'node:path'
 import { systemClock } from '../base/clock.ts'
 import { LakeError, messageOf, systemCode } from '../base/errors.ts'
-import { makeFolders } from '../base/folders.ts'
+import { makeFolders, privateMode } from '../base/folders.ts'
 import type { Logger } from '../base/log.ts'
 import { OwnFolder } from '../base/own-folder.ts'
 import { type Endpoint, notBegun, readEndpoint, writeEndpoint } from './endpoint.ts'
@@ -56,12 +56,12 @@ const lookMs = 250
 
 /** @throws LakeError `HOME_LOCKED` when another process serves this home, `PORT_TAKEN` for a port that was named. */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
-  await makeFolders(resolve(options.home))
+  await makeFolders(resolve(options.home), privateMode)
   const home = await realpath(options.home)
   const data = join(home, 'clickhouse')
   const lock = await lockPath(data)
   if (lock.kind === 'held') throw homeLocked(data, lock.pid)
-  await makeFolders(data)
+  await makeFolders(data, privateMode)
   const uploads = new OwnFolder(join(data, 'http'), systemClock)
   await uploads.make()
   const configFile = await writeAccess(uploads.path)

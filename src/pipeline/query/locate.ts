@@ -3,6 +3,7 @@ import { LakeError } from '../../lib/base/errors.ts'
 import type { IoOptions } from '../../lib/base/io.ts'
 import type { DeltaTable } from '../../lib/delta/table.ts'
 import type { Platform } from '../compose.ts'
+import { isWithinHome } from '../config.ts'
 import { isLakeTable } from '../model/tables.ts'
 
 /**
@@ -33,7 +34,11 @@ export async function locateTable(
     const table = await platform.tableAt(place)
     if (await table.exists({ signal })) return table
   }
-  if (orNew) return platform.tableAt(places[0] ?? name)
+  if (orNew) {
+    const place = places[0] ?? name
+    if (isWithinHome(platform.config, place)) await platform.home()
+    return platform.tableAt(place)
+  }
   throw new LakeError('TABLE_MISSING', `${given}: no Delta table at ${places.join(' or ')}`, {
     details: { table: given },
   })
