@@ -14,7 +14,7 @@ import { chromium } from 'playwright-core'
 import { ensureWebBuilt } from '../src/console/build-web.ts'
 import { startConsole } from '../src/console/console.ts'
 import { insertSample, sampleParts } from '../src/console/sample.fixture.ts'
-import { openClickHouse } from '../src/lib/clickhouse/client.ts'
+import { openEmbeddedClickHouse } from '../src/lib/clickhouse/embedded.ts'
 
 const { values } = parseArgs({
   options: {
@@ -49,7 +49,7 @@ async function shoot(url: string): Promise<void> {
 async function shootSample(): Promise<void> {
   const home = await mkdtemp(join(tmpdir(), 'console-picture-'))
   try {
-    await using clickhouse = await openClickHouse({ home })
+    await using clickhouse = await openEmbeddedClickHouse({ home })
     const now = Date.now()
     await insertSample(clickhouse, now)
     await using running = await startConsole(

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { openClickHouse } from '../lib/clickhouse/client.ts'
+import { openEmbeddedClickHouse } from '../lib/clickhouse/embedded.ts'
 import { temporaryHome } from '../lib/clickhouse/home.fixture.ts'
 import { clickhouseRows } from './clickhouse-rows.ts'
 import { formatRows, type RowChunk } from './rows.ts'
@@ -7,7 +7,7 @@ import { formatRows, type RowChunk } from './rows.ts'
 describe('clickhouseRows(clickhouse, sql, options)', () => {
   it('gives the floats that are no numbers the names that DuckDB’s rows have, wherever they stand', async () => {
     await using home = await temporaryHome()
-    await using clickhouse = await openClickHouse({ home: home.path, deadlineMs: 60_000 })
+    await using clickhouse = await openEmbeddedClickHouse({ home: home.path, deadlineMs: 60_000 })
     const { signal } = new AbortController()
     const sql = `select nan n, [-inf, NULL, 0.5] l, tuple('nan', inf) t, map('nan', toFloat32(nan)) m,
       cast((nan, 'inf'), 'Tuple(a Float64, \`b c\` String)') s, 'nan' x, toInt64(9007199254740993) big`

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { ClickHouse } from '../lib/clickhouse/clickhouse.ts'
-import { openClickHouse } from '../lib/clickhouse/client.ts'
+import { openEmbeddedClickHouse } from '../lib/clickhouse/embedded.ts'
 import { type Home, temporaryHome, until } from '../lib/clickhouse/home.fixture.ts'
 import { type StallingServer, stallBefore } from '../lib/clickhouse/stalling.fixture.ts'
 import { Collected } from './cli.fixture.ts'
@@ -13,7 +13,7 @@ let env: Readonly<Record<string, string>>
 
 beforeAll(async () => {
   home = await temporaryHome()
-  clickhouse = await openClickHouse({ home: home.path })
+  clickhouse = await openEmbeddedClickHouse({ home: home.path })
   const { url, username, password } = await home.endpoint()
   proxy = await stallBefore(url)
   env = {

@@ -4,7 +4,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { ManualClock } from '../lib/base/clock.ts'
 import { LakeError } from '../lib/base/errors.ts'
 import type { ClickHouse } from '../lib/clickhouse/clickhouse.ts'
-import { openClickHouse } from '../lib/clickhouse/client.ts'
+import { openEmbeddedClickHouse } from '../lib/clickhouse/embedded.ts'
 import { type Home, temporaryHome } from '../lib/clickhouse/home.fixture.ts'
 import { ensureServingSchema } from '../pipeline/serving/schema.ts'
 import { panelAnswerSchema } from './answers.ts'
@@ -30,7 +30,7 @@ const source: Pick<ClickHouse, 'query' | 'ping'> = {
 
 beforeAll(async () => {
   home = await temporaryHome()
-  clickhouse = await openClickHouse({ home: home.path, deadlineMs: 60_000 })
+  clickhouse = await openEmbeddedClickHouse({ home: home.path, deadlineMs: 60_000 })
   await ensureServingSchema(clickhouse)
   webRoot = await ensureWebBuilt()
   browser = await chromium.launch({

@@ -1,7 +1,7 @@
 /** Every panel's SQL, macros expanded, on the embedded ClickHouse: exact figures from known rows. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { ClickHouse } from '../lib/clickhouse/clickhouse.ts'
-import { openClickHouse } from '../lib/clickhouse/client.ts'
+import { openEmbeddedClickHouse } from '../lib/clickhouse/embedded.ts'
 import { type Home, temporaryHome } from '../lib/clickhouse/home.fixture.ts'
 import { ensureServingSchema } from '../pipeline/serving/schema.ts'
 import { type Figures, metricSchema } from './answers.ts'
@@ -28,7 +28,7 @@ async function figures(id: string): Promise<Figures | undefined> {
 
 beforeAll(async () => {
   home = await temporaryHome()
-  clickhouse = await openClickHouse({ home: home.path, deadlineMs: 60_000 })
+  clickhouse = await openEmbeddedClickHouse({ home: home.path, deadlineMs: 60_000 })
   await ensureServingSchema(clickhouse)
 })
 

@@ -162,10 +162,12 @@ export function openPlatform(
     }, dispose),
 
     clickhouse: lazily(async () => {
-      const { openClickHouse } = await import('../lib/clickhouse/client.ts')
-      if (config.clickhouse !== undefined)
+      if (config.clickhouse !== undefined) {
+        const { openClickHouse } = await import('../lib/clickhouse/client.ts')
         return openClickHouse({ ...config.clickhouse, clock, logger, signal })
-      return openClickHouse({ home: await home(), clock, logger, signal })
+      }
+      const { openEmbeddedClickHouse } = await import('../lib/clickhouse/embedded.ts')
+      return openEmbeddedClickHouse({ home: await home(), clock, logger, signal })
     }, closeClickHouse),
 
     endClickHouseAtClose: () => {

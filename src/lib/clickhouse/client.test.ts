@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { ClickHouse } from './clickhouse.ts'
 import { openClickHouse } from './client.ts'
 import { createTable, ensureTables, ensureViews, type TableDeclaration } from './ddl.ts'
+import { openEmbeddedClickHouse } from './embedded.ts'
 import { type Home, temporaryHome, until } from './home.fixture.ts'
 import { stallBefore } from './stalling.fixture.ts'
 
@@ -15,7 +16,7 @@ let clickhouse: ClickHouse
 
 beforeAll(async () => {
   home = await temporaryHome()
-  clickhouse = await openClickHouse({ home: home.path, deadlineMs: 60_000 })
+  clickhouse = await openEmbeddedClickHouse({ home: home.path, deadlineMs: 60_000 })
 })
 
 afterAll(async () => {

@@ -1,8 +1,8 @@
 /**
- * ClickHouse over HTTP, by `@clickhouse/client`.
+ * The port `ClickHouse` over HTTP, by `@clickhouse/client`.
  *
- * With `home` it is the embedded server, found or started on demand: the client outlives that server, and an
- * open client keeps it from ending itself. Only what is safe to repeat is repeated.
+ * The client outlives the server that it found first: after a failure it finds the next one. A statement is
+ * repeated only where that is safe.
  */
 import { constants, createReadStream } from 'node:fs'
 import { access } from 'node:fs/promises'
@@ -16,7 +16,7 @@ import { type ClickHouseOptions, Connection, type Repeat } from './connection.ts
 import { failureOf } from './failure.ts'
 import { quoteIdentifier, quoteTable } from './quote.ts'
 
-export type { ClickHouseOptions } from './connection.ts'
+export type { ClickHouseOptions, Finder, Place } from './connection.ts'
 
 /** How the answers of any version look alike, and what must not pass in silence. */
 const readSettings: ClickHouseSettings = {

@@ -1,7 +1,9 @@
 /**
- * The way to a server of ClickHouse: found, or started where it is the embedded one, and found again after a
- * failure. Only what is safe to repeat is repeated. Clients of servers that are gone are kept until the end:
- * statements may still be under way on them.
+ * The connection to a ClickHouse server, by `@clickhouse/client`.
+ *
+ * The server has a fixed URL, or a function finds it, which is called again after a failure. A statement is
+ * repeated only where that is safe. The driver's client for an earlier server stays open until the end, because
+ * statements may still run on it.
  */
 import { randomUUID } from 'node:crypto'
 import { type ClickHouseClient, ClickHouseLogLevel, createClient } from '@clickhouse/client'
@@ -12,7 +14,6 @@ import { formatJson, parseJson } from '../base/json.ts'
 import { type Logger, silentLogger } from '../base/log.ts'
 import { retry } from '../base/retry.ts'
 import { failureOf } from './failure.ts'
-import { findOrStart, isAlive, type LaunchOptions } from './launch.ts'
 import { quoteLiteral } from './quote.ts'
 
 interface CommonOptions extends IoOptions {
@@ -31,18 +32,27 @@ interface ServerOptions extends CommonOptions {
   readonly password?: string
 }
 
-interface EmbeddedOptions extends CommonOptions, Omit<LaunchOptions, 'signal' | 'clock'> {
-  /** LAKE_HOME: the embedded server that serves this folder, started where there is none. */
-  readonly home: string
-}
-
-export type ClickHouseOptions = ServerOptions | EmbeddedOptions
-
-interface Place {
+/** Where a server is, and who we are to it. */
+export interface Place {
   readonly url: string
   readonly username: string
   readonly password: string
 }
+
+/** A server that may move: it ends, and another one takes its place elsewhere. */
+export interface Finder {
+  /** Finds the server that answers. Called at first, and again after a failure. */
+  find(options: IoOptions): Promise<Place>
+  /** Tells the server that the client is still there. Never rejects. */
+  touch(place: Place): Promise<void>
+  readonly touchEveryMs: number
+}
+
+interface FoundOptions extends CommonOptions {
+  readonly finder: Finder
+}
+
+export type ClickHouseOptions = ServerOptions | FoundOptions
 
 interface Reached {
   readonly place: Place
@@ -75,17 +85,15 @@ export class Connection {
     return this.#current?.place.url ?? ''
   }
 
-  /** From now on the signal of the options has no say, and the embedded server is kept from ending itself. */
+  /** From now on the signal of the options has no effect, and a server that may move is told that we are there. */
   opened(): void {
     this.#isOpen = true
     const options = this.#options
-    if (!('home' in options)) return
-    this.#keepAlive = setInterval(
-      () => {
-        if (this.#current !== undefined) void isAlive({ ...this.#current.place, pid: 0 })
-      },
-      Math.ceil((options.idleMs ?? 60_000) / 4),
-    ).unref()
+    if (!('finder' in options)) return
+    const { finder } = options
+    this.#keepAlive = setInterval(() => {
+      if (this.#current !== undefined) void finder.touch(this.#current.place)
+    }, finder.touchEveryMs).unref()
   }
 
   /** Runs `work` on a client; on a failure finds the server again, and repeats what may be repeated. */
@@ -120,8 +128,8 @@ export class Connection {
         clock: this.#clock,
         maxAttempts: 4,
         isRetryable: (error) => {
-          // Another server may have taken the port of the embedded one: it refused, so nothing was done.
-          if (isLakeError(error, 'CLICKHOUSE_REFUSED')) return 'home' in options && refusals === 1
+          // Another server may have taken the port of the one that moved: it refused, so nothing was done.
+          if (isLakeError(error, 'CLICKHOUSE_REFUSED')) return 'finder' in options && refusals === 1
           if (!isLakeError(error, 'CLICKHOUSE_UNAVAILABLE') || !('ambiguous' in error.details)) return false
           return repeat === 'always' || error.details['ambiguous'] === false
         },
@@ -153,8 +161,8 @@ export class Connection {
     const current = this.#current
     const signal = this.#isOpen ? undefined : options.signal
     const place: Place =
-      'home' in options
-        ? await findOrStart(options.home, { ...options, clock: this.#clock, signal })
+      'finder' in options
+        ? await options.finder.find({ signal })
         : { url: options.url, username: options.username ?? 'default', password: options.password ?? '' }
     if (current?.place.url === place.url && current.place.password === place.password) return current
     const client = createClient({

@@ -18,9 +18,6 @@ export interface Endpoint {
   readonly pid: number
 }
 
-/** What a server that ends itself says to a statement that it did not touch. */
-export const notBegun = 'The server is shutting down, the statement was not begun'
-
 /**
  * What the server at `url` answers to `/proof?challenge=…`. The URL is part of it, so that nobody can pass the
  * challenge on to the server and its answer back.

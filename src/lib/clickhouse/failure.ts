@@ -1,7 +1,9 @@
 /** What the driver throws, in the words of the catalogue. */
 import { ClickHouseError } from '@clickhouse/client'
 import { type ErrorCode, LakeError, messageOf, systemCode } from '../base/errors.ts'
-import { notBegun } from './endpoint.ts'
+
+/** What a server that is about to end says to a statement that it did not begin. */
+export const notBegun = 'The server is shutting down, the statement was not begun'
 
 /** Codes of ClickHouse for "we do not know you": nothing was carried out. */
 const refusals: ReadonlySet<string> = new Set(['192', '193', '194', '291', '516'])

@@ -7,7 +7,7 @@ import { connect } from 'node:net'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { silentLogger } from '../base/log.ts'
-import { openClickHouse } from './client.ts'
+import { openEmbeddedClickHouse } from './embedded.ts'
 import { endpointFile, writeEndpoint } from './endpoint.ts'
 import { type Home, temporaryHome, until } from './home.fixture.ts'
 import { endServer, findOrStart, isAlive } from './launch.ts'
@@ -144,7 +144,7 @@ describe('findOrStart(home)', () => {
 
 describe('the server', () => {
   it('ends itself when nobody has used it, not while a client is open, and its successor is found again', async () => {
-    const client = await openClickHouse({ home: home.path, idleMs: 3_000, ...patient })
+    const client = await openEmbeddedClickHouse({ home: home.path, idleMs: 3_000, ...patient })
     await client.command('CREATE TABLE kept (a UInt8) ENGINE = MergeTree ORDER BY a')
     await client.insert('kept', [{ a: 1 }])
     const before = await home.endpoint()
@@ -155,7 +155,7 @@ describe('the server', () => {
     await client[Symbol.asyncDispose]()
     await until(async () => (await home.servers()).length === 0)
 
-    await using again = await openClickHouse({ home: home.path, ...patient })
+    await using again = await openEmbeddedClickHouse({ home: home.path, ...patient })
     const after = await home.endpoint()
     expect(await again.query('SELECT * FROM kept')).toEqual([{ a: 1 }])
     expect(after.url).toBe(before.url)
@@ -164,7 +164,7 @@ describe('the server', () => {
   })
 
   it('ends on SIGTERM with what it was told to keep', async () => {
-    await using client = await openClickHouse({ home: home.path, ...patient })
+    await using client = await openEmbeddedClickHouse({ home: home.path, ...patient })
     await client.command('CREATE TABLE kept (a UInt8) ENGINE = MergeTree ORDER BY a')
     const insert = client.command('INSERT INTO kept SELECT sleepEachRow(2) + 1 FROM numbers(1)')
     await until(
@@ -179,7 +179,7 @@ describe('the server', () => {
   })
 
   it('killed in the middle of inserts holds each of them whole or not at all, and its clients go on', async () => {
-    await using client = await openClickHouse({ home: home.path, ...patient })
+    await using client = await openEmbeddedClickHouse({ home: home.path, ...patient })
     // Each insert lasts long enough to be seen and killed.
     await client.command(
       'CREATE TABLE whole (batch UInt8, a UInt64, nap UInt8 MATERIALIZED sleep(0.5)) ENGINE = MergeTree ORDER BY a',
@@ -216,7 +216,7 @@ describe('the server', () => {
 
 describe('a server and its successor', () => {
   const insertWorks = async (): Promise<readonly number[]> => {
-    await using client = await openClickHouse({ home: home.path, ...patient })
+    await using client = await openEmbeddedClickHouse({ home: home.path, ...patient })
     await client.command('CREATE TABLE IF NOT EXISTS probe (a UInt8) ENGINE = Memory')
     await client.insert('probe', [{ a: 1 }])
     const rows = await client.query<{ readonly a: number }>('SELECT a FROM probe')

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { ClickHouse } from './clickhouse.ts'
-import { openClickHouse } from './client.ts'
 import { createTable, ensureTables } from './ddl.ts'
+import { openEmbeddedClickHouse } from './embedded.ts'
 import { type Home, temporaryHome } from './home.fixture.ts'
 import { anyPartitions, replacePartitions } from './load.ts'
 
@@ -10,7 +10,7 @@ let clickhouse: ClickHouse
 
 beforeAll(async () => {
   home = await temporaryHome()
-  clickhouse = await openClickHouse({ home: home.path, deadlineMs: 60_000 })
+  clickhouse = await openEmbeddedClickHouse({ home: home.path, deadlineMs: 60_000 })
 })
 
 afterAll(async () => {

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { LakeError } from '../../lib/base/errors.ts'
 import { silentLogger } from '../../lib/base/log.ts'
 import type { ClickHouse } from '../../lib/clickhouse/clickhouse.ts'
-import { openClickHouse } from '../../lib/clickhouse/client.ts'
+import { openEmbeddedClickHouse } from '../../lib/clickhouse/embedded.ts'
 import { type Home, temporaryHome } from '../../lib/clickhouse/home.fixture.ts'
 import { createDuckDbCompute } from '../../lib/compute/compute.duckdb.ts'
 import type { NodeOutcome } from '../../lib/dag/node.ts'
@@ -28,7 +28,7 @@ let clickhouse: ClickHouse
 beforeAll(async () => {
   duckdb = await openDuckDb({ threads: 2 })
   home = await temporaryHome()
-  clickhouse = await openClickHouse({ home: home.path })
+  clickhouse = await openEmbeddedClickHouse({ home: home.path })
 })
 afterAll(async () => {
   await clickhouse[Symbol.asyncDispose]()

@@ -3,6 +3,7 @@ import { LakeError } from '../../lib/base/errors.ts'
 import { silentLogger } from '../../lib/base/log.ts'
 import type { ClickHouse } from '../../lib/clickhouse/clickhouse.ts'
 import { openClickHouse } from '../../lib/clickhouse/client.ts'
+import { openEmbeddedClickHouse } from '../../lib/clickhouse/embedded.ts'
 import { type Home, temporaryHome, until } from '../../lib/clickhouse/home.fixture.ts'
 import { stallBefore } from '../../lib/clickhouse/stalling.fixture.ts'
 import { type DuckDb, openDuckDb } from '../../lib/duckdb/duckdb.ts'
@@ -19,7 +20,7 @@ let clickhouse: ClickHouse
 beforeAll(async () => {
   duckdb = await openDuckDb({ threads: 2 })
   home = await temporaryHome()
-  clickhouse = await openClickHouse({ home: home.path })
+  clickhouse = await openEmbeddedClickHouse({ home: home.path })
 })
 afterAll(async () => {
   await clickhouse[Symbol.asyncDispose]()

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { systemClock } from '../../lib/base/clock.ts'
 import { silentLogger } from '../../lib/base/log.ts'
 import type { ClickHouse } from '../../lib/clickhouse/clickhouse.ts'
-import { openClickHouse } from '../../lib/clickhouse/client.ts'
+import { openEmbeddedClickHouse } from '../../lib/clickhouse/embedded.ts'
 import { type Home, temporaryHome } from '../../lib/clickhouse/home.fixture.ts'
 import { createDuckDbCompute } from '../../lib/compute/compute.duckdb.ts'
 import { DeltaTable } from '../../lib/delta/table.ts'
@@ -129,7 +129,7 @@ export function describePublishing(extent: 'short' | 'whole'): void {
   beforeAll(async () => {
     duckdb = await openDuckDb({ threads: 2 })
     home = await temporaryHome()
-    clickhouse = await openClickHouse({ home: home.path })
+    clickhouse = await openEmbeddedClickHouse({ home: home.path })
   })
   afterAll(async () => {
     await clickhouse[Symbol.asyncDispose]()

@@ -1,0 +1,32 @@
+/** A client of the embedded server: the server is found or started on demand, and lives while a client is open. */
+import type { Clock } from '../base/clock.ts'
+import type { IoOptions } from '../base/io.ts'
+import type { Logger } from '../base/log.ts'
+import type { ClickHouse } from './clickhouse.ts'
+import { openClickHouse } from './client.ts'
+import { findOrStart, isAlive, type LaunchOptions } from './launch.ts'
+
+export interface EmbeddedOptions extends IoOptions, LaunchOptions {
+  /** The folder that the server serves: its data lie in `<home>/clickhouse`. */
+  readonly home: string
+  /** Default `default`. */
+  readonly database?: string
+  readonly logger?: Logger
+  readonly clock?: Clock
+}
+
+/**
+ * Aborting `signal` gives up opening; it has no effect on the open client.
+ *
+ * @throws LakeError `CLICKHOUSE_UNAVAILABLE` when no server answers in time.
+ */
+export function openEmbeddedClickHouse({ home, ...options }: EmbeddedOptions): Promise<ClickHouse> {
+  return openClickHouse({
+    ...options,
+    finder: {
+      find: ({ signal }) => findOrStart(home, { ...options, signal }),
+      touch: async (place) => void (await isAlive({ ...place, pid: 0 })),
+      touchEveryMs: Math.ceil((options.idleMs ?? 60_000) / 4),
+    },
+  })
+}
