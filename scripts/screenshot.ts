@@ -14,7 +14,7 @@ import { chromium } from 'playwright-core'
 import { ensureWebBuilt } from '../src/console/build-web.ts'
 import { startConsole } from '../src/console/console.ts'
 import { insertSample, sampleParts } from '../src/console/sample.fixture.ts'
-import { openEmbeddedClickHouse } from '../src/lib/clickhouse/embedded.ts'
+import { openEmbeddedClickHouse } from '../src/lib/clickhouse-server/embedded.ts'
 
 const { values } = parseArgs({
   options: {

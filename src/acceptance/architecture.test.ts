@@ -78,6 +78,8 @@ describe('the modules of src/lib', () => {
     ['lib/schedule/schedule.ts', '../runs/ticks.ts'],
     ['lib/storage/store.ts', '../delta/commit.ts'],
     ['lib/delta/commit.ts', '../clickhouse/client.ts'],
+    ['lib/clickhouse/connection.ts', '../clickhouse-server/launch.ts'],
+    ['lib/compute/compute.ts', '../clickhouse-server/embedded.ts'],
     ['lib/novel/new.ts', '../base/json.ts'],
   ])('are broken by %s importing %s', (from, to) => {
     expect(brokenModules(importing(from, `import type { X } from '${to}'`))).toHaveLength(1)
@@ -95,6 +97,7 @@ describe('a driver', () => {
     ['lib/dag/execute.ts', 'kysely'],
     ['lib/delta/parquet.ts', '@duckdb/node-api'],
     ['pipeline/realtime/realtime.ts', 'chdb'],
+    ['lib/clickhouse/client.ts', 'chdb'],
     ['lib/storage/store.local.ts', '@aws-sdk/client-s3'],
     ['lib/notebook/plots.ts', 'plotly.js-basic-dist-min'],
     ['pipeline/batch/batch.ts', 'danfojs-node'],
@@ -113,6 +116,11 @@ describe('an adapter', () => {
 
     expect(
       straysOfAdapters(importing('pipeline/landing/landing.ts', `import { x } from '${to}'`)),
+    ).toHaveLength(1)
+    expect(
+      straysOfAdapters(
+        importing('pipeline/doctor.ts', "import { x } from '../lib/clickhouse-server/embedded.ts'"),
+      ),
     ).toHaveLength(1)
     expect(
       straysOfAdapters(importing('pipeline/landing/landing.ts', `import type { X } from '${to}'`)),
@@ -153,7 +161,7 @@ describe('the environment', () => {
   ])('is read by %s', (text) => {
     expect(readersOfEnvironment([{ path: 'lib/delta/commit.ts', text }])).toHaveLength(1)
     expect(readersOfEnvironment([{ path: 'pipeline/config.ts', text }])).toEqual([])
-    expect(readersOfEnvironment([{ path: 'lib/clickhouse/server.main.ts', text }])).toEqual([])
+    expect(readersOfEnvironment([{ path: 'lib/clickhouse-server/server.main.ts', text }])).toEqual([])
   })
 
   it('is not read by a comment that speaks of process.env', () => {

@@ -34,6 +34,7 @@ const lowerModules: Readonly<Record<string, readonly string[]>> = {
   base: [],
   ...Object.fromEntries(siblings.map((name) => [name, ['base']])),
   quality: ['base', 'duckdb'],
+  'clickhouse-server': ['base', 'clickhouse'],
   delta: ['base', 'storage', 'duckdb'],
   compute: ['base', ...siblings, 'delta'],
   notebook: ['base', ...siblings, 'delta', 'compute'],
@@ -56,7 +57,7 @@ const homes: Readonly<Record<string, RegExp>> = {
   kysely: /^lib\/runs\//,
   'node-cron': /^lib\/schedule\//,
   '@duckdb/node-api': /^lib\/duckdb\//,
-  chdb: /^lib\/clickhouse\//,
+  chdb: /^lib\/clickhouse-server\//,
   '@clickhouse/client': /^lib\/clickhouse\//,
   '@aws-sdk': /^lib\/storage\/.*\.s3\.ts$/,
   'lossless-json': /^lib\/base\/json\.ts$/,
@@ -75,7 +76,8 @@ const homes: Readonly<Record<string, RegExp>> = {
   tslab: /^nowhere$/,
 }
 
-const adapter = /\.(kafka|sqlite|mysql|s3|local|spark)\.ts$/
+/** What only the composition chooses: a vendor's adapter, and the embedded server. */
+const adapter = /\.(kafka|sqlite|mysql|s3|local|spark)\.ts$|^lib\/clickhouse-server\//
 
 export function isTest(path: string): boolean {
   return /\.(test|contract|fixture)\.tsx?$/.test(path) || path.startsWith('acceptance/')

@@ -7,6 +7,6 @@ export interface BuiltLake extends AsyncDisposable {
 }
 
 export async function buildLake(): Promise<BuiltLake> {
-  const built = await buildModules(['cli/main.ts', 'lib/clickhouse/server.main.ts'])
+  const built = await buildModules(['cli/main.ts', 'lib/clickhouse-server/server.main.ts'])
   return { main: built.fileOf('cli/main.ts'), [Symbol.asyncDispose]: () => built[Symbol.asyncDispose]() }
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { openEmbeddedClickHouse } from '../lib/clickhouse/embedded.ts'
-import { temporaryHome } from '../lib/clickhouse/home.fixture.ts'
+import { openEmbeddedClickHouse } from '../lib/clickhouse-server/embedded.ts'
+import { temporaryHome } from '../lib/clickhouse-server/home.fixture.ts'
 import { clickhouseRows } from './clickhouse-rows.ts'
 import { formatRows, type RowChunk } from './rows.ts'
 

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { ClickHouse } from '../lib/clickhouse/clickhouse.ts'
-import { openEmbeddedClickHouse } from '../lib/clickhouse/embedded.ts'
-import { type Home, temporaryHome, until } from '../lib/clickhouse/home.fixture.ts'
 import { type StallingServer, stallBefore } from '../lib/clickhouse/stalling.fixture.ts'
+import { openEmbeddedClickHouse } from '../lib/clickhouse-server/embedded.ts'
+import { type Home, temporaryHome, until } from '../lib/clickhouse-server/home.fixture.ts'
 import { Collected } from './cli.fixture.ts'
 import { runCli } from './run-cli.ts'
 

@@ -1,8 +1,8 @@
 /** Every panel's SQL, macros expanded, on the embedded ClickHouse: exact figures from known rows. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { ClickHouse } from '../lib/clickhouse/clickhouse.ts'
-import { openEmbeddedClickHouse } from '../lib/clickhouse/embedded.ts'
-import { type Home, temporaryHome } from '../lib/clickhouse/home.fixture.ts'
+import { openEmbeddedClickHouse } from '../lib/clickhouse-server/embedded.ts'
+import { type Home, temporaryHome } from '../lib/clickhouse-server/home.fixture.ts'
 import { ensureServingSchema } from '../pipeline/serving/schema.ts'
 import { type Figures, metricSchema } from './answers.ts'
 import { createConsole } from './console.ts'

@@ -135,7 +135,7 @@ export function openPlatform(
   const closeClickHouse = async (clickhouse: ClickHouse): Promise<void> => {
     await clickhouse[Symbol.asyncDispose]()
     if (!endsClickHouse || config.clickhouse !== undefined) return
-    const { endServer } = await import('../lib/clickhouse/launch.ts')
+    const { endServer } = await import('../lib/clickhouse-server/launch.ts')
     await endServer(config.home, { clock })
   }
 
@@ -166,7 +166,7 @@ export function openPlatform(
         const { openClickHouse } = await import('../lib/clickhouse/client.ts')
         return openClickHouse({ ...config.clickhouse, clock, logger, signal })
       }
-      const { openEmbeddedClickHouse } = await import('../lib/clickhouse/embedded.ts')
+      const { openEmbeddedClickHouse } = await import('../lib/clickhouse-server/embedded.ts')
       return openEmbeddedClickHouse({ home: await home(), clock, logger, signal })
     }, closeClickHouse),
 

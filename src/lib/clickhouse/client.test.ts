@@ -4,11 +4,11 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { tableFromIPC } from 'apache-arrow'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { openEmbeddedClickHouse } from '../clickhouse-server/embedded.ts'
+import { type Home, temporaryHome, until } from '../clickhouse-server/home.fixture.ts'
 import type { ClickHouse } from './clickhouse.ts'
 import { openClickHouse } from './client.ts'
 import { createTable, ensureTables, ensureViews, type TableDeclaration } from './ddl.ts'
-import { openEmbeddedClickHouse } from './embedded.ts'
-import { type Home, temporaryHome, until } from './home.fixture.ts'
 import { stallBefore } from './stalling.fixture.ts'
 
 let home: Home

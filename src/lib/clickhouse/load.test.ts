@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { openEmbeddedClickHouse } from '../clickhouse-server/embedded.ts'
+import { type Home, temporaryHome } from '../clickhouse-server/home.fixture.ts'
 import type { ClickHouse } from './clickhouse.ts'
 import { createTable, ensureTables } from './ddl.ts'
-import { openEmbeddedClickHouse } from './embedded.ts'
-import { type Home, temporaryHome } from './home.fixture.ts'
 import { anyPartitions, replacePartitions } from './load.ts'
 
 let home: Home

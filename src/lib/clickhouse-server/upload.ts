@@ -14,8 +14,8 @@ import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib'
 import { messageOf, systemCode } from '../base/errors.ts'
-import { quoteLiteral } from './quote.ts'
-import { EngineError } from './server.engine.ts'
+import { quoteLiteral } from '../clickhouse/quote.ts'
+import { EngineError } from './engine.ts'
 import { readStatement, type Statement } from './statement.ts'
 
 export interface Upload {

@@ -238,10 +238,13 @@ describe('a server and its successor', () => {
     upload.write(`${head.join('\r\n')}\r\n\r\n1\n`)
     const uploads = join(home.path, 'clickhouse', 'http')
     await until(async () =>
-      (await readdir(uploads, { recursive: true, withFileTypes: true })).some((entry) => entry.isFile()),
+      (await readdir(uploads, { recursive: true, withFileTypes: true })).some(
+        (entry) => entry.isFile() && entry.name !== 'access.xml',
+      ),
     )
 
     process.kill(first.pid, 'SIGTERM')
+    await until(async () => !(await isAlive(first)))
     const second = await findOrStart(home.path, patient)
     await until(async () => !(await home.servers()).includes(first.pid))
 

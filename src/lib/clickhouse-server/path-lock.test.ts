@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
-import { lockPath } from './server.lock.ts'
+import { lockPath } from './path-lock.ts'
 
 describe('lockPath(path)', () => {
   it('is held by one at a time, who is named to the others', async () => {

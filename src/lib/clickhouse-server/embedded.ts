@@ -2,8 +2,8 @@
 import type { Clock } from '../base/clock.ts'
 import type { IoOptions } from '../base/io.ts'
 import type { Logger } from '../base/log.ts'
-import type { ClickHouse } from './clickhouse.ts'
-import { openClickHouse } from './client.ts'
+import type { ClickHouse } from '../clickhouse/clickhouse.ts'
+import { openClickHouse } from '../clickhouse/client.ts'
 import { findOrStart, isAlive, type LaunchOptions } from './launch.ts'
 
 export interface EmbeddedOptions extends IoOptions, LaunchOptions {

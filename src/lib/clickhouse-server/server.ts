@@ -16,12 +16,12 @@ import { LakeError, messageOf, systemCode } from '../base/errors.ts'
 import { makeFolders, privateMode } from '../base/folders.ts'
 import type { Logger } from '../base/log.ts'
 import { OwnFolder } from '../base/own-folder.ts'
+import { notBegun } from '../clickhouse/failure.ts'
+import { writeAccess } from './access.ts'
 import { type Endpoint, readEndpoint, writeEndpoint } from './endpoint.ts'
-import { notBegun } from './failure.ts'
-import { writeAccess } from './server.access.ts'
-import { type Engine, EngineError, openEngine } from './server.engine.ts'
-import { createHttp } from './server.http.ts'
-import { lockPath } from './server.lock.ts'
+import { type Engine, EngineError, openEngine } from './engine.ts'
+import { createHttp } from './http.ts'
+import { lockPath } from './path-lock.ts'
 
 export interface ServerOptions {
   /** Data lie in `<home>/clickhouse`. */

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type Engine, openEngine, type Work } from './engine.ts'
 import { until } from './home.fixture.ts'
-import { type Engine, openEngine, type Work } from './server.engine.ts'
 
 /** Much longer than any test waits, and yet finite: what is not ended must fail a test and not hold it for ever. */
 const endless = 'SELECT count() FROM numbers(5000000000) WHERE sipHash64(number) = 1'

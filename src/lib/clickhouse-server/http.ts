@@ -14,11 +14,11 @@ import { promisify } from 'node:util'
 import { createGzip, gzip } from 'node:zlib'
 import { messageOf } from '../base/errors.ts'
 import type { Logger } from '../base/log.ts'
+import { quoteLiteral } from '../clickhouse/quote.ts'
 import { proofOf } from './endpoint.ts'
-import { quoteLiteral } from './quote.ts'
-import { checkRoom, receive, type Upload } from './server.body.ts'
-import { type Answer, type Engine, EngineError, type Work } from './server.engine.ts'
+import { type Answer, type Engine, EngineError, type Work } from './engine.ts'
 import type { Statement } from './statement.ts'
+import { checkRoom, receive, type Upload } from './upload.ts'
 
 export interface HttpOptions {
   readonly engine: Engine

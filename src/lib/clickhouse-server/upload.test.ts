@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { describe, expect, it, vi } from 'vitest'
-import { checkRoom, receive } from './server.body.ts'
+import { checkRoom, receive } from './upload.ts'
 
 describe('receive(request, query, folder, signal)', () => {
   it.each([

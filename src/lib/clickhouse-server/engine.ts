@@ -7,7 +7,7 @@
  */
 import { Session } from 'chdb'
 import { messageOf } from '../base/errors.ts'
-import { quoteIdentifier, quoteLiteral } from './quote.ts'
+import { quoteIdentifier, quoteLiteral } from '../clickhouse/quote.ts'
 
 export interface Work {
   readonly sql: string
