@@ -1,9 +1,9 @@
 /**
- * The HTTP interface of ClickHouse over one engine: what `@clickhouse/client`, curl and Grafana speak.
+ * The HTTP interface of ClickHouse for one engine. `@clickhouse/client`, curl and Grafana use it.
  *
- * A statement comes in `?query=`, in the body, or begins in the first and ends in the second; settings and
- * parameters come in the URL. Nothing is answered before the engine has finished, so that a failure always has
- * its status. A client that goes away ends its statement. ClickHouse documentation, "HTTP Interface".
+ * The statement is `?query=`, the body, or the first followed by the second. Settings and parameters are in the
+ * URL. The answer begins after the engine has finished, so that a failure always has its status. A client that
+ * disconnects ends its statement. ClickHouse documentation, "HTTP Interface".
  */
 import { createHash, randomUUID, timingSafeEqual } from 'node:crypto'
 import { createReadStream } from 'node:fs'
@@ -24,10 +24,10 @@ export interface HttpOptions {
   readonly engine: Engine
   readonly username: string
   readonly password: string
-  /** Where the data of an insert, and an answer too large for memory, lie while they are in work. */
+  /** Holds the data of running inserts, and answers that are too large for memory. */
   readonly folder: string
   readonly logger: Logger
-  /** Called for each request that has proved who it is. Returns what to call when it is over. */
+  /** Called for each request with the right password. Returns the function to call when the request is over. */
   readonly onUse: () => () => void
 }
 

@@ -1,8 +1,8 @@
 /**
  * Finds the embedded server of a home, or starts one.
  *
- * Any number of processes may try at once: each that finds none starts one, the engine's lock lets one of them
- * live, and all of them wait for the file that it writes and for its answer.
+ * Many processes may call it at the same time. Each one that finds no server starts one. A lock lets one server
+ * live, and all callers wait until it writes clickhouse.json and answers.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'

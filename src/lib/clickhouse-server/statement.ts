@@ -1,8 +1,8 @@
 /**
- * What the HTTP interface of ClickHouse has to know about a statement before the engine sees it: whether it
- * reads, where the data of an INSERT begins, which format it names, whether a second statement follows.
+ * Reads a statement as far as the HTTP interface needs it, before the engine sees it: does it read, where does
+ * the data of an INSERT begin, which format does it name, does it call a function that is not served.
  *
- * Works on any text whose ASCII is intact, so a body may be looked at as latin1 and positions are byte offsets.
+ * It looks at ASCII characters only. So a body may be decoded as latin1, and positions are byte offsets.
  */
 
 export interface InsertParts {

@@ -1,10 +1,9 @@
 /**
- * The text of a statement and the data of an insert, received from an HTTP request.
+ * Receives the text of a statement and the data of an insert from an HTTP request.
  *
- * Data goes to a file as it comes, whatever its size and format, and the statement is made to read that file:
- * so one insert is one block, and memory does not grow with the body.
+ * The data is written to a file as it arrives, and the statement is changed to read that file. So one insert is
+ * one block, and memory does not grow with the body.
  */
-
 import { randomUUID } from 'node:crypto'
 import { createWriteStream } from 'node:fs'
 import { rm, writeFile } from 'node:fs/promises'

@@ -1,8 +1,8 @@
 /**
- * Port: what the platform asks of ClickHouse, be it a server, a cluster or the embedded engine.
+ * Port: what the platform needs of ClickHouse. It is a server, a cluster or the embedded engine.
  *
- * Integers beyond 2^53 come as bigint and smaller ones as number; Decimal, dates and times come as text, `NaN`
- * and the infinities as the texts `nan`, `inf` and `-inf`. Nothing is rounded and nothing is lost in silence.
+ * Integers beyond 2^53 are bigint, smaller ones are number. Decimal, dates and times are text; `NaN` and the
+ * infinities are the texts `nan`, `inf` and `-inf`. No value is rounded.
  */
 import type { IoOptions } from '../base/io.ts'
 

@@ -1,4 +1,4 @@
-/** Tables and views of ClickHouse as data: their DDL, and whether what is there is what is declared. */
+/** Tables and views of ClickHouse as declarations: makes their DDL, and compares them with what exists. */
 import { createHash } from 'node:crypto'
 import { LakeError } from '../base/errors.ts'
 import type { IoOptions } from '../base/io.ts'

@@ -1,14 +1,14 @@
-/** What the driver throws, in the words of the catalogue. */
+/** Turns an error of the driver into an error of the catalogue. */
 import { ClickHouseError } from '@clickhouse/client'
 import { type ErrorCode, LakeError, messageOf, systemCode } from '../base/errors.ts'
 
 /** What a server that is about to end says to a statement that it did not begin. */
 export const notBegun = 'The server is shutting down, the statement was not begun'
 
-/** Codes of ClickHouse for "we do not know you": nothing was carried out. */
+/** ClickHouse refused the user or the password: the statement did not run. */
 const refusals: ReadonlySet<string> = new Set(['192', '193', '194', '291', '516'])
 
-/** The connection was never made: nothing was sent. */
+/** No connection was made, so nothing was sent. */
 const unsent: ReadonlySet<string> = new Set([
   'ECONNREFUSED',
   'ENOTFOUND',
@@ -17,10 +17,10 @@ const unsent: ReadonlySet<string> = new Set([
   'ENETUNREACH',
 ])
 
-/** The server ended the statement because it ends itself: as good as a broken connection. */
+/** The server ended the statement because it shuts down. It counts as a broken connection. */
 const shuttingDown: ReadonlySet<string> = new Set(['210'])
 
-/** The server lets nothing in for the moment (too many statements, read-only): nothing was carried out. */
+/** The server takes no statement now (too many of them, read-only): the statement did not run. */
 const notNow: ReadonlySet<string> = new Set(['202', '242'])
 
 /** No room for another part. */

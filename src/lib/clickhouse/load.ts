@@ -1,9 +1,9 @@
 /**
- * Loads that may be repeated: whole partitions of a table are replaced by what a fresh staging table holds.
+ * Loads that may be repeated: they replace whole partitions of a table by those of a new staging table.
  *
- * prepare (staging made, stale ones dropped) → fill → check → REPLACE PARTITION one by one → DROP what became
- * empty → staging dropped. Nobody sees a part of a partition; a load that was killed anywhere is run again
- * from its start. ClickHouse documentation, "Manipulating Partitions and Parts".
+ * Steps: create staging and drop stale ones → fill → check → REPLACE PARTITION one by one → DROP partitions that
+ * became empty → drop staging. Readers see a partition before or after its replacement. A load that was killed
+ * starts again from the first step. ClickHouse documentation, "Manipulating Partitions and Parts".
  */
 import { randomUUID } from 'node:crypto'
 import { LakeError } from '../base/errors.ts'

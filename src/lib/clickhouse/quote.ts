@@ -1,4 +1,4 @@
-/** Names and values as SQL text for ClickHouse. Whatever the input, the output is one token of its kind. */
+/** Quotes names and values for SQL of ClickHouse. Any input gives exactly one token. */
 import { LakeError } from '../base/errors.ts'
 
 const escapes: Readonly<Record<string, string>> = {
