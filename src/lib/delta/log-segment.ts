@@ -19,6 +19,8 @@ export interface LogSegment {
 export interface SegmentOptions extends IoOptions {
   /** The version wanted; the newest without it. */
   readonly upTo?: Version
+  /** Files of checkpoints that cannot be read. */
+  readonly without?: readonly string[]
 }
 
 /**
@@ -27,14 +29,14 @@ export interface SegmentOptions extends IoOptions {
  */
 export async function readLogSegment(
   store: ObjectStore,
-  { upTo, signal }: SegmentOptions = {},
+  { upTo, without = [], signal }: SegmentOptions = {},
 ): Promise<LogSegment> {
-  const hint = await readLastCheckpoint(store, { signal })
+  const hint = without.length > 0 ? undefined : await readLastCheckpoint(store, { signal })
   if (hint !== undefined && (upTo === undefined || hint <= upTo)) {
-    const segment = await listSegment(store, hint, { upTo, signal })
+    const segment = await listSegment(store, hint, { upTo, without, signal })
     if (segment?.checkpoint !== undefined) return segment
   }
-  const segment = await listSegment(store, version(0), { upTo, signal })
+  const segment = await listSegment(store, version(0), { upTo, without, signal })
   if (segment === undefined) {
     throw new LakeError('TABLE_MISSING', `${store.uri} is not a Delta table: it has no _delta_log`, {
       details: { uri: store.uri },
@@ -46,7 +48,15 @@ export async function readLogSegment(
 async function listSegment(
   store: ObjectStore,
   from: Version,
-  { upTo, signal }: { readonly upTo: Version | undefined; readonly signal: AbortSignal | undefined },
+  {
+    upTo,
+    without,
+    signal,
+  }: {
+    readonly upTo: Version | undefined
+    readonly without: readonly string[]
+    readonly signal: AbortSignal | undefined
+  },
 ): Promise<LogSegment | undefined> {
   const commits: { version: Version; key: string }[] = []
   const parts = new Map<string, { version: Version; parts: number; keys: string[] }>()
@@ -60,7 +70,7 @@ async function listSegment(
     if (key === previous) continue
     previous = key
     const file = parseLogFile(name)
-    if (file.kind === 'unknown') continue
+    if (file.kind === 'unknown' || without.includes(key)) continue
     if (file.kind === 'commit' || newest === undefined) newest = file.version
     if (upTo !== undefined && file.version > upTo) continue
     if (file.kind === 'commit') commits.push({ version: file.version, key })

@@ -82,6 +82,7 @@ describe('a checkpoint of ours', () => {
     const bytes = Buffer.from(await store.read(key))
     bytes.write('2026-01-07', bytes.indexOf('2026-01-01'))
     await store.put(key, bytes)
+    await store.delete(['_delta_log/00000000000000000000.json'])
 
     const failure = await failureOf(rowsOf(new DeltaTable({ store, duckdb })))
 

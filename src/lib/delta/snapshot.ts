@@ -14,7 +14,7 @@ import {
 import { readCheckpoint } from './checkpoint-reader.ts'
 import { withoutMapping } from './column-mapping.ts'
 import { commitKey, type Version, version } from './log-path.ts'
-import { readLogSegment } from './log-segment.ts'
+import { type LogSegment, readLogSegment } from './log-segment.ts'
 import { columnMappingMode, requireReadable } from './protocol.ts'
 import { TableState } from './replay.ts'
 import { decodeSchema, type StructType } from './schema.ts'
@@ -100,34 +100,81 @@ function columnNamed(schema: StructType, name: string, uri: string): string {
 export interface SnapshotOptions extends IoOptions {
   /** The newest without it. */
   readonly version?: number | undefined
+  /** Told the files of checkpoints that could not be read, where the version was read without them. */
+  readonly onBrokenCheckpoint?: (keys: readonly string[], error: unknown) => void
 }
 
 /** Commits are read so many at a time. */
 const readAhead = 32
 
-/** Reads a version from the log. @throws LakeError as `readLogSegment` and `requireReadable` do. */
+/**
+ * Reads a version from the log. Where a checkpoint cannot be read, and the log is whole without it, that is read.
+ *
+ * @throws LakeError as `readLogSegment` and `requireReadable` do, and `LOG_CORRUPT` for a checkpoint that cannot be
+ * read where the log needs it.
+ */
 export async function readSnapshot(
   store: ObjectStore,
   duckdb: DuckDb,
-  { version: wanted, signal }: SnapshotOptions = {},
+  { version: wanted, onBrokenCheckpoint, signal }: SnapshotOptions = {},
 ): Promise<Snapshot> {
   const upTo = wanted === undefined ? undefined : version(wanted)
-  const segment = await readLogSegment(store, { ...(upTo !== undefined && { upTo }), signal })
-  const state = new TableState()
-  if (segment.checkpoint !== undefined) {
-    for await (const part of readCheckpoint(store, duckdb, segment.checkpoint.keys, { signal })) {
-      state.load(part)
+  const range = { ...(upTo !== undefined && { upTo }), signal }
+  let segment = await readLogSegment(store, range)
+  const broken: string[] = []
+  for (let first: unknown; ; ) {
+    try {
+      const state = await readSegment(store, duckdb, segment, { signal })
+      if (broken.length > 0) onBrokenCheckpoint?.(broken, causeOf(first))
+      return new Snapshot(segment.version, state, store.uri)
+    } catch (error) {
+      first ??= error
+      signal?.throwIfAborted()
+      if (!(error instanceof BrokenCheckpoint)) throw error
+      broken.push(...error.keys)
     }
-    if (segment.commits.length === 0 && hasInCommitTimestamps(state.metadata)) {
-      state.inCommitTimestampMs = await readInCommitTimestamp(store, segment.checkpoint.version, { signal })
+    const { version: reached } = segment
+    const other = await readLogSegment(store, { ...range, without: broken }).catch(() => undefined)
+    if (other?.version !== reached) throw causeOf(first)
+    segment = other
+  }
+}
+
+/** A checkpoint that cannot be read; its `cause` says why. */
+class BrokenCheckpoint extends Error {
+  readonly keys: readonly string[]
+
+  constructor(keys: readonly string[], cause: unknown) {
+    super('', { cause })
+    this.keys = keys
+  }
+}
+
+const causeOf = (error: unknown): unknown => (error instanceof BrokenCheckpoint ? error.cause : error)
+
+async function readSegment(
+  store: ObjectStore,
+  duckdb: DuckDb,
+  { checkpoint, commits }: LogSegment,
+  { signal }: IoOptions,
+): Promise<TableState> {
+  const state = new TableState()
+  if (checkpoint !== undefined) {
+    try {
+      for await (const part of readCheckpoint(store, duckdb, checkpoint.keys, { signal })) state.load(part)
+    } catch (error) {
+      throw new BrokenCheckpoint(checkpoint.keys, error)
+    }
+    if (commits.length === 0 && hasInCommitTimestamps(state.metadata)) {
+      state.inCommitTimestampMs = await readInCommitTimestamp(store, checkpoint.version, { signal })
     }
   }
-  for (let from = 0; from < segment.commits.length; from += readAhead) {
-    const commits = segment.commits.slice(from, from + readAhead)
-    const read = await Promise.all(commits.map((commit) => readCommit(store, commit.version, { signal })))
+  for (let from = 0; from < commits.length; from += readAhead) {
+    const some = commits.slice(from, from + readAhead)
+    const read = await Promise.all(some.map((commit) => readCommit(store, commit.version, { signal })))
     for (const actions of read) state.apply(actions)
   }
-  return new Snapshot(segment.version, state, store.uri)
+  return state
 }
 
 /** The newest version, made from an older one by reading what came since. */

@@ -4,7 +4,7 @@
  * Prepare (data files, once) → stage (actions as plain data) → commit (check, conditional put).
  */
 import { type Clock, systemClock } from '../base/clock.ts'
-import { isLakeError, LakeError } from '../base/errors.ts'
+import { isLakeError, LakeError, messageOf } from '../base/errors.ts'
 import type { IoOptions } from '../base/io.ts'
 import { type Logger, silentLogger } from '../base/log.ts'
 import type { DuckDb, DuckDbSession } from '../duckdb/duckdb.ts'
@@ -93,6 +93,8 @@ export class DeltaTable {
   readonly clock: Clock
   readonly #logger: Logger
   #newest: Snapshot | undefined
+  /** The newest checkpoint cannot be read: the next commit makes another. */
+  #hasBrokenCheckpoint = false
 
   constructor({ store, duckdb, clock = systemClock, logger = silentLogger }: DeltaTableOptions) {
     this.store = store
@@ -128,9 +130,20 @@ export class DeltaTable {
     if (wanted !== undefined) return readSnapshot(this.store, this.duckdb, { version: wanted, signal })
     this.#newest =
       this.#newest === undefined
-        ? await readSnapshot(this.store, this.duckdb, { signal })
+        ? await readSnapshot(this.store, this.duckdb, {
+            onBrokenCheckpoint: (keys, error) => this.#tellBroken(keys, error),
+            signal,
+          })
         : await advanceSnapshot(this.store, this.#newest, { signal })
     return this.#newest
+  }
+
+  #tellBroken(keys: readonly string[], error: unknown): void {
+    this.#hasBrokenCheckpoint = true
+    this.#logger.warn(
+      { err: messageOf(error), uri: this.uri, keys },
+      'A checkpoint cannot be read: the commits were, and the next write makes another',
+    )
   }
 
   /** Newest first. */
@@ -299,10 +312,11 @@ export class DeltaTable {
   /** Best effort: the log is whole without it, and the next writer tries again. */
   async #checkpointWhenDue(at: Version, { configuration }: Metadata): Promise<void> {
     const interval = Number(configuration['delta.checkpointInterval'] ?? defaultCheckpointInterval)
-    if (at === 0 || at % interval !== 0) return
+    if ((at === 0 || at % interval !== 0) && !this.#hasBrokenCheckpoint) return
     try {
       await this.snapshot()
       await this.checkpoint({ version: at })
+      this.#hasBrokenCheckpoint = false
     } catch (error) {
       this.#logger.warn({ err: error, uri: this.uri, version: at }, 'The checkpoint could not be written')
     }
