@@ -20,8 +20,8 @@ import type { DuckDb } from '../lib/duckdb/duckdb.ts'
 import type { EventLog } from '../lib/eventlog/eventlog.ts'
 import type { RunStore } from '../lib/runs/run-store.ts'
 import type { ObjectStore } from '../lib/storage/store.ts'
+import { ShutdownDeadline } from '../lib/stream/shutdown-deadline.ts'
 import type { Config } from './config.ts'
-import { Grace } from './grace.ts'
 import type { LakeTable } from './model/tables.ts'
 
 export interface PlatformOptions extends IoOptions {
@@ -87,8 +87,8 @@ export function openPlatform(
   }
   /** What opens soon after an abort is handed out all the same, for whoever has to say how far it came. */
   const unlessAborted = async <T>(opened: Promise<T>): Promise<T> => {
-    using grace = new Grace(signal, openingMs)
-    const inTime = await grace.within(opened.then((part) => ({ part })))
+    using deadline = new ShutdownDeadline(signal, openingMs)
+    const inTime = await deadline.within(opened.then((part) => ({ part })))
     if (inTime === undefined) return Promise.reject(signal?.reason)
     return inTime.part
   }
@@ -186,8 +186,8 @@ export function openPlatform(
     }, dispose),
 
     [Symbol.asyncDispose]: async () => {
-      using grace = new Grace(signal, openingMs)
-      await grace.within(Promise.all(opening))
+      using deadline = new ShutdownDeadline(signal, openingMs)
+      await deadline.within(Promise.all(opening))
       isClosed = true
       const failures: unknown[] = []
       for (const close of closers.splice(0).reverse()) {

@@ -8,14 +8,11 @@ import { isWithinHome } from './config.ts'
 import { type LandingReport, land } from './landing/landing.ts'
 import { type LakeTable, lakeTableNames } from './model/tables.ts'
 import { type RealtimeReport, runRealtime } from './realtime/realtime.ts'
+import type { StageSettings } from './stream-stage.ts'
 
-export interface StageOptions<Report> extends IoOptions {
-  /** Up to the end that the log has now, then return. */
-  readonly drain?: boolean
-  /** Go on after messages that retention took before they were read, and record which. */
-  readonly acceptGap?: boolean
-  /** Read a log whose cluster id is unknown from its start, though another log of this topic was read before. */
-  readonly acceptNewLog?: boolean
+export interface StageOptions<Report>
+  extends IoOptions,
+    Pick<StageSettings, 'drain' | 'acceptGap' | 'acceptNewLog'> {
   readonly onProgress?: (report: Report) => void
 }
 

@@ -1,27 +1,29 @@
 /**
- * What the two streaming stages share: read from where the sink stands, write micro-batches, go on after a
- * failure that passes, end in order, and in time also where a server stalls.
+ * The loop of a streaming stage: read from the position of the sink, write micro-batches, go on after a failure
+ * that passes, end in order, and end in time although a server stalls. `lib/stream/stage-state.ts` has the states.
  *
- * The sink says where to read on, at every start and at every assignment; the group's own offsets are
- * telemetry, written after the sink has the rows and never read.
+ * The sink says where to read on, at every start and at every assignment. The offsets of the consumer group are
+ * telemetry: they are written after the sink has the rows, and never read.
  */
-import type { Clock } from '../lib/base/clock.ts'
-import { isLakeError } from '../lib/base/errors.ts'
+import { type Clock, systemClock } from '../lib/base/clock.ts'
+import { assertNever, isLakeError, LakeError } from '../lib/base/errors.ts'
 import type { IoOptions } from '../lib/base/io.ts'
-import type { Logger } from '../lib/base/log.ts'
+import { type Logger, silentLogger } from '../lib/base/log.ts'
 import { type EventLog, type Message, type Offset, offset, type Positions } from '../lib/eventlog/eventlog.ts'
 import { startingPositions } from '../lib/eventlog/positions.ts'
 import { type MicroBatch, microBatches } from '../lib/stream/micro-batch.ts'
-import { Grace } from './grace.ts'
+import { ShutdownDeadline } from '../lib/stream/shutdown-deadline.ts'
+import { firstState, next, type StageOutcome, type StageState } from '../lib/stream/stage-state.ts'
 import { describeRanges, type OffsetRange } from './offset-range.ts'
+import { type ReadUpTo, requireKnownLog, requireSameLog } from './same-log.ts'
 
 export type WriteOutcome<Written> =
   | { readonly kind: 'written'; readonly written: Written }
-  /** Another writer has some of these offsets: read on from where the sink stands now. */
+  /** Another writer has some of these offsets: read on from the present position of the sink. */
   | { readonly kind: 'superseded'; readonly reason: string }
 
 export interface StreamSink<Written> {
-  /** Reads anew where the sink stands. */
+  /** Reads the position of the sink again. */
   refresh(options?: IoOptions): Promise<void>
   /** The next offset of a partition; `undefined` when it has nothing of it yet. */
   next(partition: number): Offset | undefined
@@ -34,57 +36,126 @@ export interface StreamSink<Written> {
   skip(gaps: readonly OffsetRange[], options?: IoOptions): Promise<'skipped' | 'superseded'>
 }
 
-export interface StreamStageOptions<Written> {
+/** What every streaming stage may be told. */
+export interface StageSettings {
+  readonly log: EventLog
+  /** Longest time that a message waits to be written. */
+  readonly triggerMs: number
+  /** Most messages in one batch. */
+  readonly maxRows?: number
+  /** Up to the end that the log has now, then return. */
+  readonly drain?: boolean
+  /** Go on after messages that are gone before they were read, and record which; without it they are a failure. */
+  readonly acceptGap?: boolean
+  /** Read a log whose cluster id is unknown from its start, though another log of this topic was read before. */
+  readonly acceptNewLog?: boolean
+  /** How long the batch in flight may take once the stage is asked to end. Default 5 s. */
+  readonly shutdownDeadlineMs?: number
+  readonly clock?: Clock
+  readonly logger?: Logger
+}
+
+/** What every streaming stage reports of its end. */
+export interface StageEnd {
+  /** Offsets whose messages are gone, where that was accepted. */
+  readonly skipped?: readonly OffsetRange[]
+  /** Where the stage had to end without an answer: the next start reads what became of these. */
+  readonly unconfirmed?: readonly OffsetRange[]
+}
+
+/** A sink that knows which log it was written from. */
+export interface LogSink<Written> extends StreamSink<Written> {
+  /** Ids of clusters whose topic of this name the sink holds. */
+  knownClusters(options?: IoOptions): Promise<ReadonlySet<string>>
+  readUpTo(partition: number, options?: IoOptions): Promise<ReadUpTo | undefined>
+}
+
+export interface StageRun<Written> {
   readonly name: string
   readonly group: string
-  readonly log: EventLog
-  readonly sink: StreamSink<Written>
-  readonly triggerMs: number
-  readonly maxRows: number
-  /** Up to the end that the log has now, then return. */
-  readonly drain: boolean
-  /** Goes on after messages that retention took before they were read; without it they are a failure. */
-  readonly acceptGap: boolean
-  readonly clock: Clock
-  readonly logger: Logger
+  /** For hints: `lake land`. */
+  readonly command: string
+  readonly sink: LogSink<Written>
+  /** Checks and repairs the sink before the first message is read; returns what was skipped for good. */
+  readonly prepare?: () => Promise<readonly OffsetRange[]>
   readonly onWritten: (written: Written) => void
-  readonly onSkipped: (gaps: readonly OffsetRange[]) => void
-  /** How long the batch in hand may take once the stage is asked to end. Default 5 s. */
-  readonly graceMs?: number
 }
 
-/** Pause before reading goes on after a failure that may pass; without an end it doubles up to the longest. */
-const retryPauseMs = 1_000
-const longestPauseMs = 30_000
-/** A run with an end gives up after so many failures in a row. */
-const drainAttempts = 10
-const defaultGraceMs = 5_000
-/** After the grace of the write: to leave the log in order, where it answers. */
-const leaveMs = 3_000
-
-interface Hand {
-  /** The batch that is being written, for whoever has to say what became of it. */
-  batch: MicroBatch<Message> | undefined
-  /** In a row: since the last batch that was written. */
-  failures: number
-}
+const defaultMaxRows = 50_000
 
 /**
- * Runs until aborted, and returns: the batch in hand is written whole, what was only read is dropped.
+ * Checks that the log is the one that the sink was written from, and runs the stage until it ends.
  *
- * @returns the offsets of the batch in hand, where its write was not confirmed in time; none otherwise.
+ * @throws LakeError `EVENTLOG_RESET` for another log, `EVENTLOG_GAP`, and whatever else does not pass by itself.
+ */
+export async function runStage<Written>(
+  { command, prepare, ...run }: StageRun<Written>,
+  settings: StageSettings,
+  { signal }: IoOptions = {},
+): Promise<StageEnd> {
+  const { log, logger = silentLogger, clock = systemClock, acceptNewLog = false } = settings
+  const { sink } = run
+  if (!acceptNewLog) {
+    const clusterId = await log.clusterId({ signal })
+    requireKnownLog({ topic: log.topic, clusterId }, await sink.knownClusters({ signal }), command)
+  }
+  const readUpTo = (partition: number): Promise<ReadUpTo | undefined> => sink.readUpTo(partition, { signal })
+  for (const partition of await requireSameLog(log, readUpTo, { signal })) {
+    logger.warn(
+      { partition },
+      'The last message that was read is no longer in the log: the log could not be checked',
+    )
+  }
+  const skipped = [...((await prepare?.()) ?? [])]
+  const unconfirmed = await runStreamStage(
+    {
+      ...run,
+      ...settings,
+      maxRows: settings.maxRows ?? defaultMaxRows,
+      drain: settings.drain ?? false,
+      acceptGap: settings.acceptGap ?? false,
+      clock,
+      logger,
+      onSkipped: (gaps) => void skipped.push(...gaps),
+    },
+    { signal },
+  )
+  return {
+    ...(skipped.length > 0 && { skipped }),
+    ...(unconfirmed.length > 0 && { unconfirmed }),
+  }
+}
+
+export interface StreamStageOptions<Written>
+  extends Required<Omit<StageSettings, 'acceptNewLog' | 'shutdownDeadlineMs'>>,
+    Pick<StageSettings, 'shutdownDeadlineMs'> {
+  readonly name: string
+  readonly group: string
+  readonly sink: StreamSink<Written>
+  readonly onWritten: (written: Written) => void
+  readonly onSkipped: (gaps: readonly OffsetRange[]) => void
+}
+
+const defaultShutdownDeadlineMs = 5_000
+/** After the deadline of the write: to leave the log in order, where it answers. */
+const leaveMs = 3_000
+
+/**
+ * Runs until aborted, and returns: the batch in flight is written whole, what was only read is dropped.
+ *
+ * @returns the offsets of the batch in flight, where its write was not confirmed in time; none otherwise.
  * @throws whatever does not pass by itself; with `drain` also what did not pass in time.
  */
 export async function runStreamStage<Written>(
   options: StreamStageOptions<Written>,
   { signal }: IoOptions = {},
 ): Promise<readonly OffsetRange[]> {
-  const { name, logger, graceMs = defaultGraceMs } = options
-  const hand: Hand = { batch: undefined, failures: 0 }
-  using write = new Grace(signal, graceMs)
-  using all = new Grace(signal, graceMs + leaveMs)
-  await all.within(readAndWrite(options, { signal, write, hand }))
-  const unconfirmed = hand.batch === undefined ? [] : rangesOf(hand.batch)
+  const { name, logger, shutdownDeadlineMs = defaultShutdownDeadlineMs } = options
+  using writeDeadline = new ShutdownDeadline(signal, shutdownDeadlineMs)
+  using leaveDeadline = new ShutdownDeadline(signal, shutdownDeadlineMs + leaveMs)
+  const stage = new StreamStage(options, signal, writeDeadline)
+  await leaveDeadline.within(stage.run())
+  const unconfirmed = stage.unconfirmed
   if (unconfirmed.length > 0) {
     logger.warn(
       { stage: name },
@@ -94,80 +165,149 @@ export async function runStreamStage<Written>(
   return unconfirmed
 }
 
-interface Run {
-  /** Asks the stage to end. */
-  readonly signal: AbortSignal | undefined
-  /** Ends a write that is not answered. */
-  readonly write: Grace
-  readonly hand: Hand
-}
+/** The loop around the stage's states: it does what a state asks for, and tells `next` what came of it. */
+class StreamStage<Written> {
+  readonly #options: StreamStageOptions<Written>
+  readonly #signal: AbortSignal | undefined
+  readonly #writeDeadline: ShutdownDeadline
+  #reader: AsyncIterator<MicroBatch<Message>> | undefined
+  /** What a run with an end reads up to, by partition. */
+  #ends: ReadonlyMap<number, Offset> | undefined
+  #inFlight: MicroBatch<Message> | undefined
 
-async function readAndWrite<Written>(options: StreamStageOptions<Written>, run: Run): Promise<void> {
-  const { signal, hand } = run
-  const { name, log, sink, clock, logger } = options
-  if (options.drain && options.acceptGap) await skipGaps(options, { signal })
-  const ends = options.drain ? await endsOf(log, sink, { signal }) : undefined
-  while (!signal?.aborted) {
-    const until = ends && remaining(ends, sink)
-    if (until?.size === 0) return
+  constructor(
+    options: StreamStageOptions<Written>,
+    signal: AbortSignal | undefined,
+    writeDeadline: ShutdownDeadline,
+  ) {
+    this.#options = options
+    this.#signal = signal
+    this.#writeDeadline = writeDeadline
+  }
+
+  /** The offsets of the batch in flight. */
+  get unconfirmed(): readonly OffsetRange[] {
+    return this.#inFlight === undefined ? [] : rangesOf(this.#inFlight)
+  }
+
+  async run(): Promise<void> {
+    const { drain, acceptGap, log, sink } = this.#options
+    const signal = this.#signal
+    if (drain && acceptGap) await skipGaps(this.#options, { signal })
+    this.#ends = drain ? await endsOf(log, sink, { signal }) : undefined
+    let state = firstState
     try {
-      const ended = await readOn(options, until, run)
-      hand.failures = 0
-      if (ended === 'superseded')
-        logger.info({ stage: name }, 'Another writer was faster; reading on from the sink')
-      await sink.refresh({ signal })
-    } catch (error) {
-      if (signal?.aborted && mayPass(error, signal)) return
-      hand.batch = undefined
-      hand.failures += 1
-      const isAccepted = options.acceptGap && isLakeError(error, 'EVENTLOG_GAP')
-      const isPassing = isAccepted || (isLakeError(error) && error.retryable)
-      if (!isPassing || (ends && hand.failures >= drainAttempts)) throw error
-      logger.error(
-        { err: error, hint: error.hint, stage: name },
-        `${name} failed and will go on from its sink`,
-      )
-      const pauseMs = ends ? retryPauseMs : Math.min(longestPauseMs, retryPauseMs * 2 ** (hand.failures - 1))
-      await clock.sleep(pauseMs, { signal }).catch(() => undefined)
+      while (state.kind !== 'ended') {
+        if (state.kind === 'failed') throw state.error
+        state = next(state, await this.#outcomeOf(state), { hasEnd: drain })
+      }
+    } finally {
+      await this.#leave()
     }
   }
-}
 
-async function readOn<Written>(
-  options: StreamStageOptions<Written>,
-  until: ReadonlyMap<number, bigint> | undefined,
-  { signal, write, hand }: Run,
-): Promise<'ended' | 'superseded'> {
-  const { log, sink, group, triggerMs, maxRows, clock, onWritten, logger } = options
-  const events = log.consume({
-    group,
-    // A run with an end must not wait for the members of a group; the sink fences by its own offsets.
-    membership: options.drain ? 'alone' : 'shared',
-    positions: async (partitions) => {
-      await sink.refresh({ signal })
-      if (options.acceptGap) await skipGaps(options, { signal, partitions })
-      return positionsOf(sink, partitions)
-    },
-    signal,
-  })
-  const landed = (partition: number): bigint | undefined => sink.next(partition)
-  const batches = microBatches(events, { triggerMs, maxRows, clock, landed, ...(until && { until }) })
-  for await (const batch of batches) {
+  async #outcomeOf(state: Exclude<StageState, { readonly kind: 'ended' | 'failed' }>): Promise<StageOutcome> {
+    try {
+      switch (state.kind) {
+        case 'reading':
+          return await this.#read()
+        case 'writing':
+          return await this.#write()
+        case 'pausing':
+          await this.#options.clock.sleep(state.pauseMs, { signal: this.#signal }).catch(() => undefined)
+          return this.#signal?.aborted ? { kind: 'stopped' } : { kind: 'rested' }
+        default:
+          return assertNever(state, 'stage state')
+      }
+    } catch (error) {
+      return await this.#failed(error)
+    }
+  }
+
+  async #read(): Promise<StageOutcome> {
+    for (;;) {
+      if (this.#signal?.aborted) return { kind: 'stopped' }
+      if (this.#reader === undefined) {
+        const until = this.#ends && remaining(this.#ends, this.#options.sink)
+        if (until?.size === 0) return { kind: 'endReached' }
+        this.#reader = this.#open(until)
+      }
+      const { done, value } = await this.#reader.next()
+      if (done !== true) {
+        this.#inFlight = value
+        return { kind: 'batchRead' }
+      }
+      await this.#readAnew()
+    }
+  }
+
+  async #write(): Promise<StageOutcome> {
+    const { sink, log, group, logger, onWritten, name } = this.#options
+    const batch = this.#inFlight
+    if (batch === undefined) throw new LakeError('BUG', `${name}: nothing to write`)
     // Not given the signal itself: what was read is written whole, or not begun.
-    hand.batch = batch
-    const outcome = await write.within(sink.write(batch, { signal: write.signal }))
-    if (outcome === undefined) return 'ended'
-    hand.batch = undefined
-    if (outcome.kind === 'superseded') return 'superseded'
-    hand.failures = 0
+    const deadline = this.#writeDeadline
+    const outcome = await deadline.within(sink.write(batch, { signal: deadline.signal }))
+    if (outcome === undefined) return { kind: 'stopped' }
+    this.#inFlight = undefined
+    if (outcome.kind === 'superseded') {
+      logger.info({ stage: name }, 'Another writer was faster; reading on from the sink')
+      await this.#readAnew()
+      return { kind: 'superseded' }
+    }
     onWritten(outcome.written)
     await log.acknowledge(group, positions(batch.next)).catch((error: unknown) => {
       // Telemetry: failing costs a wrong lag on somebody's screen.
       logger.debug({ err: error, group }, 'The group’s offsets could not be written')
     })
-    if (signal?.aborted) return 'ended'
+    return { kind: 'written' }
   }
-  return 'ended'
+
+  /** Leaves the log; the next read begins where the sink is. */
+  async #readAnew(): Promise<void> {
+    await this.#leave()
+    await this.#options.sink.refresh({ signal: this.#signal })
+  }
+
+  async #leave(): Promise<void> {
+    const reader = this.#reader
+    this.#reader = undefined
+    await reader?.return?.()
+  }
+
+  async #failed(error: unknown): Promise<StageOutcome> {
+    const { name, logger, acceptGap } = this.#options
+    const signal = this.#signal
+    if (signal?.aborted && endsWithStage(error, signal)) return { kind: 'stopped' }
+    this.#inFlight = undefined
+    await this.#leave()
+    const isAcceptedGap = acceptGap && isLakeError(error, 'EVENTLOG_GAP')
+    const mayPass = isAcceptedGap || (isLakeError(error) && error.retryable)
+    if (mayPass)
+      logger.error(
+        { err: error, hint: error.hint, stage: name },
+        `${name} failed and will go on from its sink`,
+      )
+    return { kind: 'failed', error, mayPass }
+  }
+
+  #open(until: ReadonlyMap<number, bigint> | undefined): AsyncIterator<MicroBatch<Message>> {
+    const { log, sink, group, drain, acceptGap, triggerMs, maxRows, clock } = this.#options
+    const signal = this.#signal
+    const events = log.consume({
+      group,
+      // A run with an end must not wait for the members of a group; the sink fences by its own offsets.
+      membership: drain ? 'alone' : 'shared',
+      positions: async (partitions) => {
+        await sink.refresh({ signal })
+        if (acceptGap) await skipGaps(this.#options, { signal, partitions })
+        return positionsOf(sink, partitions)
+      },
+      signal,
+    })
+    const landed = (partition: number): bigint | undefined => sink.next(partition)
+    return microBatches(events, { triggerMs, maxRows, clock, landed, ...(until && { until }) })
+  }
 }
 
 /** What retention took is skipped for good: it cannot come back, and the sink says so with its offsets. */
@@ -191,8 +331,8 @@ async function skipGaps<Written>(
   )
 }
 
-/** Whether a failure while the stage ends is of the ending, or of a server: the next start sees to the rest. */
-function mayPass(error: unknown, signal: AbortSignal): boolean {
+/** Whether a failure while the stage ends comes from the ending or from a server: the next start sees to the rest. */
+function endsWithStage(error: unknown, signal: AbortSignal): boolean {
   return error === signal.reason || !isLakeError(error) || error.retryable || error.code === 'INTERRUPTED'
 }
 

@@ -24,7 +24,7 @@ import { createMessagesTable } from '../messages.ts'
 import { lakeTables } from '../model/tables.ts'
 import type { OffsetRange } from '../offset-range.ts'
 import type { ReadUpTo } from '../same-log.ts'
-import type { StreamSink, WriteOutcome } from '../stream-stage.ts'
+import type { LogSink, WriteOutcome } from '../stream-stage.ts'
 import { landingOperation, landingTags, lostRejects, rejectedTags } from './rejected-lineage.ts'
 
 export interface BronzeTables {
@@ -54,7 +54,7 @@ interface CommitOptions extends IoOptions {
 
 const nothing: StagedFiles = { files: [], rows: 0, sizeBytes: 0 }
 
-export class Bronze implements StreamSink<Landed> {
+export class Bronze implements LogSink<Landed> {
   readonly #options: BronzeOptions
   #events: Snapshot
   #rejected: Snapshot
@@ -127,7 +127,7 @@ export class Bronze implements StreamSink<Landed> {
   }
 
   /** Ids of clusters whose topic of this name was landed. */
-  knownClusters(): ReadonlySet<string> {
+  async knownClusters(): Promise<ReadonlySet<string>> {
     const ids = [this.#events, this.#rejected].flatMap(({ transactions }) => Object.keys(transactions))
     return new Set(ids.flatMap((id) => clusterOf(id, this.#options.topic) ?? []))
   }

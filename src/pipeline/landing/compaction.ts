@@ -7,14 +7,14 @@ import type { IoOptions } from '../../lib/base/io.ts'
 import type { Logger } from '../../lib/base/log.ts'
 import { compactIfWorthwhile } from '../../lib/delta/maintain/auto-compaction.ts'
 import type { DeltaTable } from '../../lib/delta/table.ts'
-import { Grace } from '../grace.ts'
+import { ShutdownDeadline } from '../../lib/stream/shutdown-deadline.ts'
 
 export interface CompactionOptions extends IoOptions {
   /** So many small files in one partition make it worthwhile. */
   readonly minFiles: number
   readonly logger: Logger
   /** How long a run may take once the stage is asked to end. */
-  readonly graceMs: number
+  readonly shutdownDeadlineMs: number
 }
 
 export class Compaction implements AsyncDisposable {
@@ -53,10 +53,10 @@ export class Compaction implements AsyncDisposable {
     }
   }
 
-  /** Waits for the run in hand, or where the signal is aborted for `graceMs`, should a store not answer. */
+  /** Waits for the run in hand, or where the signal is aborted for `shutdownDeadlineMs`, should a store not answer. */
   async [Symbol.asyncDispose](): Promise<void> {
-    const { signal, graceMs } = this.#options
-    using grace = new Grace(signal, graceMs)
-    if (this.#running !== undefined) await grace.within(this.#running)
+    const { signal, shutdownDeadlineMs } = this.#options
+    using deadline = new ShutdownDeadline(signal, shutdownDeadlineMs)
+    if (this.#running !== undefined) await deadline.within(this.#running)
   }
 }

@@ -457,7 +457,7 @@ describe('land(options)', () => {
         duckdb,
         triggerMs: 60_000,
         maxRows: 12,
-        graceMs: 100,
+        shutdownDeadlineMs: 100,
       },
       { signal: controller.signal },
     )

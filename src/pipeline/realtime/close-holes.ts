@@ -18,7 +18,6 @@ import type { SpeedLayer } from './speed-layer.ts'
 export interface CloseHolesOptions {
   readonly log: EventLog
   readonly sink: SpeedLayer
-  readonly maxRows: number
   readonly acceptGap: boolean
   readonly clock: Clock
   readonly logger: Logger
@@ -26,6 +25,8 @@ export interface CloseHolesOptions {
 
 /** Another process may fill the same holes at the same time; each attempt looks again at what is left. */
 const attempts = 5
+/** Messages that are counted at once. */
+const holeRows = 50_000
 
 /**
  * @returns what the log no longer held, where that was accepted.
@@ -71,7 +72,7 @@ export async function closeHoles(
 
 /** Reads the messages of a hole, and counts them into the one table that lacks them. */
 async function fill(
-  { log, sink, maxRows, clock }: CloseHolesOptions,
+  { log, sink, clock }: CloseHolesOptions,
   hole: RangeFault,
   { signal }: IoOptions,
 ): Promise<void> {
@@ -85,7 +86,7 @@ async function fill(
     signal,
   })
   const until = new Map([[hole.partition, hole.to]])
-  for await (const batch of microBatches(events, { triggerMs: 1_000, maxRows, clock, until })) {
+  for await (const batch of microBatches(events, { triggerMs: 1_000, maxRows: holeRows, clock, until })) {
     const own = only(batch, hole.partition)
     if (own !== undefined && (await target.write(own, { signal })).kind === 'superseded') return
   }

@@ -259,7 +259,7 @@ describe('runRealtime(options)', () => {
         clickhouse: through,
         duckdb,
         triggerMs: 20,
-        graceMs: 200,
+        shutdownDeadlineMs: 200,
         logger: { ...silentLogger, warn: (_, message) => void warnings.push(message) },
         onProgress: (report) => {
           counted = report.messages

@@ -16,7 +16,7 @@ import { createMessagesTable } from '../messages.ts'
 import type { OffsetRange } from '../offset-range.ts'
 import type { ReadUpTo } from '../same-log.ts'
 import { type RealtimeTable, realtimeTableNames } from '../serving/tables.ts'
-import type { StreamSink, WriteOutcome } from '../stream-stage.ts'
+import type { LogSink, WriteOutcome } from '../stream-stage.ts'
 import { type DeltaInsert, type DeltaRow, insertDeltas } from './delta-inserts.ts'
 import { aggregates, countsOf, windowedEvents, windowSeconds } from './windows.ts'
 
@@ -67,7 +67,7 @@ interface StoredPosition {
   readonly last_ms: number
 }
 
-export class SpeedLayer implements StreamSink<Counted> {
+export class SpeedLayer implements LogSink<Counted> {
   readonly #options: SpeedLayerOptions
   readonly #tables: readonly RealtimeTable[]
   /** As the column `log_id` has it. */
@@ -156,7 +156,7 @@ export class SpeedLayer implements StreamSink<Counted> {
   }
 
   /** How far any table has come: what proves that a log is still the same. */
-  readUpTo(partition: number): ReadUpTo | undefined {
+  async readUpTo(partition: number): Promise<ReadUpTo | undefined> {
     const furthest = this.#furthest(partition)
     return (
       furthest && {

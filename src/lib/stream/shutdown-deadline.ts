@@ -1,14 +1,14 @@
-/** How long a stage that is asked to end may still take: a server that stalls must not hold it for ever. */
+/** How long work may still take after it was asked to end, so that a server that stalls cannot hold it for ever. */
 import { setMaxListeners } from 'node:events'
-import { LakeError } from '../lib/base/errors.ts'
+import { LakeError } from '../base/errors.ts'
 
-export class Grace implements Disposable {
+export class ShutdownDeadline implements Disposable {
   readonly #controller = new AbortController()
   readonly #asked: AbortSignal | undefined
   readonly #ms: number
   #timer: NodeJS.Timeout | undefined
 
-  /** @param asked aborted when the stage is asked to end: the time begins then. */
+  /** @param asked Aborted when the work is asked to end: the time begins then. */
   constructor(asked: AbortSignal | undefined, ms: number) {
     this.#asked = asked
     this.#ms = ms
@@ -18,12 +18,12 @@ export class Grace implements Disposable {
     else asked?.addEventListener('abort', this.#begin, { once: true })
   }
 
-  /** Aborts with a LakeError `INTERRUPTED` when the time is over. */
+  /** Aborts with a LakeError `INTERRUPTED` when the deadline has passed. */
   get signal(): AbortSignal {
     return this.#controller.signal
   }
 
-  /** What `work` comes to, or `undefined` when the time is over first; a failure after that is nobody's. */
+  /** The result of `work`, or `undefined` if the deadline passes first; a later failure of `work` is ignored. */
   async within<T>(work: Promise<T>): Promise<T | undefined> {
     const { signal } = this
     if (signal.aborted) {
