@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import type { Message } from '../src/lib/eventlog/eventlog.ts'
 import { offset } from '../src/lib/eventlog/eventlog.ts'
 import type { Platform } from '../src/pipeline/compose.ts'
-import { createMessagesTable } from '../src/pipeline/messages.ts'
+import { createMessagesTable } from '../src/pipeline/model/messages.ts'
 import { runLandingStage } from '../src/pipeline/stages.ts'
 import { type Case, measurement, onPlatform, secondsOf, sendHistory } from './case.ts'
 

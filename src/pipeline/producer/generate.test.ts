@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { UserEvent } from '../event.ts'
+import type { UserEvent } from '../model/event.ts'
 import { type Delivery, EventGenerator, type GeneratorOptions } from './generate.ts'
 import { historyMoments } from './history.ts'
 

@@ -2,7 +2,7 @@
  * The messages that the producer sends, with what each truly is. A pure function of its options and of the
  * times that it is asked for: same seed, options and times, same bytes.
  */
-import type { UserEvent } from '../event.ts'
+import type { UserEvent } from '../model/event.ts'
 import { malformed } from './malformed.ts'
 import { Population, shareOf } from './population.ts'
 import { type ProfileName, profiles } from './profile.ts'

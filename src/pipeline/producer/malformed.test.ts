@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { eventTypes, sources, type UserEvent } from '../event.ts'
+import { eventTypes, sources, type UserEvent } from '../model/event.ts'
 import { faults } from './malformed.ts'
 import { seededRandom } from './random.ts'
 

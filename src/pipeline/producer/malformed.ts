@@ -2,7 +2,7 @@
  * Messages that are no events: each is rejected or quarantined by the rules of `event-rules.ts`,
  * also by the mildest parser that they allow. None holds a line feed, so that NDJSON can carry all of them.
  */
-import type { UserEvent } from '../event.ts'
+import type { UserEvent } from '../model/event.ts'
 import type { Random } from './random.ts'
 
 type Fault = (event: UserEvent, random: Random) => Buffer

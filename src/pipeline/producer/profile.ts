@@ -1,5 +1,5 @@
 /** What users do, and where: the two weightings that the producer knows. */
-import type { EventType, Source } from '../event.ts'
+import type { EventType, Source } from '../model/event.ts'
 
 type Weighted<T extends string> = readonly (readonly [T, number])[]
 

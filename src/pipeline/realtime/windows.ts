@@ -1,11 +1,4 @@
-/**
- * One-minute windows over a micro-batch, as SQL for DuckDB.
- *
- * An event is *late* when its window ended two minutes or more before the newest event time already read from
- * its partition. That is a pure function of the log: a replay, cut in whatever batches, says the same of each
- * event. Only valid events count, and only they move the watermark; duplicates do both.
- */
-import { isValid, parsedMessages } from '../event-rules.ts'
+import { isValid, parsedMessages } from '../model/event-rules.ts'
 import type { RealtimeTable } from '../serving/tables.ts'
 
 export const windowSeconds = 60

@@ -1,7 +1,7 @@
 /** Messages of the event log as a table that DuckDB can parse: raw bytes, never parsed in JavaScript. */
-import { createTemporaryTable } from '../lib/duckdb/append.ts'
-import type { DuckDbSession } from '../lib/duckdb/duckdb.ts'
-import type { Message } from '../lib/eventlog/eventlog.ts'
+import { createTemporaryTable } from '../../lib/duckdb/append.ts'
+import type { DuckDbSession } from '../../lib/duckdb/duckdb.ts'
+import type { Message } from '../../lib/eventlog/eventlog.ts'
 
 /** Makes the temporary table `name` with the columns that `parsedMessages` reads. */
 export async function createMessagesTable(

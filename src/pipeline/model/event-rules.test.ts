@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { createTemporaryTable } from '../lib/duckdb/append.ts'
-import { type DuckDb, type DuckDbSession, openDuckDb } from '../lib/duckdb/duckdb.ts'
-import type { Row } from '../lib/duckdb/values.ts'
+import { createTemporaryTable } from '../../lib/duckdb/append.ts'
+import { type DuckDb, type DuckDbSession, openDuckDb } from '../../lib/duckdb/duckdb.ts'
+import type { Row } from '../../lib/duckdb/values.ts'
 import { invalidReasons, parsedMessages } from './event-rules.ts'
 
 let duckdb: DuckDb
