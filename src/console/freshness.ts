@@ -2,15 +2,13 @@
  * How new each layer is, and from when on its figures may still change.
  *
  * Batch: the load that serving shows, and its boundary. Speed layer: a window is closed once the newest event
- * time of every partition is two minutes past its end.
+ * time of every partition is past its end by the watermark delay.
  */
 import type { ClickHouse, StatementOptions } from '../lib/clickhouse/clickhouse.ts'
 import type { Layer } from '../pipeline/model/panel.ts'
+import { watermarkDelayMs, windowMs } from '../pipeline/model/time-rules.ts'
 import type { Freshness } from './answers.ts'
 import { utc } from './figures.ts'
-
-const windowMs = 60_000
-const watermarkMs = 120_000
 
 const batchSql = `SELECT toString(boundary) AS boundary, toString(loaded_at) AS loaded_at
 FROM serving.loads ORDER BY load_id DESC LIMIT 1`
@@ -72,7 +70,7 @@ async function readRealtime(
     readonly last_written: string
   }>(realtimeSql, options)
   if (row === undefined) return noFreshness('realtime')
-  const closedBefore = Date.parse(utc(row.slowest)) - watermarkMs
+  const closedBefore = Date.parse(utc(row.slowest)) - watermarkDelayMs
   return {
     layer: 'realtime',
     asOf: utc(row.last_written),

@@ -7,6 +7,7 @@ import type { IoOptions } from '../lib/base/io.ts'
 import type { Logger } from '../lib/base/log.ts'
 import type { ClickHouse } from '../lib/clickhouse/clickhouse.ts'
 import { type Layer, layers, type PanelLayer } from '../pipeline/model/panel.ts'
+import { windowStartMs } from '../pipeline/model/time-rules.ts'
 import type { Figures, Freshness, Overview, PanelAnswer } from './answers.ts'
 import { figuresOf } from './figures.ts'
 import { noFreshness, readFreshness } from './freshness.ts'
@@ -114,7 +115,7 @@ export class OverviewReader {
 
 /** Whole minutes, so that the first window is not cut. */
 export function rangeUpTo(nowMs: number, minutes: number): TimeRange {
-  return { fromMs: Math.floor(nowMs / 60_000 - minutes) * 60_000, toMs: nowMs }
+  return { fromMs: windowStartMs(nowMs - minutes * 60_000), toMs: nowMs }
 }
 
 function answerOf(panel: Panel, { value, readAtMs, isStale, problem }: Reading<PanelReading>): PanelAnswer {

@@ -6,6 +6,7 @@
  * *rejected* and keeps its bytes. An event that breaks a rule of the business is *quarantined*, not rejected.
  */
 import { eventTypes, sources } from './event.ts'
+import { futureLimitMinutes } from './time-rules.ts'
 
 const textFields = ['event_id', 'event_type', 'page', 'timestamp', 'source'] as const
 /** Position in the lists that are read from a document in one pass, from 1. */
@@ -106,9 +107,6 @@ function textReason(name: (typeof textFields)[number]): string {
            when types[${position[name]}] <> 'VARCHAR' then '${name}_not_text' end`
 }
 
-/** How far an event's own clock may be ahead of the log's. */
-const futureMinutes = 5
-
 /**
  * An SQL expression over the columns of `bronze/events`: the reasons why a row is not valid, comma-separated,
  * the empty text for a valid one. In the dialect that DuckDB and Spark share.
@@ -120,7 +118,7 @@ export const invalidReasons = `concat_ws(',',
   case when page = '' then 'page_empty' end,
   case when source not in (${sources.map((source) => `'${source}'`).join(', ')}) then 'source_unknown' end,
   case when "timestamp" < timestamp '1970-01-01 00:00:00+00' then 'timestamp_before_1970' end,
-  case when "timestamp" > kafka_timestamp + interval '${futureMinutes}' minute then 'timestamp_in_future' end
+  case when "timestamp" > kafka_timestamp + interval '${futureLimitMinutes}' minute then 'timestamp_in_future' end
 )`
 
 export const isValid = `(${invalidReasons} = '')`

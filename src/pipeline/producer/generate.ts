@@ -3,6 +3,7 @@
  * times that it is asked for: same seed, options and times, same bytes.
  */
 import type { UserEvent } from '../model/event.ts'
+import { surelyLateMs } from '../model/time-rules.ts'
 import { malformed } from './malformed.ts'
 import { Population, shareOf } from './population.ts'
 import { type ProfileName, profiles } from './profile.ts'
@@ -46,11 +47,8 @@ export interface Moment {
   readonly cycle: number
 }
 
-const minuteMs = 60_000
 const dayMs = 86_400_000
-/** A window of a minute, and two minutes that it is waited for: what is further behind is late. */
-const surelyLateMs = 3 * minuteMs
-const furthestLateMs = 30 * minuteMs
+const furthestLateMs = 30 * 60_000
 const recentDeliveries = 500
 const buying = -1
 

@@ -13,12 +13,13 @@ import type { Row } from '../../lib/duckdb/values.ts'
 import { type Message, type Offset, offset } from '../../lib/eventlog/eventlog.ts'
 import type { MicroBatch } from '../../lib/stream/micro-batch.ts'
 import { createMessagesTable } from '../model/messages.ts'
+import { windowSeconds, windowStartMs } from '../model/time-rules.ts'
 import type { OffsetRange } from '../offset-range.ts'
 import type { ReadUpTo } from '../same-log.ts'
 import { type RealtimeTable, realtimeTableNames } from '../serving/tables.ts'
 import type { LogSink, WriteOutcome } from '../stream-stage.ts'
 import { type DeltaInsert, type DeltaRow, insertDeltas } from './delta-inserts.ts'
-import { aggregates, countsOf, windowedEvents, windowSeconds } from './windows.ts'
+import { aggregates, countsOf, windowedEvents } from './windows.ts'
 
 export interface SpeedLayerOptions {
   readonly clickhouse: ClickHouse
@@ -209,7 +210,7 @@ export class SpeedLayer implements LogSink<Counted> {
 
   /** A row of 0 over each gap, in every table that has not counted what it lacks; `skipped` tells it from others. */
   async skip(gaps: readonly OffsetRange[], { signal }: IoOptions = {}): Promise<'skipped' | 'superseded'> {
-    const now = Math.floor(this.#options.clock.now() / 1000 / windowSeconds) * windowSeconds
+    const now = windowStartMs(this.#options.clock.now()) / 1000
     const inserts = gaps.flatMap(({ partition, to: next }) =>
       this.#tables.flatMap((table) => {
         const position = this.#positions.get(table)?.get(partition)
@@ -319,7 +320,7 @@ export class SpeedLayer implements LogSink<Counted> {
     const others = [...batch.next.keys()].map((partition) => ({ partition, timestampMs: nowMs }))
     for (const { partition, timestampMs } of [...batch.messages, ...others]) {
       if (places.has(partition)) continue
-      const windowStart = Math.floor(timestampMs / 1000 / windowSeconds) * windowSeconds
+      const windowStart = windowStartMs(timestampMs) / 1000
       places.set(partition, { window_start: windowStart, event_type: '', source: '' })
     }
     return places

@@ -1,8 +1,12 @@
+/**
+ * Windows over a micro-batch, as SQL for DuckDB, by the rules of `model/time-rules.ts`.
+ *
+ * Whether an event is late is a pure function of the log: a replay with other batches gives the same answer for
+ * each event. Only valid events count, and only they move the watermark; duplicates do both.
+ */
 import { isValid, parsedMessages } from '../model/event-rules.ts'
+import { watermarkDelaySeconds, windowSeconds } from '../model/time-rules.ts'
 import type { RealtimeTable } from '../serving/tables.ts'
-
-export const windowSeconds = 60
-const watermarkSeconds = 120
 
 /**
  * A SELECT of the valid events in `messages` with `window_start` and `is_late`.
@@ -20,7 +24,7 @@ select event.kafka_partition, event.kafka_offset, event_type, source, "timestamp
            max("timestamp") over (
              partition by event.kafka_partition order by event.kafka_offset
              rows between unbounded preceding and 1 preceding))
-         - interval '${watermarkSeconds} seconds',
+         - interval '${watermarkDelaySeconds} seconds',
     false) as is_late
 from (select * from (${parsedMessages(messages)}) where is_event and ${isValid}) as event
 left join ${watermarks} as watermark on watermark.kafka_partition = event.kafka_partition`
