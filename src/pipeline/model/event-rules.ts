@@ -1,9 +1,9 @@
 /**
- * From message to row: what is an event, and what is a valid one. The only place that says so, as one SQL text
- * that landing, speed layer and batch share.
+ * From message to row: which messages are events, and which events are valid. This is the only place that says so,
+ * as one SQL text that landing, the speed layer and the batch share.
  *
- * A message becomes an event when its bytes say all six fields without anything being made up; else it is
- * *rejected* and keeps its bytes. An event that breaks a rule of the business is *quarantined*, not rejected.
+ * A message is an event if its bytes state all six fields and nothing must be invented. Otherwise it is *rejected*
+ * and keeps its bytes. An event that breaks a business rule is *quarantined*, not rejected.
  */
 import { eventTypes, sources } from './event.ts'
 import { futureLimitMinutes } from './time-rules.ts'
@@ -20,24 +20,76 @@ const isoTimestamp =
  * A SELECT with one row for each row of `messages`, whose columns are `kafka_partition`, `kafka_offset`,
  * `kafka_timestamp`, `key`, `headers` and `value` (a BLOB, null for a message without a value).
  *
- * It adds the six fields, `event_date`, and `reject_reasons`: an empty list for an event; for what is no event
- * the fields are null. DuckDB's dialect: raw bytes are parsed by DuckDB alone.
+ * It adds the six fields, `event_date`, `is_event`, and `reject_reasons`, which is empty for an event. If a message
+ * is not an event, its fields are null. DuckDB's dialect: raw bytes are parsed by DuckDB alone.
  */
 export function parsedMessages(messages: string): string {
   return `
-select kafka_partition, kafka_offset, kafka_timestamp, key, headers, value, reject_reasons,
-  case when is_event then fields[${position.event_id}] end as event_id,
-  case when is_event then user_number end as user_id,
-  case when is_event then fields[${position.event_type}] end as event_type,
-  case when is_event then fields[${position.page}] end as page,
-  case when is_event then make_timestamptz(epoch_us(instant)) end as "timestamp",
-  case when is_event then fields[${position.source}] end as source,
-  case when is_event then cast(instant as date) end as event_date,
-  is_event
-from (
-  select *, len(reject_reasons) = 0 as is_event
-  from (
-    select *, list_filter([
+with
+-- The bytes as text; null if they are not UTF-8.
+decoded as (
+  select *, try(decode(value)) as document
+  from ${messages}
+),
+-- Whether the text is JSON, and an object. Two steps, for json_type fails on what is not JSON.
+json as (
+  select *, case when is_json then json_type(document) = 'OBJECT' else false end as is_object
+  from (select *, case when document is null then false else json_valid(document) end as is_json from decoded)
+),
+-- The six fields in one pass over the text: the JSON type of each, and its text.
+typed as (
+  select *,
+    case when is_object then json_type(document, ${paths}) end as types,
+    case when is_object then json_extract_string(document, ${paths}) end as fields
+  from json
+),
+-- user_id as a whole number; null if it is none. 7.0 is 7, and 12.7 is no whole number.
+numbered as (
+  select *,
+    case types[${position.user_id}]
+      when 'UBIGINT' then try_cast(fields[${position.user_id}] as bigint)
+      when 'BIGINT' then try_cast(fields[${position.user_id}] as bigint)
+      when 'DOUBLE' then
+        case when regexp_full_match(fields[${position.user_id}], '-?[0-9]{1,15}\\.0')
+             then try_cast(replace(fields[${position.user_id}], '.0', '') as bigint) end
+    end as user_number
+  from typed
+),
+-- The parts of the timestamp; empty texts if it is not ISO 8601.
+timestamp_parts as (
+  select *,
+    case when types[${position.timestamp}] = 'VARCHAR' then
+      regexp_extract(fields[${position.timestamp}], '${isoTimestamp}',
+        ['date', 'hour', 'minute', 'second', 'fraction', 'utc', 'sign', 'zone_hour', 'zone_minute'])
+    end as iso
+  from numbered
+),
+-- The timestamp as an instant in UTC, cut to the microsecond; null if there is no such time of day or zone.
+-- DuckDB may move a cast of a field of iso below its CASE, where it meets empty texts: hence try_cast.
+any_instants as (
+  select *,
+    case when iso.date >= '0001' and iso.hour <= '23' and iso.zone_hour <= '23' and iso.zone_minute <= '59' then
+      try_cast(iso.date || ' ' || iso.hour || ':' || iso.minute || ':'
+        || case when iso.second = '' then '00' else iso.second end
+        || '.' || left(rpad(iso.fraction, 6, '0'), 6) as timestamp)
+      - to_minutes(case when iso.zone_hour = '' then 0 else
+          (case iso.sign when '-' then -1 else 1 end)
+          * (try_cast(iso.zone_hour as integer) * 60
+             + case when iso.zone_minute = '' then 0 else try_cast(iso.zone_minute as integer) end) end)
+    end as any_instant
+  from timestamp_parts
+),
+-- Instants of the years 0001 to 9999, also after the zone was taken into account.
+instants as (
+  select *,
+    case when any_instant between timestamp '0001-01-01 00:00:00' and timestamp '9999-12-31 23:59:59.999999'
+         then any_instant end as instant
+  from any_instants
+),
+-- Why a message is not an event: one reason for the message as a whole, and one for each field.
+reasons as (
+  select *,
+    list_filter([
       case when value is null then 'value_missing'
            when octet_length(value) = 0 then 'value_empty'
            when document is null then 'utf8_invalid'
@@ -50,51 +102,22 @@ from (
       case when is_object and types[${position.timestamp}] = 'VARCHAR' and instant is null
            then 'timestamp_not_iso_8601' end
     ], lambda reason: reason is not null) as reject_reasons
-    from (
-      select *,
-        case types[${position.user_id}]
-          when 'UBIGINT' then try_cast(fields[${position.user_id}] as bigint)
-          when 'BIGINT' then try_cast(fields[${position.user_id}] as bigint)
-          when 'DOUBLE' then
-            case when regexp_full_match(fields[${position.user_id}], '-?[0-9]{1,15}\\.0')
-                 then try_cast(replace(fields[${position.user_id}], '.0', '') as bigint) end
-        end as user_number,
-        case when instant_any between timestamp '0001-01-01 00:00:00' and timestamp '9999-12-31 23:59:59.999999'
-             then instant_any end as instant
-      from (
-        select *,
-          case when iso.date >= '0001' and iso.hour <= '23' and iso.zone_hour <= '23' and iso.zone_minute <= '59' then
-            try_cast(iso.date || ' ' || iso.hour || ':' || iso.minute || ':'
-              || case when iso.second = '' then '00' else iso.second end
-              || '.' || left(rpad(iso.fraction, 6, '0'), 6) as timestamp)
-            - to_minutes(case when iso.zone_hour = '' then 0 else
-                (case iso.sign when '-' then -1 else 1 end)
-                * (cast(iso.zone_hour as integer) * 60
-                   + case when iso.zone_minute = '' then 0 else cast(iso.zone_minute as integer) end) end)
-          end as instant_any
-        from (
-          select *,
-            case when types[${position.timestamp}] = 'VARCHAR' then
-              regexp_extract(fields[${position.timestamp}], '${isoTimestamp}',
-                ['date', 'hour', 'minute', 'second', 'fraction', 'utc', 'sign', 'zone_hour', 'zone_minute'])
-            end as iso
-          from (
-            select *,
-              case when is_object then json_type(document, ${paths}) end as types,
-              case when is_object then json_extract_string(document, ${paths}) end as fields
-            from (
-              select *, case when is_json then json_type(document) = 'OBJECT' else false end as is_object
-              from (
-                select *, case when document is null then false else json_valid(document) end as is_json
-                from (select *, try(decode(value)) as document from ${messages})
-              )
-            )
-          )
-        )
-      )
-    )
-  )
-)`
+  from instants
+),
+judged as (
+  select *, len(reject_reasons) = 0 as is_event
+  from reasons
+)
+select kafka_partition, kafka_offset, kafka_timestamp, key, headers, value, reject_reasons,
+  case when is_event then fields[${position.event_id}] end as event_id,
+  case when is_event then user_number end as user_id,
+  case when is_event then fields[${position.event_type}] end as event_type,
+  case when is_event then fields[${position.page}] end as page,
+  case when is_event then make_timestamptz(epoch_us(instant)) end as "timestamp",
+  case when is_event then fields[${position.source}] end as source,
+  case when is_event then cast(instant as date) end as event_date,
+  is_event
+from judged`
 }
 
 function missing(name: keyof typeof position): string {
