@@ -21,7 +21,7 @@ export interface MemoryEventLogOptions {
 export interface MemoryEventLog extends EventLog {
   /** What retention does: every message of every partition is gone, and the partitions start at their ends. */
   expire(): void
-  /** What deleting a topic and making it anew does: offsets begin at 0 again. */
+  /** The effect of deleting a topic and creating it again: offsets begin at 0. */
   reset(): void
   /** What was acknowledged, by group and partition. */
   readonly acknowledged: ReadonlyMap<string, ReadonlyMap<number, Offset>>

@@ -30,7 +30,7 @@ import { spread } from './partitioner.ts'
 import { gapAt, startingPositions } from './positions.ts'
 import { type BlockRead, type PartitionEnd, type Segment, segmentFile } from './segment.sqlite.ts'
 import { type LogIdentity, SegmentFolder } from './segment-folder.ts'
-import { fromSqlite, mendOf } from './sqlite.ts'
+import { fixFor, fromSqlite } from './sqlite.ts'
 import { Wakeup } from './wakeup.ts'
 
 export interface SqliteEventLogOptions {
@@ -51,7 +51,7 @@ export interface SqliteEventLogOptions {
 }
 
 export interface SqliteEventLog extends EventLog {
-  /** Drops the segments whose time is over, and returns how many. Done by itself whenever a segment is begun. */
+  /** Drops the expired segments, and returns how many. Runs automatically whenever a segment is begun. */
   applyRetention(options?: IoOptions): Promise<number>
 }
 
@@ -61,7 +61,7 @@ const idleMs = 100
 const appendMessages = 5_000
 
 /**
- * Opens the log, and makes it where there is none; the caller closes it.
+ * Opens the log, and creates it if it is missing; the caller closes it.
  *
  * @throws LakeError `CONFIG_INVALID` for a topic that cannot name a folder, `FILE_UNWRITABLE`, `DISK_FULL`.
  */
@@ -105,7 +105,7 @@ class SegmentedLog implements SqliteEventLog {
     this.topic = options.topic
     this.lossHint =
       `The log has lost its newest messages: a ${segmentFile}-wal in ${folder.path} was damaged or deleted, or an ` +
-      `older copy was put back. ${mendOf(folder.path)}`
+      `older copy was put back. ${fixFor(folder.path)}`
     this.#folder = folder
     this.#identity = identity
     this.#open = new OpenSegments(folder)

@@ -1,5 +1,5 @@
 /**
- * Port: an ordered, partitioned, replayable log of messages (a Kafka topic, or what stands for one).
+ * Port: an ordered, partitioned, replayable log of messages: a Kafka topic, or an embedded log in its place.
  *
  * The log never decides what was processed. A sink stores offsets with its data and says, on every
  * assignment, where to read on; `acknowledge` is telemetry that a start never reads.
@@ -46,7 +46,7 @@ export interface Fetch {
   readonly messages: readonly Message[]
   /**
    * Where to read on: one past the last message, or further where the log skips offsets (compaction, markers of
-   * transactions, messages of aborted ones). It comes to the end that `partitions` says, with or without a message.
+   * transactions, messages of aborted ones). It reaches the end that `partitions` reports, also without a message.
    */
   readonly next: Offset
 }
@@ -82,8 +82,9 @@ export type TimestampType = 'append' | 'create' | 'unknown'
 export interface EventLog extends AsyncDisposable {
   readonly topic: string
   /**
-   * The mend of a log that ends before what was read of it, or holds other messages there, where `clusterId` goes
-   * with the topic: it is the same log, and has lost its newest messages. Absent where it may have been made anew.
+   * The fix if the log ends before what was read of it, or holds other messages there. Set by logs whose `clusterId`
+   * changes with the topic: such a log is the same one, and has lost its newest messages. Absent if the topic may have
+   * been re-created.
    */
   readonly lossHint?: string
   /** Tells this log from another with a topic of the same name. Stable over restarts. */
@@ -100,7 +101,7 @@ export interface EventLog extends AsyncDisposable {
   /**
    * Yields until aborted, then throws the abort reason. Leaving the loop leaves the group.
    * @throws LakeError `EVENTLOG_GAP` when a position lies before the oldest offset that is kept, and
-   * `EVENTLOG_RESET` when it lies past the end: the topic was made anew, or has lost its newest messages.
+   * `EVENTLOG_RESET` when it lies past the end: the topic was re-created, or has lost its newest messages.
    */
   consume(options: ConsumeOptions): AsyncIterable<ConsumerEvent>
   /** One message, or `undefined` where retention has taken it. */

@@ -38,7 +38,7 @@ const identitySchema = z.strictObject({
   checksum: z.string().optional(),
 })
 
-/** What a log is, for ever. */
+/** The identity of a log. It never changes. */
 export interface LogIdentity {
   readonly clusterId: string
   readonly partitions: number
@@ -59,8 +59,8 @@ export class SegmentFolder {
   }
 
   /**
-   * Makes the log where there is none, and says what it is. Many processes may do so at once, and any of them
-   * may be killed on the way: one identity comes out.
+   * Creates the log if it is missing, and returns its identity. Many processes may do so at once, and any of them
+   * may be killed on the way: all get the same identity.
    */
   async establish({
     partitions,

@@ -18,7 +18,7 @@ const fetchMessages = 4_000
 const fetchBytes = 4 << 20
 const busyTimeoutMs = 20
 
-/** Where a partition stands: the next offset to write, and the time of its newest message. */
+/** The end of a partition: the next offset to write, and the time of its newest message. */
 export interface PartitionEnd {
   readonly next: bigint
   readonly lastMs: number

@@ -47,7 +47,7 @@ export function fromSqlite(error: unknown, operation: string, path: string): unk
       return new LakeError('FILE_UNWRITABLE', message, { details, cause: error })
     case 'SQLITE_CORRUPT':
     case 'SQLITE_NOTADB':
-      return new LakeError('LOG_CORRUPT', message, { details, cause: error, hint: mendOf(path) })
+      return new LakeError('LOG_CORRUPT', message, { details, cause: error, hint: fixFor(path) })
     default:
       return new LakeError('EVENTLOG_UNAVAILABLE', message, {
         details,
@@ -64,11 +64,11 @@ export function damaged(logFolder: string, file: string, cause: unknown): LakeEr
   return new LakeError('LOG_CORRUPT', `open ${file}: ${messageOf(cause)}`, {
     details: { file },
     cause,
-    hint: mendOf(logFolder),
+    hint: fixFor(logFolder),
   })
 }
 
-/** The mend where files of a log are lost. */
-export function mendOf(logFolder: string): string {
+/** What to do if files of a log are lost. */
+export function fixFor(logFolder: string): string {
   return `Bring the file back from a backup, or move ${logFolder} away to begin a new log: what was landed stays.`
 }

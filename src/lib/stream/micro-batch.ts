@@ -1,8 +1,8 @@
 /**
  * Cuts a stream of fetches into micro-batches: as large as allowed, no later than the trigger says.
  *
- * Invariant: within a partition, batches hold messages in offset order, without holes and without overlap,
- * until a new assignment; what was buffered under an older assignment is dropped, because the sink says anew
+ * Invariant: within a partition, batches hold messages in offset order, without holes and without overlap, until
+ * a new assignment. Messages that were buffered under an older assignment are dropped, because the sink says again
  * where to read on. Types are structural: any log with partitions and offsets fits.
  */
 import { type Clock, systemClock } from '../base/clock.ts'
@@ -37,7 +37,7 @@ export interface MicroBatchOptions {
   readonly triggerMs: number
   /** Ends the stream, with a last batch, once each of these partitions was read up to its offset. */
   readonly until?: ReadonlyMap<number, bigint>
-  /** Where the sink stands: what it has of `until` already is not waited for. */
+  /** The next offset of the sink: messages of `until` that it already has are not waited for. */
   readonly landed?: (partition: number) => bigint | undefined
   readonly clock?: Clock
 }

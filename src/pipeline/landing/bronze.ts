@@ -1,10 +1,10 @@
 /**
- * Bronze as a sink: where it stands, and how a micro-batch becomes part of it, exactly once.
+ * Bronze as a sink: which offset comes next, and how a micro-batch is committed exactly once.
  *
- * Both tables hold a `txn` for each topic and partition whose version is the next offset; it is written in the
+ * Both tables hold a `txn` for each topic and partition. Its version is the next offset, and it is written in the
  * commit that holds the rows. Rejects are committed first, events second, and reading goes on from the events'
- * offset: what `rejected` already holds from there on is left out of both. So a crash between the two commits
- * loses and doubles nothing, and a second writer of the same offsets meets a conflict at its commit.
+ * offset. Messages that `rejected` already holds from there on are left out of both. So a crash between the two
+ * commits loses and doubles nothing, and a second writer of the same offsets meets a conflict at its commit.
  */
 
 import type { Clock } from '../../lib/base/clock.ts'
@@ -74,7 +74,7 @@ export class Bronze implements LogSink<Landed> {
     this.#alreadyRejected = state.alreadyRejected
   }
 
-  /** Makes the tables where they are missing, and reads where they stand. */
+  /** Makes missing tables, and reads the offsets of both. */
   static async open(options: BronzeOptions, { signal }: IoOptions = {}): Promise<Bronze> {
     const { events, rejected } = options.tables
     await events.createIfMissing(lakeTables['bronze/events'], { signal })
@@ -82,7 +82,7 @@ export class Bronze implements LogSink<Landed> {
     return new Bronze(options, await readState(options, { signal }))
   }
 
-  /** Reads anew where the tables stand. */
+  /** Reads the offsets of the tables again. */
   async refresh({ signal }: IoOptions = {}): Promise<void> {
     const state = await readState(this.#options, { signal })
     this.#events = state.events

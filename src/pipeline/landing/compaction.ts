@@ -1,6 +1,6 @@
 /**
- * Few large files of the many small ones that landing commits, made beside it: one run at a time, never part of a
- * commit of landing's, never in its way. A failure is told, and harms nothing: the next commit tries again.
+ * Compacts the many small files that landing commits into few large ones, beside the landing and one run at a time.
+ * A run is never part of a landing commit and never delays one. A failure is logged; the next commit tries again.
  */
 import { messageOf } from '../../lib/base/errors.ts'
 import type { IoOptions } from '../../lib/base/io.ts'
@@ -53,7 +53,7 @@ export class Compaction implements AsyncDisposable {
     }
   }
 
-  /** Waits for the run in hand, or where the signal is aborted for `shutdownDeadlineMs`, should a store not answer. */
+  /** Waits for the present run; once the signal is aborted, at most `shutdownDeadlineMs`. */
   async [Symbol.asyncDispose](): Promise<void> {
     const { signal, shutdownDeadlineMs } = this.#options
     using deadline = new ShutdownDeadline(signal, shutdownDeadlineMs)

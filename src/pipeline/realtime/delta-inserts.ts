@@ -1,9 +1,9 @@
 /**
- * The inserts of a micro-batch: one a table and partition, each of them one part, each there once.
+ * The inserts of a micro-batch: one for each table and partition, each one part, each stored once.
  *
- * Two writers of the same offsets are told apart by the insert's token, which names the first offset: the second
- * insert is dropped by ClickHouse, and reading back shows it. What is ours is looked up by the table's primary key,
- * so that a batch costs the same however long the table has grown.
+ * The insert's token names the first offset. If two writers insert the same offsets, ClickHouse drops the second
+ * insert, and reading back shows it. Rows are looked up by the table's primary key, so that a batch costs the same
+ * when the table has grown.
  */
 import { allEnded } from '../../lib/base/all-ended.ts'
 import type { Clock } from '../../lib/base/clock.ts'
@@ -96,7 +96,7 @@ const tokenOf = ({ logId }: DeltaInsertOptions, { partition, from }: DeltaInsert
 const placeOf = ({ table, partition }: Pick<DeltaInsert, 'table' | 'partition'>): string =>
   `${table}/${partition}`
 
-/** @returns the failure after which nobody knows whether the rows are there. */
+/** @returns the failure, if it leaves open whether the rows are there. */
 async function send(
   { clickhouse }: DeltaInsertOptions,
   { insert: { table, rows }, token }: Attempt,

@@ -1,9 +1,9 @@
 /**
- * ClickHouse's `realtime.*` as a sink: deltas a micro-batch, so that a plain SUM is right at any time.
+ * ClickHouse's `realtime.*` as a sink. Each micro-batch inserts its own counts, so a plain SUM is always right.
  *
- * Every row says which offsets of its partition it covers, so rows and position are one atomic part, and each
- * table knows by itself where it stands. After a crash tables may be apart by a batch: reading goes on at the
- * least of them, and each leaves out what it has. A table that counted nothing in a batch gets a row of 0.
+ * Every row says which offsets of its partition it covers: rows and position are one atomic part, and each table
+ * has a position of its own. After a crash the positions may differ by a batch. Reading then goes on at the lowest
+ * one, and each table leaves out what it has. A table that counted nothing in a batch gets a row of 0.
  */
 import type { Clock } from '../../lib/base/clock.ts'
 import type { IoOptions } from '../../lib/base/io.ts'
@@ -45,7 +45,7 @@ interface Position {
   readonly last: Pick<Message, 'offset' | 'timestampMs'> | undefined
 }
 
-/** What one insert stands for. */
+/** The offsets that one insert covers. */
 interface InsertPlace extends Position {
   readonly table: RealtimeTable
   readonly partition: number
