@@ -2,7 +2,7 @@
 
 import { runRecordedBatch } from '../src/pipeline/batch/recorded.ts'
 import { goldMetrics } from '../src/pipeline/model/gold.ts'
-import { batchContextOf, runLandingStage } from '../src/pipeline/stages.ts'
+import { batchContextOf, runLandingStage } from '../src/pipeline/platform/stages.ts'
 import { type Case, measurement, onPlatform, secondsOf, sendHistory } from './case.ts'
 
 const count = 200_000

@@ -2,8 +2,8 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { openPlatform, type Platform } from '../src/pipeline/compose.ts'
-import { type Environment, readConfig } from '../src/pipeline/config.ts'
+import { openPlatform, type Platform } from '../src/pipeline/platform/compose.ts'
+import { type Environment, readConfig } from '../src/pipeline/platform/config.ts'
 
 export interface Measurement {
   readonly name: string

@@ -2,9 +2,9 @@
 import { join } from 'node:path'
 import type { Message } from '../src/lib/eventlog/eventlog.ts'
 import { offset } from '../src/lib/eventlog/eventlog.ts'
-import type { Platform } from '../src/pipeline/compose.ts'
 import { createMessagesTable } from '../src/pipeline/model/messages.ts'
-import { runLandingStage } from '../src/pipeline/stages.ts'
+import type { Platform } from '../src/pipeline/platform/compose.ts'
+import { runLandingStage } from '../src/pipeline/platform/stages.ts'
 import { type Case, measurement, onPlatform, secondsOf, sendHistory } from './case.ts'
 
 const count = 200_000

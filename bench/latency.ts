@@ -1,8 +1,8 @@
 /** From the append of an event to the moment that a query of `realtime.*` sees it, at 1,000 events a second. */
 import { systemClock } from '../src/lib/base/clock.ts'
 import { offset } from '../src/lib/eventlog/eventlog.ts'
+import { runRealtimeStage } from '../src/pipeline/platform/stages.ts'
 import { produce } from '../src/pipeline/producer/produce.ts'
-import { runRealtimeStage } from '../src/pipeline/stages.ts'
 import { type Case, measurement, onPlatform } from './case.ts'
 
 const eventsPerSecond = 1_000

@@ -1,5 +1,5 @@
 /** A micro-batch of the speed layer where `realtime.*` already has many rows, beside one where it has none. */
-import type { Platform } from '../src/pipeline/compose.ts'
+import type { Platform } from '../src/pipeline/platform/compose.ts'
 import { produce } from '../src/pipeline/producer/produce.ts'
 import { type RealtimeReport, runRealtime } from '../src/pipeline/realtime/realtime.ts'
 import { realtimeTableNames } from '../src/pipeline/serving/tables.ts'

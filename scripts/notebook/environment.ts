@@ -15,7 +15,7 @@ import {
 } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { messageOf } from '../../src/lib/base/errors.ts'
-import type { Config } from '../../src/pipeline/config.ts'
+import type { Config } from '../../src/pipeline/platform/config.ts'
 import { type AloneOptions, alone } from '../alone.ts'
 import { run } from '../services/command.ts'
 import { jupyter } from '../services/jupyter.ts'

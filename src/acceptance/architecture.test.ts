@@ -58,10 +58,10 @@ describe('the rooms of src', () => {
 
   it.each([
     ['lib/delta/commit.ts', '../../pipeline/model/tables.ts'],
-    ['pipeline/compose.ts', '../cli/main.ts'],
+    ['pipeline/platform/compose.ts', '../../cli/main.ts'],
     ['console/server.ts', '../notebook/index.ts'],
     ['pipeline/landing/landing.ts', '../../../scripts/produce.ts'],
-    ['pipeline/config.ts', '../stray/file.ts'],
+    ['pipeline/platform/config.ts', '../../stray/file.ts'],
   ])('are broken by %s importing %s', (from, to) => {
     expect(brokenRooms(importing(from, `import { x } from '${to}'`))).toHaveLength(1)
   })
@@ -107,7 +107,7 @@ describe('a driver', () => {
 })
 
 describe('an adapter', () => {
-  it('is constructed only in pipeline/compose.ts', () => {
+  it('is constructed only in pipeline/platform/compose.ts', () => {
     expect(straysOfAdapters(imports)).toEqual([])
   })
 
@@ -127,7 +127,7 @@ describe('an adapter', () => {
     ).toEqual([])
     expect(
       straysOfAdapters(
-        importing('pipeline/compose.ts', `import { x } from '../lib/eventlog/eventlog.kafka.ts'`),
+        importing('pipeline/platform/compose.ts', `import { x } from '../../lib/eventlog/eventlog.kafka.ts'`),
       ),
     ).toEqual([])
   })
@@ -148,7 +148,7 @@ describe('a fixture', () => {
 })
 
 describe('the environment', () => {
-  it('is read only in pipeline/config.ts, and where the embedded server begins', () => {
+  it('is read only in pipeline/platform/config.ts, and where the embedded server begins', () => {
     expect(readersOfEnvironment(files)).toEqual([])
   })
 
@@ -160,7 +160,7 @@ describe('the environment', () => {
     "import { argv, env } from 'node:process'",
   ])('is read by %s', (text) => {
     expect(readersOfEnvironment([{ path: 'lib/delta/commit.ts', text }])).toHaveLength(1)
-    expect(readersOfEnvironment([{ path: 'pipeline/config.ts', text }])).toEqual([])
+    expect(readersOfEnvironment([{ path: 'pipeline/platform/config.ts', text }])).toEqual([])
     expect(readersOfEnvironment([{ path: 'lib/clickhouse-server/server.main.ts', text }])).toEqual([])
   })
 

@@ -155,24 +155,24 @@ export function straysOfDrivers(imports: readonly Import[]): readonly string[] {
     .map((found) => show(found, 'a driver is imported only in its home'))
 }
 
-/** Only `pipeline/compose.ts` chooses adapters; everybody else sees the port. */
+/** Only `pipeline/platform/compose.ts` chooses adapters; everybody else sees the port. */
 export function straysOfAdapters(imports: readonly Import[]): readonly string[] {
   return imports
     .filter(({ from, to, isTypeOnly }) => {
       if (isTypeOnly || !to.startsWith('lib/') || !adapter.test(to)) return false
-      return from !== 'pipeline/compose.ts' && moduleOf(from) !== moduleOf(to)
+      return from !== 'pipeline/platform/compose.ts' && moduleOf(from) !== moduleOf(to)
     })
-    .map((found) => show(found, 'adapters are constructed in pipeline/compose.ts'))
+    .map((found) => show(found, 'adapters are constructed in pipeline/platform/compose.ts'))
 }
 
 /** The environment is read in one place, so that it is documented in one place. */
 export function readersOfEnvironment(files: readonly SourceFile[]): readonly string[] {
   return files
-    .filter(({ path }) => path !== 'pipeline/config.ts' && !/(^|\/)server\.main\.ts$/.test(path))
+    .filter(({ path }) => path !== 'pipeline/platform/config.ts' && !/(^|\/)server\.main\.ts$/.test(path))
     .filter(({ text }) =>
       /\bprocess\s*(\.|\?\.|\[\s*['"])env\b|\{[^}]*\benv\b[^}]*\}\s*(=\s*process\b|from\s*['"](node:)?process['"])/.test(
         withoutComments(text),
       ),
     )
-    .map(({ path }) => `${path} reads process.env: only pipeline/config.ts may`)
+    .map(({ path }) => `${path} reads process.env: only pipeline/platform/config.ts may`)
 }

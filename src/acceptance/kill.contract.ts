@@ -10,9 +10,9 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { type BuiltLake, buildLake } from '../cli/built.fixture.ts'
 import { systemClock } from '../lib/base/clock.ts'
 import { readEndpoint } from '../lib/clickhouse-server/endpoint.ts'
-import { openPlatform } from '../pipeline/compose.ts'
-import { type Environment, readConfig } from '../pipeline/config.ts'
-import { runLandingStage, runRealtimeStage } from '../pipeline/stages.ts'
+import { openPlatform } from '../pipeline/platform/compose.ts'
+import { type Environment, readConfig } from '../pipeline/platform/config.ts'
+import { runLandingStage, runRealtimeStage } from '../pipeline/platform/stages.ts'
 import { readIndependently, replay, tally } from './oracle.ts'
 
 const seed = Number(process.env['LAKE_KILL_SEED'] ?? Date.now() % 100_000)

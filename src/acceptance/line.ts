@@ -6,10 +6,10 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { readEndpoint } from '../lib/clickhouse-server/endpoint.ts'
 import { runRecordedBatch } from '../pipeline/batch/recorded.ts'
-import { openPlatform, type Platform } from '../pipeline/compose.ts'
-import { type Environment, readConfig } from '../pipeline/config.ts'
+import { openPlatform, type Platform } from '../pipeline/platform/compose.ts'
+import { type Environment, readConfig } from '../pipeline/platform/config.ts'
+import { batchContextOf, runLandingStage, runRealtimeStage } from '../pipeline/platform/stages.ts'
 import { produce } from '../pipeline/producer/produce.ts'
-import { batchContextOf, runLandingStage, runRealtimeStage } from '../pipeline/stages.ts'
 
 export interface SentHistory {
   readonly seed: number

@@ -2,12 +2,12 @@
 import type { Readable, Writable } from 'node:stream'
 import { LakeError } from '../lib/base/errors.ts'
 import { formatJson } from '../lib/base/json.ts'
-import { openPlatform, type Platform } from '../pipeline/compose.ts'
-import { type Config, type Environment, readConfig } from '../pipeline/config.ts'
+import { openPlatform, type Platform } from '../pipeline/platform/compose.ts'
+import { type Config, type Environment, readConfig } from '../pipeline/platform/config.ts'
 import { createLogger } from './log.ts'
-import { Output } from './output.ts'
-import { toJson } from './rows.ts'
-import { Terminal } from './terminal.ts'
+import { Output } from './output/output.ts'
+import { toJson } from './output/rows.ts'
+import { Terminal } from './output/terminal.ts'
 
 export interface CliIo {
   /** The process's own where it is absent. */

@@ -4,7 +4,7 @@ import { CommanderError } from 'commander'
 import { isLakeError, LakeError, messageOf, systemCode } from '../lib/base/errors.ts'
 import { formatJson } from '../lib/base/json.ts'
 import type { CommandLine } from './command-line.ts'
-import { printable } from './printable.ts'
+import { printable } from './output/printable.ts'
 
 interface Shown {
   readonly code: string

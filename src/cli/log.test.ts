@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { LakeError } from '../lib/base/errors.ts'
 import { Collected } from './cli.fixture.ts'
 import { createLogger } from './log.ts'
-import { Terminal } from './terminal.ts'
+import { Terminal } from './output/terminal.ts'
 
 const failure = new LakeError('DISK_FULL', 'append events: no space left', { details: { segment: 7 } })
 

@@ -2,9 +2,9 @@
 import { type Logger as PinoLogger, pino, stdSerializers, stdTimeFunctions } from 'pino'
 import { isLakeError, messageOf } from '../lib/base/errors.ts'
 import { formatJson, parseJson } from '../lib/base/json.ts'
-import type { Config } from '../pipeline/config.ts'
-import { printable } from './printable.ts'
-import type { Terminal } from './terminal.ts'
+import type { Config } from '../pipeline/platform/config.ts'
+import { printable } from './output/printable.ts'
+import type { Terminal } from './output/terminal.ts'
 
 export interface LogOptions {
   readonly level: Config['logLevel']

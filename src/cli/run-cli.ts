@@ -8,7 +8,7 @@ import { CommanderError } from 'commander'
 import { isLakeError } from '../lib/base/errors.ts'
 import { type CliIo, CommandLine } from './command-line.ts'
 import { reportError } from './failure.ts'
-import { StdoutClosed } from './output.ts'
+import { StdoutClosed } from './output/output.ts'
 import { createProgram } from './program.ts'
 
 /** Never throws, never ends the process, and closes all that the command has opened. */

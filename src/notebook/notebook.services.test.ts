@@ -6,10 +6,10 @@ import { basename, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { runRecordedBatch } from '../pipeline/batch/recorded.ts'
-import { openPlatform } from '../pipeline/compose.ts'
-import { readConfig } from '../pipeline/config.ts'
+import { openPlatform } from '../pipeline/platform/compose.ts'
+import { readConfig } from '../pipeline/platform/config.ts'
+import { batchContextOf, runLandingStage } from '../pipeline/platform/stages.ts'
 import { produce } from '../pipeline/producer/produce.ts'
-import { batchContextOf, runLandingStage } from '../pipeline/stages.ts'
 
 const projectDir = join(import.meta.dirname, '..', '..')
 const firstLook = join(projectDir, 'notebooks', '01-first-look.ipynb')

@@ -1,6 +1,6 @@
 /** Where a notebook begins. What this file declares leads to no type of a library; see `lake.ts`. */
-import { openPlatform } from '../pipeline/compose.ts'
-import { readConfig } from '../pipeline/config.ts'
+import { openPlatform } from '../pipeline/platform/compose.ts'
+import { readConfig } from '../pipeline/platform/config.ts'
 import type { Lake } from './lake.ts'
 import { createLake } from './platform-lake.ts'
 

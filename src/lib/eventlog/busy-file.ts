@@ -2,7 +2,7 @@
 import { systemClock } from '../base/clock.ts'
 import { LakeError } from '../base/errors.ts'
 import type { IoOptions } from '../base/io.ts'
-import { SegmentGone } from './open-segments.ts'
+import { SegmentGone } from './segments/open-segments.ts'
 import { damaged, fromSqlite, isBusy } from './sqlite.ts'
 
 const busyForMs = 30_000

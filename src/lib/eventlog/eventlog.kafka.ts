@@ -23,10 +23,10 @@ import {
   type Positions,
   type TimestampType,
 } from './eventlog.ts'
-import { KafkaAppender } from './kafka-appender.ts'
-import { clientConfig, disconnect, type KafkaConnection } from './kafka-client.ts'
-import { fromKafka } from './kafka-errors.ts'
-import { KafkaMember } from './kafka-member.ts'
+import { KafkaAppender } from './kafka/appender.ts'
+import { clientConfig, disconnect, type KafkaConnection } from './kafka/client.ts'
+import { fromKafka } from './kafka/errors.ts'
+import { KafkaMember } from './kafka/member.ts'
 import { gapAt, resetAt, startingPositions } from './positions.ts'
 
 export interface KafkaEventLogOptions extends KafkaConnection {

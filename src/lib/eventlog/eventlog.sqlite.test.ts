@@ -10,7 +10,7 @@ import { isLakeError } from '../base/errors.ts'
 import { describeEventLog, numbered, readCount, text } from './eventlog.contract.ts'
 import { openSqliteEventLog, type SqliteEventLog } from './eventlog.sqlite.ts'
 import { type EventLog, type Message, offset } from './eventlog.ts'
-import { SegmentFolder } from './segment-folder.ts'
+import { SegmentFolder } from './segments/segment-folder.ts'
 
 const child = 'lib/eventlog/eventlog.sqlite.fixture.ts'
 let built: BuiltModules

@@ -25,11 +25,11 @@ import {
   type TimestampType,
 } from './eventlog.ts'
 import { GroupTurns } from './group-turns.ts'
-import { OpenSegments, SegmentGone } from './open-segments.ts'
 import { spread } from './partitioner.ts'
 import { gapAt, startingPositions } from './positions.ts'
-import { type BlockRead, type PartitionEnd, type Segment, segmentFile } from './segment.sqlite.ts'
-import { type LogIdentity, SegmentFolder } from './segment-folder.ts'
+import { OpenSegments, SegmentGone } from './segments/open-segments.ts'
+import { type BlockRead, type PartitionEnd, type Segment, segmentFile } from './segments/segment.sqlite.ts'
+import { type LogIdentity, SegmentFolder } from './segments/segment-folder.ts'
 import { fixFor, fromSqlite } from './sqlite.ts'
 import { Wakeup } from './wakeup.ts'
 

@@ -6,7 +6,7 @@ import type { IoOptions } from '../base/io.ts'
 import type { Logger } from '../base/log.ts'
 import { attempt } from './busy-file.ts'
 import { type ExclusiveLock, tryExclusiveLock } from './exclusive-lock.ts'
-import type { SegmentFolder } from './segment-folder.ts'
+import type { SegmentFolder } from './segments/segment-folder.ts'
 import { Wakeup } from './wakeup.ts'
 
 const lookAgainMs = 100

@@ -22,9 +22,9 @@ import type { MicroBatch } from '../../lib/stream/micro-batch.ts'
 import { parsedMessages } from '../model/event-rules.ts'
 import { createMessagesTable } from '../model/messages.ts'
 import { lakeTables } from '../model/tables.ts'
-import type { OffsetRange } from '../offset-range.ts'
-import type { ReadUpTo } from '../same-log.ts'
-import type { LogSink, WriteOutcome } from '../stream-stage.ts'
+import type { OffsetRange } from '../streaming/offset-range.ts'
+import type { ReadUpTo } from '../streaming/same-log.ts'
+import type { LogSink, WriteOutcome } from '../streaming/stage.ts'
 import { landingOperation, landingTags, lostRejects, rejectedTags } from './rejected-lineage.ts'
 
 export interface BronzeTables {

@@ -8,7 +8,7 @@ import { type DuckDb, openDuckDb } from '../../lib/duckdb/duckdb.ts'
 import { createMemoryEventLog, type MemoryEventLog } from '../../lib/eventlog/eventlog.memory.ts'
 import { MemoryStore } from '../../lib/storage/store.memory.ts'
 import type { ObjectStore, PutOutcome } from '../../lib/storage/store.ts'
-import { withMarkers } from '../marked-log.fixture.ts'
+import { withMarkers } from '../streaming/marked-log.fixture.ts'
 import { type LandingOptions, type LandingReport, land } from './landing.ts'
 
 let duckdb: DuckDb

@@ -4,7 +4,7 @@ import { LakeError } from '../../lib/base/errors.ts'
 import type { IoOptions } from '../../lib/base/io.ts'
 import { silentLogger } from '../../lib/base/log.ts'
 import type { DuckDb } from '../../lib/duckdb/duckdb.ts'
-import { runStage, type StageEnd, type StageSettings } from '../stream-stage.ts'
+import { runStage, type StageEnd, type StageSettings } from '../streaming/stage.ts'
 import { Bronze, type BronzeTables } from './bronze.ts'
 import { Compaction } from './compaction.ts'
 

@@ -4,8 +4,8 @@
  */
 import { writeSync } from 'node:fs'
 import { join } from 'node:path'
-import { openPlatform } from '../compose.ts'
-import { readConfig } from '../config.ts'
+import { openPlatform } from '../platform/compose.ts'
+import { readConfig } from '../platform/config.ts'
 import { makeFirstHistory } from './first-history.ts'
 import { ProducerStanding } from './standing.ts'
 

@@ -10,8 +10,8 @@ import type { IoOptions } from '../../lib/base/io.ts'
 import { parseIsoTime } from '../../lib/base/iso-time.ts'
 import type { DuckDbSession } from '../../lib/duckdb/duckdb.ts'
 import { identifier, text } from '../../lib/duckdb/sql-text.ts'
-import type { Platform } from '../compose.ts'
 import { lakeTableNames } from '../model/tables.ts'
+import type { Platform } from '../platform/compose.ts'
 import { locateTable } from './locate.ts'
 
 const timeTravel =

@@ -2,9 +2,9 @@
 import { LakeError } from '../../lib/base/errors.ts'
 import type { IoOptions } from '../../lib/base/io.ts'
 import type { DeltaTable } from '../../lib/delta/table.ts'
-import type { Platform } from '../compose.ts'
-import { isWithinHome } from '../config.ts'
 import { isLakeTable } from '../model/tables.ts'
+import type { Platform } from '../platform/compose.ts'
+import { isWithinHome } from '../platform/config.ts'
 
 /**
  * A name (`gold/daily_active_users`, or with a dot), or any path or URI of a Delta table. A relative path is

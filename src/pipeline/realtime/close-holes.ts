@@ -11,7 +11,7 @@ import type { IoOptions } from '../../lib/base/io.ts'
 import type { Logger } from '../../lib/base/log.ts'
 import type { EventLog, Message, PartitionRange } from '../../lib/eventlog/eventlog.ts'
 import { type MicroBatch, microBatches } from '../../lib/stream/micro-batch.ts'
-import { describeRanges, type OffsetRange } from '../offset-range.ts'
+import { describeRanges, type OffsetRange } from '../streaming/offset-range.ts'
 import { type OffsetCoverage, type RangeFault, readCoverage } from './offset-ranges.ts'
 import type { SpeedLayer } from './speed-layer.ts'
 

@@ -7,8 +7,8 @@
 import type { IoOptions } from '../../lib/base/io.ts'
 import type { ClickHouse } from '../../lib/clickhouse/clickhouse.ts'
 import { type Offset, offset } from '../../lib/eventlog/eventlog.ts'
-import type { OffsetRange } from '../offset-range.ts'
 import { type RealtimeTable, realtimeTableNames } from '../serving/tables.ts'
+import type { OffsetRange } from '../streaming/offset-range.ts'
 
 export interface RangeFault extends OffsetRange {
   readonly kind: 'hole' | 'overlap'

@@ -9,9 +9,9 @@ import { type Home, temporaryHome, until } from '../../lib/clickhouse-server/hom
 import { type DuckDb, openDuckDb } from '../../lib/duckdb/duckdb.ts'
 import { createMemoryEventLog, type MemoryEventLog } from '../../lib/eventlog/eventlog.memory.ts'
 import { offset } from '../../lib/eventlog/eventlog.ts'
-import { withMarkers } from '../marked-log.fixture.ts'
 import { emptyServing } from '../serving/serving.fixture.ts'
 import { realtimeTableNames } from '../serving/tables.ts'
+import { withMarkers } from '../streaming/marked-log.fixture.ts'
 import { type RealtimeOptions, type RealtimeReport, runRealtime } from './realtime.ts'
 
 let duckdb: DuckDb

@@ -5,7 +5,7 @@ import { silentLogger } from '../../lib/base/log.ts'
 import type { ClickHouse } from '../../lib/clickhouse/clickhouse.ts'
 import type { DuckDb } from '../../lib/duckdb/duckdb.ts'
 import { ensureServingSchema } from '../serving/schema.ts'
-import { runStage, type StageEnd, type StageSettings } from '../stream-stage.ts'
+import { runStage, type StageEnd, type StageSettings } from '../streaming/stage.ts'
 import { closeHoles } from './close-holes.ts'
 import { SpeedLayer } from './speed-layer.ts'
 

@@ -14,10 +14,10 @@ import { type Message, type Offset, offset } from '../../lib/eventlog/eventlog.t
 import type { MicroBatch } from '../../lib/stream/micro-batch.ts'
 import { createMessagesTable } from '../model/messages.ts'
 import { windowSeconds, windowStartMs } from '../model/time-rules.ts'
-import type { OffsetRange } from '../offset-range.ts'
-import type { ReadUpTo } from '../same-log.ts'
 import { type RealtimeTable, realtimeTableNames } from '../serving/tables.ts'
-import type { LogSink, WriteOutcome } from '../stream-stage.ts'
+import type { OffsetRange } from '../streaming/offset-range.ts'
+import type { ReadUpTo } from '../streaming/same-log.ts'
+import type { LogSink, WriteOutcome } from '../streaming/stage.ts'
 import { type DeltaInsert, type DeltaRow, insertDeltas } from './delta-inserts.ts'
 import { aggregates, countsOf, windowedEvents } from './windows.ts'
 

@@ -1,0 +1,121 @@
+/** `lake runs`: what the run store knows of the batch. */
+import { type Command, Option } from 'commander'
+import { type Attempt, type Run, type RunState, type RunWithAttempts, runStates } from '../../lib/runs/run.ts'
+import { wholeNumber } from '../arguments.ts'
+import type { CommandLine } from '../command-line.ts'
+import { printable } from '../output/printable.ts'
+import { drawTable } from '../output/rows.ts'
+
+export function addRuns(program: Command, cli: CommandLine): void {
+  const runs = program
+    .command('runs')
+    .summary('the runs of the batch')
+    .description('What the batch has done: each run, and in it each task with its times, rows and versions.')
+    .addHelpText('after', '\nExamples:\n  lake runs list\n  lake runs show 12')
+
+  runs
+    .command('list')
+    .description('The last runs, newest first.')
+    .option('--limit <number>', 'at most so many (default: 20)', wholeNumber({ min: 1 }))
+    .addOption(new Option('--state <state>', 'only those in this state').choices(runStates))
+    .addHelpText('after', '\nExamples:\n  lake runs list --limit 5\n  lake runs list --state failed --json')
+    .action((flags: ListFlags) => listRuns(flags, cli))
+
+  runs
+    .command('show')
+    .description('One run, and each attempt at its tasks.')
+    .argument('<run>', 'its number, as in `lake runs list`', wholeNumber({ min: 1 }))
+    .addHelpText('after', '\nExamples:\n  lake runs show 12\n  lake runs show 12 --json')
+    .action((run: number) => showRun(run, cli))
+}
+
+interface ListFlags {
+  readonly limit?: number
+  readonly state?: RunState
+}
+
+async function listRuns({ limit = 20, state }: ListFlags, cli: CommandLine): Promise<void> {
+  const { runs } = await cli.platform.runs()
+  const found = await runs.list({ limit, ...(state && { states: [state] }) }, { signal: cli.signal })
+  await cli.result(found.map(runDocument), () =>
+    found.length === 0
+      ? 'no runs yet: `lake batch` makes one'
+      : drawTable(
+          ['run', 'state', 'trigger', 'started', 'seconds', 'error'],
+          found.map((run) => [
+            run.id,
+            run.state,
+            run.trigger,
+            isoOf(run.startedMs),
+            secondsOf(run),
+            run.error?.message,
+          ]),
+        ),
+  )
+}
+
+async function showRun(id: number, cli: CommandLine): Promise<void> {
+  const { runs } = await cli.platform.runs()
+  const run = await runs.show(id, { signal: cli.signal })
+  await cli.result({ ...runDocument(run), attempts: run.attempts.map(attemptDocument) }, () => describe(run))
+}
+
+function describe(run: RunWithAttempts): string {
+  const { id, dag, state, trigger, startedMs, attempts, owner } = run
+  const lines = [`run ${id} of ${dag}: ${state}; ${trigger}, started ${isoOf(startedMs)} by ${owner}`]
+  if (run.error !== undefined) lines.push(printable(`${run.error.code}: ${run.error.message}`))
+  lines.push(
+    drawTable(
+      ['task', 'attempt', 'state', 'seconds', 'rows in', 'rows out', 'versions'],
+      attempts.map((attempt) => [
+        attempt.node,
+        attempt.attempt,
+        attempt.state,
+        secondsOf(attempt),
+        attempt.rowsIn,
+        attempt.rowsOut,
+        versionsOf(attempt),
+      ]),
+    ),
+  )
+  for (const { node, attempt, error } of attempts) {
+    if (error === undefined) continue
+    lines.push(printable(`${node}, attempt ${attempt}: ${error.code}: ${error.message}`))
+    if (error.hint !== undefined) lines.push(printable(`  → ${error.hint}`))
+  }
+  return lines.join('\n')
+}
+
+/** `silver/events 3 → 4`. */
+function versionsOf({ versionsBefore = {}, versionsAfter = {} }: Attempt): string {
+  return Object.entries(versionsAfter)
+    .filter(([table, after]) => versionsBefore[table] !== after)
+    .map(([table, after]) => `${table} ${versionsBefore[table] ?? '–'} → ${after ?? '–'}`)
+    .join(', ')
+}
+
+function runDocument({ startedMs, endedMs, tick, ...run }: Run): object {
+  return {
+    ...run,
+    startedAt: isoOf(startedMs),
+    endedAt: isoOf(endedMs),
+    tick: tick === undefined ? null : { schedule: tick.schedule, at: isoOf(tick.tickMs) },
+  }
+}
+
+function attemptDocument({ startedMs, endedMs, ...attempt }: Attempt): object {
+  return { ...attempt, startedAt: isoOf(startedMs), endedAt: isoOf(endedMs) }
+}
+
+const isoOf = (ms: number | undefined): string | null =>
+  ms === undefined ? null : new Date(ms).toISOString()
+
+function secondsOf({
+  startedMs,
+  endedMs,
+}: {
+  readonly startedMs?: number
+  readonly endedMs?: number
+}): number | null {
+  return startedMs === undefined || endedMs === undefined ? null : (endedMs - startedMs) / 1000
+}

@@ -1,0 +1,48 @@
+/**
+ * Rows into a file that appears whole or not at all: written beside it, synced, renamed.
+ *
+ * The ending of its name says the format.
+ */
+import { randomUUID } from 'node:crypto'
+import { open, rename, rm } from 'node:fs/promises'
+import { basename, dirname, extname, join, resolve } from 'node:path'
+import { LakeError, messageOf, systemCode } from '../../lib/base/errors.ts'
+
+export const fileFormats = ['parquet', 'csv', 'ndjson', 'json'] as const
+export type FileFormat = (typeof fileFormats)[number]
+
+/** @throws LakeError `USAGE` when the ending is none of those allowed. */
+export function fileFormat(path: string, allowed: readonly FileFormat[]): FileFormat {
+  const ending = extname(path).slice(1).toLowerCase()
+  const found = allowed.find((format) => format === ending)
+  if (found !== undefined) return found
+  const expected = allowed.map((format) => `.${format}`).join(', ')
+  throw new LakeError('USAGE', `--out ${path}: expected a name that ends in ${expected}`)
+}
+
+/** `write` is given the path of a draft, which takes the place of `path` once it is whole. */
+export async function replaceFile(path: string, write: (draft: string) => Promise<void>): Promise<void> {
+  const target = resolve(path)
+  const draft = join(dirname(target), `.${basename(target)}.${randomUUID()}`)
+  try {
+    await (await open(draft, 'wx')).close()
+    await write(draft)
+    const file = await open(draft, 'r+')
+    await file.sync().finally(() => file.close())
+    await rename(draft, target)
+  } catch (error) {
+    await rm(draft, { force: true })
+    if (systemCode(error) === undefined || error instanceof LakeError) throw error
+    const code = systemCode(error) === 'ENOSPC' ? 'DISK_FULL' : 'FILE_UNWRITABLE'
+    throw new LakeError(code, `write ${path}: ${messageOf(error)}`, { cause: error })
+  }
+}
+
+export async function writePieces(path: string, pieces: AsyncIterable<string | Uint8Array>): Promise<void> {
+  const file = await open(path, 'w')
+  try {
+    for await (const piece of pieces) await file.writeFile(piece)
+  } finally {
+    await file.close()
+  }
+}

@@ -1,0 +1,69 @@
+/** `lake table read`: the rows of one version. */
+import { countOf } from '../../lib/base/count-of.ts'
+import { LakeError } from '../../lib/base/errors.ts'
+import { explainRead, type ReadPlan, selectChanges, selectRows } from '../../lib/delta/select.ts'
+import { locateTable } from '../../pipeline/query/locate.ts'
+import type { VersionRange } from '../arguments.ts'
+import type { CommandLine } from '../command-line.ts'
+import { rowChunks, writeRows } from '../output/duckdb-rows.ts'
+import { formatRows } from '../output/rows.ts'
+import { fileFormat } from './row-file.ts'
+
+export interface ReadFlags {
+  readonly version?: number
+  readonly timestamp?: number
+  readonly columns?: readonly string[]
+  readonly where?: string
+  readonly limit?: number
+  readonly out?: string
+  readonly explain?: boolean
+  readonly changes?: VersionRange
+}
+
+export async function readTable(name: string, flags: ReadFlags, cli: CommandLine): Promise<void> {
+  const { platform, signal, output, terminal } = cli
+  const { timestamp, columns, where, limit, out, explain = false, changes } = flags
+  if (changes !== undefined && (flags.version !== undefined || timestamp !== undefined || explain)) {
+    throw new LakeError(
+      'USAGE',
+      '--changes names its versions: expected no --version, --timestamp or --explain',
+    )
+  }
+  const version = changes?.to ?? flags.version
+  const format = out === undefined ? undefined : fileFormat(out, ['parquet', 'csv', 'ndjson'])
+  const table = await locateTable(platform, name, { signal })
+  const snapshot = await table.snapshot({ version, timestampMs: timestamp, signal })
+  using session = await (await platform.duckdb()).connect()
+  if (explain) {
+    const plan = await explainRead(session, snapshot, { where, signal })
+    await cli.result({ table: table.uri, version: snapshot.version, ...plan }, () => planLines(plan))
+    return
+  }
+  const selection = { columns, where, limit, signal }
+  const select =
+    changes === undefined
+      ? await selectRows(session, table, snapshot, selection)
+      : await selectChanges(session, table, snapshot, { ...selection, from: changes.from })
+  if (out !== undefined && format !== undefined) {
+    await writeRows(session, select, out, format, { signal })
+    await cli.result({ table: table.uri, version: snapshot.version, out }, () => `wrote ${out}`)
+    return
+  }
+  let rows = 0
+  const chunks = rowChunks(session, select, {
+    signal,
+    onRows: (count) => {
+      rows = count
+    },
+  })
+  for await (const text of formatRows(chunks, cli.isJson ? 'ndjson' : 'table')) await output.write(text)
+  if (!cli.isJson) terminal.line(`${countOf(rows, 'row')}, version ${snapshot.version}`)
+}
+
+function planLines(plan: ReadPlan): string {
+  return [
+    `reads ${plan.filesRead} of ${plan.files} files, ${plan.sizeBytesRead} of ${plan.sizeBytes} bytes`,
+    `skipped by partition values: ${plan.skippedByPartition}`,
+    `skipped by statistics: ${plan.skippedByStatistics}`,
+  ].join('\n')
+}

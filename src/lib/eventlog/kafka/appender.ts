@@ -1,0 +1,125 @@
+/**
+ * Appending to a Kafka topic so that an acknowledged message is there once.
+ *
+ * The broker knows a repetition by the numbers that the producer gives its messages. kafkajs takes numbers back
+ * when a request fails, so requests go one at a time, and after a failure a producer with new numbers takes over.
+ */
+import kafkajs, { type IHeaders, type Kafka, type Producer, type Message as ProducerMessage } from 'kafkajs'
+import { LakeError } from '../../base/errors.ts'
+import type { IoOptions } from '../../base/io.ts'
+import type { Header, NewMessage } from '../eventlog.ts'
+import { disconnect } from './client.ts'
+import { fromKafka } from './errors.ts'
+
+const requestBytes = 900_000
+
+export class KafkaAppender implements AsyncDisposable {
+  /** Of the topic; messages without a key take turns over so many. */
+  partitionCount = 1
+  readonly #kafka: Kafka
+  readonly #topic: string
+  #producer: Promise<Producer> | undefined
+  #appending: Promise<void> = Promise.resolve()
+  #turn = Math.floor(Math.random() * 1_000)
+
+  constructor(kafka: Kafka, topic: string) {
+    this.#kafka = kafka
+    this.#topic = topic
+  }
+
+  /** See `EventLog.append`. */
+  append(messages: readonly NewMessage[], { signal }: IoOptions): Promise<void> {
+    const appended = this.#appending.then(async () => {
+      for (const request of requestsOf(messages)) {
+        signal?.throwIfAborted()
+        await this.#send(request)
+      }
+    })
+    this.#appending = appended.catch(() => undefined)
+    return appended
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#appending
+    await disconnect(this.#producer)
+    this.#producer = undefined
+  }
+
+  async #send(messages: readonly NewMessage[]): Promise<void> {
+    this.#producer ??= this.#newProducer()
+    const connecting = this.#producer
+    try {
+      const producer = await connecting
+      await producer.send({
+        topic: this.#topic,
+        acks: -1,
+        timeout: 10_000,
+        messages: messages.map((message) => this.#toKafka(message)),
+      })
+    } catch (error) {
+      // Its numbering of messages is in doubt: a next request could pass for a repetition of this one.
+      this.#producer = undefined
+      await disconnect(connecting)
+      throw fromKafka(error, `append ${messages.length} messages to ${this.#topic}`)
+    }
+  }
+
+  async #newProducer(): Promise<Producer> {
+    const producer = this.#kafka.producer({
+      allowAutoTopicCreation: false,
+      createPartitioner: kafkajs.Partitioners.DefaultPartitioner,
+      idempotent: true,
+      maxInFlightRequests: 1,
+      retry: { retries: 5 },
+    })
+    await producer.connect()
+    return producer
+  }
+
+  #toKafka({ key, value, headers }: NewMessage): ProducerMessage {
+    return {
+      key: key && bufferOf(key),
+      value: value && bufferOf(value),
+      ...(headers && headers.length > 0 ? { headers: toKafkaHeaders(headers) } : {}),
+      // Named, so that a repetition goes where the first attempt went.
+      ...(key === null ? { partition: this.#turn++ % this.partitionCount } : {}),
+    }
+  }
+}
+
+/** Pieces that stay below what a broker takes in one request by default; a larger message goes alone. */
+function* requestsOf(messages: readonly NewMessage[]): Generator<readonly NewMessage[]> {
+  let from = 0
+  let bytes = 0
+  for (const [index, { key, value }] of messages.entries()) {
+    const size = 100 + (key?.length ?? 0) + (value?.length ?? 0)
+    if (index > from && bytes + size > requestBytes) {
+      yield messages.slice(from, index)
+      from = index
+      bytes = 0
+    }
+    bytes += size
+  }
+  if (from < messages.length) yield messages.slice(from)
+}
+
+function toKafkaHeaders(headers: readonly Header[]): IHeaders {
+  const byKey = new Map<string, Header[]>()
+  for (const header of headers) byKey.set(header.key, [...(byKey.get(header.key) ?? []), header])
+  return Object.fromEntries(
+    [...byKey].map(([key, same]) => [
+      key,
+      same.map(({ value }) => {
+        if (value !== null) return bufferOf(value)
+        throw new LakeError(
+          'SOURCE_FAILED',
+          `header ${key}: expected a value, which kafkajs cannot do without`,
+        )
+      }),
+    ]),
+  )
+}
+
+function bufferOf(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}

@@ -1,0 +1,58 @@
+/** How kafkajs is set up: brokers, encryption, credentials, patience, and where its logs go. */
+import kafkajs, { type KafkaConfig } from 'kafkajs'
+import type { Logger } from '../../base/log.ts'
+
+export type KafkaMechanism = 'plain' | 'scram-sha-256' | 'scram-sha-512'
+
+export type KafkaSasl = {
+  [M in KafkaMechanism]: { readonly mechanism: M; readonly username: string; readonly password: string }
+}[KafkaMechanism]
+
+export interface KafkaTls {
+  /** PEM of the authorities to trust instead of the system's, and of a certificate of our own. */
+  readonly ca?: string
+  readonly cert?: string
+  readonly key?: string
+}
+
+export interface KafkaConnection {
+  /** `host:port` of some brokers; the others are found through them. */
+  readonly brokers: readonly string[]
+  readonly ssl?: boolean | KafkaTls
+  readonly sasl?: KafkaSasl
+}
+
+export function clientConfig(options: KafkaConnection, logger: Logger): KafkaConfig {
+  const { brokers, ssl, sasl } = options
+  return {
+    brokers: [...brokers],
+    clientId: 'lakeshore',
+    ...(ssl === undefined ? {} : { ssl }),
+    ...(sasl === undefined ? {} : { sasl }),
+    connectionTimeout: 3_000,
+    authenticationTimeout: 5_000,
+    requestTimeout: 10_000,
+    retry: { retries: 5, initialRetryTime: 200 },
+    logLevel: kafkajs.logLevel.INFO,
+    // kafkajs reports each attempt at each broker as an error; what they come to is thrown, and told there.
+    logCreator:
+      () =>
+      ({ level, namespace, log: { message, timestamp: _, logger: __, ...details } }) => {
+        const text = `kafkajs ${namespace}: ${message}`
+        const isAttempt = namespace === 'Connection' || namespace === 'BrokerPool'
+        if (level === kafkajs.logLevel.ERROR && !isAttempt) logger.warn(details, text)
+        else logger.debug(details, text)
+      },
+  }
+}
+
+/** Closes what was, or is being, connected. Never fails: what is not closed politely the broker closes. */
+export async function disconnect(
+  connecting: Promise<{ disconnect(): Promise<void> }> | undefined,
+): Promise<void> {
+  try {
+    await (await connecting)?.disconnect()
+  } catch {
+    // The failure that matters was thrown where the connection was used.
+  }
+}

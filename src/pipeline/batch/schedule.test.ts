@@ -1,0 +1,92 @@
+import { mkdtemp, readdir, rm, utimes } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { LakeError } from '../../lib/base/errors.ts'
+import { type Logger, silentLogger } from '../../lib/base/log.ts'
+import type { ClickHouse } from '../../lib/clickhouse/clickhouse.ts'
+import { openRunStore, type RunStore } from '../../lib/runs/run-store.ts'
+import { openPlatform, type Platform } from '../platform/compose.ts'
+import { readConfig } from '../platform/config.ts'
+import { batchContextOf } from '../platform/stages.ts'
+import { batchDag } from './batch.ts'
+import { runBatchSchedule } from './schedule.ts'
+
+const dayMs = 86_400_000
+const cron = '0 1 * * *'
+
+let home = ''
+let platform: Platform
+let store: RunStore
+beforeEach(async () => {
+  home = await mkdtemp(join(tmpdir(), 'lakeshore-schedule-'))
+  platform = openPlatform(readConfig({ LAKE_HOME: home }))
+  store = await openRunStore({ url: `sqlite:${join(home, 'runs.db')}` })
+  await store.ticks.baseline(batchDag, Date.now() - 2 * dayMs)
+})
+afterEach(async () => {
+  await store[Symbol.asyncDispose]()
+  await platform[Symbol.asyncDispose]()
+  await rm(home, { recursive: true, force: true })
+})
+
+/** Runs the schedule until it is stopped: by its last task, or when it has nothing to do but wait. */
+async function schedule(lastTask: (stop: () => void) => Promise<ClickHouse>): Promise<void> {
+  const controller = new AbortController()
+  const stop = (): void => controller.abort(new Error('stopped'))
+  const logger: Logger = { ...silentLogger, debug: stop }
+  const context = { ...(await batchContextOf(platform)), clickhouse: () => lastTask(stop) }
+
+  const scheduled = runBatchSchedule(context, store, { cron, signal: controller.signal, logger })
+
+  await expect(scheduled).rejects.toThrow('stopped')
+}
+
+const states = async (): Promise<readonly string[]> =>
+  (await store.runs.list()).map(({ state }) => state).reverse()
+
+const down = (): Promise<never> => Promise.reject(new LakeError('CLICKHOUSE_UNAVAILABLE', 'nobody answers'))
+
+describe('runBatchSchedule(context, store, options)', () => {
+  it('makes at the next start what was cut short, once', async () => {
+    await schedule((stop) => {
+      stop()
+      return down()
+    })
+    expect(await states()).toEqual(['cancelled'])
+
+    await schedule(down)
+    await schedule(down)
+
+    expect(await states()).toEqual(['cancelled', 'failed'])
+    const [failed, cancelled] = await store.runs.list()
+    expect(failed).toMatchObject({ trigger: 'catch-up', tick: cancelled?.tick })
+  })
+
+  it('removes from the tables what no version of the last week needs', async () => {
+    const { store: files, uri } = await platform.table('bronze/events')
+    await files.putIfAbsent('event_date=2026-01-01/orphan.parquet', Buffer.from('PAR1'))
+    await files.putIfAbsent('event_date=2026-01-01/in-work.parquet', Buffer.from('PAR1'))
+    const longAgo = new Date(Date.now() - 8 * dayMs)
+    await utimes(join(uri, 'event_date=2026-01-01/orphan.parquet'), longAgo, longAgo)
+
+    await schedule(down)
+
+    expect(await readdir(join(uri, 'event_date=2026-01-01'))).toEqual(['in-work.parquet'])
+  })
+
+  it('makes at the next start what was stopped while it waited for another batch', async () => {
+    await store.leases.withLease(batchDag, async () => {
+      const controller = new AbortController()
+      const logger: Logger = { ...silentLogger, info: () => controller.abort(new Error('stopped')) }
+      const { signal } = controller
+      const scheduled = runBatchSchedule(await batchContextOf(platform), store, { cron, signal, logger })
+      await expect(scheduled).rejects.toThrow('stopped')
+    })
+    expect(await states()).toEqual([])
+
+    await schedule(down)
+
+    expect(await states()).toEqual(['failed'])
+  })
+})

@@ -1,0 +1,89 @@
+/** The batch by the clock: each tick of `BATCH_CRON` once, and what was missed while nothing ran, once. */
+import { type Clock, systemClock } from '../../lib/base/clock.ts'
+import { LakeError } from '../../lib/base/errors.ts'
+import type { IoOptions } from '../../lib/base/io.ts'
+import { type Logger, silentLogger } from '../../lib/base/log.ts'
+import type { RunStore } from '../../lib/runs/run-store.ts'
+import { parseCron } from '../../lib/schedule/cron.ts'
+import { runSchedule, type ScheduleEvent } from '../../lib/schedule/schedule.ts'
+import { lakeTableNames } from '../model/tables.ts'
+import { type BatchContext, batchDag } from './batch.ts'
+import { runRecordedBatch } from './recorded.ts'
+import { vacuumTables } from './vacuum.ts'
+
+export interface BatchScheduleOptions extends IoOptions {
+  readonly cron: string
+  readonly clock?: Clock
+  readonly logger?: Logger
+}
+
+/**
+ * Goes on until aborted, and then throws the abort reason; a run in hand is cancelled, and made again at the
+ * next start. After the first run of a day (UTC), failed or not, the tables are vacuumed.
+ *
+ * @throws LakeError `CONFIG_INVALID` when the expression is none.
+ */
+export async function runBatchSchedule(
+  context: BatchContext,
+  store: RunStore,
+  { cron, signal, clock = systemClock, logger = silentLogger }: BatchScheduleOptions,
+): Promise<never> {
+  let vacuumedDay = ''
+  return runSchedule({
+    name: batchDag,
+    cron: parseCron(cron, 'BATCH_CRON'),
+    ticks: store.ticks,
+    clock,
+    signal,
+    onEvent: (event) => logEvent(event, logger),
+    run: async (tick, { signal: taken }) => {
+      const ending = signal === undefined ? taken : AbortSignal.any([signal, taken])
+      const outcome = await runRecordedBatch(context, store, {
+        trigger: tick.kind,
+        tick: { schedule: batchDag, tickMs: tick.tickMs },
+        onWait: ({ runId, owner }) =>
+          logger.info({ runId, owner }, 'The scheduled batch waits for another one to end'),
+        signal: ending,
+      }).catch((error: unknown) => {
+        if (signal?.aborted !== true) throw error
+        throw new LakeError('INTERRUPTED', `${batchDag} was stopped before it began`, { cause: error })
+      })
+      // Cut short: not made, so that the next start makes it.
+      if (outcome.kind === 'cancelled')
+        throw new LakeError('INTERRUPTED', `Run ${outcome.runId} was cut short`)
+      const today = new Date(clock.now()).toISOString().slice(0, 10)
+      if (today !== vacuumedDay) {
+        await vacuumTables(lakeTableNames.map(context.table), { logger, signal: ending })
+        vacuumedDay = today
+      }
+      if (outcome.kind === 'failed') {
+        throw new LakeError('TASK_FAILED', `Run ${outcome.runId} of ${batchDag} failed`)
+      }
+    },
+  })
+}
+
+function logEvent(event: ScheduleEvent, logger: Logger): void {
+  switch (event.kind) {
+    case 'waiting':
+      logger.debug({ next: new Date(event.nextMs).toISOString() }, 'The next batch is due')
+      break
+    case 'started':
+    case 'ended':
+    case 'busy':
+      logger.info({ tick: new Date(event.tick.tickMs).toISOString() }, `Scheduled batch ${event.kind}`)
+      break
+    case 'failed':
+      logger.error(
+        { tick: new Date(event.tick.tickMs).toISOString(), err: event.error },
+        'Scheduled batch failed',
+      )
+      break
+    case 'clock-went-back':
+      logger.warn({ byMs: event.byMs }, 'The clock went back; no tick is made twice')
+      break
+    case 'store-failed':
+      logger.error({ err: event.error }, 'The run store did not answer; the tick is tried again')
+      break
+  }
+}

@@ -1,0 +1,334 @@
+/**
+ * Environment → `Config`: the only place that reads `process.env`, and the only one that documents a variable.
+ *
+ * Every variable has a default; a wrong one is an error that names it. A credential `X` may come as `X_FILE`,
+ * the path of a file that holds it.
+ */
+import { readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { z } from 'zod'
+import { LakeError, messageOf } from '../../lib/base/errors.ts'
+
+/** Not as `Number` reads it, to which a blank is 0 and `0x10` is 16. */
+const number = z
+  .string()
+  .trim()
+  .regex(/^\d+(\.\d+)?$/, 'expected a number')
+  .transform(Number)
+const [above0, aCount] = ['expected a number above 0', 'expected a whole number above 0']
+const aPort = 'expected a port from 0 to 65535'
+const seconds = number.pipe(z.number().positive(above0))
+const count = number.pipe(z.number().int(aCount).positive(aCount))
+const port = number.pipe(z.number().int(aPort).max(65_535, aPort))
+const rate = number.pipe(z.number().positive(above0).max(1_000_000, 'expected at most 1000000'))
+
+interface Variable<T extends z.ZodType = z.ZodType> {
+  readonly schema: T
+  readonly meaning: string
+  /** May be given as `NAME_FILE` as well, and is never printed. */
+  readonly secret?: boolean
+}
+
+function variable<T extends z.ZodType>(
+  schema: T,
+  meaning: string,
+  options: { readonly secret?: boolean } = {},
+): Variable<T> {
+  return { schema, meaning, ...options }
+}
+
+export const variables = {
+  LAKE_HOME: variable(
+    z.string().min(1).default('.lake'),
+    'folder of everything that the embedded profile writes',
+  ),
+  LAKE_URI: variable(
+    z.string().min(1).optional(),
+    'where the Delta tables are: a folder or s3://bucket/prefix (default: $LAKE_HOME/tables)',
+  ),
+  KAFKA_BROKERS: variable(
+    z.string().min(1).optional(),
+    'host:port,…: use Kafka instead of the embedded event log',
+  ),
+  KAFKA_TOPIC: variable(
+    z
+      .string()
+      .regex(/^[A-Za-z0-9._-]{1,249}$/, 'expected a Kafka topic name')
+      .default('user-events'),
+    'topic of the events',
+  ),
+  KAFKA_SSL: variable(z.enum(['true', 'false']).default('false'), 'TLS to the brokers'),
+  KAFKA_SASL_MECHANISM: variable(
+    z.enum(['plain', 'scram-sha-256', 'scram-sha-512']).optional(),
+    'how to log in at the brokers',
+  ),
+  KAFKA_USERNAME: variable(z.string().optional(), 'user at the brokers'),
+  KAFKA_PASSWORD: variable(z.string().optional(), 'password at the brokers', { secret: true }),
+  CLICKHOUSE_URL: variable(
+    z.url({ protocol: /^https?$/ }).optional(),
+    'http(s)://host:port: use this ClickHouse instead of the embedded one',
+  ),
+  CLICKHOUSE_USERNAME: variable(
+    z.string().optional(),
+    'user at ClickHouse (default: the one in CLICKHOUSE_URL, or default)',
+  ),
+  CLICKHOUSE_PASSWORD: variable(z.string().optional(), 'password at ClickHouse', { secret: true }),
+  METADATA_URL: variable(
+    z.url({ protocol: /^(mysql|sqlite)$/ }).optional(),
+    'mysql://user@host:port/database: keep the runs there (default: SQLite in $LAKE_HOME)',
+  ),
+  METADATA_PASSWORD: variable(z.string().optional(), 'password for METADATA_URL', { secret: true }),
+  S3_ENDPOINT: variable(z.url().optional(), 'an S3-compatible server other than AWS'),
+  S3_REGION: variable(z.string().default('us-east-1'), 'region of the bucket'),
+  S3_ACCESS_KEY: variable(z.string().optional(), 'access key of the object store'),
+  S3_SECRET_KEY: variable(z.string().optional(), 'secret key of the object store', { secret: true }),
+  BATCH_ENGINE: variable(z.enum(['duckdb']).default('duckdb'), 'engine that computes silver and gold'),
+  EVENTS_PER_SECOND: variable(rate.default(5), 'rate of the producer'),
+  LANDING_TRIGGER_SECONDS: variable(seconds.default(30), 'longest time between two commits to bronze'),
+  LANDING_MAX_ROWS: variable(count.default(20_000), 'most messages in one commit to bronze'),
+  REALTIME_TRIGGER_SECONDS: variable(
+    seconds.default(2),
+    'longest time between two inserts of the speed layer',
+  ),
+  BATCH_CRON: variable(z.string().min(1).default('0 1 * * *'), 'when the batch runs, in UTC'),
+  CONSOLE_PORT: variable(port.default(8080), 'port of the console'),
+  CONSOLE_HOST: variable(z.string().min(1).default('127.0.0.1'), 'address that the console listens on'),
+  CONSOLE_TOKEN: variable(
+    z
+      .string()
+      .regex(/^[\x21-\x7e]{16,}$/, 'expected at least 16 printable ASCII characters without a blank')
+      .optional(),
+    'whoever opens the console must know it: Authorization: Bearer …, or once ?token=… in a browser',
+    { secret: true },
+  ),
+  CONSOLE_ALLOWED_HOSTS: variable(
+    z.string().optional(),
+    'name,…: further names under which a browser may ask for the console, such as that of a proxy',
+  ),
+  DUCKDB_MEMORY_LIMIT: variable(
+    z
+      .string()
+      .regex(/^\d+(\.\d+)?\s*(KB|MB|GB|KiB|MiB|GiB)$/, 'expected a size such as 2GB')
+      .optional(),
+    'most memory that DuckDB takes; default half of the machine, or of the limit of the container',
+  ),
+  LOG_LEVEL: variable(
+    z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
+    'what the logs tell',
+  ),
+} as const
+
+type VariableName = keyof typeof variables
+type Values = { readonly [Name in VariableName]: z.output<(typeof variables)[Name]['schema']> }
+
+export interface KafkaConfig {
+  readonly brokers: readonly string[]
+  readonly ssl: boolean
+  readonly sasl:
+    | {
+        readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512'
+        readonly username: string
+        readonly password: string
+      }
+    | undefined
+}
+
+export interface Config {
+  /** Absolute. */
+  readonly home: string
+  /** An absolute folder or `s3://bucket/prefix`. */
+  readonly lakeUri: string
+  readonly topic: string
+  /** `undefined`: the embedded event log. */
+  readonly kafka: KafkaConfig | undefined
+  /** `undefined`: the embedded ClickHouse. */
+  readonly clickhouse:
+    | { readonly url: string; readonly username: string; readonly password: string }
+    | undefined
+  readonly metadata: { readonly url: string; readonly password: string | undefined }
+  readonly s3: {
+    readonly endpoint: string | undefined
+    readonly region: string
+    readonly accessKey: string | undefined
+    readonly secretKey: string | undefined
+  }
+  readonly batchEngine: 'duckdb'
+  readonly eventsPerSecond: number
+  readonly landing: { readonly triggerMs: number; readonly maxRows: number }
+  readonly realtime: { readonly triggerMs: number }
+  readonly batchCron: string
+  readonly console: {
+    readonly host: string
+    readonly port: number
+    readonly allowedHosts: readonly string[]
+    /** `undefined`: whoever reaches the console may read it. */
+    readonly token: string | undefined
+  }
+  readonly duckdbMemoryLimit: string | undefined
+  readonly logLevel: Values['LOG_LEVEL']
+}
+
+/** A table there must not be what makes LAKE_HOME, which other users would then be able to enter. */
+export const isWithinHome = ({ home }: Config, place: string): boolean =>
+  resolve(place).startsWith(`${home}/`)
+
+export type Environment = Readonly<Record<string, string | undefined>>
+
+/** @throws LakeError `CONFIG_INVALID` naming each variable that is wrong, what it is, and what it means. */
+export function readConfig(environment: Environment = process.env): Config {
+  const problems: string[] = []
+  const values: Record<string, unknown> = {}
+  for (const [name, { schema, secret }] of Object.entries(variables) as [VariableName, Variable][]) {
+    const given = secret === true ? readSecret(environment, name, problems) : environment[name]
+    const parsed = schema.safeParse(given === '' ? undefined : given)
+    if (parsed.success) values[name] = parsed.data
+    else {
+      const got = secret === true ? '' : `, got ${shown(given)}`
+      problems.push(`${name}: ${parsed.error.issues.map((issue) => issue.message).join('; ')}${got}`)
+    }
+  }
+  const config = problems.length === 0 ? configOf(values as Values, problems) : undefined
+  if (config === undefined || problems.length > 0) {
+    throw new LakeError('CONFIG_INVALID', `Environment: ${problems.join('. ')}`, { details: { problems } })
+  }
+  return config
+}
+
+/** A value for a message, without what may be a user and a password. */
+const shown = (value: string | undefined): string =>
+  JSON.stringify(value?.replace(/^(?<scheme>[a-z][a-z0-9+.-]*:\/\/)?.*@/is, '$<scheme>…@'))
+
+function readSecret(environment: Environment, name: string, problems: string[]): string | undefined {
+  const path = environment[`${name}_FILE`]
+  if (path === undefined || path === '') return environment[name]
+  try {
+    return readFileSync(path, 'utf8').replace(/\r?\n$/, '')
+  } catch (error) {
+    problems.push(`${name}_FILE: ${messageOf(error)}`)
+    return undefined
+  }
+}
+
+function configOf(values: Values, problems: string[]): Config {
+  const home = resolve(values.LAKE_HOME)
+  return {
+    home,
+    lakeUri: lakeUriOf(values.LAKE_URI ?? `${home}/tables`, problems),
+    topic: values.KAFKA_TOPIC,
+    kafka: kafkaOf(values, problems),
+    clickhouse: clickhouseOf(values, problems),
+    metadata: { url: values.METADATA_URL ?? `sqlite:${home}/runs.db`, password: values.METADATA_PASSWORD },
+    s3: s3Of(values, problems),
+    batchEngine: values.BATCH_ENGINE,
+    eventsPerSecond: values.EVENTS_PER_SECOND,
+    landing: { triggerMs: values.LANDING_TRIGGER_SECONDS * 1000, maxRows: values.LANDING_MAX_ROWS },
+    realtime: { triggerMs: values.REALTIME_TRIGGER_SECONDS * 1000 },
+    batchCron: values.BATCH_CRON,
+    console: {
+      host: values.CONSOLE_HOST,
+      port: values.CONSOLE_PORT,
+      allowedHosts: (values.CONSOLE_ALLOWED_HOSTS ?? '').split(',').flatMap((name) => name.trim() || []),
+      token: values.CONSOLE_TOKEN,
+    },
+    duckdbMemoryLimit: values.DUCKDB_MEMORY_LIMIT,
+    logLevel: values.LOG_LEVEL,
+  }
+}
+
+function lakeUriOf(uri: string, problems: string[]): string {
+  if (/^s3:\/\/[\w.-]+(?:\/|$)/.test(uri)) return uri.replace(/\/+$/, '')
+  if (/^s3a?:\/\/.*[@:]/is.test(uri)) {
+    problems.push(
+      `LAKE_URI: expected s3://bucket/prefix without user and password, which S3_ACCESS_KEY and S3_SECRET_KEY take, got ${shown(uri)}`,
+    )
+    return uri
+  }
+  if (uri.startsWith('file:///')) {
+    try {
+      return fileURLToPath(uri)
+    } catch (error) {
+      problems.push(`LAKE_URI: ${messageOf(error)}, got ${shown(uri)}`)
+    }
+  } else if (/^[a-z][a-z0-9+.-]*:/i.test(uri)) {
+    problems.push(`LAKE_URI: expected a folder, file:///path or s3://bucket/prefix, got ${shown(uri)}`)
+  }
+  return resolve(uri)
+}
+
+function kafkaOf(values: Values, problems: string[]): KafkaConfig | undefined {
+  if (values.KAFKA_BROKERS === undefined) return undefined
+  if (values.KAFKA_BROKERS.includes('@')) {
+    problems.push(
+      `KAFKA_BROKERS: expected host:port without user and password, which KAFKA_USERNAME and KAFKA_PASSWORD take, got ${shown(values.KAFKA_BROKERS)}`,
+    )
+    return undefined
+  }
+  const brokers = values.KAFKA_BROKERS.split(',').map((broker) => broker.trim())
+  for (const broker of brokers) {
+    const place = /^(?:[^\s:]+|\[[0-9a-fA-F:]+\]):(?<port>\d{1,5})$/.exec(broker)
+    if (place === null || Number(place.groups?.['port']) > 65_535) {
+      problems.push(`KAFKA_BROKERS: expected host:port, got ${JSON.stringify(broker)}`)
+    }
+  }
+  const mechanism = values.KAFKA_SASL_MECHANISM
+  if (mechanism === undefined && values.KAFKA_USERNAME !== undefined) {
+    problems.push('KAFKA_USERNAME: needs KAFKA_SASL_MECHANISM')
+  }
+  if (
+    mechanism !== undefined &&
+    (values.KAFKA_USERNAME === undefined || values.KAFKA_PASSWORD === undefined)
+  ) {
+    problems.push('KAFKA_SASL_MECHANISM: needs KAFKA_USERNAME and KAFKA_PASSWORD')
+  }
+  return {
+    brokers,
+    ssl: values.KAFKA_SSL === 'true',
+    sasl:
+      mechanism === undefined
+        ? undefined
+        : { mechanism, username: values.KAFKA_USERNAME ?? '', password: values.KAFKA_PASSWORD ?? '' },
+  }
+}
+
+function s3Of(values: Values, problems: string[]): Config['s3'] {
+  if (values.S3_ENDPOINT?.includes('@') === true) {
+    problems.push(
+      `S3_ENDPOINT: expected no user and password, which S3_ACCESS_KEY and S3_SECRET_KEY take, got ${shown(values.S3_ENDPOINT)}`,
+    )
+  }
+  // One without the other would go unused: the SDK would look elsewhere, and act as somebody else.
+  if (values.S3_ACCESS_KEY !== undefined && values.S3_SECRET_KEY === undefined) {
+    problems.push('S3_ACCESS_KEY: needs S3_SECRET_KEY')
+  }
+  if (values.S3_SECRET_KEY !== undefined && values.S3_ACCESS_KEY === undefined) {
+    problems.push('S3_SECRET_KEY: needs S3_ACCESS_KEY')
+  }
+  return {
+    endpoint: values.S3_ENDPOINT,
+    region: values.S3_REGION,
+    accessKey: values.S3_ACCESS_KEY,
+    secretKey: values.S3_SECRET_KEY,
+  }
+}
+
+function clickhouseOf(values: Values, problems: string[]): Config['clickhouse'] {
+  if (values.CLICKHOUSE_URL === undefined) return undefined
+  const url = new URL(values.CLICKHOUSE_URL)
+  const decoded = (text: string): string => {
+    try {
+      return decodeURIComponent(text)
+    } catch {
+      problems.push('CLICKHOUSE_URL: expected user and password percent-encoded: % is written %25')
+      return text
+    }
+  }
+  const [username, password] = [decoded(url.username), decoded(url.password)]
+  url.username = ''
+  url.password = ''
+  return {
+    url: url.toString().replace(/\/$/, ''),
+    username: values.CLICKHOUSE_USERNAME ?? (username === '' ? 'default' : username),
+    password: values.CLICKHOUSE_PASSWORD ?? password,
+  }
+}

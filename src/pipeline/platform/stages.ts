@@ -1,0 +1,79 @@
+/** The stages, bound to the parts of a platform: what a command, a schedule and a notebook call alike. */
+import { LakeError } from '../../lib/base/errors.ts'
+import type { IoOptions } from '../../lib/base/io.ts'
+import type { DeltaTable } from '../../lib/delta/table.ts'
+import type { BatchContext } from '../batch/batch.ts'
+import { type LandingReport, land } from '../landing/landing.ts'
+import { type LakeTable, lakeTableNames } from '../model/tables.ts'
+import { type RealtimeReport, runRealtime } from '../realtime/realtime.ts'
+import type { StageSettings } from '../streaming/stage.ts'
+import type { Platform } from './compose.ts'
+import { isWithinHome } from './config.ts'
+
+export interface StageOptions<Report>
+  extends IoOptions,
+    Pick<StageSettings, 'drain' | 'acceptGap' | 'acceptNewLog'> {
+  readonly onProgress?: (report: Report) => void
+}
+
+export async function runLandingStage(
+  platform: Platform,
+  { signal, ...options }: StageOptions<LandingReport> = {},
+): Promise<LandingReport> {
+  const { config, clock, logger } = platform
+  if (isWithinHome(config, config.lakeUri)) await platform.home()
+  return land(
+    {
+      ...options,
+      ...config.landing,
+      log: await platform.log(),
+      tables: {
+        events: await platform.table('bronze/events'),
+        rejected: await platform.table('bronze/rejected'),
+      },
+      duckdb: await platform.duckdb(),
+      clock,
+      logger,
+    },
+    { signal },
+  )
+}
+
+export async function runRealtimeStage(
+  platform: Platform,
+  { signal, ...options }: StageOptions<RealtimeReport> = {},
+): Promise<RealtimeReport> {
+  const { config, clock, logger } = platform
+  return runRealtime(
+    {
+      ...options,
+      ...config.realtime,
+      log: await platform.log(),
+      clickhouse: await platform.clickhouse(),
+      duckdb: await platform.duckdb(),
+      clock,
+      logger,
+    },
+    { signal },
+  )
+}
+
+/** What the batch works with. ClickHouse is opened by the task that needs it. */
+export async function batchContextOf(platform: Platform): Promise<BatchContext> {
+  const tables = new Map<LakeTable, DeltaTable>()
+  for (const name of lakeTableNames) tables.set(name, await platform.table(name))
+  await platform.home()
+  return {
+    table: (name) => {
+      const table = tables.get(name)
+      if (table === undefined) throw new LakeError('BUG', `No table ${name}`)
+      return table
+    },
+    duckdb: await platform.duckdb(),
+    compute: await platform.compute(),
+    clickhouse: () => platform.clickhouse(),
+    temporaryDirectory: platform.temporaryDirectory,
+    clock: platform.clock,
+    logger: platform.logger,
+  }
+}
