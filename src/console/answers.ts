@@ -83,6 +83,10 @@ export const overviewSchema = z.object({
   title: z.string(),
   now: time,
   rangeMinutes: z.number(),
+  /** What the platform beside this console does before it is up, and how far; null when it is up. */
+  comingUp: z
+    .object({ step: z.string(), done: z.number().nullable(), total: z.number().nullable() })
+    .nullable(),
   /** Stages beside this console that ended by a failure: what they feed gets no newer. */
   stoppedStages: z.array(stoppedStageSchema),
   freshness: z.array(freshnessSchema),

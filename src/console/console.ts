@@ -13,6 +13,7 @@ import type { IoOptions } from '../lib/base/io.ts'
 import { formatJson, type JsonValue } from '../lib/base/json.ts'
 import { type Logger, silentLogger } from '../lib/base/log.ts'
 import type { ClickHouse } from '../lib/clickhouse/clickhouse.ts'
+import type { Progress } from '../pipeline/platform/progress.ts'
 import { createAccess } from './access.ts'
 import type { Problem, StoppedStage } from './answers.ts'
 import { createGuard, securityHeaders } from './guard.ts'
@@ -29,6 +30,8 @@ export interface ConsoleParts {
   readonly runs: RunReader
   /** Those of the same process, newest last. None without it. */
   readonly stoppedStages?: () => readonly StoppedStage[]
+  /** How far the platform of the same process has come up; `undefined` when it is up. */
+  readonly comingUp?: () => Progress | undefined
   readonly logger?: Logger
   readonly clock?: Clock
 }
@@ -56,6 +59,7 @@ export function createConsole(
     tables,
     runs,
     stoppedStages = () => [],
+    comingUp = () => undefined,
     logger = silentLogger,
     clock = systemClock,
   }: ConsoleParts,
@@ -75,6 +79,7 @@ export function createConsole(
     clickhouse,
     runs,
     stoppedStages,
+    comingUp,
     tables: share('The tables', tables),
     newestRuns: share('The runs', createRunsReader(runs)),
     ping: share('ClickHouse', (io) => clickhouse.ping(io)),

@@ -52,7 +52,7 @@ export class OverviewReader {
     )
   }
 
-  async overview(rangeMinutes: RangeMinutes): Promise<Omit<Overview, 'stoppedStages'>> {
+  async overview(rangeMinutes: RangeMinutes): Promise<Omit<Overview, 'stoppedStages' | 'comingUp'>> {
     const [freshness, answers] = await Promise.all([
       Promise.all([...this.#freshness.values()].map((reading) => reading.get())),
       Promise.all(panels.map((panel) => this.panel(panel, rangeMinutes))),

@@ -53,6 +53,8 @@ export interface BarsPanel extends CommonPanel {
 export type Panel = StatPanel | TimeseriesPanel | BarsPanel
 
 const trendDays = 14
+/** In characters: a name is whatever somebody sent. */
+const labelLength = 80
 
 /** The newest days of a view: by the data's own days, so that a late batch shows its last figures. */
 function latestDays(view: string, { value, aggregate, measure }: MetricStatPanel): string {
@@ -67,12 +69,16 @@ ORDER BY time`
 }
 
 function sumsByLabel(view: string, { label, value, measure, days, limit }: MetricBarsPanel): string {
-  return `SELECT ${label}, sum(${measure}) AS ${value}, sumIf(${measure}, provisional) AS provisional_${value}
-FROM ${view}
-WHERE event_date > (SELECT max(event_date) FROM ${view}) - ${days}
-GROUP BY ${label}
-ORDER BY ${value} DESC, ${label}
-LIMIT ${limit}`
+  return `SELECT if(lengthUTF8(name) > ${labelLength}, concat(leftUTF8(name, ${labelLength}), '…'), name) AS ${label}, ${value}, provisional_${value}
+FROM (
+  SELECT ${label} AS name, sum(${measure}) AS ${value}, sumIf(${measure}, provisional) AS provisional_${value}
+  FROM ${view}
+  WHERE event_date > (SELECT max(event_date) FROM ${view}) - ${days}
+  GROUP BY name
+  ORDER BY ${value} DESC, name
+  LIMIT ${limit}
+)
+ORDER BY ${value} DESC, name`
 }
 
 /** Sums of deltas by window. The speed layer also writes rows that count nothing, to hold its place. */

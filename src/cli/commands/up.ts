@@ -34,14 +34,17 @@ async function runUp(flags: Flags, cli: CommandLine): Promise<void> {
   const { parseCron } = await import('../../lib/schedule/cron.ts')
   // The schedule comes up last, and alone would stop: a wrong setting ends the command before anything begins.
   parseCron(cli.config.batchCron, 'BATCH_CRON')
-  await holdUp(flags, cli, await import('../bring-up.ts'))
+  const { lockHome } = await import('../../pipeline/platform/home-lock.ts')
+  const { bringUp } = await import('../bring-up.ts')
+  await holdUp(flags, cli, bringUp, lockHome)
 }
 
 /** Apart from its import: beside `using`, tsc leaves the path of an import as it stands. */
 async function holdUp(
   { producer, port, historyDays }: Flags,
   cli: CommandLine,
-  { bringUp, lockHome }: typeof import('../bring-up.ts'),
+  bringUp: typeof import('../bring-up.ts').bringUp,
+  lockHome: typeof import('../../pipeline/platform/home-lock.ts').lockHome,
 ): Promise<void> {
   const { platform, config, terminal, signal } = cli
   await using _lock = await lockHome(platform)

@@ -19,8 +19,14 @@ export const overviewRoutes: readonly Route[] = [
     query: rangeQuery,
     answer: overviewSchema,
     failures: { 400: 'a wrong parameter' },
-    handle: async ({ query: { minutes } }, { overview, stoppedStages }) =>
-      answer({ ...(await overview.overview(minutes)), stoppedStages: [...stoppedStages()] }),
+    handle: async ({ query: { minutes } }, { overview, stoppedStages, comingUp }) => {
+      const { step, done, total } = comingUp() ?? {}
+      return answer({
+        ...(await overview.overview(minutes)),
+        comingUp: step === undefined ? null : { step, done: done ?? null, total: total ?? null },
+        stoppedStages: [...stoppedStages()],
+      })
+    },
   }),
   route({
     path: '/api/panels/{id}',

@@ -5,6 +5,7 @@
 import type { z } from 'zod'
 import { LakeError } from '../../lib/base/errors.ts'
 import type { ClickHouse } from '../../lib/clickhouse/clickhouse.ts'
+import type { Progress } from '../../pipeline/platform/progress.ts'
 import type { Problem, RunAnswer, StoppedStage, TableSummary } from '../answers.ts'
 import type { OverviewReader } from '../overview.ts'
 import type { RunReader } from '../runs.ts'
@@ -20,6 +21,7 @@ export interface Sources {
   readonly runs: RunReader
   /** Stages beside this console that ended by a failure, in the order in which they stopped. */
   readonly stoppedStages: () => readonly StoppedStage[]
+  readonly comingUp: () => Progress | undefined
 }
 
 /** The answer to a request: a body of the declared shape, or why there is none. */

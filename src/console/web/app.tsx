@@ -3,6 +3,8 @@ import { type ReactElement, useState } from 'react'
 import type { Freshness, Overview, PanelAnswer } from '../answers.ts'
 import { Banner } from './banner.tsx'
 import { BarsPanel } from './bars-panel.tsx'
+import { CardBoundary } from './card-boundary.tsx'
+import { ComingUp } from './coming-up.tsx'
 import { Heading } from './heading.tsx'
 import { useNow } from './now.ts'
 import { useOverview, useRuns, useTables } from './readings.ts'
@@ -10,6 +12,7 @@ import { RunsCard } from './runs-card.tsx'
 import { StatPanel } from './stat-panel.tsx'
 import { TablesCard } from './tables-card.tsx'
 import { TimeseriesPanel } from './timeseries-panel.tsx'
+import { troublesOf } from './troubles.ts'
 
 const rows = ['top', 'middle', 'bottom'] as const
 const rowNames = { top: 'Batch, latest day', middle: 'Real time', bottom: 'Batch, last seven days' } as const
@@ -21,16 +24,24 @@ export function App(): ReactElement {
   const tables = useTables()
   const runs = useRuns()
   const nowMs = useNow(overview.data?.now, overview.dataUpdatedAt)
+  const readings = {
+    overview: overview.data,
+    tables: tables.data,
+    runs: runs.data,
+    isUnreachable: overview.isError,
+  }
   return (
     <>
-      <Heading overview={overview.data} nowMs={nowMs} minutes={minutes} onMinutes={setMinutes} />
+      <Heading
+        overview={overview.data}
+        troubles={troublesOf(readings)}
+        nowMs={nowMs}
+        minutes={minutes}
+        onMinutes={setMinutes}
+      />
       <main>
-        <Banner
-          overview={overview.data}
-          tables={tables.data}
-          runs={runs.data}
-          isUnreachable={overview.isError}
-        />
+        <Banner {...readings} />
+        <ComingUp progress={overview.data?.comingUp ?? null} />
         {rows.map((row) => (
           <section key={row} className={`row row-${row}`} aria-label={rowNames[row]}>
             {overview.data === undefined
@@ -41,18 +52,19 @@ export function App(): ReactElement {
                   </div>
                 ))
               : panelsOf(overview.data, row).map((panel) => (
-                  <Panel
-                    key={panel.id}
-                    panel={panel}
-                    freshness={freshnessOf(overview.data, panel)}
-                    nowMs={nowMs}
-                  />
+                  <CardBoundary key={panel.id} title={panel.title}>
+                    <Panel panel={panel} freshness={freshnessOf(overview.data, panel)} nowMs={nowMs} />
+                  </CardBoundary>
                 ))}
           </section>
         ))}
         <div className="row row-lists">
-          <TablesCard answer={tables.data} nowMs={nowMs} />
-          <RunsCard answer={runs.data} nowMs={nowMs} />
+          <CardBoundary title="Tables">
+            <TablesCard answer={tables.data} nowMs={nowMs} />
+          </CardBoundary>
+          <CardBoundary title="Runs">
+            <RunsCard answer={runs.data} nowMs={nowMs} />
+          </CardBoundary>
         </div>
       </main>
     </>

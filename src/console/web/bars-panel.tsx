@@ -4,7 +4,7 @@ import { type ReactElement, useMemo } from 'react'
 import type { BarsFigures, PanelAnswer } from '../answers.ts'
 import { Chart } from './chart.tsx'
 import { chartLayout } from './chart-layout.ts'
-import { figure } from './format.ts'
+import { figure, plainText } from './format.ts'
 import { Empty, PanelFrame, Unread } from './panel-frame.tsx'
 import { useTheme } from './theme.ts'
 
@@ -47,7 +47,8 @@ function Bars({
 }): ReactElement {
   const theme = useTheme()
   const traces = useMemo<readonly Trace[]>(() => {
-    const y = bars.map(({ label }) => label)
+    // By number: a name may be one that a chart takes for its own, as `__proto__`.
+    const y = bars.map((_, at) => at)
     const bar = { type: 'bar', orientation: 'h', y, cliponaxis: false } as const
     return [
       {
@@ -59,11 +60,12 @@ function Bars({
       {
         ...bar,
         x: bars.map(({ provisional }) => provisional),
-        customdata: bars.map(({ value, provisional }) => [value, provisional]),
+        customdata: bars.map(({ label, value, provisional }) => [value, provisional, plainText(label)]),
         text: bars.map(({ value }) => figure(value, panel.unit)),
         textposition: 'outside',
         textfont: { color: theme.text },
-        hovertemplate: '%{y}: %{customdata[0]:,}, of which %{customdata[1]:,} provisional<extra></extra>',
+        hovertemplate:
+          '%{customdata[2]}: %{customdata[0]:,}, of which %{customdata[1]:,} provisional<extra></extra>',
         marker: { color: theme.accent, pattern: { shape: '/', size: 5, solidity: 0.45 } },
       },
     ]
@@ -84,11 +86,12 @@ function Bars({
         showgrid: false,
         automargin: true,
         autorange: 'reversed',
-        type: 'category',
+        tickvals: bars.map((_, at) => at),
+        ticktext: bars.map(({ label }) => plainText(label)),
         ticksuffix: '  ',
       },
     }
-  }, [theme])
+  }, [bars, theme])
   const spoken = bars.map(({ label, value }) => `${label} ${figure(value, panel.unit)}`).join(', ')
   return (
     <Chart

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { age, bytes, day, duration, figure } from './format.ts'
+import { age, bytes, day, duration, figure, plainText } from './format.ts'
 
 describe('figure(value, unit)', () => {
   it.each([
@@ -53,5 +53,13 @@ describe('bytes(size)', () => {
 describe('day(isoDay)', () => {
   it('is the UTC day', () => {
     expect(day('2026-11-22')).toBe('Sun 22 Nov')
+  })
+})
+
+describe('plainText(text)', () => {
+  it('leaves no markup for a chart to read', () => {
+    expect(plainText('<a href="https://example.org">a & b</a>')).toBe(
+      '&lt;a href="https://example.org"&gt;a &amp; b&lt;/a&gt;',
+    )
   })
 })

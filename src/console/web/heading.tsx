@@ -2,9 +2,11 @@
 import type { ReactElement } from 'react'
 import type { Overview } from '../answers.ts'
 import { duration, exactTime } from './format.ts'
+import type { Trouble } from './troubles.ts'
 
 interface HeadingProps {
   readonly overview: Overview | undefined
+  readonly troubles: readonly Trouble[]
   readonly nowMs: number
   readonly minutes: number
   readonly onMinutes: (minutes: number) => void
@@ -16,7 +18,7 @@ const ranges = [
   { minutes: 1440, label: '24 h' },
 ] as const
 
-export function Heading({ overview, nowMs, minutes, onMinutes }: HeadingProps): ReactElement {
+export function Heading({ overview, troubles, nowMs, minutes, onMinutes }: HeadingProps): ReactElement {
   return (
     <header className="heading">
       <div className="brand">
@@ -24,7 +26,7 @@ export function Heading({ overview, nowMs, minutes, onMinutes }: HeadingProps): 
         <div>
           <h1>Lakehouse Platform Overview</h1>
           <p className="soft">
-            <Flow overview={overview} nowMs={nowMs} />
+            <Flow overview={overview} troubles={troubles} nowMs={nowMs} />
           </p>
         </div>
       </div>
@@ -48,14 +50,24 @@ export function Heading({ overview, nowMs, minutes, onMinutes }: HeadingProps): 
 
 const liveMs = 30_000
 
+/** The worst of all parts: what is wrong comes before what flows. */
 function Flow({
   overview,
+  troubles,
   nowMs,
-}: {
-  readonly overview: Overview | undefined
-  readonly nowMs: number
-}): ReactElement {
+}: Pick<HeadingProps, 'overview' | 'troubles' | 'nowMs'>): ReactElement {
+  const [trouble] = troubles
+  if (trouble !== undefined) {
+    return (
+      <>
+        <i className="pulse pulse-trouble" aria-hidden="true" />
+        {trouble.what}
+        {troubles.length > 1 && ` And ${troubles.length - 1} more.`}
+      </>
+    )
+  }
   if (overview === undefined) return <>Reading…</>
+  if (overview.comingUp !== null) return <>Coming up…</>
   const written = overview.freshness.find(({ layer }) => layer === 'realtime')?.asOf ?? null
   const clock = `${exactTime(new Date(nowMs).toISOString()).slice(11)}`
   if (written === null) return <>No events yet · {clock}</>

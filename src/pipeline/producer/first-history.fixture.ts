@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { openPlatform } from '../platform/compose.ts'
 import { readConfig } from '../platform/config.ts'
 import { makeFirstHistory } from './first-history.ts'
-import { ProducerStanding } from './standing.ts'
+import { ProducerState } from './producer-state.ts'
 
 const [home = '', count = '', fatalAppend = '0'] = process.argv.slice(2)
 
@@ -24,10 +24,8 @@ log.append = async (messages, options) => {
 }
 await makeFirstHistory({
   log,
-  standing: await ProducerStanding.open(join(home, 'producer.json')),
-  count: Number(count),
-  days: 3,
-  untilMs: Date.now(),
+  state: await ProducerState.open(join(home, 'producer.json')),
+  history: { count: Number(count), days: 3, untilMs: Date.now() },
   isEmpty: (await log.partitions()).every(({ end }) => end === 0n),
   landedIds: async () => [],
 })

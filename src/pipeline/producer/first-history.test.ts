@@ -9,7 +9,7 @@ import { openSqliteEventLog } from '../../lib/eventlog/eventlog.sqlite.ts'
 import type { EventLog, NewMessage } from '../../lib/eventlog/eventlog.ts'
 import { makeFirstHistory } from './first-history.ts'
 import { produce } from './produce.ts'
-import { ProducerStanding } from './standing.ts'
+import { ProducerState } from './producer-state.ts'
 
 const untilMs = Date.parse('2026-11-20T12:34:56.789Z')
 
@@ -19,7 +19,7 @@ beforeEach(async () => {
 })
 afterEach(() => rm(home, { recursive: true, force: true }))
 
-const openStanding = (): Promise<ProducerStanding> => ProducerStanding.open(join(home, 'producer.json'))
+const openProducerState = (): Promise<ProducerState> => ProducerState.open(join(home, 'producer.json'))
 
 async function valuesOf(log: EventLog): Promise<readonly string[]> {
   const values: string[] = []
@@ -58,10 +58,8 @@ async function make(
   const report = await makeFirstHistory(
     {
       log,
-      standing: await openStanding(),
-      count: 2_500,
-      days: 3,
-      untilMs,
+      state: await openProducerState(),
+      history: { count: 2_500, days: 3, untilMs },
       isEmpty,
       landedIds: async () => landed,
     },
@@ -105,13 +103,13 @@ describe('makeFirstHistory(request, io)', () => {
     for (const fatalAppend of [1, 4]) {
       expect(await inProcess(count, fatalAppend, afterMs), `${afterMs} ms`).toEqual([null, 'SIGKILL'])
     }
-    const { history } = await openStanding()
+    const { history } = await openProducerState()
     expect(await inProcess(count)).toEqual([0, null])
 
     await using log = await openSqliteEventLog({ directory: join(home, 'eventlog'), topic: 'user-events' })
     expect(history).toMatchObject({ count, days: 3 })
     expect(await valuesOf(log), `${afterMs} ms`).toEqual(await whole(count, 3, history?.untilMs ?? 0))
-    expect((await openStanding()).history).toBeUndefined()
+    expect((await openProducerState()).history).toBeUndefined()
   })
 
   it('begins none where the lake is not empty, and none again where one was completed', async () => {
@@ -160,10 +158,10 @@ describe('makeFirstHistory(request, io)', () => {
   })
 })
 
-describe('ProducerStanding', () => {
+describe('ProducerState', () => {
   it('goes on with the users that there were, whoever was killed', async () => {
     await using log = createMemoryEventLog()
-    const standing = await openStanding()
+    const standing = await openProducerState()
     const report = await produce(standing.through(log), {
       seed: 3,
       users: standing.users,
@@ -172,12 +170,12 @@ describe('ProducerStanding', () => {
 
     expect(standing.users).toBe(report.users)
     expect(report.users).toBeGreaterThan(100)
-    expect((await openStanding()).users).toBe(report.users)
+    expect((await openProducerState()).users).toBe(report.users)
   })
 
   it('sends nothing where it cannot be written down first, so that sending again doubles nothing', async () => {
     await using log = createMemoryEventLog()
-    const standing = await openStanding()
+    const standing = await openProducerState()
     const newUser = [{ key: Buffer.from('101'), value: Buffer.from('{}') }]
     await rm(home, { recursive: true })
 
@@ -187,13 +185,13 @@ describe('ProducerStanding', () => {
     await mkdir(home)
     await standing.through(log).append(newUser)
     expect(await valuesOf(log)).toEqual(['{}'])
-    expect((await openStanding()).users).toBe(101)
+    expect((await openProducerState()).users).toBe(101)
   })
 
   it('says of a file that it did not write which it is, and what to do', async () => {
     await writeFile(join(home, 'producer.json'), '{"users":')
 
-    await expect(openStanding()).rejects.toMatchObject({
+    await expect(openProducerState()).rejects.toMatchObject({
       code: 'CONFIG_INVALID',
       message: expect.stringContaining(join(home, 'producer.json')),
     })

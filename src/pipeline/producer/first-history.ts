@@ -6,17 +6,16 @@ import { LakeError } from '../../lib/base/errors.ts'
 import type { IoOptions } from '../../lib/base/io.ts'
 import type { EventLog, Message } from '../../lib/eventlog/eventlog.ts'
 import { offset } from '../../lib/eventlog/eventlog.ts'
+import type { History } from './history.ts'
 import { type EventsReport, type ProduceIo, produce } from './produce.ts'
+import type { PlannedHistory, ProducerState } from './producer-state.ts'
 import type { MessageSink } from './sink.ts'
-import type { PlannedHistory, ProducerStanding } from './standing.ts'
 
 export interface FirstHistoryRequest {
   readonly log: EventLog
-  readonly standing: ProducerStanding
-  /** How many messages, over how many days up to `untilMs`, where a history is begun. */
-  readonly count: number
-  readonly days: number
-  readonly untilMs: number
+  readonly state: ProducerState
+  /** What is begun, where there is nothing yet. */
+  readonly history: History
   /** Whether the lake holds nothing, so that a history may be begun. */
   readonly isEmpty: boolean
   /** Ids of events of these days that are in the lake: asked for where the log no longer holds its beginning. */
@@ -31,26 +30,26 @@ export async function makeFirstHistory(
   request: FirstHistoryRequest,
   io: ProduceIo = {},
 ): Promise<EventsReport | undefined> {
-  const { log, standing, isEmpty } = request
+  const { log, state, isEmpty } = request
   const { signal } = io
   const place = `${await log.clusterId({ signal })}/${log.topic}`
-  const begun = standing.history?.log === place ? standing.history : undefined
+  const begun = state.history?.log === place ? state.history : undefined
   if (begun === undefined && !isEmpty) return undefined
   const history = begun ?? planned(request, place)
   const held = begun === undefined ? new Set<string>() : await heldIds(request, history, { signal })
-  if (begun === undefined) await standing.begin(history)
-  const { seed, users, count, days, untilMs } = history
+  if (begun === undefined) await state.begin(history)
+  const { seed, users, log: _, ...days } = history
   const report = await produce(
-    standing.through(without(held, log)),
-    { seed, users, plan: { kind: 'history', count, days, untilMs } },
+    state.through(without(held, log)),
+    { seed, users, plan: { kind: 'history', ...days } },
     io,
   )
-  if (report.end === 'complete') await standing.end()
+  if (report.end === 'complete') await state.end()
   return report
 }
 
-function planned({ standing, count, days, untilMs }: FirstHistoryRequest, log: string): PlannedHistory {
-  return { log, seed: untilMs % 2 ** 32, users: standing.users, count, days, untilMs }
+function planned({ state, history }: FirstHistoryRequest, log: string): PlannedHistory {
+  return { log, seed: history.untilMs % 2 ** 32, users: state.users, ...history }
 }
 
 function without(held: ReadonlySet<string>, sink: MessageSink): MessageSink {

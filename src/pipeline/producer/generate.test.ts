@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { UserEvent } from '../model/event.ts'
 import { type Delivery, EventGenerator, type GeneratorOptions } from './generate.ts'
-import { historyMoments } from './history.ts'
+import { historyTimes } from './history.ts'
 
 const untilMs = Date.parse('2026-11-20T00:00:00Z')
 const plain: GeneratorOptions = {
@@ -16,7 +16,7 @@ const plain: GeneratorOptions = {
 
 function generate(options: Partial<GeneratorOptions>, count = 20_000, days = 2): Delivery[] {
   const generator = new EventGenerator({ ...plain, ...options })
-  return [...historyMoments({ count, days, untilMs }, 7)].map((moment) => generator.next(moment))
+  return [...historyTimes({ count, days, untilMs }, 7)].map((time) => generator.next(time))
 }
 
 const events = (deliveries: readonly Delivery[]): UserEvent[] =>
@@ -28,7 +28,7 @@ const shareOf = <T>(items: readonly T[], is: (item: T) => boolean): number =>
 const allBytes = (deliveries: readonly Delivery[]): string =>
   deliveries.map(({ key, value }) => `${key.toString('hex')} ${value.toString('hex')}`).join('\n')
 
-describe('EventGenerator.next(moment)', () => {
+describe('EventGenerator.next(time)', () => {
   it('gives the same bytes for the same seed, and others for another', () => {
     const dials = { late: 0.03, duplicate: 0.01, malformed: 0.02 }
 
@@ -139,9 +139,9 @@ describe('EventGenerator.next(moment)', () => {
   })
 })
 
-describe('historyMoments(history, seed)', () => {
+describe('historyTimes(history, seed)', () => {
   it('goes forward from the first day to the end, which it does not reach', () => {
-    const times = [...historyMoments({ count: 5_000, days: 3, untilMs }, 1)].map(({ timeMs }) => timeMs)
+    const times = [...historyTimes({ count: 5_000, days: 3, untilMs }, 1)].map(({ timeMs }) => timeMs)
 
     expect(times).toEqual([...times].sort((a, b) => a - b))
     expect(times).toHaveLength(5_000)
@@ -153,12 +153,24 @@ describe('historyMoments(history, seed)', () => {
     0, 9.5,
   ])('is busier in the evening than at night (UTC), ending %d hours after midnight', (hoursLater) => {
     const end = untilMs + hoursLater * 3_600_000
-    const hours = [...historyMoments({ count: 10_000, days: 2, untilMs: end }, 1)].map(({ timeMs }) =>
+    const hours = [...historyTimes({ count: 10_000, days: 2, untilMs: end }, 1)].map(({ timeMs }) =>
       new Date(timeMs).getUTCHours(),
     )
 
     expect(hours.filter((hour) => hour === 19).length).toBeGreaterThan(
       3 * hours.filter((hour) => hour === 3).length,
     )
+  })
+
+  it('ends a last day of its own at the mean rate of that day', () => {
+    const history = { count: 30_000, days: 3, untilMs, lastDayCount: 24_000 }
+
+    const times = [...historyTimes(history, 1)].map(({ timeMs }) => timeMs)
+
+    expect(times).toEqual([...times].sort((a, b) => a - b))
+    expect(times.filter((timeMs) => timeMs >= untilMs - 86_400_000)).toHaveLength(24_000)
+    const lastHour = times.filter((timeMs) => timeMs >= untilMs - 3_600_000).length
+    expect(lastHour).toBeGreaterThan(1_000)
+    expect(lastHour).toBeLessThan(1_100)
   })
 })

@@ -42,7 +42,7 @@ export type Delivery =
 type ValidDelivery = Extract<Delivery, { event: UserEvent }>
 
 /** When a message is made. Users who stay away do so for a whole cycle. */
-export interface Moment {
+export interface MessageTime {
   readonly timeMs: number
   readonly cycle: number
 }
@@ -72,7 +72,7 @@ export class EventGenerator {
     return this.#population.size
   }
 
-  next({ timeMs, cycle }: Moment): Delivery {
+  next({ timeMs, cycle }: MessageTime): Delivery {
     const { late, duplicate, malformed: broken } = this.#options
     const draw = this.#random.fraction()
     const day = Math.floor(timeMs / dayMs)

@@ -1,5 +1,5 @@
-/** How the messages of past days are spread over them: in order, with a daily rhythm. */
-import type { Moment } from './generate.ts'
+/** How the messages of past days are spread over them: in order of time, with a daily rhythm. */
+import type { MessageTime } from './generate.ts'
 import { type Random, seededRandom } from './random.ts'
 
 export interface History {
@@ -7,39 +7,72 @@ export interface History {
   /** Whole days, the last of which ends at `untilMs`. */
   readonly days: number
   readonly untilMs: number
+  /**
+   * Messages of the last day, which ends at the mean rate of that day, so that a live producer of that rate goes on
+   * without a step. Without it each day has as many messages, with the rhythm of the hours.
+   */
+  readonly lastDayCount?: number | undefined
 }
 
 const dayMs = 86_400_000
 const hourMs = 3_600_000
 /** How busy each hour of a UTC day is. */
-const rhythm = [3, 2, 2, 1, 1, 2, 3, 4, 5, 6, 6, 6, 7, 6, 6, 6, 6, 7, 8, 9, 9, 8, 6, 4]
-const rhythmTotal = rhythm.reduce((sum, weight) => sum + weight, 0)
+const hours = [3, 2, 2, 1, 1, 2, 3, 4, 5, 6, 6, 6, 7, 6, 6, 6, 6, 7, 8, 9, 9, 8, 6, 4]
+/** How busy each quarter of an hour of the last day is: a wave around the mean, which it has at both ends. */
+const quarters = Array.from({ length: 96 }, (_, at) => 1 - 0.4 * Math.sin((2 * Math.PI * (at + 0.5)) / 96))
 
 /** When the first day begins, in ms since the epoch. */
 export function startOf({ days, untilMs }: History): number {
   return untilMs - days * dayMs
 }
 
-/** The moments of all messages, ascending, each before `untilMs`. */
-export function* historyMoments(history: History, seed: number): Generator<Moment> {
-  const { count, days, untilMs } = history
-  const random: Random = seededRandom(seed ^ 0x5deece66)
+/** The times of all messages, ascending, each before `untilMs`. */
+export function* historyTimes(history: History, seed: number): Generator<MessageTime> {
+  const { count, days, untilMs, lastDayCount } = history
+  const random = seededRandom(seed ^ 0x5deece66)
   const startMs = startOf(history)
   const firstHour = Math.floor((startMs % dayMs) / hourMs)
-  const weights = [...rhythm.slice(firstHour), ...rhythm.slice(0, firstHour)]
+  const rhythm = [...hours.slice(firstHour), ...hours.slice(0, firstHour)]
+  if (lastDayCount === undefined) {
+    yield* timesOf({ count, days, startMs, firstDay: 0, untilMs }, rhythm, random)
+    return
+  }
+  const earlier = { count: Math.max(0, count - lastDayCount), days: days - 1, startMs, firstDay: 0 }
+  if (days > 1) yield* timesOf({ ...earlier, untilMs: untilMs - dayMs }, rhythm, random)
+  const last = { count: days > 1 ? Math.min(count, lastDayCount) : count, days: 1, firstDay: days - 1 }
+  yield* timesOf({ ...last, startMs: untilMs - dayMs, untilMs }, quarters, random)
+}
+
+interface Stretch {
+  readonly count: number
+  readonly days: number
+  readonly startMs: number
+  readonly untilMs: number
+  /** The number of its first day in the history. */
+  readonly firstDay: number
+}
+
+/** @param rhythm How busy each of the equal parts of a day is. */
+function* timesOf(
+  { count, days, startMs, untilMs, firstDay }: Stretch,
+  rhythm: readonly number[],
+  random: Random,
+): Generator<MessageTime> {
+  const total = rhythm.reduce((sum, weight) => sum + weight, 0)
   for (let index = 0; index < count; index++) {
     const at = ((index + random.fraction()) / count) * days
     const day = Math.min(Math.floor(at), days - 1)
-    const timeMs = Math.floor(startMs + day * dayMs + timeWithin(weights, Math.min(at - day, 1)))
-    yield { timeMs: Math.min(timeMs, untilMs - 1), cycle: day }
+    const timeMs = Math.floor(startMs + day * dayMs + timeWithin(rhythm, Math.min(at - day, 1) * total))
+    yield { timeMs: Math.min(timeMs, untilMs - 1), cycle: firstDay + day }
   }
 }
 
-/** The time, in ms from the start of a day of history, by which a share of the day's messages has come. */
-function timeWithin(weights: readonly number[], share: number): number {
-  let left = share * rhythmTotal
-  for (const [hour, weight] of weights.entries()) {
-    if (left < weight) return (hour + left / weight) * hourMs
+/** The time, in ms from the start of a day, by which so much of the day's weight has come. */
+function timeWithin(rhythm: readonly number[], weightSoFar: number): number {
+  const partMs = dayMs / rhythm.length
+  let left = weightSoFar
+  for (const [part, weight] of rhythm.entries()) {
+    if (left < weight) return (part + left / weight) * partMs
     left -= weight
   }
   return dayMs - 1

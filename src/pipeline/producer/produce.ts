@@ -10,8 +10,8 @@ import type { IoOptions } from '../../lib/base/io.ts'
 import { type Logger, silentLogger } from '../../lib/base/log.ts'
 import { retry } from '../../lib/base/retry.ts'
 import type { NewMessage } from '../../lib/eventlog/eventlog.ts'
-import { type Delivery, type Dials, EventGenerator, type Moment } from './generate.ts'
-import { type History, historyMoments, startOf } from './history.ts'
+import { type Delivery, type Dials, EventGenerator, type MessageTime } from './generate.ts'
+import { type History, historyTimes, startOf } from './history.ts'
 import { checkLedgerPath, Ledger, writeLedger } from './ledger.ts'
 import { keyOfLine } from './lines.ts'
 import { Pace } from './pace.ts'
@@ -85,8 +85,8 @@ export async function produce(
   const sender = new Sender(sink, plan.count, io)
   let end: ProduceReport['end'] = 'complete'
   try {
-    for await (const moments of batches) {
-      const deliveries = moments.map((moment) => generator.next(moment))
+    for await (const times of batches) {
+      const deliveries = times.map((time) => generator.next(time))
       await sender.send(deliveries)
       if (ledgerPath !== undefined) for (const delivery of deliveries) ledger.add(delivery)
       // A turn of the event loop, so that a signal is heard at full speed too.
@@ -164,10 +164,10 @@ function* batchesOf(lines: readonly Uint8Array[]): Iterable<readonly Uint8Array[
   if (batch.length > 0) yield batch
 }
 
-function* historyBatches(history: History, seed: number): Iterable<readonly Moment[]> {
-  let batch: Moment[] = []
-  for (const moment of historyMoments(history, seed)) {
-    batch.push(moment)
+function* historyBatches(history: History, seed: number): Iterable<readonly MessageTime[]> {
+  let batch: MessageTime[] = []
+  for (const time of historyTimes(history, seed)) {
+    batch.push(time)
     if (batch.length < batchMessages) continue
     yield batch
     batch = []
@@ -178,7 +178,7 @@ function* historyBatches(history: History, seed: number): Iterable<readonly Mome
 async function* liveBatches(
   { eventsPerSecond, count = Number.POSITIVE_INFINITY }: Live,
   { signal, clock = systemClock }: ProduceIo,
-): AsyncGenerator<readonly Moment[]> {
+): AsyncGenerator<readonly MessageTime[]> {
   const pace = new Pace(eventsPerSecond, clock)
   for (let made = 0; made < count; ) {
     const due = await pace.due(count - made, { signal })

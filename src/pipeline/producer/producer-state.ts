@@ -1,6 +1,6 @@
 /**
- * Where the producer of a home stands, in a file: how many users there are, and the history that it is making.
- * Whoever was killed goes on from there.
+ * The state of a home's producer, in a file: how many users there are, and the history that it is making. A producer
+ * that was killed goes on from there.
  */
 import { readFile } from 'node:fs/promises'
 import { z } from 'zod'
@@ -16,29 +16,30 @@ const historySchema = z.object({
   count: z.int().nonnegative(),
   days: z.int().positive(),
   untilMs: z.int(),
+  lastDayCount: z.int().nonnegative().optional(),
 })
 
-const standingSchema = z.object({ users: z.int().positive(), history: historySchema.optional() })
+const stateSchema = z.object({ users: z.int().positive(), history: historySchema.optional() })
 
 /** All that names the events of a history: the same again gives the same bytes. */
 export type PlannedHistory = z.infer<typeof historySchema>
 
 const usersAtFirst = 100
 
-export class ProducerStanding {
+export class ProducerState {
   readonly #path: string
   #users: number
   #history: PlannedHistory | undefined
 
-  private constructor(path: string, { users, history }: z.infer<typeof standingSchema>) {
+  private constructor(path: string, { users, history }: z.infer<typeof stateSchema>) {
     this.#path = path
     this.#users = users
     this.#history = history
   }
 
   /** @throws LakeError `CONFIG_INVALID` where the file is not what was written. */
-  static async open(path: string): Promise<ProducerStanding> {
-    return new ProducerStanding(path, await read(path))
+  static async open(path: string): Promise<ProducerState> {
+    return new ProducerState(path, await read(path))
   }
 
   /** The greatest user of whom a message was sent, or was about to be; some at first. */
@@ -78,14 +79,14 @@ export class ProducerStanding {
     }
   }
 
-  #write(standing: z.infer<typeof standingSchema>): Promise<void> {
-    return replaceFile(this.#path, `${JSON.stringify(standing)}\n`, 'producer')
+  #write(state: z.infer<typeof stateSchema>): Promise<void> {
+    return replaceFile(this.#path, `${JSON.stringify(state)}\n`, 'producer')
   }
 }
 
-async function read(path: string): Promise<z.infer<typeof standingSchema>> {
+async function read(path: string): Promise<z.infer<typeof stateSchema>> {
   try {
-    return standingSchema.parse(JSON.parse(await readFile(path, 'utf8')))
+    return stateSchema.parse(JSON.parse(await readFile(path, 'utf8')))
   } catch (error) {
     if (systemCode(error) === 'ENOENT') return { users: usersAtFirst }
     throw new LakeError('CONFIG_INVALID', `producer ${path}: cannot be read: ${messageOf(error)}`, {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { ManualClock } from '../lib/base/clock.ts'
-import { LakeError } from '../lib/base/errors.ts'
-import { silentLogger } from '../lib/base/log.ts'
+import { ManualClock } from '../../lib/base/clock.ts'
+import { LakeError } from '../../lib/base/errors.ts'
+import { silentLogger } from '../../lib/base/log.ts'
 import { Supervisor } from './supervisor.ts'
 
 describe('Supervisor.run(stage, work)', () => {
@@ -14,15 +14,11 @@ describe('Supervisor.run(stage, work)', () => {
     await supervisor.run('landing', () => Promise.reject(new LakeError('EVENTLOG_GAP', 'offsets 5 to 9')))
     await supervisor.run('realtime', () => Promise.resolve())
 
-    expect(supervisor.stopped).toEqual([
+    expect(supervisor.failed).toEqual([
       {
         stage: 'landing',
-        stoppedAt: '2026-11-23T10:00:00.000Z',
-        problem: {
-          code: 'EVENTLOG_GAP',
-          message: 'offsets 5 to 9',
-          hint: expect.stringContaining('--accept-gap'),
-        },
+        stoppedMs: Date.parse('2026-11-23T10:00:00Z'),
+        error: new LakeError('EVENTLOG_GAP', 'offsets 5 to 9'),
       },
     ])
     expect(words).toEqual(['The stage landing has stopped'])
@@ -34,6 +30,6 @@ describe('Supervisor.run(stage, work)', () => {
 
     await supervisor.run('landing', () => Promise.reject(signal.reason))
 
-    expect(supervisor.stopped).toEqual([])
+    expect(supervisor.failed).toEqual([])
   })
 })
