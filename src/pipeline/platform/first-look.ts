@@ -8,7 +8,7 @@ import type { IoOptions } from '../../lib/base/io.ts'
 import { describeOwner } from '../../lib/runs/owner.ts'
 import { runRecordedBatch } from '../batch/recorded.ts'
 import { makeFirstHistory } from '../producer/first-history.ts'
-import type { History } from '../producer/history.ts'
+import { growingHistory } from '../producer/history.ts'
 import { ProducerState } from '../producer/producer-state.ts'
 import type { Platform } from './compose.ts'
 import type { Progress } from './progress.ts'
@@ -43,12 +43,14 @@ async function completeHistory(
 ): Promise<void> {
   const log = await platform.log()
   const ranges = await log.partitions({ signal })
+  const lastDay = Math.min(mostOfDay, Math.round(platform.config.eventsPerSecond * secondsOfDay))
   const isLogEmpty = ranges.every(({ end }) => end === 0n)
   await makeFirstHistory(
     {
       log,
       state: await openProducerState(platform),
-      history: historyOf(historyDays, platform.config.eventsPerSecond, platform.clock.now()),
+      // Its last day at the rate of the live producer, so that the pictures go on without a step.
+      history: growingHistory(historyDays, lastDay, platform.clock.now()),
       isEmpty: isLogEmpty && !(await (await platform.table('bronze/events')).exists({ signal })),
       landedIds: (fromMs, toMs, io) => landedIds(platform, fromMs, toMs, io),
     },
@@ -65,13 +67,6 @@ async function completeHistory(
 const secondsOfDay = 86_400
 /** Of one day: more would keep the first look waiting. */
 const mostOfDay = 1_000_000
-
-/** The last day at the rate of the live producer, so that the pictures go on without a step; a quarter of it before. */
-export function historyOf(days: number, eventsPerSecond: number, untilMs: number): History {
-  const lastDayCount = Math.min(mostOfDay, Math.round(eventsPerSecond * secondsOfDay))
-  const count = lastDayCount + (days - 1) * Math.round(lastDayCount / 4)
-  return { count, days, untilMs, lastDayCount }
-}
 
 async function readWholeLog(platform: Platform, { onProgress, signal }: FirstLookOptions): Promise<void> {
   const ranges = await (await platform.log()).partitions({ signal })

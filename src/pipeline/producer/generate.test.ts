@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { UserEvent } from '../model/event.ts'
 import { type Delivery, EventGenerator, type GeneratorOptions } from './generate.ts'
-import { historyTimes } from './history.ts'
+import { growingHistory, historyTimes } from './history.ts'
 
 const untilMs = Date.parse('2026-11-20T00:00:00Z')
 const plain: GeneratorOptions = {
@@ -163,12 +163,15 @@ describe('historyTimes(history, seed)', () => {
   })
 
   it('ends a last day of its own at the mean rate of that day', () => {
-    const history = { count: 30_000, days: 3, untilMs, lastDayCount: 24_000 }
+    const history = growingHistory(3, 24_000, untilMs)
 
     const times = [...historyTimes(history, 1)].map(({ timeMs }) => timeMs)
 
+    const daysBack = times.map((timeMs) => Math.ceil((untilMs - timeMs) / 86_400_000))
     expect(times).toEqual([...times].sort((a, b) => a - b))
-    expect(times.filter((timeMs) => timeMs >= untilMs - 86_400_000)).toHaveLength(24_000)
+    expect([3, 2, 1].map((back) => daysBack.filter((each) => each === back).length)).toEqual([
+      9_226, 14_880, 24_000,
+    ])
     const lastHour = times.filter((timeMs) => timeMs >= untilMs - 3_600_000).length
     expect(lastHour).toBeGreaterThan(1_000)
     expect(lastHour).toBeLessThan(1_100)

@@ -9,7 +9,7 @@ export interface History {
   readonly untilMs: number
   /**
    * Messages of the last day, which ends at the mean rate of that day, so that a live producer of that rate goes on
-   * without a step. Without it each day has as many messages, with the rhythm of the hours.
+   * without a step; each day before has fewer than the next. Without it each day has as many messages.
    */
   readonly lastDayCount?: number | undefined
 }
@@ -20,6 +20,15 @@ const hourMs = 3_600_000
 const hours = [3, 2, 2, 1, 1, 2, 3, 4, 5, 6, 6, 6, 7, 6, 6, 6, 6, 7, 8, 9, 9, 8, 6, 4]
 /** How busy each quarter of an hour of the last day is: a wave around the mean, which it has at both ends. */
 const quarters = Array.from({ length: 96 }, (_, at) => 1 - 0.4 * Math.sin((2 * Math.PI * (at + 0.5)) / 96))
+
+/** What a day has of the messages of the day after it. */
+const growth = 0.62
+
+/** A history that grows day by day up to `lastDayCount` messages on its last day. */
+export function growingHistory(days: number, lastDayCount: number, untilMs: number): History {
+  const counts = Array.from({ length: days }, (_, back) => Math.round(lastDayCount * growth ** back))
+  return { count: counts.reduce((sum, count) => sum + count, 0), days, untilMs, lastDayCount }
+}
 
 /** When the first day begins, in ms since the epoch. */
 export function startOf({ days, untilMs }: History): number {
@@ -37,10 +46,35 @@ export function* historyTimes(history: History, seed: number): Generator<Message
     yield* timesOf({ count, days, startMs, firstDay: 0, untilMs }, rhythm, random)
     return
   }
-  const earlier = { count: Math.max(0, count - lastDayCount), days: days - 1, startMs, firstDay: 0 }
-  if (days > 1) yield* timesOf({ ...earlier, untilMs: untilMs - dayMs }, rhythm, random)
-  const last = { count: days > 1 ? Math.min(count, lastDayCount) : count, days: 1, firstDay: days - 1 }
-  yield* timesOf({ ...last, startMs: untilMs - dayMs, untilMs }, quarters, random)
+  for (const [day, dayCount] of dayCounts(history, lastDayCount).entries()) {
+    const dayMsFrom = startMs + day * dayMs
+    const stretch = {
+      count: dayCount,
+      days: 1,
+      startMs: dayMsFrom,
+      untilMs: dayMsFrom + dayMs,
+      firstDay: day,
+    }
+    yield* timesOf(stretch, day === days - 1 ? quarters : rhythm, random)
+  }
+}
+
+/** They add up to `count`, whatever the last day has. */
+function dayCounts({ count, days }: History, lastDayCount: number): readonly number[] {
+  const earlierDays = days - 1
+  const last = earlierDays === 0 ? count : Math.min(count, lastDayCount)
+  const weights = Array.from({ length: earlierDays }, (_, day) => growth ** (earlierDays - day))
+  const total = weights.reduce((sum, weight) => sum + weight, 0)
+  let before = 0
+  let weightSoFar = 0
+  const earlier = weights.map((weight) => {
+    weightSoFar += weight
+    const upTo = Math.round(((count - last) * weightSoFar) / total)
+    const ofDay = upTo - before
+    before = upTo
+    return ofDay
+  })
+  return [...earlier, last]
 }
 
 interface Stretch {
