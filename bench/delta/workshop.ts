@@ -2,8 +2,8 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { createFrom } from '../../src/lib/delta/change/create.ts'
 import { DeltaTable } from '../../src/lib/delta/table.ts'
-import { createFrom } from '../../src/lib/delta/write/create.ts'
 import { type DuckDb, type DuckDbSession, openDuckDb } from '../../src/lib/duckdb/duckdb.ts'
 import { openLocalStore } from '../../src/lib/storage/store.local.ts'
 import { secondsOf } from '../case.ts'
@@ -49,7 +49,7 @@ export async function eventTable(
   name: string,
   count: number,
 ): Promise<DeltaTable> {
-  const { append } = await import('../../src/lib/delta/write/append.ts')
+  const { append } = await import('../../src/lib/delta/change/append.ts')
   const made = table(name)
   const step = Math.min(count, 1_000_000)
   await createFrom(

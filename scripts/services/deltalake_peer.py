@@ -1,6 +1,6 @@
 """delta-rs for the service tests: reads {"ask": "Python"} by the line, answers {"rows": [...]} or {"error": "..."}
 by the line. A program leaves what it has to say, an Arrow table, in `answer`. Values are spelled as
-src/lib/delta/interop/peer.fixture.ts says.
+src/lib/delta/testing/interop/peer.fixture.ts says.
 """
 
 import json

@@ -2,8 +2,8 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
-import { tableProperties } from '../lib/delta/alter/properties.ts'
-import { features } from '../lib/delta/protocol.ts'
+import { tableProperties } from '../lib/delta/protocol/properties.ts'
+import { features } from '../lib/delta/protocol/protocol.ts'
 
 const words = { yes: 'yes', no: 'no', unused: 'where no column uses it' } as const
 

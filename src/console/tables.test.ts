@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { LakeError } from '../lib/base/errors.ts'
 import { DeltaTable } from '../lib/delta/table.ts'
-import { openFixture } from '../lib/delta/write/write.fixture.ts'
+import { openFixture } from '../lib/delta/testing/write.fixture.ts'
 import { type DuckDb, openDuckDb } from '../lib/duckdb/duckdb.ts'
 import { MemoryStore } from '../lib/storage/store.memory.ts'
 import { createTablesReader } from './tables.ts'

@@ -5,7 +5,7 @@
 import { isLakeError } from '../lib/base/errors.ts'
 import type { IoOptions } from '../lib/base/io.ts'
 import { type Logger, silentLogger } from '../lib/base/log.ts'
-import { readCommit, type Snapshot } from '../lib/delta/snapshot.ts'
+import { readCommit, type Snapshot } from '../lib/delta/snapshot/snapshot.ts'
 import type { DeltaTable } from '../lib/delta/table.ts'
 import type { TableSummary } from './answers.ts'
 import { problemOf } from './shared-reading.ts'

@@ -29,7 +29,7 @@ import scala.jdk.javaapi.CollectionConverters;
 
 /**
  * Spark with Delta for the service tests: reads {"ask": "SQL"} by the line, answers {"rows": [...]} or
- * {"error": "..."} by the line, in the order of the questions. Two that come together run together. Values are spelled as src/lib/delta/interop/peer.fixture.ts says.
+ * {"error": "..."} by the line, in the order of the questions. Two that come together run together. Values are spelled as src/lib/delta/testing/interop/peer.fixture.ts says.
  */
 public final class SparkPeer {
   private static final ObjectMapper json = new ObjectMapper();

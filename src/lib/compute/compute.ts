@@ -5,8 +5,8 @@
  * publication is the same whatever the engine.
  */
 import type { IoOptions } from '../base/io.ts'
-import type { AddFile } from '../delta/actions.ts'
-import type { Snapshot } from '../delta/snapshot.ts'
+import type { AddFile } from '../delta/log/actions.ts'
+import type { Snapshot } from '../delta/snapshot/snapshot.ts'
 import type { DeltaTable, StagedFiles } from '../delta/table.ts'
 
 export interface ComputeInput {

@@ -1,5 +1,5 @@
 /** The Delta library as its users see it; what is not here may change with any commit. */
-export { addConstraint, dropConstraint } from './alter/check.ts'
+export { addConstraint, dropConstraint } from './change/alter/check.ts'
 export {
   addColumns,
   dropColumn,
@@ -9,18 +9,31 @@ export {
   setComment,
   setNotNull,
   widenColumn,
-} from './alter/columns.ts'
-export { setProperties, unsetProperties } from './alter/set-properties.ts'
-export { arrowSchema, readArrow } from './arrow.ts'
-export { type ChangesOptions, changesSelect } from './changes.ts'
-export { type Diff, type DiffOptions, diffVersions } from './diff.ts'
-export { type HistoryEntry, readHistory } from './history.ts'
+} from './change/alter/columns.ts'
+export { setProperties, unsetProperties } from './change/alter/set-properties.ts'
+export { type AppendOptions, append } from './change/append.ts'
+export { cloneDeep } from './change/clone.ts'
+export { type CreateOptions, type Creation, createFrom } from './change/create.ts'
+export { type DeleteOptions, deleteRows } from './change/delete.ts'
+export { type InsertIfAbsentOptions, insertIfAbsent } from './change/insert-if-absent.ts'
+export { type MergeOptions, merge } from './change/merge/merge.ts'
+export { type OverwriteOptions, overwrite } from './change/overwrite.ts'
+export { type RestoreOptions, restore } from './change/restore.ts'
+export type { RowSource } from './change/source.ts'
+export { type UpdateOptions, updateRows } from './change/update.ts'
+export type { ApplicationVersion, WriteOptions, WriteOutcome } from './change/write.ts'
+export { type HistoryEntry, readHistory } from './log/history.ts'
 export { type AutoCompactionOptions, compactIfWorthwhile } from './maintain/auto-compaction.ts'
 export { type OptimizeOptions, type OptimizeOutcome, optimize } from './maintain/optimize.ts'
 export { type VacuumOptions, type VacuumOutcome, vacuum } from './maintain/vacuum.ts'
-export type { TableDeclaration } from './new-table.ts'
-export { type ReadRowsOptions, readColumns, readRows } from './read.ts'
-export type { RowOf, ValueOf } from './row-of.ts'
+export type { TableDeclaration } from './protocol/new-table.ts'
+export { arrowSchema, readArrow } from './rows/arrow.ts'
+export { type ChangesOptions, changesSelect } from './rows/changes.ts'
+export { type Diff, type DiffOptions, diffVersions } from './rows/diff.ts'
+export { type FileRowsOptions, fileRows } from './rows/file-rows.ts'
+export { type ReadRowsOptions, readColumns, readRows } from './rows/read.ts'
+export { explainRead, type ReadPlan, type RowSelection } from './rows/select.ts'
+export type { RowOf, ValueOf } from './schema/row-of.ts'
 export {
   arrayOf,
   type DataType,
@@ -28,19 +41,6 @@ export {
   field,
   type StructType,
   structOf,
-} from './schema.ts'
-export { explainRead, type ReadPlan, type RowSelection } from './select.ts'
-export type { Snapshot } from './snapshot.ts'
+} from './schema/schema.ts'
+export type { Snapshot } from './snapshot/snapshot.ts'
 export { DeltaTable, type DeltaTableOptions, type ReadOptions } from './table.ts'
-export { type AppendOptions, append } from './write/append.ts'
-export { cloneDeep } from './write/clone.ts'
-export { type CreateOptions, type Creation, createFrom } from './write/create.ts'
-export { type DeleteOptions, deleteRows } from './write/delete.ts'
-export { type FileRowsOptions, fileRows } from './write/file-rows.ts'
-export { type InsertIfAbsentOptions, insertIfAbsent } from './write/insert-if-absent.ts'
-export { type MergeOptions, merge } from './write/merge.ts'
-export { type OverwriteOptions, overwrite } from './write/overwrite.ts'
-export { type RestoreOptions, restore } from './write/restore.ts'
-export type { RowSource } from './write/source.ts'
-export { type UpdateOptions, updateRows } from './write/update.ts'
-export type { ApplicationVersion, WriteOptions, WriteOutcome } from './write/write.ts'

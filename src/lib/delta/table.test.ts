@@ -4,9 +4,9 @@ import { isLakeError, LakeError } from '../base/errors.ts'
 import { type DuckDb, openDuckDb } from '../duckdb/duckdb.ts'
 import { MemoryStore } from '../storage/store.memory.ts'
 import type { ObjectStore } from '../storage/store.ts'
-import type { CommitOutcome } from './commit.ts'
-import { checkpointKey, commitKey, lastCheckpointKey, version } from './log-path.ts'
-import { field, structOf } from './schema.ts'
+import type { CommitOutcome } from './log/commit.ts'
+import { checkpointKey, commitKey, lastCheckpointKey, version } from './log/log-path.ts'
+import { field, structOf } from './schema/schema.ts'
 import { type Change, DeltaTable } from './table.ts'
 
 let duckdb: DuckDb

@@ -17,31 +17,31 @@ import type {
   Metadata,
   Protocol,
   RemoveFile,
-} from './actions.ts'
-import { type ChangesOptions, changesSelect } from './changes.ts'
-import { writeCheckpoint } from './checkpoint.ts'
-import { type CommitOutcome, commit, type Operation, type StagedChange } from './commit.ts'
-import { listCommitTimes, versionAt } from './commit-times.ts'
-import type { Isolation, ReadSet } from './conflict.ts'
-import { fileIdentity } from './file-path.ts'
-import { readHistory } from './history.ts'
-import { retentionMs } from './interval.ts'
-import type { Version } from './log-path.ts'
-import { cleanLog } from './maintain/log-cleanup.ts'
-import { declareTable, type NewTable, type TableDeclaration } from './new-table.ts'
-import { requireWritable, usesV2Checkpoints } from './protocol.ts'
-import { type ScanOptions, scanSelect } from './scan.ts'
+} from './log/actions.ts'
+import { type CommitOutcome, commit, type Operation, type StagedChange } from './log/commit.ts'
+import { listCommitTimes, versionAt } from './log/commit-times.ts'
+import type { Isolation, ReadSet } from './log/conflict.ts'
+import { fileIdentity } from './log/file-path.ts'
+import { readHistory } from './log/history.ts'
+import type { Version } from './log/log-path.ts'
+import { retentionMs } from './protocol/interval.ts'
+import { declareTable, type NewTable, type TableDeclaration } from './protocol/new-table.ts'
+import { requireWritable, usesV2Checkpoints } from './protocol/protocol.ts'
+import { type ChangesOptions, changesSelect } from './rows/changes.ts'
+import { type ScanOptions, scanSelect } from './rows/scan.ts'
+import { type StagedFiles, type StageOptions, stageRows } from './rows/stage.ts'
+import { writeCheckpoint } from './snapshot/checkpoint.ts'
+import { cleanLog } from './snapshot/log-cleanup.ts'
 import {
   advanceSnapshot,
   hasInCommitTimestamps,
   nextSnapshot,
   readSnapshot,
   type Snapshot,
-} from './snapshot.ts'
-import { type StagedFiles, type StageOptions, stageRows } from './stage.ts'
+} from './snapshot/snapshot.ts'
 
-export type { TableDeclaration } from './new-table.ts'
-export type { StagedFiles } from './stage.ts'
+export type { TableDeclaration } from './protocol/new-table.ts'
+export type { StagedFiles } from './rows/stage.ts'
 
 export interface DeltaTableOptions {
   readonly store: ObjectStore

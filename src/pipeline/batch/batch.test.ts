@@ -10,7 +10,7 @@ import { type Home, temporaryHome } from '../../lib/clickhouse-server/home.fixtu
 import { createDuckDbCompute } from '../../lib/compute/compute.duckdb.ts'
 import type { NodeOutcome } from '../../lib/dag/node.ts'
 import { MemoryRecorder } from '../../lib/dag/recorder.memory.ts'
-import { addColumns } from '../../lib/delta/alter/columns.ts'
+import { addColumns } from '../../lib/delta/change/alter/columns.ts'
 import { DeltaTable } from '../../lib/delta/table.ts'
 import { type DuckDb, openDuckDb } from '../../lib/duckdb/duckdb.ts'
 import type { Row } from '../../lib/duckdb/values.ts'

@@ -8,11 +8,11 @@
  */
 import { LakeError } from '../../lib/base/errors.ts'
 import type { IoOptions } from '../../lib/base/io.ts'
-import type { Action, AddFile } from '../../lib/delta/actions.ts'
-import { type CommitRef, readCommitId } from '../../lib/delta/commit-id.ts'
-import { version } from '../../lib/delta/log-path.ts'
-import { readCommitIfThere, type Snapshot } from '../../lib/delta/snapshot.ts'
-import { decodeStatistics } from '../../lib/delta/statistics.ts'
+import type { Action, AddFile } from '../../lib/delta/log/actions.ts'
+import { type CommitRef, readCommitId } from '../../lib/delta/log/commit-id.ts'
+import { version } from '../../lib/delta/log/log-path.ts'
+import { readCommitIfThere, type Snapshot } from '../../lib/delta/snapshot/snapshot.ts'
+import { decodeStatistics } from '../../lib/delta/snapshot/statistics.ts'
 import type { DeltaTable } from '../../lib/delta/table.ts'
 
 /** What a batch is to make: what has changed, everything, or the days of a range (`from` included, `to` not). */

@@ -4,10 +4,10 @@
  * events' offsets have passed are gone, and nobody would read them again.
  */
 import type { IoOptions } from '../../lib/base/io.ts'
-import type { CommitInfo } from '../../lib/delta/actions.ts'
-import { type CommitRef, readCommitId } from '../../lib/delta/commit-id.ts'
-import { version } from '../../lib/delta/log-path.ts'
-import { readCommitIfThere, type Snapshot } from '../../lib/delta/snapshot.ts'
+import type { CommitInfo } from '../../lib/delta/log/actions.ts'
+import { type CommitRef, readCommitId } from '../../lib/delta/log/commit-id.ts'
+import { version } from '../../lib/delta/log/log-path.ts'
+import { readCommitIfThere, type Snapshot } from '../../lib/delta/snapshot/snapshot.ts'
 import type { DeltaTable } from '../../lib/delta/table.ts'
 
 /** What marks a commit of landing. */

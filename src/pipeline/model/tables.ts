@@ -1,5 +1,5 @@
 /** Every Delta table of the platform, declared once: its columns, and what it is partitioned by. */
-import { arrayOf, type Field, field, type StructType, structOf } from '../../lib/delta/schema.ts'
+import { arrayOf, type Field, field, type StructType, structOf } from '../../lib/delta/schema/schema.ts'
 import type { TableDeclaration } from '../../lib/delta/table.ts'
 import { type GoldLakeTable, goldMetrics, goldSchemaOf } from './gold.ts'
 

@@ -1,6 +1,6 @@
 /** Which small files are made one: pure. Files of one partition that were written one after the other stay together. */
-import type { AddFile, StringMap } from '../actions.ts'
-import { decodeStatistics } from '../statistics.ts'
+import type { AddFile, StringMap } from '../log/actions.ts'
+import { decodeStatistics } from '../snapshot/statistics.ts'
 
 /** Files of one partition whose rows are written anew. */
 export interface Bin {

@@ -4,11 +4,11 @@ import { LakeError } from '../../base/errors.ts'
 import type { DuckDb } from '../../duckdb/duckdb.ts'
 import { HookedStore } from '../../storage/store.hooked.ts'
 import { MemoryStore } from '../../storage/store.memory.ts'
-import type { StringMap } from '../actions.ts'
-import type { StructType } from '../schema.ts'
+import { append } from '../change/append.ts'
+import type { StringMap } from '../log/actions.ts'
+import type { StructType } from '../schema/schema.ts'
 import { DeltaTable } from '../table.ts'
-import { append } from '../write/append.ts'
-import { daySchema } from '../write/write.fixture.ts'
+import { daySchema } from '../testing/write.fixture.ts'
 
 export const dayMs = 86_400_000
 /** Long ago, so that a file that the store has dated itself is newer than the clock. */

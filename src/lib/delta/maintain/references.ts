@@ -7,11 +7,11 @@
 import { posix } from 'node:path'
 import type { IoOptions } from '../../base/io.ts'
 import type { ObjectStore } from '../../storage/store.ts'
-import type { Action, DeletionVector } from '../actions.ts'
-import { listCommitTimes } from '../commit-times.ts'
-import { deletionVectorPlace } from '../deletion-vector.ts'
-import { decodeFilePath } from '../file-path.ts'
-import { readCommitIfThere } from '../snapshot.ts'
+import type { Action, DeletionVector } from '../log/actions.ts'
+import { listCommitTimes } from '../log/commit-times.ts'
+import { decodeFilePath } from '../log/file-path.ts'
+import { deletionVectorPlace } from '../snapshot/deletion-vector.ts'
+import { readCommitIfThere } from '../snapshot/snapshot.ts'
 
 export class References {
   readonly #keys = new Set<string>()

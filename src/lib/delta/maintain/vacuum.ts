@@ -8,10 +8,10 @@
  */
 import { LakeError } from '../../base/errors.ts'
 import type { IoOptions } from '../../base/io.ts'
-import { nameInFiles } from '../column-mapping.ts'
-import { retentionMs as tableRetentionMs } from '../interval.ts'
-import { logFolder, type Version } from '../log-path.ts'
-import type { Snapshot } from '../snapshot.ts'
+import { logFolder, type Version } from '../log/log-path.ts'
+import { retentionMs as tableRetentionMs } from '../protocol/interval.ts'
+import { nameInFiles } from '../schema/column-mapping.ts'
+import type { Snapshot } from '../snapshot/snapshot.ts'
 import type { DeltaTable } from '../table.ts'
 import { addRecentReferences, References } from './references.ts'
 

@@ -10,9 +10,9 @@ import { LakeError } from '../../base/errors.ts'
 import type { IoOptions } from '../../base/io.ts'
 import type { DuckDbSession } from '../../duckdb/duckdb.ts'
 import { identifier, text } from '../../duckdb/sql-text.ts'
-import type { AddFile } from '../actions.ts'
-import { type DataType, duckDbType, type Field } from '../schema.ts'
-import type { Snapshot } from '../snapshot.ts'
+import type { AddFile } from '../log/actions.ts'
+import { type DataType, duckDbType, type Field } from '../schema/schema.ts'
+import type { Snapshot } from '../snapshot/snapshot.ts'
 import { type Bin, binOf, byPartition, bytesOf, cubeTags, isMuchDeleted } from './compaction.ts'
 
 const bits = 8

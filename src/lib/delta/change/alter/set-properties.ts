@@ -1,0 +1,91 @@
+/** Table properties set and unset, and with them features turned on. The protocol grows, and never shrinks. */
+import { LakeError } from '../../../base/errors.ts'
+import { formatJson } from '../../../base/json.ts'
+import type { Metadata, StringMap } from '../../log/actions.ts'
+import { checkedProperties, requireUnsettable } from '../../protocol/properties.ts'
+import { mappingMode } from '../../schema/mapping.ts'
+import type { DeltaTable } from '../../table.ts'
+import type { WriteOutcome } from '../write.ts'
+import { type AlterOptions, alterTable } from './alter.ts'
+
+/**
+ * Sets properties, and leaves the others. `delta.columnMapping.mode = name` gives each column an id and its name in
+ * files; `delta.feature.NAME = supported` lists a feature.
+ *
+ * @throws LakeError `CONFIG_INVALID` naming a property that there is not, or its value is not one of, or that cannot
+ * be set so; `PROTOCOL_UNSUPPORTED` for a feature that we cannot write; and as `alterTable` does.
+ */
+export async function setProperties(
+  table: DeltaTable,
+  given: StringMap,
+  options: AlterOptions = {},
+): Promise<WriteOutcome> {
+  const { properties: wanted, features } = checkedProperties(given)
+  return alterTable(table, options, ({ metadata: { configuration }, protocol }) => {
+    requireMappingChange(configuration[mappingMode], wanted[mappingMode], table.uri)
+    const properties = withoutEnablement({ ...configuration, ...wanted })
+    const listed = [...(protocol.writerFeatures ?? [])]
+    const isSo =
+      formatJson(properties) === formatJson(configuration) && features.every((name) => listed.includes(name))
+    if (isSo) return undefined
+    return {
+      properties,
+      features,
+      operation: { name: 'SET TBLPROPERTIES', parameters: { properties: formatJson(given) } },
+    }
+  })
+}
+
+/**
+ * Takes properties away; features stay listed.
+ *
+ * @throws LakeError `CONFIG_INVALID` for a property that cannot be taken away, or is not there, and as `alterTable`
+ * does.
+ */
+export async function unsetProperties(
+  table: DeltaTable,
+  names: readonly string[],
+  { ifExists = false, ...options }: AlterOptions & { readonly ifExists?: boolean } = {},
+): Promise<WriteOutcome> {
+  for (const name of names) requireUnsettable(name)
+  return alterTable(table, options, ({ metadata: { configuration } }) => {
+    const lower = names.map((name) => name.toLowerCase())
+    const there = Object.keys(configuration).map((name) => name.toLowerCase())
+    const missing = names.filter((name) => !there.includes(name.toLowerCase()))
+    if (missing.length > 0 && !ifExists) {
+      throw new LakeError('CONFIG_INVALID', `${table.uri}: property ${missing.join(', ')} is not set`, {
+        details: { uri: table.uri, missing },
+        hint: '`lake table show TABLE` shows those that are.',
+      })
+    }
+    if (missing.length === names.length) return undefined
+    const kept = Object.entries(configuration).filter(([name]) => !lower.includes(name.toLowerCase()))
+    return {
+      properties: withoutEnablement(Object.fromEntries(kept)),
+      operation: {
+        name: 'UNSET TBLPROPERTIES',
+        parameters: { properties: formatJson(names), ifExists },
+      },
+    }
+  })
+}
+
+/** When in-commit timestamps began is noted while they are on, and is another when they begin again. */
+function withoutEnablement(properties: Metadata['configuration']): Metadata['configuration'] {
+  if (properties['delta.enableInCommitTimestamps']?.toLowerCase() === 'true') return properties
+  const {
+    'delta.inCommitTimestampEnablementVersion': _version,
+    'delta.inCommitTimestampEnablementTimestamp': _timestamp,
+    ...others
+  } = properties
+  return others
+}
+
+function requireMappingChange(from = 'none', to: string | undefined, uri: string): void {
+  if (to === undefined || to.toLowerCase() === from.toLowerCase()) return
+  if (from.toLowerCase() === 'none' && to.toLowerCase() === 'name') return
+  throw new LakeError('CONFIG_INVALID', `${uri}: ${mappingMode} cannot become ${to}, it is ${from}`, {
+    details: { uri, from, to },
+    hint: 'A table that has files can go from none to name, and nowhere else.',
+  })
+}

@@ -1,0 +1,114 @@
+/**
+ * A change to a table's rows, planned from a snapshot, and planned again where another commit made it wrong.
+ *
+ * What a plan has staged is removed when the plan is given up, and never once its commit may have been made.
+ */
+import { isLakeError, LakeError } from '../../base/errors.ts'
+import type { IoOptions } from '../../base/io.ts'
+import type { StringMap } from '../log/actions.ts'
+import type { Operation } from '../log/commit.ts'
+import type { Version } from '../log/log-path.ts'
+import type { Snapshot } from '../snapshot/snapshot.ts'
+import type { Change, DeltaTable, StagedFiles } from '../table.ts'
+
+export interface WriteOptions extends IoOptions {
+  /** How an application writes once: its version goes into the same commit, and is never written again. */
+  readonly transaction?: ApplicationVersion
+  /**
+   * The version that what is written was computed from: a change since then that makes it wrong fails the write,
+   * which is otherwise planned again.
+   */
+  readonly computedFrom?: number
+  /** Commit properties, for whoever reads the history. */
+  readonly tags?: StringMap
+}
+
+export interface ApplicationVersion {
+  readonly appId: string
+  readonly version: number
+}
+
+export type WriteOutcome =
+  | { readonly kind: 'committed'; readonly version: Version; readonly metrics: Metrics }
+  /** The application's version, or a later one, was in the table already: nothing was written. */
+  | { readonly kind: 'repeated'; readonly version: Version }
+  /** No row of the table, and nothing of its metadata, would be another. */
+  | { readonly kind: 'unchanged'; readonly version: Version }
+
+/** By the names that the reference implementation gives them (`numOutputRows`). */
+export type Metrics = NonNullable<Operation['metrics']>
+
+export interface Plan extends Omit<Change, 'transactions'> {
+  readonly staged?: StagedFiles
+}
+
+/** So often is a write planned before it is given up. Each time another writer has got on. */
+const maxPlans = 20
+
+/**
+ * Commits what `plan` makes of the newest snapshot.
+ *
+ * @param plan Gives `undefined` where nothing is to be done.
+ * @throws LakeError `COMMIT_CONFLICT` when others were faster each time, and as `plan` and the commit do.
+ */
+export async function write(
+  table: DeltaTable,
+  { transaction, computedFrom, tags, signal }: WriteOptions,
+  plan: (snapshot: Snapshot) => Promise<Plan | undefined>,
+): Promise<WriteOutcome> {
+  let reason = ''
+  for (let plans = 0; plans < maxPlans; plans++) {
+    const newest = await table.snapshot({ signal })
+    if (transaction !== undefined && isWritten(newest, transaction)) {
+      return { kind: 'repeated', version: newest.version }
+    }
+    const snapshot =
+      computedFrom === undefined ? newest : await table.snapshot({ version: computedFrom, signal })
+    const planned = await plan(snapshot)
+    if (planned === undefined && transaction === undefined) {
+      return { kind: 'unchanged', version: snapshot.version }
+    }
+    const { staged, ...change } = planned ?? noRows
+    const { operation } = change
+    try {
+      const outcome = await table.commit(
+        snapshot,
+        {
+          ...change,
+          ...(transaction !== undefined && { transactions: { [transaction.appId]: transaction.version } }),
+          operation: tags === undefined ? operation : { ...operation, tags: { ...operation.tags, ...tags } },
+        },
+        { signal },
+      )
+      if (outcome.kind === 'committed') {
+        return { kind: 'committed', version: outcome.version, metrics: operation.metrics ?? {} }
+      }
+      reason = outcome.reason
+    } catch (error) {
+      if (isLakeError(error, 'COMMIT_LOST') && staged !== undefined) await table.discard(staged)
+      throw error
+    }
+    if (staged !== undefined) await table.discard(staged)
+    if (computedFrom !== undefined) {
+      throw new LakeError('COMMIT_CONFLICT', `${table.uri}: since version ${computedFrom} ${reason}`, {
+        details: { uri: table.uri, computedFrom },
+        hint: 'Nothing was written. Compute the rows anew from the newest version.',
+      })
+    }
+  }
+  throw new LakeError(
+    'COMMIT_CONFLICT',
+    `${table.uri}: other writers were faster ${maxPlans} times, at last ${reason}`,
+    {
+      details: { uri: table.uri },
+      hint: 'Nothing was written. Try again when less is written to the table.',
+    },
+  )
+}
+
+const noRows: Plan = { reads: { kind: 'none' }, operation: { name: 'WRITE', metrics: { numOutputRows: 0 } } }
+
+function isWritten(snapshot: Snapshot, { appId, version }: ApplicationVersion): boolean {
+  const written = snapshot.transactionVersion(appId)
+  return written !== undefined && written >= version
+}

@@ -1,0 +1,197 @@
+/**
+ * Makes a staged change visible: the only place that writes a commit to `_delta_log`.
+ *
+ * Data files were written once, before this runs, and are reused by every attempt: N racing writers cost N
+ * data files. After a put whose answer was lost, the version is read again and looked at for our own
+ * `txnId`: neither success nor conflict may be assumed.
+ */
+import { randomUUID } from 'node:crypto'
+import type { Clock } from '../../base/clock.ts'
+import { isLakeError, LakeError } from '../../base/errors.ts'
+import type { IoOptions } from '../../base/io.ts'
+import type { JsonValue } from '../../base/json.ts'
+import type { ObjectStore, PutOutcome } from '../../storage/store.ts'
+import { readCommitIfThere } from '../snapshot/snapshot.ts'
+import {
+  type Action,
+  type AddFile,
+  type CommitInfo,
+  decodeActions,
+  encodeActions,
+  type StringMap,
+} from './actions.ts'
+import { type ConflictKind, type Isolation, judge, type ReadSet } from './conflict.ts'
+import { commitKey, type Version, version } from './log-path.ts'
+
+export interface Operation {
+  /** As the reference implementation names it: `WRITE`, `CREATE TABLE`, `OPTIMIZE`. */
+  readonly name: string
+  readonly parameters?: Readonly<Record<string, JsonValue>>
+  readonly metrics?: Readonly<Record<string, JsonValue>>
+  /** Ours: which run and task, for whoever reads the history. */
+  readonly tags?: StringMap
+}
+
+export interface StagedChange {
+  /** The version that this change was computed from; `undefined` for the commit that makes the table. */
+  readonly readVersion: Version | undefined
+  readonly actions: readonly Action[]
+  readonly reads: ReadSet
+  readonly isolation: Isolation
+  readonly operation: Operation
+  /** Of the version read, where the table has in-commit timestamps. */
+  readonly inCommitTimestamps:
+    | { readonly kind: 'off' }
+    | { readonly kind: 'on'; readonly previousMs: number | undefined }
+    /** This change turns them on; `previousMs` is when the version before it was committed, by its file. */
+    | { readonly kind: 'begin'; readonly previousMs: number | undefined }
+}
+
+export type CommitOutcome =
+  | { readonly kind: 'committed'; readonly version: Version }
+  | {
+      readonly kind: 'conflict'
+      readonly winner: Version
+      readonly conflict: ConflictKind
+      readonly reason: string
+    }
+
+/** `actions` are those of the version, as its file has them. */
+export type CommitResult =
+  | { readonly kind: 'committed'; readonly version: Version; readonly actions: readonly Action[] }
+  | Extract<CommitOutcome, { readonly kind: 'conflict' }>
+
+export interface CommitOptions extends IoOptions {
+  readonly clock: Clock
+  readonly maxAttempts?: number
+}
+
+export const engineInfo = 'lakeshore/0.1.0'
+
+/**
+ * Commits at the first free version after the one that was read.
+ *
+ * @returns `conflict` when a winner's commit makes the change wrong: the caller must compute it anew.
+ * @throws LakeError `COMMIT_LOST` when `maxAttempts` compatible writers were faster, `COMMIT_UNKNOWN` when
+ * the store did not answer and does not say what became of the commit.
+ */
+export async function commit(
+  store: ObjectStore,
+  change: StagedChange,
+  { signal, clock, maxAttempts = 100 }: CommitOptions,
+): Promise<CommitResult> {
+  const txnId = randomUUID()
+  let attempt = version(change.readVersion === undefined ? 0 : change.readVersion + 1)
+  const { inCommitTimestamps } = change
+  let previousMs = inCommitTimestamps.kind === 'off' ? undefined : inCommitTimestamps.previousMs
+  for (let attempts = 0; attempts < maxAttempts; attempts++) {
+    // Past this line a commit is never abandoned half-way: the put is atomic, and we wait for its answer.
+    signal?.throwIfAborted()
+    const info = commitInfo(change, txnId, clock, previousMs)
+    const body = encodeActions([info, ...actionsAt(change, attempt, info.commitInfo)])
+    const outcome = await putCommit(store, attempt, body)
+    const committed = (): CommitResult => ({
+      kind: 'committed',
+      version: attempt,
+      actions: decodeActions(body, `${store.uri}/${commitKey(attempt)}`),
+    })
+    if (outcome === 'created') return committed()
+
+    const winner = await readWinner(store, attempt)
+    const theirs = winner.flatMap((action) => ('commitInfo' in action ? [action.commitInfo] : []))[0]
+    if (theirs?.txnId === txnId) return committed()
+    const verdict = judge(change, winner, await addedToReads(change.reads, winner))
+    if (verdict.kind === 'conflict') return { ...verdict, winner: attempt }
+    previousMs = theirs?.inCommitTimestamp ?? previousMs
+    if (inCommitTimestamps.kind === 'begin') {
+      previousMs = Math.max(previousMs ?? 0, (await store.head(commitKey(attempt)))?.modifiedMs ?? 0)
+    }
+    attempt = version(attempt + 1)
+  }
+  throw new LakeError('COMMIT_LOST', `${store.uri}: lost ${maxAttempts} races in a row`, {
+    details: { uri: store.uri, readVersion: change.readVersion, maxAttempts },
+  })
+}
+
+/** 'exists' also when the answer was lost and the version is there: the caller looks whose it is. */
+async function putCommit(store: ObjectStore, at: Version, body: Uint8Array): Promise<PutOutcome> {
+  try {
+    return await store.putIfAbsent(commitKey(at), body)
+  } catch (error) {
+    if (!isLakeError(error, 'STORE_UNAVAILABLE')) throw error
+    const there = await readCommitIfThere(store, at).catch((cause: unknown) => {
+      throw new LakeError('COMMIT_UNKNOWN', `${store.uri}: no answer to the commit of version ${at}`, {
+        cause,
+        details: { uri: store.uri, version: at },
+      })
+    })
+    if (there === undefined) throw error
+    return 'exists'
+  }
+}
+
+/** Delta PROTOCOL.md, "Writer Requirements for In-commit Timestamps": the metadata says which version was the first. */
+function actionsAt(
+  { actions, inCommitTimestamps }: StagedChange,
+  at: Version,
+  { inCommitTimestamp }: CommitInfo,
+): readonly Action[] {
+  if (inCommitTimestamps.kind !== 'begin') return actions
+  return actions.map((action) => {
+    if (!('metaData' in action)) return action
+    const configuration = {
+      ...action.metaData.configuration,
+      'delta.inCommitTimestampEnablementVersion': String(at),
+      'delta.inCommitTimestampEnablementTimestamp': String(inCommitTimestamp),
+    }
+    return { metaData: { ...action.metaData, configuration } }
+  })
+}
+
+async function addedToReads(reads: ReadSet, winner: readonly Action[]): Promise<readonly AddFile[]> {
+  const added = winner.flatMap((action) => ('add' in action ? [action.add] : []))
+  switch (reads.kind) {
+    case 'none':
+      return []
+    case 'table':
+      return added
+    case 'rows':
+      return added.length === 0 ? added : reads.mayHold(added)
+  }
+}
+
+async function readWinner(store: ObjectStore, at: Version): Promise<readonly Action[]> {
+  const winner = await readCommitIfThere(store, at)
+  if (winner !== undefined) return winner
+  throw new LakeError('LOG_CORRUPT', `${store.uri}: version ${at} exists and cannot be read`, {
+    details: { uri: store.uri, version: at },
+  })
+}
+
+function commitInfo(
+  change: StagedChange,
+  txnId: string,
+  clock: Clock,
+  previousMs: number | undefined,
+): { readonly commitInfo: CommitInfo } {
+  const now = clock.now()
+  const { name, parameters = {}, metrics, tags } = change.operation
+  return {
+    commitInfo: {
+      // In-commit timestamps must rise; a clock that went back must not stop a writer.
+      ...(change.inCommitTimestamps.kind !== 'off' && {
+        inCommitTimestamp: Math.max(now, (previousMs ?? 0) + 1),
+      }),
+      timestamp: now,
+      operation: name,
+      operationParameters: parameters,
+      ...(change.readVersion !== undefined && { readVersion: change.readVersion }),
+      isolationLevel: change.isolation,
+      isBlindAppend: change.reads.kind === 'none' && !change.actions.some((action) => 'remove' in action),
+      ...(metrics !== undefined && { operationMetrics: metrics }),
+      engineInfo,
+      txnId,
+      ...(tags !== undefined && { tags }),
+    },
+  }
+}

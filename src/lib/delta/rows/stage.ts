@@ -1,0 +1,227 @@
+/**
+ * Rows into data files that nobody sees yet: checked, cast without loss, partitioned, with statistics.
+ *
+ * The adds that would make the files visible are plain data; a commit writes them to the log.
+ */
+import { join } from 'node:path'
+import type { Clock } from '../../base/clock.ts'
+import { LakeError } from '../../base/errors.ts'
+import type { IoOptions } from '../../base/io.ts'
+import { columnTypes, type TypedColumn } from '../../duckdb/column-type.ts'
+import type { DuckDbSession } from '../../duckdb/duckdb.ts'
+import { writeParquet } from '../../duckdb/parquet.ts'
+import { identifier } from '../../duckdb/sql-text.ts'
+import type { ObjectStore } from '../../storage/store.ts'
+import type { AddFile, Metadata } from '../log/actions.ts'
+import { encodeFilePath } from '../log/file-path.ts'
+import {
+  type Constraint,
+  constraintsOf,
+  enforced,
+  finiteness,
+  reportViolations,
+} from '../protocol/constraints.ts'
+import { fieldIds, fileSchema, nameInFiles, partitionKeys, spelledBy } from '../schema/column-mapping.ts'
+import { type DataType, type Field, type StructType, structOf } from '../schema/schema.ts'
+import { partitionTextSql } from '../snapshot/partition-value.ts'
+import { encodeStatistics } from '../snapshot/statistics.ts'
+import { castSql, columnNamed } from './columns/lossless-cast.ts'
+
+/** Files that are durable and not yet visible, as the adds that would make them so. */
+export interface StagedFiles {
+  readonly files: readonly AddFile[]
+  readonly rows: number
+  readonly sizeBytes: number
+}
+
+export interface StageOptions extends IoOptions {
+  /** What becomes of a column that the rows lack: an error, or null where the schema allows it. */
+  readonly missing?: 'error' | 'null'
+  /** False for rows that are in the table already and only move. */
+  readonly dataChange?: boolean
+  /** SQL to sort the rows by within a file. */
+  readonly orderBy?: string
+  readonly targetFileBytes?: number
+  /** As `writeParquet` takes it. */
+  readonly rowGroupRows?: number
+  /** What each of the rows must satisfy besides what the table asks. */
+  readonly constraints?: readonly Constraint[]
+  /** Below the table's own; the table itself without it. */
+  readonly folder?: string
+  /** The partition that all the rows are of, as the log writes it: the rows are not asked, nor folders made for it. */
+  readonly partition?: AddFile['partitionValues']
+}
+
+export interface StageTarget {
+  readonly store: ObjectStore
+  readonly clock: Clock
+  /** Schema, partitioning, properties: those that the files will be read with. */
+  readonly metadata: Metadata
+}
+
+/**
+ * Columns are matched by name, ignoring case where no name is the same.
+ *
+ * @throws LakeError `SCHEMA_MISMATCH` naming columns that are missing, too many, or of a type that does not fit;
+ * `SQL_INVALID` for a value that does not fit; `CONSTRAINT_VIOLATED`; `PROTOCOL_UNSUPPORTED` for a constraint that
+ * cannot be checked. Nothing is staged then.
+ */
+export async function stageRows(
+  session: DuckDbSession,
+  { store, clock, metadata }: StageTarget,
+  select: string,
+  {
+    missing = 'error',
+    dataChange = true,
+    orderBy,
+    targetFileBytes,
+    rowGroupRows,
+    constraints: further = [],
+    folder,
+    partition,
+    signal,
+  }: StageOptions = {},
+): Promise<StagedFiles> {
+  const schema = fileSchema(metadata)
+  const partitionColumns = spelledBy(schema, metadata.partitionColumns)
+  const rows = await tableRows(session, schema, select, { missing, table: store.uri })
+  // Rows that only move were judged when they came.
+  const constraints: readonly Constraint[] = dataChange
+    ? [...(await constraintsOf(session, metadata, { signal })), ...finiteness(schema.fields), ...further]
+    : []
+  const checked = enforced(rows, constraints)
+  const order = orderBy === undefined ? '' : ` order by ${orderBy}`
+  const stored = structOf(...schema.fields.filter(({ name }) => !partitionColumns.includes(name)))
+  const inFiles = (partition === undefined ? schema : stored).fields.map(
+    (field) => `${storedSql(field, partitionColumns)} as ${identifier(nameInFiles(field))}`,
+  )
+  const ids = fieldIds(schema, partitionColumns)
+  const keys = partitionKeys(schema, partitionColumns)
+  const inFolder = await reportViolations(store.uri, constraints, () =>
+    writeParquet(session, `select ${inFiles.join(', ')} from (${checked})${order}`, {
+      directory: folder === undefined ? store.stagingRoot : join(store.stagingRoot, folder),
+      partitionBy: partition === undefined ? keys : [],
+      ...(targetFileBytes !== undefined && { targetFileBytes }),
+      ...(rowGroupRows !== undefined && { rowGroupRows }),
+      ...(ids !== undefined && { fieldIds: ids }),
+      signal,
+    }),
+  )
+  const written = inFolder.map((file) => ({
+    ...file,
+    key: folder === undefined ? file.key : `${folder}/${file.key}`,
+  }))
+  await store.publish(
+    written.map(({ key }) => key),
+    { signal },
+  )
+  const now = clock.now()
+  return {
+    files: written.map((file) => ({
+      path: encodeFilePath(file.key),
+      partitionValues: partition ?? file.partition,
+      size: file.sizeBytes,
+      modificationTime: now,
+      dataChange,
+      stats: encodeStatistics(file.rows, file.columns, stored, metadata.configuration),
+    })),
+    rows: written.reduce((sum, { rows }) => sum + rows, 0),
+    sizeBytes: written.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
+  }
+}
+
+/**
+ * A SELECT of the rows of `select` as rows of the table: its columns, in its order, cast without loss.
+ *
+ * @param table names it in errors. @throws LakeError `SCHEMA_MISMATCH` as `stageRows` does.
+ */
+export async function tableRows(
+  session: DuckDbSession,
+  schema: StructType,
+  select: string,
+  { missing, table }: { readonly missing: 'error' | 'null'; readonly table: string },
+): Promise<string> {
+  const columns = matchColumns(schema, await columnTypes(session, select), missing, table)
+  const cast = columns.map(({ field, source }) => `${castSql(field, source)} as ${identifier(field.name)}`)
+  return `select ${cast.join(', ')} from (${select}\n)`
+}
+
+/** The files of both. */
+export function combined(a: StagedFiles, b: StagedFiles): StagedFiles {
+  return {
+    files: [...a.files, ...b.files],
+    rows: a.rows + b.rows,
+    sizeBytes: a.sizeBytes + b.sizeBytes,
+  }
+}
+
+interface MatchedColumn {
+  readonly field: Field
+  /** `undefined` where the rows have no such column. */
+  readonly source: TypedColumn | undefined
+}
+
+function matchColumns(
+  schema: StructType,
+  given: readonly TypedColumn[],
+  missing: 'error' | 'null',
+  table: string,
+): readonly MatchedColumn[] {
+  const columns = schema.fields.map((field) => ({
+    field,
+    source: columnNamed(given, field.name),
+  }))
+  const matched = new Set(columns.map(({ source }) => source))
+  const unknown = given.filter((column) => !matched.has(column)).map(({ name }) => name)
+  const lacking = columns
+    .filter(({ field, source }) => source === undefined && (missing === 'error' || !field.nullable))
+    .map(({ field }) => field.name)
+  if (lacking.length === 0 && unknown.length === 0) return columns
+  const faults = [
+    ...(lacking.length > 0 ? [`missing: ${lacking.join(', ')}`] : []),
+    ...(unknown.length > 0 ? [`not in the table: ${unknown.join(', ')}`] : []),
+  ]
+  const names = schema.fields.map(({ name }) => name).join(', ')
+  throw new LakeError('SCHEMA_MISMATCH', `${table}: expected columns ${names}; ${faults.join('; ')}`, {
+    details: { uri: table, missing: lacking, unknown },
+    ...(lacking.length === 0 && {
+      hint: 'Leave these columns out, or let the table grow by them with mergeSchema (`--merge-schema`).',
+    }),
+  })
+}
+
+/** A column as its file holds it: a partition's value as the log writes it, nested names as files name them. */
+function storedSql(field: Field, partitionColumns: readonly string[]): string {
+  const value = identifier(field.name)
+  if (partitionColumns.includes(field.name)) return partitionTextSql(value, field.type)
+  return renamedSql(value, field.type)
+}
+
+function renamedSql(value: string, type: DataType): string {
+  if (!holdsRenamed(type) || typeof type === 'string') return value
+  switch (type.type) {
+    case 'struct': {
+      const fields = type.fields.map(
+        (inner) =>
+          `${identifier(nameInFiles(inner))} := ${renamedSql(`${value}.${identifier(inner.name)}`, inner.type)}`,
+      )
+      return `case when ${value} is not null then struct_pack(${fields.join(', ')}) end`
+    }
+    case 'array':
+      return `list_transform(${value}, lambda e: ${renamedSql('e', type.elementType)})`
+    case 'map':
+      return `map_from_entries(list_transform(map_entries(${value}), lambda e: row(${renamedSql('e.key', type.keyType)}, ${renamedSql('e.value', type.valueType)})))`
+  }
+}
+
+function holdsRenamed(type: DataType): boolean {
+  if (typeof type === 'string') return false
+  switch (type.type) {
+    case 'struct':
+      return type.fields.some((inner) => nameInFiles(inner) !== inner.name || holdsRenamed(inner.type))
+    case 'array':
+      return holdsRenamed(type.elementType)
+    case 'map':
+      return holdsRenamed(type.keyType) || holdsRenamed(type.valueType)
+  }
+}

@@ -1,0 +1,113 @@
+/**
+ * Columns whose type was widened: files hold the type of their time. Delta PROTOCOL.md, "Type Widening".
+ *
+ * A change that could lose something of an old file's values is refused; a change is made only where the protocol
+ * has it on its list.
+ */
+import { LakeError } from '../../base/errors.ts'
+import type { JsonValue } from '../../base/json.ts'
+import { type DataType, decimalOf, type Field, type StructType } from './schema.ts'
+
+const typeChangesKey = 'delta.typeChanges'
+
+interface TypeChange {
+  readonly fromType?: JsonValue
+  readonly toType?: JsonValue
+}
+
+const widerTypes: Readonly<Record<string, readonly string[]>> = {
+  byte: ['short', 'integer', 'long', 'double'],
+  short: ['integer', 'long', 'double'],
+  integer: ['long', 'double'],
+  float: ['double'],
+  date: ['timestamp_ntz'],
+}
+
+/** Digits before the point that the protocol asks of a decimal for the type. */
+const wholeDigits: Readonly<Record<string, number>> = { byte: 10, short: 10, integer: 10, long: 20 }
+/** Those that hold any value of the type: older writers asked for no more. */
+const neededDigits: Readonly<Record<string, number>> = { byte: 3, short: 5, integer: 10, long: 19 }
+
+/** Whether `from` may be made `to`. */
+export function isWidening(from: string, to: string): boolean {
+  return isWidened(from, to, wholeDigits)
+}
+
+/** Whether every value of `from` is one of `to`: files that hold the one may be read as the other. */
+function isLossless(from: string, to: string): boolean {
+  return isWidened(from, to, neededDigits)
+}
+
+function isWidened(from: string, to: string, digitsOf: Readonly<Record<string, number>>): boolean {
+  if (Object.hasOwn(widerTypes, from) && widerTypes[from]?.includes(to) === true) return true
+  const wide = decimalOf(to)
+  if (wide === undefined) return false
+  const narrow = decimalOf(from)
+  const digits = Object.hasOwn(digitsOf, from) ? digitsOf[from] : undefined
+  if (narrow !== undefined) {
+    return wide.scale >= narrow.scale && wide.precision - wide.scale >= narrow.precision - narrow.scale
+  }
+  return digits !== undefined && wide.precision - wide.scale >= digits
+}
+
+/** @throws LakeError `PROTOCOL_UNSUPPORTED` naming the column and the change. */
+export function requireKnownTypeChanges(schema: StructType, table: string): void {
+  visit(schema, '', (where, changes) => {
+    for (const change of changesIn(changes)) {
+      const [from, to] = [nameOf(change.fromType), nameOf(change.toType)]
+      if (isLossless(from, to)) continue
+      throw new LakeError(
+        'PROTOCOL_UNSUPPORTED',
+        `Cannot read ${table}: it needs typeWidening of column ${where} from ${from} to ${to}`,
+        { details: { table, column: where, from, to } },
+      )
+    }
+  })
+}
+
+/**
+ * Whether a value of the column's type may lie between two of a type that files hold: not so for whole numbers.
+ * The column may hold others; those count too.
+ */
+export function holdsFiner(column: Field): boolean {
+  let found = false
+  visit({ type: 'struct', fields: [column] }, '', (_, changes) => {
+    for (const { toType } of changesIn(changes)) {
+      found ||= toType !== 'long' && toType !== 'integer' && toType !== 'short'
+    }
+  })
+  return found
+}
+
+const nameOf = (type: JsonValue | undefined): string => (typeof type === 'string' ? type : 'an unknown type')
+
+/** What is no change counts as one between types that nobody knows. */
+function changesIn(value: JsonValue | undefined): readonly TypeChange[] {
+  if (!Array.isArray(value)) return []
+  return (value as readonly JsonValue[]).map((change) =>
+    typeof change === 'object' && change !== null ? (change as TypeChange) : {},
+  )
+}
+
+function visit(
+  type: DataType,
+  where: string,
+  see: (where: string, changes: JsonValue | undefined) => void,
+): void {
+  if (typeof type === 'string') return
+  switch (type.type) {
+    case 'struct':
+      for (const field of type.fields) {
+        const name = where === '' ? field.name : `${where}.${field.name}`
+        see(name, field.metadata[typeChangesKey])
+        visit(field.type, name, see)
+      }
+      return
+    case 'array':
+      visit(type.elementType, `${where}.element`, see)
+      return
+    case 'map':
+      visit(type.keyType, `${where}.key`, see)
+      visit(type.valueType, `${where}.value`, see)
+  }
+}

@@ -1,0 +1,161 @@
+/**
+ * What a checkpoint says of a file in columns of their own types: its statistics and the values of its partition.
+ * Delta PROTOCOL.md, "Checkpoint Schema".
+ *
+ * Bounds go from JSON to the engine as texts, digit by digit, and are cast there: no decimal is rounded on the way.
+ */
+import { parseJsonDigits } from '../../base/json.ts'
+import { identifier, text } from '../../duckdb/sql-text.ts'
+import type { Metadata } from '../log/actions.ts'
+import { fileSchema, nameInFiles, partitionKeys, spelledBy } from '../schema/column-mapping.ts'
+import { duckDbType, type PrimitiveType, type StructType } from '../schema/schema.ts'
+import { partitionValueSql } from './partition-value.ts'
+import { cutOffset } from './statistics.ts'
+
+/** In which forms a checkpoint has statistics: those that `delta.checkpoint.writeStatsAs…` asks for. */
+export interface StatisticsForms {
+  /** As one text, `add.stats`. */
+  readonly json: boolean
+  /** As columns, `add.stats_parsed` and `add.partitionValues_parsed`. */
+  readonly struct: ParsedStatistics | undefined
+}
+
+export interface ParsedStatistics {
+  /** The type of what `textsOf` makes, as DuckDB writes it. */
+  readonly textsType: string
+  /** What a row of JSON holds of `add.stats`, or `undefined` where these are no statistics. */
+  textsOf(stats: string | undefined): unknown
+  /** Fields of `add` by name: SQL over `add`, whose `stats_parsed` is of `textsType`. */
+  readonly fields: Readonly<Record<string, string>>
+}
+
+/** A column, or the columns of a struct, by their names in files. */
+type Leaves = { readonly [name: string]: PrimitiveType | Leaves }
+
+export function statisticsForms(metadata: Metadata): StatisticsForms {
+  const { configuration } = metadata
+  const isSet = (form: string, otherwise: string): boolean =>
+    (configuration[`delta.checkpoint.writeStatsAs${form}`] ?? otherwise).toLowerCase() === 'true'
+  return {
+    json: isSet('Json', 'true'),
+    struct: isSet('Struct', 'false') ? parsedStatistics(metadata) : undefined,
+  }
+}
+
+function parsedStatistics(metadata: Metadata): ParsedStatistics {
+  const schema = fileSchema(metadata)
+  const partitionColumns = spelledBy(schema, metadata.partitionColumns)
+  const stored = { ...schema, fields: schema.fields.filter(({ name }) => !partitionColumns.includes(name)) }
+  const counts = leavesOf(stored, () => 'long')
+  const bounds = leavesOf(stored, (type) => (hasBounds(type) ? type : undefined))
+  const trees: readonly (readonly [string, Leaves])[] = [
+    ['minValues', bounds],
+    ['maxValues', bounds],
+    ['nullCount', counts],
+  ]
+  const kept = trees.filter(([, leaves]) => Object.keys(leaves).length > 0)
+  const textFields = kept.map(([name, leaves]) => `${identifier(name)} ${textsType(leaves)}`)
+  const parts = kept.map(
+    ([name, leaves]) => `${identifier(name)} := ${typed(`add.stats_parsed.${name}`, leaves)}`,
+  )
+  const own = ['numRecords BIGINT', 'tightBounds BOOLEAN']
+  const keys = partitionKeys(schema, partitionColumns)
+  const values = schema.fields.flatMap((field) => {
+    const key = nameInFiles(field)
+    if (!keys.includes(key)) return []
+    return [`${identifier(key)} := ${partitionValueSql(`add.partitionValues[${text(key)}]`, field.type)}`]
+  })
+  return {
+    textsType: `STRUCT(${[...own, ...textFields].join(', ')})`,
+    textsOf: (stats) => textsOf(stats, kept),
+    fields: {
+      stats_parsed: `case when add.stats_parsed is not null then struct_pack(${['numRecords := add.stats_parsed.numRecords', ...parts, 'tightBounds := add.stats_parsed.tightBounds'].join(', ')}) end`,
+      ...(values.length > 0 && { partitionValues_parsed: `struct_pack(${values.join(', ')})` }),
+    },
+  }
+}
+
+function leavesOf(
+  { fields }: StructType,
+  typeOf: (type: StructType['fields'][number]['type']) => PrimitiveType | undefined,
+): Leaves {
+  const entries = fields.flatMap((field): readonly (readonly [string, PrimitiveType | Leaves])[] => {
+    const { type } = field
+    const isStruct = typeof type === 'object' && type.type === 'struct'
+    const found = isStruct ? leavesOf(type, typeOf) : typeOf(type)
+    if (found === undefined || (typeof found === 'object' && Object.keys(found).length === 0)) return []
+    return [[nameInFiles(field), found]]
+  })
+  return Object.fromEntries(entries)
+}
+
+const unordered = new Set<unknown>(['binary', 'boolean', 'variant', 'void'])
+
+function hasBounds(type: StructType['fields'][number]['type']): type is PrimitiveType {
+  return typeof type === 'string' && !unordered.has(type)
+}
+
+function textsType(leaves: Leaves): string {
+  const fields = Object.entries(leaves).map(
+    ([name, leaf]) => `${identifier(name)} ${typeof leaf === 'string' ? 'VARCHAR' : textsType(leaf)}`,
+  )
+  return `STRUCT(${fields.join(', ')})`
+}
+
+/** A time with an offset may be off by the seconds that a writer cut from it: no bound is better than a wrong one. */
+function boundSql(part: string, type: PrimitiveType): string {
+  const cast = `try_cast(${part} as ${duckDbType(type)})`
+  return type === 'timestamp'
+    ? `case when not regexp_matches(${part}, '${cutOffset}') then ${cast} end`
+    : cast
+}
+
+/** A bound that is none of its type is absent. */
+function typed(value: string, leaves: Leaves): string {
+  const fields = Object.entries(leaves).map(([name, leaf]) => {
+    const part = `${value}.${identifier(name)}`
+    const cast = typeof leaf === 'string' ? boundSql(part, leaf) : typed(part, leaf)
+    return `${identifier(name)} := ${cast}`
+  })
+  return `case when ${value} is not null then struct_pack(${fields.join(', ')}) end`
+}
+
+function textsOf(stats: string | undefined, trees: readonly (readonly [string, Leaves])[]): unknown {
+  const found = parsed(stats)
+  if (found === undefined) return undefined
+  const numRecords = String(found['numRecords'] ?? '')
+  const tightBounds = found['tightBounds']
+  return {
+    ...(/^\d{1,18}$/.test(numRecords) && { numRecords: Number(numRecords) }),
+    ...(typeof tightBounds === 'boolean' && { tightBounds }),
+    ...Object.fromEntries(trees.map(([name, leaves]) => [name, picked(found[name], leaves)])),
+  }
+}
+
+function parsed(stats: string | undefined): Readonly<Record<string, unknown>> | undefined {
+  if (stats === undefined) return undefined
+  try {
+    const value = parseJsonDigits(stats, 'stats')
+    return isObject(value) ? value : undefined
+  } catch {
+    // Unusable statistics count as absent.
+    return undefined
+  }
+}
+
+function picked(values: unknown, leaves: Leaves): unknown {
+  if (!isObject(values)) return undefined
+  const entries = Object.entries(leaves).map(([name, leaf]) => {
+    const value = values[name]
+    if (typeof leaf !== 'string') return [name, picked(value, leaf)]
+    return [
+      name,
+      value === null || value === undefined || typeof value === 'object' ? undefined : String(value),
+    ]
+  })
+  return Object.fromEntries(entries)
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

@@ -1,0 +1,253 @@
+/** One version of a table, as it was: protocol, metadata, schema, files, transactions. Never changes. */
+import { isLakeError, LakeError } from '../../base/errors.ts'
+import type { IoOptions } from '../../base/io.ts'
+import type { DuckDb } from '../../duckdb/duckdb.ts'
+import type { ObjectStore } from '../../storage/store.ts'
+import {
+  type Action,
+  type AddFile,
+  decodeActions,
+  decodeLogFile,
+  type Metadata,
+  type Protocol,
+} from '../log/actions.ts'
+import { readCheckpoint } from '../log/checkpoint-reader.ts'
+import { commitKey, type Version, version } from '../log/log-path.ts'
+import { type LogSegment, readLogSegment } from '../log/log-segment.ts'
+import { requireUnbroken } from '../log/seal.ts'
+import { columnMappingMode, requireReadable } from '../protocol/protocol.ts'
+import { withoutMapping } from '../schema/column-mapping.ts'
+import { decodeSchema, type StructType } from '../schema/schema.ts'
+import { requireKnownTypeChanges } from '../schema/type-widening.ts'
+import { TableState } from './replay.ts'
+import { decodeStatistics } from './statistics.ts'
+
+export class Snapshot {
+  readonly version: Version
+  readonly protocol: Protocol
+  readonly metadata: Metadata
+  readonly schema: StructType
+  /** How files name their columns. */
+  readonly columnMapping: 'none' | 'name' | 'id'
+  /** In the words of the schema. */
+  readonly partitionColumns: readonly string[]
+  #files: readonly AddFile[] | undefined
+  /** What the log says of this version. Private to this folder. */
+  readonly state: TableState
+
+  constructor(of: Version, state: TableState, uri: string) {
+    const { protocol, metadata } = state
+    if (protocol === undefined || metadata === undefined) {
+      throw new LakeError('LOG_CORRUPT', `${uri}: version ${of} has no protocol or no metadata`, {
+        details: { uri, version: of },
+      })
+    }
+    requireReadable(protocol, metadata, uri)
+    this.version = of
+    this.protocol = protocol
+    this.metadata = metadata
+    this.columnMapping = columnMappingMode(protocol, metadata)
+    const schema = decodeSchema(metadata.schemaString)
+    this.schema = this.columnMapping === 'none' ? withoutMapping(schema) : schema
+    requireKnownTypeChanges(this.schema, uri)
+    this.partitionColumns = metadata.partitionColumns.map((column) => columnNamed(this.schema, column, uri))
+    this.state = state
+  }
+
+  get files(): readonly AddFile[] {
+    this.#files ??= this.state.files.values()
+    return this.#files
+  }
+
+  get sizeBytes(): number {
+    return this.files.reduce((sum, file) => sum + file.size, 0)
+  }
+
+  /** Rows by the files' statistics; `undefined` where a file has none. */
+  get numRecords(): number | undefined {
+    let sum = 0
+    for (const { stats, deletionVector } of this.files) {
+      const rows = decodeStatistics(stats)?.numRecords
+      if (rows === undefined) return undefined
+      sum += rows - (deletionVector?.cardinality ?? 0)
+    }
+    return sum
+  }
+
+  /** What application `appId` has written last, or `undefined`. */
+  transactionVersion(appId: string): number | undefined {
+    return this.state.transactions.get(appId)?.version
+  }
+
+  get transactions(): Readonly<Record<string, number>> {
+    return Object.fromEntries(
+      [...this.state.transactions.values()].map((transaction) => [transaction.appId, transaction.version]),
+    )
+  }
+}
+
+/** Names differ in case between writers: the schema's is the one. */
+function columnNamed(schema: StructType, name: string, uri: string): string {
+  const found =
+    schema.fields.find((each) => each.name === name) ??
+    schema.fields.find((each) => each.name.toLowerCase() === name.toLowerCase())
+  if (found !== undefined) return found.name
+  throw new LakeError('LOG_CORRUPT', `${uri}: partition column ${name} is not in the schema`, {
+    details: { uri, column: name },
+  })
+}
+
+export interface SnapshotOptions extends IoOptions {
+  /** The newest without it. */
+  readonly version?: number | undefined
+  /** Told the files of checkpoints that could not be read, where the version was read without them. */
+  readonly onBrokenCheckpoint?: (keys: readonly string[], error: unknown) => void
+}
+
+/** Commits are read so many at a time. */
+const readAhead = 32
+
+/**
+ * Reads a version from the log. Where a checkpoint cannot be read, and the log is whole without it, that is read.
+ *
+ * @throws LakeError as `readLogSegment` and `requireReadable` do, and `LOG_CORRUPT` for a checkpoint that cannot be
+ * read where the log needs it.
+ */
+export async function readSnapshot(
+  store: ObjectStore,
+  duckdb: DuckDb,
+  { version: wanted, onBrokenCheckpoint, signal }: SnapshotOptions = {},
+): Promise<Snapshot> {
+  const upTo = wanted === undefined ? undefined : version(wanted)
+  const range = { ...(upTo !== undefined && { upTo }), signal }
+  let segment = await readLogSegment(store, range)
+  const broken: string[] = []
+  for (let first: unknown; ; ) {
+    try {
+      const state = await readSegment(store, duckdb, segment, { signal })
+      if (broken.length > 0) onBrokenCheckpoint?.(broken, causeOf(first))
+      return new Snapshot(segment.version, state, store.uri)
+    } catch (error) {
+      first ??= error
+      signal?.throwIfAborted()
+      if (!(error instanceof BrokenCheckpoint)) throw error
+      broken.push(...error.keys)
+    }
+    const { version: reached } = segment
+    const other = await readLogSegment(store, { ...range, without: broken }).catch(() => undefined)
+    if (other?.version !== reached) throw causeOf(first)
+    segment = other
+  }
+}
+
+/** A checkpoint that cannot be read; its `cause` says why. */
+class BrokenCheckpoint extends Error {
+  readonly keys: readonly string[]
+
+  constructor(keys: readonly string[], cause: unknown) {
+    super('', { cause })
+    this.keys = keys
+  }
+}
+
+const causeOf = (error: unknown): unknown => (error instanceof BrokenCheckpoint ? error.cause : error)
+
+async function readSegment(
+  store: ObjectStore,
+  duckdb: DuckDb,
+  { checkpoint, commits }: LogSegment,
+  { signal }: IoOptions,
+): Promise<TableState> {
+  const state = new TableState()
+  if (checkpoint !== undefined) {
+    try {
+      for await (const part of readCheckpoint(store, duckdb, checkpoint.keys, { signal })) state.load(part)
+    } catch (error) {
+      throw new BrokenCheckpoint(checkpoint.keys, error)
+    }
+    if (commits.length === 0 && hasInCommitTimestamps(state.metadata)) {
+      state.inCommitTimestampMs = await readInCommitTimestamp(store, checkpoint.version, { signal })
+    }
+  }
+  for (let from = 0; from < commits.length; from += readAhead) {
+    const some = commits.slice(from, from + readAhead)
+    const read = await Promise.all(some.map((commit) => readCommit(store, commit.version, { signal })))
+    for (const actions of read) state.apply(actions)
+  }
+  return state
+}
+
+/** The newest version, made from an older one by reading what came since. */
+export async function advanceSnapshot(
+  store: ObjectStore,
+  from: Snapshot,
+  { signal }: IoOptions = {},
+): Promise<Snapshot> {
+  let state: TableState | undefined
+  let reached = from.version
+  for (;;) {
+    const next = version(reached + 1)
+    const actions = await readCommitIfThere(store, next, { signal })
+    if (actions === undefined) break
+    state ??= from.state.copy()
+    state.apply(actions)
+    reached = next
+  }
+  return state === undefined ? from : new Snapshot(reached, state, store.uri)
+}
+
+/** The version after `from`, which `actions` have made. */
+export function nextSnapshot(from: Snapshot, actions: readonly Action[], uri: string): Snapshot {
+  const state = from.state.copy()
+  state.apply(actions)
+  return new Snapshot(version(from.version + 1), state, uri)
+}
+
+export async function readCommit(
+  store: ObjectStore,
+  of: Version,
+  { signal }: IoOptions = {},
+): Promise<readonly Action[]> {
+  return decodeLogFile(await store.read(commitKey(of), { signal }), `${store.uri}/${commitKey(of)}`)
+}
+
+/** `undefined` when the version is not there (yet). */
+export async function readCommitIfThere(
+  store: ObjectStore,
+  of: Version,
+  options: IoOptions = {},
+): Promise<readonly Action[] | undefined> {
+  try {
+    return await readCommit(store, of, options)
+  } catch (error) {
+    if (isLakeError(error, 'OBJECT_MISSING')) return undefined
+    throw error
+  }
+}
+
+export function hasInCommitTimestamps(metadata: Metadata | undefined): boolean {
+  return metadata?.configuration['delta.enableInCommitTimestamps']?.toLowerCase() === 'true'
+}
+
+/**
+ * A checkpoint holds no commitInfo; the commit of its version does, as its first line, as long as it is kept.
+ * `undefined` where the version is not there, or has none.
+ */
+export async function readInCommitTimestamp(
+  store: ObjectStore,
+  of: Version,
+  { signal }: IoOptions = {},
+): Promise<number | undefined> {
+  let bytes: Uint8Array
+  try {
+    bytes = await store.read(commitKey(of), { signal })
+  } catch (error) {
+    if (isLakeError(error, 'OBJECT_MISSING')) return undefined
+    throw error
+  }
+  const file = `${store.uri}/${commitKey(of)}`
+  requireUnbroken(bytes, file)
+  const end = bytes.indexOf(0x0a)
+  const first = decodeActions(end === -1 ? bytes : bytes.subarray(0, end), file)[0]
+  return first !== undefined && 'commitInfo' in first ? first.commitInfo.inCommitTimestamp : undefined
+}
