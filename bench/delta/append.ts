@@ -1,7 +1,7 @@
 /** Many commits: rows appended in small ones, and what a commit costs by itself. */
+
 import { join } from 'node:path'
-import { append } from '../../src/lib/delta/change/append.ts'
-import type { StagedFiles } from '../../src/lib/delta/table.ts'
+import { append, type StagedFiles } from '../../src/lib/delta/index.ts'
 import { text } from '../../src/lib/duckdb/sql-text.ts'
 import { type Case, measurement, secondsOf } from '../case.ts'
 import { deltaRs, perSecond } from './peer.ts'

@@ -1,11 +1,8 @@
 /** Changing large tables: a merge, many small files made few, and what two versions differ by. */
+
 import { cp } from 'node:fs/promises'
 import { join } from 'node:path'
-import { append } from '../../src/lib/delta/change/append.ts'
-import { merge } from '../../src/lib/delta/change/merge/merge.ts'
-import { overwrite } from '../../src/lib/delta/change/overwrite.ts'
-import { optimize } from '../../src/lib/delta/maintain/optimize.ts'
-import { diffVersions } from '../../src/lib/delta/rows/diff.ts'
+import { append, diffVersions, merge, optimize, overwrite } from '../../src/lib/delta/index.ts'
 import { list, text } from '../../src/lib/duckdb/sql-text.ts'
 import { type Case, measurement, secondsOf } from '../case.ts'
 import { deltaRs } from './peer.ts'

@@ -1,5 +1,5 @@
 /** Opens the table at a path with all its files, and prints the seconds and the bytes of memory that the process then holds. */
-import { DeltaTable } from '../../src/lib/delta/table.ts'
+import { DeltaTable } from '../../src/lib/delta/index.ts'
 import { openDuckDb } from '../../src/lib/duckdb/duckdb.ts'
 import { openLocalStore } from '../../src/lib/storage/store.local.ts'
 

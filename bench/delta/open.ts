@@ -1,11 +1,11 @@
 /** Opening tables of long logs, each in a process of its own, so that the memory is that of the opening. */
+
 import { execFile } from 'node:child_process'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { type Action, encodeActions } from '../../src/lib/delta/log/actions.ts'
-import { commitKey, version } from '../../src/lib/delta/log/log-path.ts'
-import type { DeltaTable } from '../../src/lib/delta/table.ts'
+import type { DeltaTable } from '../../src/lib/delta/index.ts'
+import { type Action, commitKey, encodeActions, version } from '../../src/lib/delta/testing/inside.fixture.ts'
 import { type Case, type Measurement, measurement } from '../case.ts'
 import { deltaRs } from './peer.ts'
 import { inWorkshop, type Workshop } from './workshop.ts'
@@ -51,7 +51,7 @@ const fileAdd = (n: number): Action => ({
 })
 
 async function emptyTable({ table }: Workshop, name: string): Promise<DeltaTable> {
-  const { field, structOf } = await import('../../src/lib/delta/schema/schema.ts')
+  const { field, structOf } = await import('../../src/lib/delta/index.ts')
   const made = table(name)
   await made.createIfMissing({
     schema: structOf(field('id', 'long')),

@@ -1,10 +1,9 @@
 /** Reading some of ten million rows, beside DuckDB on the bare Parquet files that it is told to read. */
+
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { optimize } from '../../src/lib/delta/maintain/optimize.ts'
-import { parsePredicate } from '../../src/lib/delta/rows/predicate.ts'
-import { pruneFiles } from '../../src/lib/delta/rows/pruning.ts'
-import type { DeltaTable } from '../../src/lib/delta/table.ts'
+import { type DeltaTable, optimize } from '../../src/lib/delta/index.ts'
+import { parsePredicate, pruneFiles } from '../../src/lib/delta/testing/inside.fixture.ts'
 import { list, text } from '../../src/lib/duckdb/sql-text.ts'
 import { type Case, type Measurement, measurement } from '../case.ts'
 import { eventTable, inWorkshop, medianSecondsInTurn, type Workshop } from './workshop.ts'

@@ -1,9 +1,9 @@
 /** A folder of tables to measure on, gone afterwards. */
+
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createFrom } from '../../src/lib/delta/change/create.ts'
-import { DeltaTable } from '../../src/lib/delta/table.ts'
+import { createFrom, DeltaTable } from '../../src/lib/delta/index.ts'
 import { type DuckDb, type DuckDbSession, openDuckDb } from '../../src/lib/duckdb/duckdb.ts'
 import { openLocalStore } from '../../src/lib/storage/store.local.ts'
 import { secondsOf } from '../case.ts'
@@ -49,7 +49,7 @@ export async function eventTable(
   name: string,
   count: number,
 ): Promise<DeltaTable> {
-  const { append } = await import('../../src/lib/delta/change/append.ts')
+  const { append } = await import('../../src/lib/delta/index.ts')
   const made = table(name)
   const step = Math.min(count, 1_000_000)
   await createFrom(

@@ -1,6 +1,7 @@
 /** `docs/tables.md`: every table and view of the platform, from their declarations. */
+
 import type { ColumnDeclaration } from '../../src/lib/clickhouse/ddl.ts'
-import { type DataType, duckDbType } from '../../src/lib/delta/schema/schema.ts'
+import { type DataType, duckDbType } from '../../src/lib/delta/index.ts'
 import { goldMetrics } from '../../src/pipeline/model/gold.ts'
 import { lakeTableNames, lakeTables } from '../../src/pipeline/model/tables.ts'
 import {

@@ -1,13 +1,15 @@
 /** The dependency rules of the house. A failing line names the file and the rule it breaks. */
 import { readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, posix } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import {
+  brokenDeltaRooms,
   brokenModules,
   brokenRooms,
   type Import,
   importsOf,
   isTest,
+  pastDeltaDoor,
   readersOfEnvironment,
   type SourceFile,
   straysOfAdapters,
@@ -17,10 +19,15 @@ import {
 
 const src = join(import.meta.dirname, '..')
 
-const files: readonly SourceFile[] = readdirSync(src, { recursive: true, encoding: 'utf8' })
-  .map((path) => path.replaceAll('\\', '/'))
-  .filter((path) => /\.tsx?$/.test(path) && !path.endsWith('.d.ts') && !isTest(path))
-  .map((path) => ({ path, text: readFileSync(join(src, path), 'utf8') }))
+/** Named from `src`, also what lies beside it. */
+const sourcesBelow = (folder: string): readonly SourceFile[] =>
+  readdirSync(join(src, folder), { recursive: true, encoding: 'utf8' })
+    .map((path) => posix.join(folder, path.replaceAll('\\', '/')))
+    .filter((path) => /\.tsx?$/.test(path) && !path.endsWith('.d.ts'))
+    .map((path) => ({ path, text: readFileSync(join(src, path), 'utf8') }))
+
+const everyFile = ['.', '../bench', '../scripts'].flatMap(sourcesBelow)
+const files = sourcesBelow('.').filter(({ path }) => !isTest(path))
 const imports = files.flatMap(importsOf)
 
 const importing = (from: string, ...statements: string[]): readonly Import[] =>
@@ -83,6 +90,35 @@ describe('the modules of src/lib', () => {
     ['lib/novel/new.ts', '../base/json.ts'],
   ])('are broken by %s importing %s', (from, to) => {
     expect(brokenModules(importing(from, `import type { X } from '${to}'`))).toHaveLength(1)
+  })
+})
+
+describe('the Delta library', () => {
+  it('is entered by its door, by tests and scripts too', () => {
+    expect(pastDeltaDoor(everyFile.flatMap(importsOf))).toEqual([])
+  })
+
+  it.each([
+    ['pipeline/batch/days.ts', '../../lib/delta/log/actions.ts'],
+    ['lib/compute/compute.ts', '../delta/table.ts'],
+    ['../bench/delta/open.ts', '../../src/lib/delta/table.ts'],
+  ])('is entered past its door by %s importing %s', (from, to) => {
+    expect(pastDeltaDoor(importing(from, `import type { X } from '${to}'`))).toHaveLength(1)
+  })
+
+  it('has rooms that know only what lies below them', () => {
+    expect(brokenDeltaRooms(imports)).toEqual([])
+  })
+
+  it.each([
+    ['lib/delta/schema/schema.ts', '../log/actions.ts'],
+    ['lib/delta/snapshot/snapshot.ts', '../rows/scan.ts'],
+    ['lib/delta/table.ts', './maintain/optimize.ts'],
+    ['lib/delta/change/append.ts', '../maintain/optimize.ts'],
+    ['lib/delta/novel/new.ts', '../log/actions.ts'],
+    ['lib/delta/log/commit.ts', '../index.ts'],
+  ])('has a room that is broken by %s importing %s', (from, to) => {
+    expect(brokenDeltaRooms(importing(from, `import type { X } from '${to}'`))).toHaveLength(1)
   })
 })
 

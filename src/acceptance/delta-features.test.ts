@@ -1,9 +1,9 @@
 /** docs/delta.md says of each feature of the protocol, and of each table property, what the code does with it. */
+
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
-import { tableProperties } from '../lib/delta/protocol/properties.ts'
-import { features } from '../lib/delta/protocol/protocol.ts'
+import { features, tableProperties } from '../lib/delta/index.ts'
 
 const words = { yes: 'yes', no: 'no', unused: 'where no column uses it' } as const
 

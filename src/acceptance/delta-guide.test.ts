@@ -1,4 +1,5 @@
 /** The code of docs/delta.md does what the text around it says. */
+
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'

@@ -106,7 +106,8 @@ export function importsOf({ path, text }: SourceFile): readonly Import[] {
 }
 
 function resolveSpecifier(from: string, to: string): string {
-  if (to.startsWith('.')) return posix.join(posix.dirname(from), to)
+  // From beside `src` a path leads back into it.
+  if (to.startsWith('.')) return posix.join(posix.dirname(from), to).replace(/^\.\.\/src\//, '')
   const depth = to.startsWith('@') ? 2 : 1
   return to.split('/').slice(0, depth).join('/')
 }
@@ -163,6 +164,30 @@ export function straysOfAdapters(imports: readonly Import[]): readonly string[] 
       return from !== 'pipeline/platform/compose.ts' && moduleOf(from) !== moduleOf(to)
     })
     .map((found) => show(found, 'adapters are constructed in pipeline/platform/compose.ts'))
+}
+
+/** The rooms of the Delta library from the lowest up: each may import itself and those before it. */
+const deltaRooms = ['schema', 'protocol', 'log', 'snapshot', 'rows', 'table', 'change', 'maintain', 'index']
+
+/** `lib/delta/log/commit.ts` is in the room `log`, `lib/delta/table.ts` a room of its own. */
+const deltaRoomOf = (path: string): string | undefined =>
+  /^lib\/delta\/(?<room>[^/.]+)/.exec(path)?.groups?.['room']
+
+/** Inside of the Delta library nothing knows of what lies above it. */
+export function brokenDeltaRooms(imports: readonly Import[]): readonly string[] {
+  const floorOf = (path: string): number => deltaRooms.indexOf(deltaRoomOf(path) ?? '')
+  return imports
+    .filter(({ from, to }) => deltaRoomOf(from) !== undefined && deltaRoomOf(to) !== undefined)
+    .filter(({ from, to }) => floorOf(from) === -1 || floorOf(to) === -1 || floorOf(to) > floorOf(from))
+    .map((found) => show(found, `lib/delta goes ${deltaRooms.join(' ← ')}`))
+}
+
+/** The Delta library has one door; tests may use its fixtures too. */
+export function pastDeltaDoor(imports: readonly Import[]): readonly string[] {
+  return imports
+    .filter(({ from, to }) => to.startsWith('lib/delta/') && !from.startsWith('lib/delta/'))
+    .filter(({ to }) => to !== 'lib/delta/index.ts' && !to.startsWith('lib/delta/testing/'))
+    .map((found) => show(found, 'lib/delta is entered by its index.ts'))
 }
 
 /** The environment is read in one place, so that it is documented in one place. */

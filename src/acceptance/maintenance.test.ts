@@ -1,13 +1,10 @@
 /** Tables as maintenance leaves them, read by ClickHouse's own reader of Delta. */
+
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { append } from '../lib/delta/change/append.ts'
-import { optimize } from '../lib/delta/maintain/optimize.ts'
-import { vacuum } from '../lib/delta/maintain/vacuum.ts'
-import { field, structOf } from '../lib/delta/schema/schema.ts'
-import { DeltaTable } from '../lib/delta/table.ts'
+import { append, DeltaTable, field, optimize, structOf, vacuum } from '../lib/delta/index.ts'
 import { type DuckDb, openDuckDb } from '../lib/duckdb/duckdb.ts'
 import { openLocalStore } from '../lib/storage/store.local.ts'
 import { readIndependently } from './oracle.ts'

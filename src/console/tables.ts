@@ -2,11 +2,11 @@
  * Delta tables as the console lists them. What a version says never changes, so it is read once. A table that
  * cannot be read keeps its last figures and says so; it takes no other down.
  */
+
 import { isLakeError } from '../lib/base/errors.ts'
 import type { IoOptions } from '../lib/base/io.ts'
 import { type Logger, silentLogger } from '../lib/base/log.ts'
-import { readCommit, type Snapshot } from '../lib/delta/snapshot/snapshot.ts'
-import type { DeltaTable } from '../lib/delta/table.ts'
+import { type DeltaTable, readCommit, type Snapshot } from '../lib/delta/index.ts'
 import type { TableSummary } from './answers.ts'
 import { problemOf } from './shared-reading.ts'
 

@@ -1,6 +1,7 @@
 /** A `Lake` over the parts of the platform. It reads the configuration that the stages read, and writes nothing. */
+
 import { isLakeError, LakeError } from '../lib/base/errors.ts'
-import { selectRows } from '../lib/delta/rows/select.ts'
+import { selectRows } from '../lib/delta/index.ts'
 import { identifier } from '../lib/duckdb/sql-text.ts'
 import { type AnyRow, plainNumber } from '../lib/notebook/cell-value.ts'
 import { lakeTableNames } from '../pipeline/model/tables.ts'

@@ -1,21 +1,25 @@
 /** `lake table alter`: columns, constraints and properties, and no row. */
+
 import { type Command, InvalidArgumentError } from 'commander'
 import { LakeError } from '../../lib/base/errors.ts'
-import { addConstraint, dropConstraint } from '../../lib/delta/change/alter/check.ts'
 import {
   addColumns,
+  addConstraint,
+  type DataType,
+  type DeltaTable,
   dropColumn,
+  dropConstraint,
   dropNotNull,
+  isPrimitive,
   renameColumn,
   setComment,
   setNotNull,
+  setProperties,
+  typeOfSql,
+  unsetProperties,
+  type WriteOutcome,
   widenColumn,
-} from '../../lib/delta/change/alter/columns.ts'
-import { setProperties, unsetProperties } from '../../lib/delta/change/alter/set-properties.ts'
-import type { WriteOutcome } from '../../lib/delta/change/write.ts'
-import { type DataType, isPrimitive } from '../../lib/delta/schema/schema.ts'
-import { typeOfSql } from '../../lib/delta/schema/source-schema.ts'
-import type { DeltaTable } from '../../lib/delta/table.ts'
+} from '../../lib/delta/index.ts'
 import { names } from '../arguments.ts'
 import type { CommandLine } from '../command-line.ts'
 import { forceText, reportWrite, type TargetFlags, tableArgument, targetTable } from './table-target.ts'

@@ -1,7 +1,8 @@
 /** `lake table diff`: what became of rows between two versions. */
+
 import type { Command } from 'commander'
 import { countOf } from '../../lib/base/count-of.ts'
-import { diffVersions } from '../../lib/delta/rows/diff.ts'
+import { diffVersions } from '../../lib/delta/index.ts'
 import { locateTable } from '../../pipeline/query/locate.ts'
 import { names, type VersionRange, versionRange, wholeNumber } from '../arguments.ts'
 import type { CommandLine } from '../command-line.ts'

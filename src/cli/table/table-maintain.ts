@@ -1,11 +1,9 @@
 /** `lake table optimize|vacuum|restore|clone|checkpoint`: files and versions, and what is in them stays what it is. */
+
 import { type Command, InvalidArgumentError } from 'commander'
 import { countOf } from '../../lib/base/count-of.ts'
 import { LakeError } from '../../lib/base/errors.ts'
-import { cloneDeep } from '../../lib/delta/change/clone.ts'
-import { restore } from '../../lib/delta/change/restore.ts'
-import { optimize } from '../../lib/delta/maintain/optimize.ts'
-import { vacuum } from '../../lib/delta/maintain/vacuum.ts'
+import { cloneDeep, optimize, restore, vacuum } from '../../lib/delta/index.ts'
 import { locateTable } from '../../pipeline/query/locate.ts'
 import { isoTime, names, positiveNumber, wholeNumber } from '../arguments.ts'
 import type { CommandLine } from '../command-line.ts'

@@ -1,7 +1,8 @@
 /** `lake table read`: the rows of one version. */
+
 import { countOf } from '../../lib/base/count-of.ts'
 import { LakeError } from '../../lib/base/errors.ts'
-import { explainRead, type ReadPlan, selectChanges, selectRows } from '../../lib/delta/rows/select.ts'
+import { explainRead, type ReadPlan, selectChanges, selectRows } from '../../lib/delta/index.ts'
 import { locateTable } from '../../pipeline/query/locate.ts'
 import type { VersionRange } from '../arguments.ts'
 import type { CommandLine } from '../command-line.ts'

@@ -1,7 +1,7 @@
 /** The table that a command is to change. */
+
 import { LakeError } from '../../lib/base/errors.ts'
-import type { WriteOutcome } from '../../lib/delta/change/write.ts'
-import type { DeltaTable } from '../../lib/delta/table.ts'
+import type { DeltaTable, WriteOutcome } from '../../lib/delta/index.ts'
 import { lakeTableNames } from '../../pipeline/model/tables.ts'
 import { locateTable } from '../../pipeline/query/locate.ts'
 import type { CommandLine } from '../command-line.ts'

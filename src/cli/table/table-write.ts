@@ -1,17 +1,21 @@
 /** `lake table append|overwrite|delete|update|merge`: rows changed by hand, each in one commit. */
+
 import { type Command, InvalidArgumentError } from 'commander'
 import { LakeError, messageOf } from '../../lib/base/errors.ts'
-import { append } from '../../lib/delta/change/append.ts'
-import { deleteRows } from '../../lib/delta/change/delete.ts'
-import { merge } from '../../lib/delta/change/merge/merge.ts'
-import type { MergeClauses } from '../../lib/delta/change/merge/merge-clauses.ts'
-import { overwrite } from '../../lib/delta/change/overwrite.ts'
-import type { RowSource } from '../../lib/delta/change/source.ts'
-import { updateRows } from '../../lib/delta/change/update.ts'
-import type { ApplicationVersion, WriteOutcome } from '../../lib/delta/change/write.ts'
-import { compactIfWorthwhile } from '../../lib/delta/maintain/auto-compaction.ts'
-import { fileRows } from '../../lib/delta/rows/file-rows.ts'
-import type { DeltaTable } from '../../lib/delta/table.ts'
+import {
+  type ApplicationVersion,
+  append,
+  compactIfWorthwhile,
+  type DeltaTable,
+  deleteRows,
+  fileRows,
+  type MergeClauses,
+  merge,
+  overwrite,
+  type RowSource,
+  updateRows,
+  type WriteOutcome,
+} from '../../lib/delta/index.ts'
 import { names } from '../arguments.ts'
 import type { CommandLine } from '../command-line.ts'
 import { forceText, reportWrite, type TargetFlags, tableArgument, targetTable } from './table-target.ts'

@@ -1,8 +1,8 @@
 /** `lake table`: what the tables are, and what is in them. */
+
 import { type Command, Option } from 'commander'
 import { isLakeError, messageOf } from '../../lib/base/errors.ts'
-import type { Snapshot } from '../../lib/delta/snapshot/snapshot.ts'
-import type { DeltaTable } from '../../lib/delta/table.ts'
+import type { DeltaTable, Snapshot } from '../../lib/delta/index.ts'
 import { type LakeTable, lakeTableNames } from '../../pipeline/model/tables.ts'
 import { locateTable } from '../../pipeline/query/locate.ts'
 import { isoTime, names, versionRange, wholeNumber } from '../arguments.ts'

@@ -1,6 +1,7 @@
 /** Computes in DuckDB, in this process. */
+
 import type { IoOptions } from '../base/io.ts'
-import type { StagedFiles } from '../delta/table.ts'
+import type { StagedFiles } from '../delta/index.ts'
 import type { DuckDb } from '../duckdb/duckdb.ts'
 import { identifier } from '../duckdb/sql-text.ts'
 import type { Compute, ComputeRequest } from './compute.ts'

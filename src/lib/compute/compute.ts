@@ -4,10 +4,9 @@
  * The engine computes and writes below the table's root; checks and the commit are the library's, so that
  * publication is the same whatever the engine.
  */
+
 import type { IoOptions } from '../base/io.ts'
-import type { AddFile } from '../delta/log/actions.ts'
-import type { Snapshot } from '../delta/snapshot/snapshot.ts'
-import type { DeltaTable, StagedFiles } from '../delta/table.ts'
+import type { AddFile, DeltaTable, Snapshot, StagedFiles } from '../delta/index.ts'
 
 export interface ComputeInput {
   /** The SELECT knows the input by this name. */

@@ -1,4 +1,4 @@
-/** The Delta library as its users see it; what is not here may change with any commit. */
+/** The Delta library as its users see it: the only door. What is not here may change with any commit. */
 export { addConstraint, dropConstraint } from './change/alter/check.ts'
 export {
   addColumns,
@@ -17,30 +17,44 @@ export { type CreateOptions, type Creation, createFrom } from './change/create.t
 export { type DeleteOptions, deleteRows } from './change/delete.ts'
 export { type InsertIfAbsentOptions, insertIfAbsent } from './change/insert-if-absent.ts'
 export { type MergeOptions, merge } from './change/merge/merge.ts'
+export type { MergeClauses } from './change/merge/merge-clauses.ts'
 export { type OverwriteOptions, overwrite } from './change/overwrite.ts'
 export { type RestoreOptions, restore } from './change/restore.ts'
 export type { RowSource } from './change/source.ts'
 export { type UpdateOptions, updateRows } from './change/update.ts'
 export type { ApplicationVersion, WriteOptions, WriteOutcome } from './change/write.ts'
+export type { Action, AddFile, CommitInfo } from './log/actions.ts'
+export type { CommitOutcome } from './log/commit.ts'
+export { type CommitRef, readCommitId, readCommitRef } from './log/commit-id.ts'
 export { type HistoryEntry, readHistory } from './log/history.ts'
+export { version } from './log/log-path.ts'
+export { readCommit, readCommitIfThere } from './log/read-commit.ts'
 export { type AutoCompactionOptions, compactIfWorthwhile } from './maintain/auto-compaction.ts'
 export { type OptimizeOptions, type OptimizeOutcome, optimize } from './maintain/optimize.ts'
 export { type VacuumOptions, type VacuumOutcome, vacuum } from './maintain/vacuum.ts'
 export type { TableDeclaration } from './protocol/new-table.ts'
-export { arrowSchema, readArrow } from './rows/arrow.ts'
+export { tableProperties } from './protocol/properties.ts'
+export { features } from './protocol/protocol.ts'
 export { type ChangesOptions, changesSelect } from './rows/changes.ts'
 export { type Diff, type DiffOptions, diffVersions } from './rows/diff.ts'
 export { type FileRowsOptions, fileRows } from './rows/file-rows.ts'
 export { type ReadRowsOptions, readColumns, readRows } from './rows/read.ts'
-export { explainRead, type ReadPlan, type RowSelection } from './rows/select.ts'
+export { arrowSchema, readArrow } from './rows/read-arrow.ts'
+export { emptySelect } from './rows/scan.ts'
+export { explainRead, type ReadPlan, type RowSelection, selectChanges, selectRows } from './rows/select.ts'
+export type { StagedFiles } from './rows/stage.ts'
 export type { RowOf, ValueOf } from './schema/row-of.ts'
 export {
   arrayOf,
   type DataType,
+  duckDbType,
   type Field,
   field,
+  isPrimitive,
   type StructType,
   structOf,
 } from './schema/schema.ts'
+export { typeOfSql } from './schema/source-schema.ts'
 export type { Snapshot } from './snapshot/snapshot.ts'
-export { DeltaTable, type DeltaTableOptions, type ReadOptions } from './table.ts'
+export { decodeStatistics } from './snapshot/statistics.ts'
+export { type Change, DeltaTable, type DeltaTableOptions, type ReadOptions } from './table.ts'

@@ -9,15 +9,7 @@ import type { IoOptions } from '../base/io.ts'
 import { type Logger, silentLogger } from '../base/log.ts'
 import type { DuckDb, DuckDbSession } from '../duckdb/duckdb.ts'
 import type { ObjectStore } from '../storage/store.ts'
-import type {
-  Action,
-  AddFile,
-  ChangeFile,
-  DomainMetadata,
-  Metadata,
-  Protocol,
-  RemoveFile,
-} from './log/actions.ts'
+import type { Action, AddFile, ChangeFile, DomainMetadata, RemoveFile } from './log/actions.ts'
 import { type CommitOutcome, commit, type Operation, type StagedChange } from './log/commit.ts'
 import { listCommitTimes, versionAt } from './log/commit-times.ts'
 import type { Isolation, ReadSet } from './log/conflict.ts'
@@ -25,20 +17,15 @@ import { fileIdentity } from './log/file-path.ts'
 import { readHistory } from './log/history.ts'
 import type { Version } from './log/log-path.ts'
 import { retentionMs } from './protocol/interval.ts'
+import type { Metadata, Protocol } from './protocol/metadata.ts'
 import { declareTable, type NewTable, type TableDeclaration } from './protocol/new-table.ts'
-import { requireWritable, usesV2Checkpoints } from './protocol/protocol.ts'
+import { hasInCommitTimestamps, requireWritable, usesV2Checkpoints } from './protocol/protocol.ts'
 import { type ChangesOptions, changesSelect } from './rows/changes.ts'
 import { type ScanOptions, scanSelect } from './rows/scan.ts'
 import { type StagedFiles, type StageOptions, stageRows } from './rows/stage.ts'
 import { writeCheckpoint } from './snapshot/checkpoint.ts'
 import { cleanLog } from './snapshot/log-cleanup.ts'
-import {
-  advanceSnapshot,
-  hasInCommitTimestamps,
-  nextSnapshot,
-  readSnapshot,
-  type Snapshot,
-} from './snapshot/snapshot.ts'
+import { advanceSnapshot, nextSnapshot, readSnapshot, type Snapshot } from './snapshot/snapshot.ts'
 
 export type { TableDeclaration } from './protocol/new-table.ts'
 export type { StagedFiles } from './rows/stage.ts'

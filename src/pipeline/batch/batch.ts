@@ -9,6 +9,7 @@
  * One batch runs at a time, under a lease; each task knows from its own table what it has made, so a run that
  * was killed anywhere is simply run again.
  */
+
 import { type Clock, systemClock } from '../../lib/base/clock.ts'
 import { countOf } from '../../lib/base/count-of.ts'
 import type { IoOptions } from '../../lib/base/io.ts'
@@ -21,8 +22,7 @@ import { createGraph, type Graph } from '../../lib/dag/graph.ts'
 import type { DagNode, NodeContext, NodeResult, RunOutcome } from '../../lib/dag/node.ts'
 import { plan, type Selection } from '../../lib/dag/plan.ts'
 import type { RunRecorder } from '../../lib/dag/recorder.ts'
-import type { Snapshot } from '../../lib/delta/snapshot/snapshot.ts'
-import type { DeltaTable } from '../../lib/delta/table.ts'
+import type { DeltaTable, Snapshot } from '../../lib/delta/index.ts'
 import type { DuckDb } from '../../lib/duckdb/duckdb.ts'
 import { invalidReasons, isValid } from '../model/event-rules.ts'
 import { goldMetrics } from '../model/gold.ts'

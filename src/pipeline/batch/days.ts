@@ -6,14 +6,20 @@
  * holds its rows. If the input has another commit under that version, every day is made again. Days whose rows
  * another writer has changed in the target are made again too: a day is what its input says, and nothing else.
  */
+
 import { LakeError } from '../../lib/base/errors.ts'
 import type { IoOptions } from '../../lib/base/io.ts'
-import type { Action, AddFile } from '../../lib/delta/log/actions.ts'
-import { type CommitRef, readCommitId } from '../../lib/delta/log/commit-id.ts'
-import { version } from '../../lib/delta/log/log-path.ts'
-import { readCommitIfThere, type Snapshot } from '../../lib/delta/snapshot/snapshot.ts'
-import { decodeStatistics } from '../../lib/delta/snapshot/statistics.ts'
-import type { DeltaTable } from '../../lib/delta/table.ts'
+import {
+  type Action,
+  type AddFile,
+  type CommitRef,
+  type DeltaTable,
+  decodeStatistics,
+  readCommitId,
+  readCommitIfThere,
+  type Snapshot,
+  version,
+} from '../../lib/delta/index.ts'
 
 /** What a batch is to make: what has changed, everything, or the days of a range (`from` included, `to` not). */
 export type Scope =

@@ -4,15 +4,19 @@
  * What is computed is seen by nobody until the commit; where a check fails, readers keep the version they
  * have. A commit of somebody else in between means computing anew, not committing over it.
  */
+
 import { countOf } from '../../lib/base/count-of.ts'
 import { LakeError } from '../../lib/base/errors.ts'
 import type { IoOptions } from '../../lib/base/io.ts'
 import type { Logger } from '../../lib/base/log.ts'
 import type { Compute } from '../../lib/compute/compute.ts'
-import type { AddFile } from '../../lib/delta/log/actions.ts'
-import type { Snapshot } from '../../lib/delta/snapshot/snapshot.ts'
-import { decodeStatistics } from '../../lib/delta/snapshot/statistics.ts'
-import type { Change, DeltaTable } from '../../lib/delta/table.ts'
+import {
+  type AddFile,
+  type Change,
+  type DeltaTable,
+  decodeStatistics,
+  type Snapshot,
+} from '../../lib/delta/index.ts'
 import type { DuckDb } from '../../lib/duckdb/duckdb.ts'
 import { type Expectation, evaluateExpectations } from '../../lib/quality/expectation.ts'
 import { type LakeTable, lakeTables } from '../model/tables.ts'

@@ -1,9 +1,9 @@
 /** Files that no version of the last week needs, removed from all tables of the lake. */
+
 import { messageOf } from '../../lib/base/errors.ts'
 import type { IoOptions } from '../../lib/base/io.ts'
 import type { Logger } from '../../lib/base/log.ts'
-import { vacuum } from '../../lib/delta/maintain/vacuum.ts'
-import type { DeltaTable } from '../../lib/delta/table.ts'
+import { type DeltaTable, vacuum } from '../../lib/delta/index.ts'
 
 /**
  * Goes from table to table, each with the retention of its own properties. One that fails is told, and the others

@@ -10,11 +10,15 @@
 import type { Clock } from '../../lib/base/clock.ts'
 import type { IoOptions } from '../../lib/base/io.ts'
 import { formatJson } from '../../lib/base/json.ts'
-import type { CommitOutcome } from '../../lib/delta/log/commit.ts'
-import { type CommitRef, readCommitRef } from '../../lib/delta/log/commit-id.ts'
-import type { Snapshot } from '../../lib/delta/snapshot/snapshot.ts'
-import { decodeStatistics } from '../../lib/delta/snapshot/statistics.ts'
-import type { DeltaTable, StagedFiles } from '../../lib/delta/table.ts'
+import {
+  type CommitOutcome,
+  type CommitRef,
+  type DeltaTable,
+  decodeStatistics,
+  readCommitRef,
+  type Snapshot,
+  type StagedFiles,
+} from '../../lib/delta/index.ts'
 import type { DuckDb, DuckDbSession } from '../../lib/duckdb/duckdb.ts'
 import { text } from '../../lib/duckdb/sql-text.ts'
 import { type Message, type Offset, offset } from '../../lib/eventlog/eventlog.ts'

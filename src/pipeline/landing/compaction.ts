@@ -2,11 +2,11 @@
  * Compacts the many small files that landing commits into few large ones, beside the landing and one run at a time.
  * A run is never part of a landing commit and never delays one. A failure is logged; the next commit tries again.
  */
+
 import { messageOf } from '../../lib/base/errors.ts'
 import type { IoOptions } from '../../lib/base/io.ts'
 import type { Logger } from '../../lib/base/log.ts'
-import { compactIfWorthwhile } from '../../lib/delta/maintain/auto-compaction.ts'
-import type { DeltaTable } from '../../lib/delta/table.ts'
+import { compactIfWorthwhile, type DeltaTable } from '../../lib/delta/index.ts'
 import { ShutdownDeadline } from '../../lib/stream/shutdown-deadline.ts'
 
 export interface CompactionOptions extends IoOptions {

@@ -3,12 +3,17 @@
  * of `bronze/rejected` that came before it: if that one was lost, say by a restore, the rejects of messages that the
  * events' offsets have passed are gone, and nobody would read them again.
  */
+
 import type { IoOptions } from '../../lib/base/io.ts'
-import type { CommitInfo } from '../../lib/delta/log/actions.ts'
-import { type CommitRef, readCommitId } from '../../lib/delta/log/commit-id.ts'
-import { version } from '../../lib/delta/log/log-path.ts'
-import { readCommitIfThere, type Snapshot } from '../../lib/delta/snapshot/snapshot.ts'
-import type { DeltaTable } from '../../lib/delta/table.ts'
+import {
+  type CommitInfo,
+  type CommitRef,
+  type DeltaTable,
+  readCommitId,
+  readCommitIfThere,
+  type Snapshot,
+  version,
+} from '../../lib/delta/index.ts'
 
 /** What marks a commit of landing. */
 export const landingTags = { stage: 'landing' } as const

@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { emptySelect } from '../../lib/delta/rows/scan.ts'
-import { duckDbType } from '../../lib/delta/schema/schema.ts'
+import { duckDbType, emptySelect } from '../../lib/delta/index.ts'
 import { type DuckDb, openDuckDb } from '../../lib/duckdb/duckdb.ts'
 import { goldTables, loadedTables, servingViews } from '../serving/tables.ts'
 import { goldMetrics } from './gold.ts'

@@ -1,5 +1,5 @@
 /** Gold as a whole: what all metrics are together, derived from their declarations. */
-import { field, type StructType, structOf } from '../../lib/delta/schema/schema.ts'
+import { field, type StructType, structOf } from '../../lib/delta/index.ts'
 import type { GoldMetric } from './metric.ts'
 import type { MetricRow } from './metric-column.ts'
 import { goldMetrics as declared } from './metrics/index.ts'

@@ -1,6 +1,12 @@
 /** Every Delta table of the platform, declared once: its columns, and what it is partitioned by. */
-import { arrayOf, type Field, field, type StructType, structOf } from '../../lib/delta/schema/schema.ts'
-import type { TableDeclaration } from '../../lib/delta/table.ts'
+import {
+  arrayOf,
+  type Field,
+  field,
+  type StructType,
+  structOf,
+  type TableDeclaration,
+} from '../../lib/delta/index.ts'
 import { type GoldLakeTable, goldMetrics, goldSchemaOf } from './gold.ts'
 
 const eventFields: readonly Field[] = [

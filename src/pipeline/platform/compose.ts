@@ -4,6 +4,7 @@
  * A part is opened when it is first asked for, once, and all are closed in reverse order. The drivers are
  * loaded then too: a command that reads a table touches neither Kafka nor ClickHouse.
  */
+
 import { access, constants, opendir } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -15,7 +16,7 @@ import { type Logger, silentLogger } from '../../lib/base/log.ts'
 import { OwnFolder } from '../../lib/base/own-folder.ts'
 import type { ClickHouse } from '../../lib/clickhouse/clickhouse.ts'
 import type { Compute } from '../../lib/compute/compute.ts'
-import type { DeltaTable } from '../../lib/delta/table.ts'
+import type { DeltaTable } from '../../lib/delta/index.ts'
 import type { DuckDb } from '../../lib/duckdb/duckdb.ts'
 import type { EventLog } from '../../lib/eventlog/eventlog.ts'
 import type { RunStore } from '../../lib/runs/run-store.ts'
@@ -122,7 +123,7 @@ export function openPlatform(
   const openTable = async (location: string): Promise<DeltaTable> => {
     const store = await openStore(location, config)
     closers.push(() => dispose(store))
-    const { DeltaTable } = await import('../../lib/delta/table.ts')
+    const { DeltaTable } = await import('../../lib/delta/index.ts')
     return new DeltaTable({ store, duckdb: await duckdb(), clock, logger })
   }
   const tables = new Map<string, () => Promise<DeltaTable>>()

@@ -1,7 +1,8 @@
 /** The stages, bound to the parts of a platform: what a command, a schedule and a notebook call alike. */
+
 import { LakeError } from '../../lib/base/errors.ts'
 import type { IoOptions } from '../../lib/base/io.ts'
-import type { DeltaTable } from '../../lib/delta/table.ts'
+import type { DeltaTable } from '../../lib/delta/index.ts'
 import type { BatchContext } from '../batch/batch.ts'
 import { type LandingReport, land } from '../landing/landing.ts'
 import { type LakeTable, lakeTableNames } from '../model/tables.ts'

@@ -1,7 +1,8 @@
 /** From what a person calls a table to the table. */
+
 import { LakeError } from '../../lib/base/errors.ts'
 import type { IoOptions } from '../../lib/base/io.ts'
-import type { DeltaTable } from '../../lib/delta/table.ts'
+import type { DeltaTable } from '../../lib/delta/index.ts'
 import { isLakeTable } from '../model/tables.ts'
 import type { Platform } from '../platform/compose.ts'
 import { isWithinHome } from '../platform/config.ts'

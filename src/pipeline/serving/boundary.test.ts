@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { append } from '../../lib/delta/change/append.ts'
-import { DeltaTable } from '../../lib/delta/table.ts'
+import { append, DeltaTable } from '../../lib/delta/index.ts'
 import { type DuckDb, openDuckDb } from '../../lib/duckdb/duckdb.ts'
 import { MemoryStore } from '../../lib/storage/store.memory.ts'
 import { lakeTables } from '../model/tables.ts'

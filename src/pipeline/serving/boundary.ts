@@ -1,8 +1,7 @@
 /** From which day on ClickHouse must answer from the speed layer. */
+
 import type { IoOptions } from '../../lib/base/io.ts'
-import type { Snapshot } from '../../lib/delta/snapshot/snapshot.ts'
-import { decodeStatistics } from '../../lib/delta/snapshot/statistics.ts'
-import type { DeltaTable } from '../../lib/delta/table.ts'
+import { type DeltaTable, decodeStatistics, type Snapshot } from '../../lib/delta/index.ts'
 import type { DuckDb } from '../../lib/duckdb/duckdb.ts'
 import type { LakeTable } from '../model/tables.ts'
 

@@ -5,13 +5,11 @@
  * `serving.*` with equal rows, and as many as Delta had at the version that is shown. So a load that was
  * killed, a ClickHouse that was wiped and a lake made anew each end in a load of all.
  */
+
 import { isLakeError } from '../../lib/base/errors.ts'
 import type { IoOptions } from '../../lib/base/io.ts'
 import type { ClickHouse } from '../../lib/clickhouse/clickhouse.ts'
-import type { AddFile } from '../../lib/delta/log/actions.ts'
-import { readCommitId } from '../../lib/delta/log/commit-id.ts'
-import type { Snapshot } from '../../lib/delta/snapshot/snapshot.ts'
-import type { DeltaTable } from '../../lib/delta/table.ts'
+import { type AddFile, type DeltaTable, readCommitId, type Snapshot } from '../../lib/delta/index.ts'
 import type { DuckDb } from '../../lib/duckdb/duckdb.ts'
 import { identifier } from '../../lib/duckdb/sql-text.ts'
 import { type GoldTable, goldColumnsOf } from '../model/gold.ts'

@@ -1,4 +1,5 @@
 /** Gold in Delta → ClickHouse: what is shown is what Delta holds, and only months that changed are loaded. */
+
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -9,7 +10,7 @@ import type { ClickHouse } from '../../lib/clickhouse/clickhouse.ts'
 import { openEmbeddedClickHouse } from '../../lib/clickhouse-server/embedded.ts'
 import { type Home, temporaryHome } from '../../lib/clickhouse-server/home.fixture.ts'
 import { createDuckDbCompute } from '../../lib/compute/compute.duckdb.ts'
-import { DeltaTable } from '../../lib/delta/table.ts'
+import { DeltaTable } from '../../lib/delta/index.ts'
 import { type DuckDb, openDuckDb } from '../../lib/duckdb/duckdb.ts'
 import { openLocalStore } from '../../lib/storage/store.local.ts'
 import { type GoldTable, goldTableNames } from '../model/gold.ts'

@@ -5,6 +5,7 @@
  * `serving.loads`, written last, says of which load each month is shown, and switches all views at once. Killed
  * anywhere before it, nothing has changed for readers of `serving.*`, and the next run loads again.
  */
+
 import { mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Clock } from '../../lib/base/clock.ts'
@@ -15,9 +16,7 @@ import { formatJson, parseJson } from '../../lib/base/json.ts'
 import type { Logger } from '../../lib/base/log.ts'
 import type { ClickHouse } from '../../lib/clickhouse/clickhouse.ts'
 import { anyPartitions, replacePartitions } from '../../lib/clickhouse/load.ts'
-import { readCommitId } from '../../lib/delta/log/commit-id.ts'
-import type { Snapshot } from '../../lib/delta/snapshot/snapshot.ts'
-import type { DeltaTable } from '../../lib/delta/table.ts'
+import { type DeltaTable, readCommitId, type Snapshot } from '../../lib/delta/index.ts'
 import type { DuckDb } from '../../lib/duckdb/duckdb.ts'
 import { identifier, text } from '../../lib/duckdb/sql-text.ts'
 import { type GoldTable, goldColumnsOf, goldTableNames } from '../model/gold.ts'

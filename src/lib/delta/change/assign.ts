@@ -4,12 +4,14 @@
  * A row's expressions are evaluated where its clause applies and nowhere else: what would fail for other rows
  * does no harm.
  */
+
 import { LakeError } from '../../base/errors.ts'
 import type { IoOptions } from '../../base/io.ts'
 import { columnTypes } from '../../duckdb/column-type.ts'
 import type { DuckDbSession } from '../../duckdb/duckdb.ts'
 import { identifier } from '../../duckdb/sql-text.ts'
 import { castSql } from '../rows/columns/lossless-cast.ts'
+import { findNamed, isSameName } from '../schema/names.ts'
 import type { Field, StructType } from '../schema/schema.ts'
 import { requireRepeatable } from './condition.ts'
 
@@ -41,10 +43,9 @@ export async function resolveAssignments(
 
 /** By its name, ignoring case where no name is the same. @throws LakeError `COLUMN_MISSING` or `SQL_INVALID`. */
 export function columnNamed({ fields }: StructType, column: string): Field {
-  const found =
-    fields.find(({ name }) => name === column) ?? fields.find(({ name }) => sameName(name, column))
+  const found = findNamed(fields, column)
   if (found !== undefined) return found
-  const outer = fields.find(({ name }) => sameName(name, column.split('.')[0] ?? ''))
+  const outer = fields.find(({ name }) => isSameName(name, column.split('.')[0] ?? ''))
   if (outer !== undefined && column.includes('.')) {
     throw new LakeError('SQL_INVALID', `${column}: a field within a column cannot be set on its own`, {
       hint: `Set ${outer.name} as a whole, such as with struct_update(${outer.name}, …).`,
@@ -93,5 +94,3 @@ export async function assignedRows(
   })
   return `select ${outer.join(', ')} from (${inner})`
 }
-
-const sameName = (a: string, b: string): boolean => a.toLowerCase() === b.toLowerCase()

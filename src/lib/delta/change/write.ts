@@ -5,9 +5,9 @@
  */
 import { isLakeError, LakeError } from '../../base/errors.ts'
 import type { IoOptions } from '../../base/io.ts'
-import type { StringMap } from '../log/actions.ts'
 import type { Operation } from '../log/commit.ts'
 import type { Version } from '../log/log-path.ts'
+import type { StringMap } from '../protocol/metadata.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
 import type { Change, DeltaTable, StagedFiles } from '../table.ts'
 

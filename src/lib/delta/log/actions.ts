@@ -4,32 +4,13 @@
  * The shapes are those of the file (Delta PROTOCOL.md, "Actions"), so that what we do not know is carried
  * through. Numbers are safe integers, save inside `stats`, which stays text.
  */
+
 import { LakeError } from '../../base/errors.ts'
 import { formatJson, type JsonValue, parseJson } from '../../base/json.ts'
+import type { Metadata, Protocol, StringMap } from '../protocol/metadata.ts'
 import { type Fields, knownInfo, requireFields } from './action-fields.ts'
 import { requireWithinTable } from './file-path.ts'
 import { openSeal, requireUnbroken, sealed } from './seal.ts'
-
-export type StringMap = Readonly<Record<string, string>>
-
-export interface Protocol {
-  readonly minReaderVersion: number
-  readonly minWriterVersion: number
-  readonly readerFeatures?: readonly string[]
-  readonly writerFeatures?: readonly string[]
-}
-
-export interface Metadata {
-  readonly id: string
-  readonly name?: string
-  readonly description?: string
-  readonly format: { readonly provider: string; readonly options: StringMap }
-  readonly schemaString: string
-  readonly partitionColumns: readonly string[]
-  readonly configuration: StringMap
-  /** Milliseconds since the epoch. */
-  readonly createdTime?: number
-}
 
 export interface DeletionVector {
   readonly storageType: string

@@ -7,8 +7,16 @@
 import { LakeError } from '../../base/errors.ts'
 import type { IoOptions } from '../../base/io.ts'
 import type { ObjectStore } from '../../storage/store.ts'
-import { hasInCommitTimestamps, readInCommitTimestamp, type Snapshot } from '../snapshot/snapshot.ts'
+import type { Metadata } from '../protocol/metadata.ts'
+import { hasInCommitTimestamps } from '../protocol/protocol.ts'
 import { keyBefore, logFolder, parseLogFile, type Version, version } from './log-path.ts'
+import { readInCommitTimestamp } from './read-commit.ts'
+
+/** A version as far as its time is asked for. */
+interface DatedVersion {
+  readonly version: Version
+  readonly metadata: Metadata
+}
 
 export interface CommitTime {
   readonly version: Version
@@ -43,7 +51,7 @@ export async function listCommitTimes(
  */
 export async function versionAt(
   store: ObjectStore,
-  newest: Snapshot,
+  newest: DatedVersion,
   timestampMs: number,
   { signal }: IoOptions = {},
 ): Promise<Version> {
@@ -74,7 +82,7 @@ export async function versionAt(
 }
 
 /** The first version that has an in-commit timestamp, and what it is, where that was not from the first on. */
-function inCommitRange({ metadata }: Snapshot): { readonly from?: number; readonly fromMs?: number } {
+function inCommitRange({ metadata }: DatedVersion): { readonly from?: number; readonly fromMs?: number } {
   if (!hasInCommitTimestamps(metadata)) return {}
   const { configuration } = metadata
   const from = configuration['delta.inCommitTimestampEnablementVersion']

@@ -11,17 +11,11 @@ import { isLakeError, LakeError } from '../../base/errors.ts'
 import type { IoOptions } from '../../base/io.ts'
 import type { JsonValue } from '../../base/json.ts'
 import type { ObjectStore, PutOutcome } from '../../storage/store.ts'
-import { readCommitIfThere } from '../snapshot/snapshot.ts'
-import {
-  type Action,
-  type AddFile,
-  type CommitInfo,
-  decodeActions,
-  encodeActions,
-  type StringMap,
-} from './actions.ts'
+import type { StringMap } from '../protocol/metadata.ts'
+import { type Action, type AddFile, type CommitInfo, decodeActions, encodeActions } from './actions.ts'
 import { type ConflictKind, type Isolation, judge, type ReadSet } from './conflict.ts'
 import { commitKey, type Version, version } from './log-path.ts'
+import { readCommitIfThere } from './read-commit.ts'
 
 export interface Operation {
   /** As the reference implementation names it: `WRITE`, `CREATE TABLE`, `OPTIMIZE`. */

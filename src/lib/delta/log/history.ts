@@ -2,10 +2,10 @@
 import { LakeError } from '../../base/errors.ts'
 import type { IoOptions } from '../../base/io.ts'
 import type { ObjectStore } from '../../storage/store.ts'
-import { readCommit } from '../snapshot/snapshot.ts'
 import type { CommitInfo } from './actions.ts'
 import { listCommitTimes } from './commit-times.ts'
 import type { Version } from './log-path.ts'
+import { readCommit } from './read-commit.ts'
 
 export interface HistoryEntry extends CommitInfo {
   readonly version: Version

@@ -1,6 +1,7 @@
 /** Small files of a stream made one, once there are enough of them; a look at the newest version costs little. */
 import type { IoOptions } from '../../base/io.ts'
-import type { AddFile, StringMap } from '../log/actions.ts'
+import type { AddFile } from '../log/actions.ts'
+import type { StringMap } from '../protocol/metadata.ts'
 import type { DeltaTable } from '../table.ts'
 import { byPartition, cubeTags } from './compaction.ts'
 import { type OptimizeOutcome, optimize, targetSizeOf } from './optimize.ts'

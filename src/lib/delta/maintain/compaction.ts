@@ -1,5 +1,6 @@
 /** Which small files are made one: pure. Files of one partition that were written one after the other stay together. */
-import type { AddFile, StringMap } from '../log/actions.ts'
+import type { AddFile } from '../log/actions.ts'
+import type { StringMap } from '../protocol/metadata.ts'
 import { decodeStatistics } from '../snapshot/statistics.ts'
 
 /** Files of one partition whose rows are written anew. */

@@ -10,8 +10,8 @@ import type { ObjectStore } from '../../storage/store.ts'
 import type { Action, DeletionVector } from '../log/actions.ts'
 import { listCommitTimes } from '../log/commit-times.ts'
 import { decodeFilePath } from '../log/file-path.ts'
+import { readCommitIfThere } from '../log/read-commit.ts'
 import { deletionVectorPlace } from '../snapshot/deletion-vector.ts'
-import { readCommitIfThere } from '../snapshot/snapshot.ts'
 
 export class References {
   readonly #keys = new Set<string>()

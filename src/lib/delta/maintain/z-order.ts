@@ -5,12 +5,14 @@
  * the place on the curve. A set of files that were ordered together is marked by tags, and is left alone until as
  * many rows have come since as it has.
  */
+
 import { randomUUID } from 'node:crypto'
 import { LakeError } from '../../base/errors.ts'
 import type { IoOptions } from '../../base/io.ts'
 import type { DuckDbSession } from '../../duckdb/duckdb.ts'
 import { identifier, text } from '../../duckdb/sql-text.ts'
 import type { AddFile } from '../log/actions.ts'
+import { findNamed } from '../schema/names.ts'
 import { type DataType, duckDbType, type Field } from '../schema/schema.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
 import { type Bin, binOf, byPartition, bytesOf, cubeTags, isMuchDeleted } from './compaction.ts'
@@ -39,9 +41,7 @@ export function zOrderFields(
     throw refuse(`expected at most ${mostColumns} columns, got ${columns.length}`)
   }
   const fields = columns.map((column) => {
-    const found =
-      schema.fields.find(({ name }) => name === column) ??
-      schema.fields.find(({ name }) => name.toLowerCase() === column.toLowerCase())
+    const found = findNamed(schema.fields, column)
     if (found === undefined) {
       const known = schema.fields.map(({ name }) => name).join(', ')
       throw new LakeError('COLUMN_MISSING', `Z-order: no column ${column}; there are ${known}`)

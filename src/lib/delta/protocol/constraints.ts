@@ -11,8 +11,8 @@ import { type JsonValue, parseJson } from '../../base/json.ts'
 import type { DuckDbSession } from '../../duckdb/duckdb.ts'
 import { nodesOf, parseExpression, printExpressions, type SyntaxNode } from '../../duckdb/expression.ts'
 import { identifier, text } from '../../duckdb/sql-text.ts'
-import type { Metadata } from '../log/actions.ts'
 import { type DataType, decodeSchema, type Field } from '../schema/schema.ts'
+import type { Metadata } from './metadata.ts'
 
 export interface Constraint {
   /** For people: `CHECK adult (age >= 18)`, `NOT NULL user_id`. */

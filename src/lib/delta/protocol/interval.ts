@@ -1,6 +1,6 @@
 /** Spans of time in table properties, as Spark writes them: `interval 7 days`, `interval 1 week 12 hours`. */
 import { LakeError } from '../../base/errors.ts'
-import type { StringMap } from '../log/actions.ts'
+import type { StringMap } from './metadata.ts'
 
 const unitMs: Readonly<Record<string, number>> = {
   week: 604_800_000,

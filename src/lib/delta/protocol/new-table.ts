@@ -1,11 +1,12 @@
 /** What the first version of a table says of it: protocol and metadata, from a schema and properties. */
 import { randomUUID } from 'node:crypto'
 import { LakeError } from '../../base/errors.ts'
-import type { Metadata, Protocol, StringMap } from '../log/actions.ts'
-import { requireRoomForChanges } from '../rows/changes.ts'
 import { isMapped, withMapping } from '../schema/mapping.ts'
+import { findNamed } from '../schema/names.ts'
 import { encodeSchema, type StructType } from '../schema/schema.ts'
-import { isSameName, requireUniqueNames } from '../schema/schema-path.ts'
+import { requireUniqueNames } from '../schema/schema-path.ts'
+import { requireRoomForChanges } from './change-columns.ts'
+import type { Metadata, Protocol, StringMap } from './metadata.ts'
 import { checkedProperties } from './properties.ts'
 import { requireWritable } from './protocol.ts'
 import { protocolFor } from './protocol-for.ts'
@@ -53,9 +54,7 @@ export function declareTable(
 /** In the spelling of the schema. @throws LakeError `SCHEMA_MISMATCH`. */
 export function partitionColumnsOf(schema: StructType, names: readonly string[]): readonly string[] {
   const columns = names.map((name) => {
-    const found =
-      schema.fields.find((field) => field.name === name) ??
-      schema.fields.find((field) => isSameName(field.name, name))
+    const found = findNamed(schema.fields, name)
     if (found !== undefined && typeof found.type === 'string' && found.type !== 'variant') return found.name
     const what =
       found === undefined ? 'there is no such column' : 'its type is none that folders can be named by'

@@ -4,9 +4,11 @@
  * A property of Delta that we do not know is refused: whoever sets it expects that it is obeyed. What is known is
  * obeyed, or is a hint: rows, versions and what others read are the same without it.
  */
+
 import { LakeError } from '../../base/errors.ts'
-import type { StringMap } from '../log/actions.ts'
+import { isSameName, sameNameIn } from '../schema/names.ts'
 import { parseInterval } from './interval.ts'
+import type { StringMap } from './metadata.ts'
 import { features } from './protocol.ts'
 
 /** Whether a value may stand there; what may, for people. */
@@ -22,7 +24,7 @@ const off: Rule = {
 }
 const oneOf = (...words: readonly string[]): Rule => ({
   expected: words.join(' or '),
-  accepts: (value) => words.some((word) => word.toLowerCase() === value.toLowerCase()),
+  accepts: (value) => words.some((word) => isSameName(word, value)),
 })
 const wholeFrom = (least: number): Rule => ({
   expected: `a whole number from ${least} up`,
@@ -129,8 +131,7 @@ export function checkedProperties(given: StringMap, of: 'newTable' | 'table' = '
 
 /** Of properties of Delta the case does not count; others are as they are given. */
 function knownName(given: string): string {
-  const lower = given.toLowerCase()
-  return Object.keys(rules).find((name) => name.toLowerCase() === lower) ?? given
+  return sameNameIn(Object.keys(rules), given) ?? given
 }
 
 function requireProperty(name: string, value: string, of: 'newTable' | 'table'): void {
@@ -155,7 +156,7 @@ function requireProperty(name: string, value: string, of: 'newTable' | 'table'):
 
 function featureOf(property: string, value: string): string {
   const name = property.slice(featurePrefix.length)
-  const known = Object.keys(features).find((each) => each.toLowerCase() === name.toLowerCase())
+  const known = sameNameIn(Object.keys(features), name)
   if (known === undefined || features[known]?.write === 'no' || features[known]?.read === 'no') {
     throw new LakeError('PROTOCOL_UNSUPPORTED', `Property ${property}: feature ${name} cannot be written`, {
       details: { feature: name },

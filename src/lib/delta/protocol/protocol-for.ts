@@ -4,9 +4,10 @@
  *
  * A protocol only ever grows: what a table once allowed, its files and older versions may still use.
  */
-import type { Metadata, Protocol } from '../log/actions.ts'
-import { holds } from '../rows/columns/column-source.ts'
-import type { DataType, Field, StructType } from '../schema/schema.ts'
+
+import type { DataType, StructType } from '../schema/schema.ts'
+import { fieldsOf, holds } from '../schema/walk.ts'
+import type { Metadata, Protocol } from './metadata.ts'
 import { impliedFeatures } from './protocol.ts'
 
 /** Features that readers must know too, which are then in both lists. */
@@ -121,17 +122,4 @@ function listing(writer: readonly string[], reader: readonly string[]): Protocol
 function readerFeaturesOf({ minReaderVersion, readerFeatures: listed = [] }: Protocol): readonly string[] {
   if (minReaderVersion >= 3) return listed
   return minReaderVersion === 2 ? ['columnMapping'] : []
-}
-
-/** All fields at any depth. */
-export function fieldsOf(type: DataType): readonly Field[] {
-  if (typeof type === 'string') return []
-  switch (type.type) {
-    case 'struct':
-      return type.fields.flatMap((field) => [field, ...fieldsOf(field.type)])
-    case 'array':
-      return fieldsOf(type.elementType)
-    case 'map':
-      return [...fieldsOf(type.keyType), ...fieldsOf(type.valueType)]
-  }
 }

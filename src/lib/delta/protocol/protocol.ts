@@ -4,7 +4,7 @@
  * A feature that we lack is refused by its name before anything is read or written, never ignored.
  */
 import { LakeError } from '../../base/errors.ts'
-import type { Metadata, Protocol } from '../log/actions.ts'
+import type { Metadata, Protocol } from './metadata.ts'
 
 interface Feature {
   /** `unused`: allowed where the metadata shows that the table does not use it. */
@@ -154,4 +154,8 @@ function refuse(doing: string, lacking: readonly string[], table: string, protoc
     `Cannot ${doing} ${table}: it needs ${lacking.join(', ')} (protocol ${protocol.minReaderVersion}/${protocol.minWriterVersion})`,
     { details: { table, lacking } },
   )
+}
+
+export function hasInCommitTimestamps(metadata: Metadata | undefined): boolean {
+  return metadata?.configuration['delta.enableInCommitTimestamps']?.toLowerCase() === 'true'
 }

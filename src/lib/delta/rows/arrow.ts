@@ -37,12 +37,12 @@ import {
   type PrimitiveType,
   type StructType,
 } from '../schema/schema.ts'
-import type { DeltaTable } from '../table.ts'
 import { type ReadRowsOptions, readColumns } from './read.ts'
+import type { ReadableTable } from './readable-table.ts'
 
 /** A batch for each chunk that is read; none where there are no rows. @throws LakeError as `readColumns` does. */
-export async function* readArrow(
-  table: DeltaTable,
+export async function* readBatches(
+  table: ReadableTable,
   options: ReadRowsOptions = {},
 ): AsyncIterable<RecordBatch> {
   const snapshot = options.snapshot ?? (await table.snapshot({ signal: options.signal }))

@@ -12,15 +12,17 @@ import { createTemporaryTable } from '../../duckdb/append.ts'
 import type { DuckDb, DuckDbSession } from '../../duckdb/duckdb.ts'
 import { identifier } from '../../duckdb/sql-text.ts'
 import type { ObjectStore } from '../../storage/store.ts'
-import type { Action, AddFile, ChangeFile, DeletionVector, Metadata, RemoveFile } from '../log/actions.ts'
+import type { Action, AddFile, ChangeFile, DeletionVector, RemoveFile } from '../log/actions.ts'
 import { listCommitTimes } from '../log/commit-times.ts'
 import { fileIdentity } from '../log/file-path.ts'
 import { version as tableVersion, type Version } from '../log/log-path.ts'
+import { readCommitIfThere } from '../log/read-commit.ts'
+import { requireNoChangeColumn } from '../protocol/change-columns.ts'
 import { fileSchema, partitionKeys } from '../schema/column-mapping.ts'
-import { field, type StructType } from '../schema/schema.ts'
+import { field } from '../schema/schema.ts'
 import { readDeletionVectors } from '../snapshot/deletion-vector.ts'
 import { RowSet } from '../snapshot/row-set.ts'
-import { readCommitIfThere, readSnapshot, type Snapshot } from '../snapshot/snapshot.ts'
+import { readSnapshot, type Snapshot } from '../snapshot/snapshot.ts'
 import { createRowTable } from './row-table.ts'
 import { scanSelect } from './scan.ts'
 
@@ -42,8 +44,6 @@ interface ChangedFile {
   readonly rows?: RowSet
 }
 
-/** What a row of changes has besides the columns of the table. */
-export const changeColumns = ['_change_type', '_commit_version', '_commit_timestamp'] as const
 const [fileColumn, rowColumn] = ['__changed_file', '__changed_row']
 let feeds = 0
 
@@ -79,32 +79,6 @@ export async function changesSelect(
   if (parts.length > 0) return parts.join(' union all ')
   const empty = await scanSelect(session, store, to, { files: [], signal })
   return `select *, null::varchar as _change_type, null::bigint as _commit_version, null::timestamptz as _commit_timestamp from (${empty})`
-}
-
-/**
- * Whether the changes of such a table can be written: to be asked before it is made so.
- *
- * @throws LakeError `SCHEMA_MISMATCH` naming a column that has the name of one of ours, where changes are wanted.
- */
-export function requireRoomForChanges(
-  schema: StructType,
-  properties: Metadata['configuration'],
-  table: string,
-): void {
-  if (properties['delta.enableChangeDataFeed']?.toLowerCase() === 'true') requireNoChangeColumn(schema, table)
-}
-
-function requireNoChangeColumn({ fields }: StructType, table: string): void {
-  const taken = fields.find(({ name }) => changeColumns.some((each) => each === name.toLowerCase()))
-  if (taken === undefined) return
-  throw new LakeError(
-    'SCHEMA_MISMATCH',
-    `${table}: column ${taken.name} has the name of a column of changes`,
-    {
-      details: { table, column: taken.name },
-      hint: 'Give the column another name, or leave delta.enableChangeDataFeed off.',
-    },
-  )
 }
 
 const isOwnFile = ({ type }: ChangedFile): boolean => type === undefined

@@ -4,15 +4,17 @@
  * Files that both versions have are not read: their rows are the same. A key must name a row, in the files that
  * are read at least: where two rows of a version have the same key there is no telling which became which.
  */
+
 import { LakeError } from '../../base/errors.ts'
 import type { IoOptions } from '../../base/io.ts'
 import type { DuckDbSession } from '../../duckdb/duckdb.ts'
 import { identifier, text } from '../../duckdb/sql-text.ts'
 import type { AddFile } from '../log/actions.ts'
+import { isSameName } from '../schema/names.ts'
 import { type DataType, duckDbType, type Field } from '../schema/schema.ts'
 import { fileKey } from '../snapshot/replay.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
-import type { DeltaTable } from '../table.ts'
+import type { ReadableTable } from './readable-table.ts'
 
 export interface DiffOptions extends IoOptions {
   /** Columns whose values name a row. Nulls are values here. */
@@ -40,7 +42,7 @@ const resultColumns = ['change', 'column', 'before', 'after']
  */
 export async function diffVersions(
   session: DuckDbSession,
-  of: DeltaTable,
+  of: ReadableTable,
   before: Snapshot,
   after: Snapshot,
   { key, signal }: DiffOptions,
@@ -133,7 +135,7 @@ async function isUniqueBefore(
 /** The rows of files that `snapshot` has and `other` has not. */
 async function onlyIn(
   session: DuckDbSession,
-  of: DeltaTable,
+  of: ReadableTable,
   snapshot: Snapshot,
   other: Snapshot,
   { signal }: IoOptions,
@@ -151,7 +153,7 @@ interface ValueField {
 }
 
 function fieldsOf(
-  { uri }: DeltaTable,
+  { uri }: ReadableTable,
   before: Snapshot,
   after: Snapshot,
   key: readonly string[],
@@ -160,7 +162,7 @@ function fieldsOf(
     throw new LakeError('COLUMN_MISSING', `${uri}: expected a column for the key, got none`)
   const [then, now] = [before.schema.fields, after.schema.fields]
   const keyFields = key.map((column) => {
-    const found = now.find(({ name }) => name.toLowerCase() === column.toLowerCase())
+    const found = now.find(({ name }) => isSameName(name, column))
     if (found === undefined) {
       const names = now.map(({ name }) => name).join(', ')
       throw new LakeError('COLUMN_MISSING', `${uri}: no column ${column}; it has ${names}`)

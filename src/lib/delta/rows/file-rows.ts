@@ -4,6 +4,7 @@
  * Columns that the table has are read as texts, and cast without loss: a reader's guess at their
  * types would make `01` a number. The types of all others are those that the whole file allows.
  */
+
 import { stat } from 'node:fs/promises'
 import { extname } from 'node:path'
 import { isLakeError, LakeError, messageOf, systemCode } from '../../base/errors.ts'
@@ -12,8 +13,9 @@ import { type JsonValue, parseJson } from '../../base/json.ts'
 import { type ColumnType, columnTypes } from '../../duckdb/column-type.ts'
 import type { DuckDbSession } from '../../duckdb/duckdb.ts'
 import { identifier, text } from '../../duckdb/sql-text.ts'
+import { findNamed } from '../schema/names.ts'
 import type { DataType, Field, StructType } from '../schema/schema.ts'
-import { holds } from './columns/column-source.ts'
+import { holds } from '../schema/walk.ts'
 import { castSql, sourceSql } from './columns/lossless-cast.ts'
 
 export interface FileRowsOptions extends IoOptions {
@@ -40,7 +42,7 @@ export async function fileRows(
     return { select: rows, columns: await columnTypes(session, rows) }
   })
   const values = columns.map((column) => {
-    const field = fieldNamed(fields, column.name)
+    const field = findNamed(fields, column.name)
     const name = identifier(column.name)
     return field === undefined ? name : `${castSql(field, column, 'keep')} as ${name}`
   })
@@ -106,7 +108,7 @@ async function csvRows(
   const guessed = `select * from read_csv(${text(literalPath(path))}, ${options})`
   const columns = (await session.describe(guessed, { signal })).map(({ name }) => ({
     name,
-    field: fieldNamed(fields, name),
+    field: findNamed(fields, name),
   }))
   const types = columns.flatMap(({ name, field }) =>
     field === undefined ? [] : [`${text(name)}: 'VARCHAR'`],
@@ -176,7 +178,7 @@ async function jsonRows(
   const columns = (await columnTypes(session, guessed)).map(({ name, type }) => ({
     name,
     type,
-    field: fieldNamed(fields, name),
+    field: findNamed(fields, name),
   }))
   if (columns.length === 0) return guessed
   const types = columns.map(({ name, type, field }) => `${text(name)}: ${text(readAs(type, field?.type))}`)
@@ -220,7 +222,7 @@ function readAs(found: ColumnType, known: DataType | undefined): string {
     case 'struct': {
       if (found.kind !== 'struct') return 'VARCHAR'
       const parts = found.fields.map(
-        ({ name, type }) => `${identifier(name)} ${readAs(type, fieldNamed(known.fields, name)?.type)}`,
+        ({ name, type }) => `${identifier(name)} ${readAs(type, findNamed(known.fields, name)?.type)}`,
       )
       return `STRUCT(${parts.join(', ')})`
     }
@@ -267,7 +269,7 @@ function decodedSql(value: string, type: DataType, found?: ColumnType, depth = 0
       if (found !== undefined && found.kind !== 'struct') return value
       const names = found?.fields ?? type.fields.map(({ name }) => ({ name, type: undefined }))
       const parts = names.map(({ name, type: inner }) => {
-        const field = fieldNamed(type.fields, name)
+        const field = findNamed(type.fields, name)
         const part = `${value}.${identifier(name)}`
         return `${identifier(name)} := ${field === undefined ? part : decodedSql(part, field.type, inner, depth)}`
       })
@@ -278,11 +280,4 @@ function decodedSql(value: string, type: DataType, found?: ColumnType, depth = 0
 
 function isDecoded(type: DataType): boolean {
   return type === 'binary' || (typeof type === 'object' && type.type === 'map')
-}
-
-function fieldNamed(fields: readonly Field[], name: string): Field | undefined {
-  return (
-    fields.find((field) => field.name === name) ??
-    fields.find((field) => field.name.toLowerCase() === name.toLowerCase())
-  )
 }

@@ -4,6 +4,7 @@
  * A file may be left out only where no row of it can satisfy the condition. All that is not understood is
  * `unknown`, which leaves nothing out. Comparisons are DuckDB's own, made over bounds instead of values.
  */
+
 import type { IoOptions } from '../../base/io.ts'
 import type { JsonValue } from '../../base/json.ts'
 import { timeFunctions } from '../../duckdb/current-time.ts'
@@ -18,6 +19,7 @@ import {
   type SyntaxNode,
 } from '../../duckdb/expression.ts'
 import { text } from '../../duckdb/sql-text.ts'
+import { isSameName } from '../schema/names.ts'
 import type { DataType, Field, StructType } from '../schema/schema.ts'
 
 export type Comparison = '=' | '<>' | '<' | '<=' | '>' | '>='
@@ -244,7 +246,7 @@ class PredicateReader {
     let type: DataType = this.#context.schema
     for (const name of names) {
       if (typeof type === 'string' || type.type !== 'struct') return undefined
-      const found: Field | undefined = type.fields.find((field) => sameName(field.name, name))
+      const found: Field | undefined = type.fields.find((field) => isSameName(field.name, name))
       if (found === undefined) return undefined
       path.push(found)
       type = found.type
@@ -258,7 +260,7 @@ class PredicateReader {
     const names = columnNames(node)
     const { alias } = this.#context
     if (alias === undefined || names === undefined) return names
-    return names.length > 1 && sameName(names[0] ?? '', alias) ? names.slice(1) : undefined
+    return names.length > 1 && isSameName(names[0] ?? '', alias) ? names.slice(1) : undefined
   }
 
   #isOfPartition(root: SyntaxNode): boolean {
@@ -373,5 +375,3 @@ function familyOf(type: DataType): Family | undefined {
   if (type === 'date' || type === 'timestamp' || type === 'timestamp_ntz') return 'time'
   return type === 'binary' ? undefined : 'number'
 }
-
-const sameName = (a: string, b: string): boolean => a.toLowerCase() === b.toLowerCase()

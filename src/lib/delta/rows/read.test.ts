@@ -4,8 +4,8 @@ import { type DuckDb, openDuckDb } from '../../duckdb/duckdb.ts'
 import { append } from '../change/append.ts'
 import { arrayOf, field, structOf } from '../schema/schema.ts'
 import { failureOf, openFixture } from '../testing/write.fixture.ts'
-import { readArrow } from './arrow.ts'
 import { readColumns, readRows } from './read.ts'
+import { readArrow } from './read-arrow.ts'
 
 let duckdb: DuckDb
 beforeAll(async () => {

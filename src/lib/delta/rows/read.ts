@@ -10,7 +10,7 @@ import type { ColumnChunk } from '../../duckdb/duckdb.ts'
 import type { RowOf } from '../schema/row-of.ts'
 import { duckDbType, type StructType } from '../schema/schema.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
-import type { DeltaTable } from '../table.ts'
+import type { ReadableTable } from './readable-table.ts'
 import { type RowSelection, selectRows } from './select.ts'
 
 export interface ReadRowsOptions extends RowSelection, IoOptions {
@@ -25,7 +25,7 @@ export interface ReadRowsOptions extends RowSelection, IoOptions {
  * @throws LakeError `SCHEMA_MISMATCH` naming what of the declaration the table has not, and as `readColumns` does.
  */
 export async function* readRows<Schema extends StructType>(
-  table: DeltaTable,
+  table: ReadableTable,
   schema: Schema,
   options: Omit<ReadRowsOptions, 'columns'> = {},
 ): AsyncIterable<readonly RowOf<Schema>[]> {
@@ -51,7 +51,7 @@ export async function* readRows<Schema extends StructType>(
  * @throws LakeError `COLUMN_MISSING`, `SQL_INVALID` for a condition that is not one expression, and as `scan` does.
  */
 export async function* readColumns(
-  table: DeltaTable,
+  table: ReadableTable,
   { snapshot, columns, where, limit, signal }: ReadRowsOptions = {},
 ): AsyncIterable<ColumnChunk> {
   using session = await table.duckdb.connect()
@@ -60,7 +60,7 @@ export async function* readColumns(
   yield* session.columnChunks(select, { signal })
 }
 
-function requireDeclared({ uri }: DeltaTable, { schema, version }: Snapshot, declared: StructType): void {
+function requireDeclared({ uri }: ReadableTable, { schema, version }: Snapshot, declared: StructType): void {
   const faults = declared.fields.flatMap(({ name, type, nullable }) => {
     const found = schema.fields.find((each) => each.name === name)
     if (found === undefined) return [`${name} is not there`]

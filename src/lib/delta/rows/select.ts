@@ -1,4 +1,5 @@
 /** A part of a table's rows as a SELECT: some columns, a condition, so many rows. */
+
 import { LakeError } from '../../base/errors.ts'
 import type { IoOptions } from '../../base/io.ts'
 import { settleTime } from '../../duckdb/current-time.ts'
@@ -6,11 +7,12 @@ import type { DuckDbSession } from '../../duckdb/duckdb.ts'
 import { parseExpression } from '../../duckdb/expression.ts'
 import { identifier } from '../../duckdb/sql-text.ts'
 import type { AddFile } from '../log/actions.ts'
+import { changeColumns } from '../protocol/change-columns.ts'
+import { sameNameIn } from '../schema/names.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
-import type { DeltaTable } from '../table.ts'
-import { changeColumns } from './changes.ts'
 import { parsePredicate } from './predicate.ts'
 import { type Pruning, pruneFiles } from './pruning.ts'
+import type { ReadableTable } from './readable-table.ts'
 
 export interface RowSelection {
   /** In this order; all of the schema, in its order, without it. */
@@ -27,7 +29,7 @@ export interface RowSelection {
  */
 export async function selectRows(
   session: DuckDbSession,
-  table: DeltaTable,
+  table: ReadableTable,
   snapshot: Snapshot,
   { columns, where: given, limit, signal }: RowSelection & IoOptions = {},
 ): Promise<string> {
@@ -46,7 +48,7 @@ export async function selectRows(
  */
 export async function selectChanges(
   session: DuckDbSession,
-  table: DeltaTable,
+  table: ReadableTable,
   to: Snapshot,
   { from, columns, where, limit, signal }: RowSelection & IoOptions & { readonly from: number },
 ): Promise<string> {
@@ -65,7 +67,7 @@ function selected(
   table: string,
 ): string {
   const wanted = (columns ?? known).map((name) => {
-    const found = known.find((each) => each === name) ?? known.find((each) => sameName(each, name))
+    const found = sameNameIn(known, name)
     if (found !== undefined) return found
     throw new LakeError('COLUMN_MISSING', `${table}: no column ${name}; it has ${known.join(', ')}`, {
       details: { uri: table, column: name },
@@ -119,5 +121,3 @@ async function pruneBy(
   const predicate = await parsePredicate(session, where, { schema, partitionColumns, signal })
   return pruneFiles(session, snapshot, files, predicate, { signal })
 }
-
-const sameName = (a: string, b: string): boolean => a.toLowerCase() === b.toLowerCase()

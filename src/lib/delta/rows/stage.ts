@@ -3,6 +3,7 @@
  *
  * The adds that would make the files visible are plain data; a commit writes them to the log.
  */
+
 import { join } from 'node:path'
 import type { Clock } from '../../base/clock.ts'
 import { LakeError } from '../../base/errors.ts'
@@ -12,7 +13,7 @@ import type { DuckDbSession } from '../../duckdb/duckdb.ts'
 import { writeParquet } from '../../duckdb/parquet.ts'
 import { identifier } from '../../duckdb/sql-text.ts'
 import type { ObjectStore } from '../../storage/store.ts'
-import type { AddFile, Metadata } from '../log/actions.ts'
+import type { AddFile } from '../log/actions.ts'
 import { encodeFilePath } from '../log/file-path.ts'
 import {
   type Constraint,
@@ -21,11 +22,14 @@ import {
   finiteness,
   reportViolations,
 } from '../protocol/constraints.ts'
+import type { Metadata } from '../protocol/metadata.ts'
 import { fieldIds, fileSchema, nameInFiles, partitionKeys, spelledBy } from '../schema/column-mapping.ts'
+import { findNamed } from '../schema/names.ts'
 import { type DataType, type Field, type StructType, structOf } from '../schema/schema.ts'
+import { fieldsOf } from '../schema/walk.ts'
 import { partitionTextSql } from '../snapshot/partition-value.ts'
 import { encodeStatistics } from '../snapshot/statistics.ts'
-import { castSql, columnNamed } from './columns/lossless-cast.ts'
+import { castSql } from './columns/lossless-cast.ts'
 
 /** Files that are durable and not yet visible, as the adds that would make them so. */
 export interface StagedFiles {
@@ -169,7 +173,7 @@ function matchColumns(
 ): readonly MatchedColumn[] {
   const columns = schema.fields.map((field) => ({
     field,
-    source: columnNamed(given, field.name),
+    source: findNamed(given, field.name),
   }))
   const matched = new Set(columns.map(({ source }) => source))
   const unknown = given.filter((column) => !matched.has(column)).map(({ name }) => name)
@@ -198,7 +202,8 @@ function storedSql(field: Field, partitionColumns: readonly string[]): string {
 }
 
 function renamedSql(value: string, type: DataType): string {
-  if (!holdsRenamed(type) || typeof type === 'string') return value
+  const isRenamed = fieldsOf(type).some((inner) => nameInFiles(inner) !== inner.name)
+  if (!isRenamed || typeof type === 'string') return value
   switch (type.type) {
     case 'struct': {
       const fields = type.fields.map(
@@ -211,17 +216,5 @@ function renamedSql(value: string, type: DataType): string {
       return `list_transform(${value}, lambda e: ${renamedSql('e', type.elementType)})`
     case 'map':
       return `map_from_entries(list_transform(map_entries(${value}), lambda e: row(${renamedSql('e.key', type.keyType)}, ${renamedSql('e.value', type.valueType)})))`
-  }
-}
-
-function holdsRenamed(type: DataType): boolean {
-  if (typeof type === 'string') return false
-  switch (type.type) {
-    case 'struct':
-      return type.fields.some((inner) => nameInFiles(inner) !== inner.name || holdsRenamed(inner.type))
-    case 'array':
-      return holdsRenamed(type.elementType)
-    case 'map':
-      return holdsRenamed(type.keyType) || holdsRenamed(type.valueType)
   }
 }

@@ -2,9 +2,11 @@
  * Names of columns in data files, partition values and statistics, where they are not those of the schema.
  * Delta PROTOCOL.md, "Column Mapping".
  */
+
 import { text } from '../../duckdb/sql-text.ts'
-import type { Metadata } from '../log/actions.ts'
+import { findNamed } from './names.ts'
 import { type DataType, decodeSchema, type Field, type StructType } from './schema.ts'
+import { changeFields } from './walk.ts'
 
 const physicalNameKey = 'delta.columnMapping.physicalName'
 const idKey = 'delta.columnMapping.id'
@@ -16,11 +18,7 @@ export function nameInFiles({ name, metadata }: Field): string {
 
 /** Names in the spelling of the schema: some writers spell partition columns in another case. */
 export function spelledBy({ fields }: StructType, names: readonly string[]): readonly string[] {
-  return names.map((name) => {
-    const isThere = fields.some((each) => each.name === name)
-    const same = fields.find((each) => each.name.toLowerCase() === name.toLowerCase())
-    return isThere ? name : (same?.name ?? name)
-  })
+  return names.map((name) => findNamed(fields, name)?.name ?? name)
 }
 
 /** What a partition column, which the log names logically, is called in `partitionValues`. */
@@ -80,7 +78,13 @@ export function columnId({ metadata }: Field): number | undefined {
 }
 
 /** The schema by which files are written: it names columns as `nameInFiles` finds them where the table maps them. */
-export function fileSchema({ schemaString, configuration }: Metadata): StructType {
+export function fileSchema({
+  schemaString,
+  configuration,
+}: {
+  readonly schemaString: string
+  readonly configuration: Readonly<Record<string, string>>
+}): StructType {
   const schema = decodeSchema(schemaString)
   return /^(name|id)$/i.test(configuration['delta.columnMapping.mode'] ?? '')
     ? schema
@@ -89,26 +93,8 @@ export function fileSchema({ schemaString, configuration }: Metadata): StructTyp
 
 /** The schema of a table that does not map its columns, whatever an earlier time has left in its metadata. */
 export function withoutMapping(schema: StructType): StructType {
-  return { ...schema, fields: schema.fields.map(fieldWithoutMapping) }
-}
-
-function fieldWithoutMapping(field: Field): Field {
-  const { [physicalNameKey]: _, ...metadata } = field.metadata
-  return { ...field, type: typeWithoutMapping(field.type), metadata }
-}
-
-function typeWithoutMapping(type: DataType): DataType {
-  if (typeof type === 'string') return type
-  switch (type.type) {
-    case 'struct':
-      return withoutMapping(type)
-    case 'array':
-      return { ...type, elementType: typeWithoutMapping(type.elementType) }
-    case 'map':
-      return {
-        ...type,
-        keyType: typeWithoutMapping(type.keyType),
-        valueType: typeWithoutMapping(type.valueType),
-      }
-  }
+  return changeFields(schema, (field) => {
+    const { [physicalNameKey]: _, ...metadata } = field.metadata
+    return { ...field, metadata }
+  })
 }

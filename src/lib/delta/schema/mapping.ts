@@ -4,15 +4,15 @@
  * An id is given once and never again: `delta.columnMapping.maxColumnId` only rises.
  */
 import { randomUUID } from 'node:crypto'
-import type { Metadata } from '../log/actions.ts'
-import type { DataType, Field, StructType } from './schema.ts'
+import type { StructType } from './schema.ts'
+import { changeFields, fieldsOf } from './walk.ts'
 
 export const mappingMode = 'delta.columnMapping.mode'
 export const maxColumnId = 'delta.columnMapping.maxColumnId'
 const idKey = 'delta.columnMapping.id'
 const physicalNameKey = 'delta.columnMapping.physicalName'
 
-type Properties = Metadata['configuration']
+type Properties = Readonly<Record<string, string>>
 
 export interface Mapped {
   readonly schema: StructType
@@ -35,41 +35,14 @@ export function withMapping(
   physicalNames: 'asInSchema' | 'unique',
 ): Mapped {
   let max = Math.max(Number(properties[maxColumnId] ?? 0), highestId(schema))
-  const ofField = (field: Field): Field => {
+  const mapped = changeFields(schema, (field) => {
     const { [idKey]: id = ++max, [physicalNameKey]: name, ...metadata } = field.metadata
     const fresh = physicalNames === 'unique' ? `col-${randomUUID()}` : field.name
-    return {
-      ...field,
-      type: ofType(field.type),
-      metadata: { ...metadata, [idKey]: id, [physicalNameKey]: name ?? fresh },
-    }
-  }
-  const ofType = (type: DataType): DataType => {
-    if (typeof type === 'string') return type
-    switch (type.type) {
-      case 'struct':
-        return { ...type, fields: type.fields.map(ofField) }
-      case 'array':
-        return { ...type, elementType: ofType(type.elementType) }
-      case 'map':
-        return { ...type, keyType: ofType(type.keyType), valueType: ofType(type.valueType) }
-    }
-  }
-  const fields = schema.fields.map(ofField)
-  return { schema: { ...schema, fields }, properties: { ...properties, [maxColumnId]: String(max) } }
+    return { ...field, metadata: { ...metadata, [idKey]: id, [physicalNameKey]: name ?? fresh } }
+  })
+  return { schema: mapped, properties: { ...properties, [maxColumnId]: String(max) } }
 }
 
-function highestId(type: DataType): number {
-  if (typeof type === 'string') return 0
-  switch (type.type) {
-    case 'struct':
-      return type.fields.reduce(
-        (max, { metadata, type: inner }) => Math.max(max, Number(metadata[idKey] ?? 0), highestId(inner)),
-        0,
-      )
-    case 'array':
-      return highestId(type.elementType)
-    case 'map':
-      return Math.max(highestId(type.keyType), highestId(type.valueType))
-  }
+function highestId(schema: StructType): number {
+  return fieldsOf(schema).reduce((max, { metadata }) => Math.max(max, Number(metadata[idKey] ?? 0)), 0)
 }

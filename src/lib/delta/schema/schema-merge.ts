@@ -4,8 +4,9 @@
  * Pure. What the table has stays where it is; nothing is ever taken away or narrowed.
  */
 import { LakeError } from '../../base/errors.ts'
+import { isSameName } from './names.ts'
 import { type DataType, decimalOf, type Field, type PrimitiveType, type StructType } from './schema.ts'
-import { isSameName, pathText } from './schema-path.ts'
+import { pathText } from './schema-path.ts'
 import { typeName, typeWidening, withTypeChange } from './type-changes.ts'
 import { isWidening } from './type-widening.ts'
 

@@ -3,7 +3,9 @@
  *
  * Names are found ignoring case, and no two beside each other are the same but for case.
  */
+
 import { LakeError } from '../../base/errors.ts'
+import { isSameName } from './names.ts'
 import type { DataType, Field, StructType } from './schema.ts'
 
 /** Names from the outside in; a text has dots between them, and backticks around a name with a dot. */
@@ -26,10 +28,6 @@ export function parsePath(path: ColumnPath): readonly string[] {
 
 export function pathText(path: readonly string[]): string {
   return path.map((name) => (/[.`]/.test(name) ? `\`${name.replaceAll('`', '``')}\`` : name)).join('.')
-}
-
-export function isSameName(a: string, b: string): boolean {
-  return a.toLowerCase() === b.toLowerCase()
 }
 
 export interface Found {

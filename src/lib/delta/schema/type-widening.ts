@@ -6,7 +6,8 @@
  */
 import { LakeError } from '../../base/errors.ts'
 import type { JsonValue } from '../../base/json.ts'
-import { type DataType, decimalOf, type Field, type StructType } from './schema.ts'
+import { decimalOf, type Field, type StructType } from './schema.ts'
+import { fieldsOf, fieldsWithPaths } from './walk.ts'
 
 const typeChangesKey = 'delta.typeChanges'
 
@@ -52,8 +53,9 @@ function isWidened(from: string, to: string, digitsOf: Readonly<Record<string, n
 
 /** @throws LakeError `PROTOCOL_UNSUPPORTED` naming the column and the change. */
 export function requireKnownTypeChanges(schema: StructType, table: string): void {
-  visit(schema, '', (where, changes) => {
-    for (const change of changesIn(changes)) {
+  for (const { field, path } of fieldsWithPaths(schema)) {
+    for (const change of changesIn(field)) {
+      const where = path.join('.')
       const [from, to] = [nameOf(change.fromType), nameOf(change.toType)]
       if (isLossless(from, to)) continue
       throw new LakeError(
@@ -62,7 +64,7 @@ export function requireKnownTypeChanges(schema: StructType, table: string): void
         { details: { table, column: where, from, to } },
       )
     }
-  })
+  }
 }
 
 /**
@@ -70,44 +72,18 @@ export function requireKnownTypeChanges(schema: StructType, table: string): void
  * The column may hold others; those count too.
  */
 export function holdsFiner(column: Field): boolean {
-  let found = false
-  visit({ type: 'struct', fields: [column] }, '', (_, changes) => {
-    for (const { toType } of changesIn(changes)) {
-      found ||= toType !== 'long' && toType !== 'integer' && toType !== 'short'
-    }
-  })
-  return found
+  return [column, ...fieldsOf(column.type)]
+    .flatMap(changesIn)
+    .some(({ toType }) => toType !== 'long' && toType !== 'integer' && toType !== 'short')
 }
 
 const nameOf = (type: JsonValue | undefined): string => (typeof type === 'string' ? type : 'an unknown type')
 
 /** What is no change counts as one between types that nobody knows. */
-function changesIn(value: JsonValue | undefined): readonly TypeChange[] {
+function changesIn({ metadata }: Field): readonly TypeChange[] {
+  const value = metadata[typeChangesKey]
   if (!Array.isArray(value)) return []
   return (value as readonly JsonValue[]).map((change) =>
     typeof change === 'object' && change !== null ? (change as TypeChange) : {},
   )
-}
-
-function visit(
-  type: DataType,
-  where: string,
-  see: (where: string, changes: JsonValue | undefined) => void,
-): void {
-  if (typeof type === 'string') return
-  switch (type.type) {
-    case 'struct':
-      for (const field of type.fields) {
-        const name = where === '' ? field.name : `${where}.${field.name}`
-        see(name, field.metadata[typeChangesKey])
-        visit(field.type, name, see)
-      }
-      return
-    case 'array':
-      visit(type.elementType, `${where}.element`, see)
-      return
-    case 'map':
-      visit(type.keyType, `${where}.key`, see)
-      visit(type.valueType, `${where}.value`, see)
-  }
 }

@@ -6,7 +6,7 @@
  */
 import { parseJsonDigits } from '../../base/json.ts'
 import { identifier, text } from '../../duckdb/sql-text.ts'
-import type { Metadata } from '../log/actions.ts'
+import type { Metadata } from '../protocol/metadata.ts'
 import { fileSchema, nameInFiles, partitionKeys, spelledBy } from '../schema/column-mapping.ts'
 import { duckDbType, type PrimitiveType, type StructType } from '../schema/schema.ts'
 import { partitionValueSql } from './partition-value.ts'

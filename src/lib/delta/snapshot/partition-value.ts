@@ -3,8 +3,10 @@
  *
  * The empty text is null, whatever the type.
  */
+
 import type { AddFile } from '../log/actions.ts'
 import { nameInFiles } from '../schema/column-mapping.ts'
+import { isSameName } from '../schema/names.ts'
 import { type DataType, duckDbType, type Field } from '../schema/schema.ts'
 
 /** Some writers spell the name of a partition column in another case than the schema does. */
@@ -13,7 +15,7 @@ export function partitionValueOf(field: Field): (file: AddFile | undefined) => s
   return (file) => {
     const values = file?.partitionValues ?? {}
     if (Object.hasOwn(values, key)) return values[key] ?? null
-    const other = Object.keys(values).find((each) => each.toLowerCase() === key.toLowerCase())
+    const other = Object.keys(values).find((each) => isSameName(each, key))
     return other === undefined ? null : (values[other] ?? null)
   }
 }

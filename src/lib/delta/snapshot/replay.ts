@@ -9,14 +9,13 @@ import type {
   AddFile,
   DeletionVector,
   DomainMetadata,
-  Metadata,
-  Protocol,
   RemoveFile,
   Transaction,
 } from '../log/actions.ts'
 import type { CheckpointPart } from '../log/checkpoint-reader.ts'
 import { fileIdentity } from '../log/file-path.ts'
 import { LayeredMap } from '../log/layered-map.ts'
+import type { Metadata, Protocol } from '../protocol/metadata.ts'
 import { deletionVectorId } from './deletion-vector.ts'
 
 export class TableState {

@@ -1,22 +1,18 @@
 /** One version of a table, as it was: protocol, metadata, schema, files, transactions. Never changes. */
-import { isLakeError, LakeError } from '../../base/errors.ts'
+
+import { LakeError } from '../../base/errors.ts'
 import type { IoOptions } from '../../base/io.ts'
 import type { DuckDb } from '../../duckdb/duckdb.ts'
 import type { ObjectStore } from '../../storage/store.ts'
-import {
-  type Action,
-  type AddFile,
-  decodeActions,
-  decodeLogFile,
-  type Metadata,
-  type Protocol,
-} from '../log/actions.ts'
+import type { Action, AddFile } from '../log/actions.ts'
 import { readCheckpoint } from '../log/checkpoint-reader.ts'
-import { commitKey, type Version, version } from '../log/log-path.ts'
+import { type Version, version } from '../log/log-path.ts'
 import { type LogSegment, readLogSegment } from '../log/log-segment.ts'
-import { requireUnbroken } from '../log/seal.ts'
-import { columnMappingMode, requireReadable } from '../protocol/protocol.ts'
+import { readCommit, readCommitIfThere, readInCommitTimestamp } from '../log/read-commit.ts'
+import type { Metadata, Protocol } from '../protocol/metadata.ts'
+import { columnMappingMode, hasInCommitTimestamps, requireReadable } from '../protocol/protocol.ts'
 import { withoutMapping } from '../schema/column-mapping.ts'
+import { findNamed } from '../schema/names.ts'
 import { decodeSchema, type StructType } from '../schema/schema.ts'
 import { requireKnownTypeChanges } from '../schema/type-widening.ts'
 import { TableState } from './replay.ts'
@@ -88,9 +84,7 @@ export class Snapshot {
 
 /** Names differ in case between writers: the schema's is the one. */
 function columnNamed(schema: StructType, name: string, uri: string): string {
-  const found =
-    schema.fields.find((each) => each.name === name) ??
-    schema.fields.find((each) => each.name.toLowerCase() === name.toLowerCase())
+  const found = findNamed(schema.fields, name)
   if (found !== undefined) return found.name
   throw new LakeError('LOG_CORRUPT', `${uri}: partition column ${name} is not in the schema`, {
     details: { uri, column: name },
@@ -201,53 +195,4 @@ export function nextSnapshot(from: Snapshot, actions: readonly Action[], uri: st
   const state = from.state.copy()
   state.apply(actions)
   return new Snapshot(version(from.version + 1), state, uri)
-}
-
-export async function readCommit(
-  store: ObjectStore,
-  of: Version,
-  { signal }: IoOptions = {},
-): Promise<readonly Action[]> {
-  return decodeLogFile(await store.read(commitKey(of), { signal }), `${store.uri}/${commitKey(of)}`)
-}
-
-/** `undefined` when the version is not there (yet). */
-export async function readCommitIfThere(
-  store: ObjectStore,
-  of: Version,
-  options: IoOptions = {},
-): Promise<readonly Action[] | undefined> {
-  try {
-    return await readCommit(store, of, options)
-  } catch (error) {
-    if (isLakeError(error, 'OBJECT_MISSING')) return undefined
-    throw error
-  }
-}
-
-export function hasInCommitTimestamps(metadata: Metadata | undefined): boolean {
-  return metadata?.configuration['delta.enableInCommitTimestamps']?.toLowerCase() === 'true'
-}
-
-/**
- * A checkpoint holds no commitInfo; the commit of its version does, as its first line, as long as it is kept.
- * `undefined` where the version is not there, or has none.
- */
-export async function readInCommitTimestamp(
-  store: ObjectStore,
-  of: Version,
-  { signal }: IoOptions = {},
-): Promise<number | undefined> {
-  let bytes: Uint8Array
-  try {
-    bytes = await store.read(commitKey(of), { signal })
-  } catch (error) {
-    if (isLakeError(error, 'OBJECT_MISSING')) return undefined
-    throw error
-  }
-  const file = `${store.uri}/${commitKey(of)}`
-  requireUnbroken(bytes, file)
-  const end = bytes.indexOf(0x0a)
-  const first = decodeActions(end === -1 ? bytes : bytes.subarray(0, end), file)[0]
-  return first !== undefined && 'commitInfo' in first ? first.commitInfo.inCommitTimestamp : undefined
 }

@@ -4,11 +4,13 @@
  * A bound may be wider than the data, never narrower: text is cut to a prefix (and the upper bound raised),
  * timestamps have milliseconds only (floored, and for the upper bound rounded up).
  */
+
 import { exactNumber, formatJson, type JsonValue, parseJson } from '../../base/json.ts'
 import type { ColumnStatistics } from '../../duckdb/parquet.ts'
-import type { StringMap } from '../log/actions.ts'
+import type { StringMap } from '../protocol/metadata.ts'
 import { nameInFiles } from '../schema/column-mapping.ts'
 import type { DataType, StructType } from '../schema/schema.ts'
+import { leavesOf } from '../schema/walk.ts'
 
 /** UTF-16 units of a text that are kept. */
 const prefixLength = 32
@@ -149,7 +151,10 @@ function cut(value: string): string {
 
 /** The leaves that get statistics, by their names in files. `delta.dataSkippingStatsColumns` outranks the count. */
 function indexedPaths(schema: StructType, properties: StringMap): readonly (readonly string[])[] {
-  const leaves = leavesOf(schema)
+  const leaves = leavesOf(schema).map((path) => ({
+    names: path.map(({ name }) => name),
+    stored: path.map(nameInFiles),
+  }))
   const chosen = properties['delta.dataSkippingStatsColumns']
   if (chosen !== undefined) {
     const wanted = chosen.split(',').map((name) => name.trim().replaceAll('`', '').toLowerCase())
@@ -159,18 +164,6 @@ function indexedPaths(schema: StructType, properties: StringMap): readonly (read
   }
   const count = Number(properties['delta.dataSkippingNumIndexedCols'] ?? indexedLeaves)
   return (count < 0 ? leaves : leaves.slice(0, count)).map(({ stored }) => stored)
-}
-
-interface Leaf {
-  readonly names: readonly string[]
-  readonly stored: readonly string[]
-}
-
-function leavesOf(type: StructType, above: Leaf = { names: [], stored: [] }): readonly Leaf[] {
-  return type.fields.flatMap((each) => {
-    const leaf = { names: [...above.names, each.name], stored: [...above.stored, nameInFiles(each)] }
-    return typeof each.type === 'object' && each.type.type === 'struct' ? leavesOf(each.type, leaf) : [leaf]
-  })
 }
 
 function typeAt(schema: StructType, path: readonly string[]): DataType | undefined {

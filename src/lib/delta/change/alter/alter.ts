@@ -3,12 +3,13 @@
  *
  * The protocol grows with what the change needs; files and rows stay as they are.
  */
-import type { Metadata, Protocol } from '../../log/actions.ts'
+
 import type { Operation } from '../../log/commit.ts'
 import type { ReadSet } from '../../log/conflict.ts'
+import { requireRoomForChanges } from '../../protocol/change-columns.ts'
+import type { Metadata, Protocol } from '../../protocol/metadata.ts'
 import { columnMappingMode, requireWritable } from '../../protocol/protocol.ts'
 import { protocolFor } from '../../protocol/protocol-for.ts'
-import { requireRoomForChanges } from '../../rows/changes.ts'
 import { withoutMapping } from '../../schema/column-mapping.ts'
 import { isMapped, withMapping } from '../../schema/mapping.ts'
 import { decodeSchema, encodeSchema, type StructType } from '../../schema/schema.ts'

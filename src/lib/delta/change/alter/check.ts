@@ -3,8 +3,10 @@
  *
  * Every row of the version in which a constraint appears satisfies it: rows that come in between are looked at too.
  */
+
 import { LakeError } from '../../../base/errors.ts'
 import { translateSparkSql } from '../../protocol/constraints.ts'
+import { isSameName } from '../../schema/names.ts'
 import type { DeltaTable } from '../../table.ts'
 import type { WriteOutcome } from '../write.ts'
 import { type AlterOptions, alterTable } from './alter.ts'
@@ -87,5 +89,5 @@ function keyOf(name: string): string {
 }
 
 function existing(configuration: Readonly<Record<string, string>>, key: string): string | undefined {
-  return Object.keys(configuration).find((each) => each.toLowerCase() === key.toLowerCase())
+  return Object.keys(configuration).find((each) => isSameName(each, key))
 }

@@ -9,6 +9,7 @@ import { formatJson } from '../../../base/json.ts'
 import { identifier } from '../../../duckdb/sql-text.ts'
 import { isNeverNull } from '../../protocol/constraints.ts'
 import { mappingMode } from '../../schema/mapping.ts'
+import { isSameName } from '../../schema/names.ts'
 import {
   type DataType,
   type Field,
@@ -16,14 +17,7 @@ import {
   type StructType,
   structOf,
 } from '../../schema/schema.ts'
-import {
-  type ColumnPath,
-  changeField,
-  findField,
-  isSameName,
-  parsePath,
-  pathText,
-} from '../../schema/schema-path.ts'
+import { type ColumnPath, changeField, findField, parsePath, pathText } from '../../schema/schema-path.ts'
 import { requireWidening, typeName, typeWidening, withTypeChange } from '../../schema/type-changes.ts'
 import type { Snapshot } from '../../snapshot/snapshot.ts'
 import type { DeltaTable } from '../../table.ts'

@@ -1,7 +1,7 @@
 /** Table properties set and unset, and with them features turned on. The protocol grows, and never shrinks. */
 import { LakeError } from '../../../base/errors.ts'
 import { formatJson } from '../../../base/json.ts'
-import type { Metadata, StringMap } from '../../log/actions.ts'
+import type { Metadata, StringMap } from '../../protocol/metadata.ts'
 import { checkedProperties, requireUnsettable } from '../../protocol/properties.ts'
 import { mappingMode } from '../../schema/mapping.ts'
 import type { DeltaTable } from '../../table.ts'

@@ -18,6 +18,7 @@ import {
 } from '../../../duckdb/expression.ts'
 import { identifier, text } from '../../../duckdb/sql-text.ts'
 import { type Predicate, parsePredicate } from '../../rows/predicate.ts'
+import { isSameName } from '../../schema/names.ts'
 import type { StructType } from '../../schema/schema.ts'
 import type { Snapshot } from '../../snapshot/snapshot.ts'
 
@@ -51,8 +52,8 @@ export async function keyEqualities(
       [right, left],
     ] as const) {
       const [alias, ...target] = columnNames(column) ?? []
-      if (!sameName(alias ?? '', aliases.target) || !isOfSource(other)) continue
-      if (!fields.some(({ name }) => sameName(name, target[0] ?? ''))) continue
+      if (!isSameName(alias ?? '', aliases.target) || !isOfSource(other)) continue
+      if (!fields.some(({ name }) => isSameName(name, target[0] ?? ''))) continue
       found.push({ target, node: other, nullIsEqual })
       break
     }
@@ -164,7 +165,5 @@ function isOfSource(root: SyntaxNode): boolean {
   return [...nodesOf(root)]
     .map(columnNames)
     .filter((names) => names !== undefined)
-    .every((names) => names.length > 1 && sameName(names[0] ?? '', aliases.source))
+    .every((names) => names.length > 1 && isSameName(names[0] ?? '', aliases.source))
 }
-
-const sameName = (a: string, b: string): boolean => a.toLowerCase() === b.toLowerCase()

@@ -4,6 +4,7 @@ import { LakeError } from '../../../base/errors.ts'
 import type { IoOptions } from '../../../base/io.ts'
 import type { DuckDbSession } from '../../../duckdb/duckdb.ts'
 import { identifier } from '../../../duckdb/sql-text.ts'
+import { sameNameIn } from '../../schema/names.ts'
 import type { StructType } from '../../schema/schema.ts'
 import { type Assignments, type ResolvedAssignments, resolveAssignments } from '../assign.ts'
 import { requireRepeatable } from '../condition.ts'
@@ -141,8 +142,7 @@ function allColumns(
   const lacking: string[] = []
   const assignments = new Map<string, string>()
   for (const { name } of fields) {
-    const same = sourceColumns.find((each) => each === name)
-    const found = same ?? sourceColumns.find((each) => each.toLowerCase() === name.toLowerCase())
+    const found = sameNameIn(sourceColumns, name)
     if (found === undefined) lacking.push(name)
     else assignments.set(name, `${aliases.source}.${identifier(found)}`)
   }

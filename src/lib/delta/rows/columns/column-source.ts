@@ -118,17 +118,3 @@ function isPlain(type: DataType, names: FileNames, holder: VariantHolder): boole
       )
   }
 }
-
-/** Whether `type` is, or holds at any depth, a type for which `is` is true. */
-export function holds(type: DataType, is: (type: DataType) => boolean): boolean {
-  if (is(type)) return true
-  if (typeof type === 'string') return false
-  switch (type.type) {
-    case 'array':
-      return holds(type.elementType, is)
-    case 'map':
-      return holds(type.keyType, is) || holds(type.valueType, is)
-    case 'struct':
-      return type.fields.some((field) => holds(field.type, is))
-  }
-}

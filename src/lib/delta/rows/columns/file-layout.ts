@@ -5,6 +5,7 @@
  *
  * Footers are read for this, so it is asked for only where names alone do not say.
  */
+
 import { LakeError } from '../../../base/errors.ts'
 import type { IoOptions } from '../../../base/io.ts'
 import { type ColumnType, columnTypes, type TypedColumn } from '../../../duckdb/column-type.ts'
@@ -12,8 +13,10 @@ import type { DuckDbSession } from '../../../duckdb/duckdb.ts'
 import { defineBinaryFunction } from '../../../duckdb/scalar.ts'
 import { identifier } from '../../../duckdb/sql-text.ts'
 import { columnId, nameInFiles } from '../../schema/column-mapping.ts'
+import { isSameName } from '../../schema/names.ts'
 import { type DataType, duckDbType, type Field, type StructType } from '../../schema/schema.ts'
-import { type FileNames, holds, unshredFunction, type VariantHolder } from './column-source.ts'
+import { holds } from '../../schema/walk.ts'
+import { type FileNames, unshredFunction, type VariantHolder } from './column-source.ts'
 import { unshredded } from './variant.ts'
 
 /** A node of a Parquet file's schema. */
@@ -122,7 +125,7 @@ class Layout implements FileNames {
   #isSame(field: Field, node: Node): boolean {
     const id = columnId(field)
     if (this.#mode === 'id' && id !== undefined) return node.fieldId === id
-    return node.name.toLowerCase() === nameInFiles(field).toLowerCase()
+    return isSameName(node.name, nameInFiles(field))
   }
 
   #resolve(type: DataType, node: Node, holder: VariantHolder): void {

@@ -4,9 +4,11 @@
  * DuckDB's own casts round, cut and drop without a word: 1.5 to a whole number, a nanosecond to a microsecond,
  * a zone to none. Those pass here which give the same value back, and texts which say no more than their type.
  */
+
 import { LakeError } from '../../../base/errors.ts'
 import type { ColumnType, TypedColumn } from '../../../duckdb/column-type.ts'
 import { identifier, text } from '../../../duckdb/sql-text.ts'
+import { findNamed } from '../../schema/names.ts'
 import {
   type ArrayType,
   type DataType,
@@ -90,7 +92,7 @@ function castMap(of: Cast, from: Extract<ColumnType, { readonly kind: 'map' }>, 
 
 function castStruct(of: Cast, given: readonly TypedColumn[], to: StructType): string {
   const { value, where } = of
-  const found = to.fields.map((field) => ({ field, source: columnNamed(given, field.name) }))
+  const found = to.fields.map((field) => ({ field, source: findNamed(given, field.name) }))
   const matched = new Set(found.map(({ source }) => source))
   const unknown = given.filter((each) => !matched.has(each))
   if (unknown.length > 0 && of.unknown === 'error') {
@@ -115,14 +117,6 @@ function castInside(
   of: Pick<Cast, 'value' | 'from' | 'to'>,
 ): string {
   return cast({ ...of, where: `${where}.${name}`, depth: depth + 1, unknown })
-}
-
-/** The column of that name, ignoring case where none is spelt the same. */
-export function columnNamed(columns: readonly TypedColumn[], name: string): TypedColumn | undefined {
-  return (
-    columns.find((column) => column.name === name) ??
-    columns.find((column) => column.name.toLowerCase() === name.toLowerCase())
-  )
 }
 
 function castScalar(of: Cast, to: PrimitiveType): string {

@@ -33,7 +33,7 @@ export async function askClickHouse(
     {
       cwd: '/',
       maxBuffer: 256 * 1024 * 1024,
-      env: { ...process.env, NODE_PATH: resolve(import.meta.dirname, '../../../../node_modules') },
+      env: { ...process.env, NODE_PATH: resolve(import.meta.dirname, '../../../../../node_modules') },
     },
   )
   return JSON.parse(stdout) as readonly Answer[]

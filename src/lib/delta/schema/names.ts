@@ -1,0 +1,18 @@
+/** Names of columns, which differ in more than case: some writers spell them in another case than the schema. */
+
+export function isSameName(a: string, b: string): boolean {
+  return a.toLowerCase() === b.toLowerCase()
+}
+
+/** The name that is spelled the same; if there is none, the one that differs in case alone. */
+export function sameNameIn(names: readonly string[], name: string): string | undefined {
+  return names.includes(name) ? name : names.find((each) => isSameName(each, name))
+}
+
+/** As `sameNameIn`, of columns or fields. */
+export function findNamed<T extends { readonly name: string }>(
+  columns: readonly T[],
+  name: string,
+): T | undefined {
+  return columns.find((each) => each.name === name) ?? columns.find((each) => isSameName(each.name, name))
+}
