@@ -16,9 +16,9 @@ import type { Isolation, ReadSet } from './log/conflict.ts'
 import { fileIdentity } from './log/file-path.ts'
 import { readHistory } from './log/history.ts'
 import type { Version } from './log/log-path.ts'
-import { retentionMs } from './protocol/interval.ts'
 import type { Metadata, Protocol } from './protocol/metadata.ts'
 import { declareTable, type NewTable, type TableDeclaration } from './protocol/new-table.ts'
+import { propertiesOf } from './protocol/properties.ts'
 import { hasInCommitTimestamps, requireWritable, usesV2Checkpoints } from './protocol/protocol.ts'
 import { type ChangesOptions, changesSelect } from './rows/changes.ts'
 import { type ScanOptions, scanSelect } from './rows/scan.ts'
@@ -70,8 +70,6 @@ export interface ReadOptions extends IoOptions {
   /** The newest version committed at or before. Milliseconds since the epoch. */
   readonly timestampMs?: number | undefined
 }
-
-const defaultCheckpointInterval = 10
 
 export class DeltaTable {
   readonly store: ObjectStore
@@ -298,7 +296,7 @@ export class DeltaTable {
 
   /** Best effort: the log is whole without it, and the next writer tries again. */
   async #checkpointWhenDue(at: Version, { configuration }: Metadata): Promise<void> {
-    const interval = Number(configuration['delta.checkpointInterval'] ?? defaultCheckpointInterval)
+    const { checkpointInterval: interval } = propertiesOf(configuration)
     if ((at === 0 || at % interval !== 0) && !this.#hasBrokenCheckpoint) return
     try {
       await this.snapshot()
@@ -323,8 +321,7 @@ export class DeltaTable {
     const { signal } = options
     const { protocol, metadata } = snapshot
     await writeCheckpoint(this.store, this.duckdb, snapshot.version, snapshot.state, {
-      expiredBeforeMs:
-        this.clock.now() - retentionMs(metadata.configuration, 'delta.deletedFileRetentionDuration'),
+      expiredBeforeMs: this.clock.now() - snapshot.properties.deletedFileRetentionMs,
       policy: usesV2Checkpoints(protocol, metadata) ? 'v2' : 'classic',
       signal,
     })
@@ -346,7 +343,7 @@ export class DeltaTable {
 
 /** @throws LakeError `CONSTRAINT_VIOLATED` for a table that only grows. */
 function requireDeletable({ configuration }: Metadata, table: string): void {
-  if (configuration['delta.appendOnly']?.toLowerCase() !== 'true') return
+  if (!propertiesOf(configuration).appendOnly) return
   throw new LakeError('CONSTRAINT_VIOLATED', `${table}: delta.appendOnly is true: no row may go or change`, {
     details: { table },
     hint: '`lake table alter TABLE --set delta.appendOnly=false` lifts it.',
@@ -355,7 +352,7 @@ function requireDeletable({ configuration }: Metadata, table: string): void {
 
 /** A table that says that it is Serializable is so for every writer. */
 function isolationOf({ configuration }: Metadata, asked: Isolation = 'Serializable'): Isolation {
-  return configuration['delta.isolationLevel']?.toLowerCase() === 'serializable' ? 'Serializable' : asked
+  return propertiesOf(configuration).isolationLevel ?? asked
 }
 
 function removeOf(file: AddFile, deletionTimestamp: number, dataChange: boolean): RemoveFile {

@@ -3,9 +3,11 @@
  *
  * A commit that has them says with them alone all that it changed, so they hold its inserts as well.
  */
+
 import type { IoOptions } from '../../base/io.ts'
 import type { DuckDbSession } from '../../duckdb/duckdb.ts'
 import type { ChangeFile } from '../log/actions.ts'
+import { propertiesOf } from '../protocol/properties.ts'
 import { combined, type StagedFiles } from '../rows/stage.ts'
 import { encodeSchema, field, structOf } from '../schema/schema.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
@@ -32,7 +34,7 @@ export async function stageChanges(
   changed: readonly ChangedRows[],
   { signal }: IoOptions = {},
 ): Promise<StagedFiles> {
-  if (metadata.configuration['delta.enableChangeDataFeed']?.toLowerCase() !== 'true') return none
+  if (!propertiesOf(metadata.configuration).enableChangeDataFeed) return none
   const withChange = structOf(...schema.fields, field('_change_type', 'string'))
   const target = { metadata: { ...metadata, schemaString: encodeSchema(withChange) } }
   let staged = none

@@ -4,6 +4,7 @@
  * Files are copied byte for byte and under their names before the one commit: until then there is no table, and a
  * clone that was cut short is simply made again. What applications have written (`txn`) is not copied.
  */
+
 import { randomUUID } from 'node:crypto'
 import { posix } from 'node:path'
 import { LakeError } from '../../base/errors.ts'
@@ -15,6 +16,7 @@ import { readTableFile } from '../log/local-paths.ts'
 import { logFolder, version as versionOf } from '../log/log-path.ts'
 import type { Metadata } from '../protocol/metadata.ts'
 import { requireWritable } from '../protocol/protocol.ts'
+import { withoutInCommitTimestampsSince } from '../protocol/set-properties.ts'
 import { deletionVectorPlace } from '../snapshot/deletion-vector.ts'
 import type { DeltaTable, ReadOptions } from '../table.ts'
 import type { Metrics, WriteOutcome } from './write.ts'
@@ -66,11 +68,7 @@ export async function cloneDeep(
 }
 
 function clonedMetadata(metadata: Metadata, nowMs: number): Metadata {
-  const {
-    'delta.inCommitTimestampEnablementVersion': _version,
-    'delta.inCommitTimestampEnablementTimestamp': _timestamp,
-    ...configuration
-  } = metadata.configuration
+  const configuration = withoutInCommitTimestampsSince(metadata.configuration)
   return { ...metadata, id: randomUUID(), configuration, createdTime: nowMs }
 }
 

@@ -5,7 +5,6 @@ import { partitionColumnsOf } from '../protocol/new-table.ts'
 import { duckDbType, encodeSchema } from '../schema/schema.ts'
 import { mergeSchemas } from '../schema/schema-merge.ts'
 import { schemaOf } from '../schema/source-schema.ts'
-import { typeWidening } from '../schema/type-changes.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
 import type { DeltaTable } from '../table.ts'
 import { type Altered, altered } from './alter/alter.ts'
@@ -26,7 +25,7 @@ export async function mergedWithRows(
   { signal }: IoOptions = {},
 ): Promise<Altered | undefined> {
   const given = schemaOf(await columnTypes(session, select))
-  const mayWiden = snapshot.metadata.configuration[typeWidening]?.toLowerCase() === 'true'
+  const { enableTypeWidening: mayWiden } = snapshot.properties
   const { schema, widened } = mergeSchemas(snapshot.schema, given, { mayWiden })
   if (encodeSchema(schema) === encodeSchema(snapshot.schema)) return undefined
   for (const path of widened) {

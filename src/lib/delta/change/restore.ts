@@ -12,9 +12,9 @@ import { fileIdentity } from '../log/file-path.ts'
 import { isThere } from '../log/local-paths.ts'
 import { requireRoomForChanges } from '../protocol/change-columns.ts'
 import type { Metadata } from '../protocol/metadata.ts'
+import { propertiesOf, tableProperties } from '../protocol/properties.ts'
 import { requireWritable } from '../protocol/protocol.ts'
 import { mergedProtocol } from '../protocol/protocol-for.ts'
-import { maxColumnId } from '../schema/mapping.ts'
 import { deletionVectorId, deletionVectorPlace } from '../snapshot/deletion-vector.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
 import type { DeltaTable } from '../table.ts'
@@ -87,16 +87,16 @@ function restoredMetadata(then: Metadata, now: Metadata): Metadata {
     if (value === undefined) delete configuration[name]
     else configuration[name] = value
   }
-  const ids = [then, now].map((of) => Number(of.configuration[maxColumnId] ?? 0))
+  const ids = [then, now].map((of) => propertiesOf(of.configuration).maxColumnId)
   const highest = Math.max(...ids)
-  if (highest > 0) configuration[maxColumnId] = String(highest)
+  if (highest > 0) configuration[tableProperties.maxColumnId.name] = String(highest)
   return { ...then, id: now.id, configuration }
 }
 
 const inCommitTimestamps = [
-  'delta.enableInCommitTimestamps',
-  'delta.inCommitTimestampEnablementVersion',
-  'delta.inCommitTimestampEnablementTimestamp',
+  tableProperties.enableInCommitTimestamps.name,
+  tableProperties.inCommitTimestampsSince.name,
+  tableProperties.inCommitTimestampsSinceMs.name,
 ]
 
 async function requireFiles(

@@ -4,10 +4,12 @@
  * A version's time is its in-commit timestamp; before a table had those, that of its file, made to rise by a
  * millisecond where clocks disagreed.
  */
+
 import { LakeError } from '../../base/errors.ts'
 import type { IoOptions } from '../../base/io.ts'
 import type { ObjectStore } from '../../storage/store.ts'
 import type { Metadata } from '../protocol/metadata.ts'
+import { propertiesOf } from '../protocol/properties.ts'
 import { hasInCommitTimestamps } from '../protocol/protocol.ts'
 import { keyBefore, logFolder, parseLogFile, type Version, version } from './log-path.ts'
 import { readInCommitTimestamp } from './read-commit.ts'
@@ -84,11 +86,11 @@ export async function versionAt(
 /** The first version that has an in-commit timestamp, and what it is, where that was not from the first on. */
 function inCommitRange({ metadata }: DatedVersion): { readonly from?: number; readonly fromMs?: number } {
   if (!hasInCommitTimestamps(metadata)) return {}
-  const { configuration } = metadata
-  const from = configuration['delta.inCommitTimestampEnablementVersion']
-  const fromMs = configuration['delta.inCommitTimestampEnablementTimestamp']
+  const { inCommitTimestampsSince: from, inCommitTimestampsSinceMs: fromMs } = propertiesOf(
+    metadata.configuration,
+  )
   if (from === undefined || fromMs === undefined) return { from: 0 }
-  return { from: Number(from), fromMs: Number(fromMs) }
+  return { from, fromMs }
 }
 
 async function requireInCommitTimestamp(

@@ -5,6 +5,7 @@
  * data files. After a put whose answer was lost, the version is read again and looked at for our own
  * `txnId`: neither success nor conflict may be assumed.
  */
+
 import { randomUUID } from 'node:crypto'
 import type { Clock } from '../../base/clock.ts'
 import { isLakeError, LakeError } from '../../base/errors.ts'
@@ -12,6 +13,7 @@ import type { IoOptions } from '../../base/io.ts'
 import type { JsonValue } from '../../base/json.ts'
 import type { ObjectStore, PutOutcome } from '../../storage/store.ts'
 import type { StringMap } from '../protocol/metadata.ts'
+import { tableProperties } from '../protocol/properties.ts'
 import { type Action, type AddFile, type CommitInfo, decodeActions, encodeActions } from './actions.ts'
 import { type ConflictKind, type Isolation, judge, type ReadSet } from './conflict.ts'
 import { commitKey, type Version, version } from './log-path.ts'
@@ -135,8 +137,8 @@ function actionsAt(
     if (!('metaData' in action)) return action
     const configuration = {
       ...action.metaData.configuration,
-      'delta.inCommitTimestampEnablementVersion': String(at),
-      'delta.inCommitTimestampEnablementTimestamp': String(inCommitTimestamp),
+      [tableProperties.inCommitTimestampsSince.name]: String(at),
+      [tableProperties.inCommitTimestampsSinceMs.name]: String(inCommitTimestamp),
     }
     return { metaData: { ...action.metaData, configuration } }
   })

@@ -3,13 +3,13 @@ import type { IoOptions } from '../../base/io.ts'
 import type { AddFile } from '../log/actions.ts'
 import type { StringMap } from '../protocol/metadata.ts'
 import type { DeltaTable } from '../table.ts'
-import { byPartition, cubeTags } from './compaction.ts'
-import { type OptimizeOutcome, optimize, targetSizeOf } from './optimize.ts'
+import { byPartition, cubeTags, defaultTargetFileBytes } from './compaction.ts'
+import { type OptimizeOutcome, optimize } from './optimize.ts'
 
 export interface AutoCompactionOptions extends IoOptions {
   /** What makes it worthwhile: so many small files in a partition. 50 without it. */
   readonly minFiles?: number
-  /** `delta.targetFileSize` without it, or 128 MiB. */
+  /** `delta.targetFileSize` without it, or `defaultTargetFileBytes`. */
   readonly targetFileBytes?: number
   /** Files below this are small. Half the target without it. */
   readonly minFileBytes?: number
@@ -18,8 +18,6 @@ export interface AutoCompactionOptions extends IoOptions {
   /** Commit properties. */
   readonly tags?: StringMap
 }
-
-const property = 'delta.autoOptimize.autoCompact'
 
 /**
  * Never part of anybody's commit: to be called between commits, as often as one likes.
@@ -31,11 +29,11 @@ export async function compactIfWorthwhile(
   { minFiles = 50, enabled, signal, ...options }: AutoCompactionOptions = {},
 ): Promise<OptimizeOutcome | undefined> {
   const snapshot = await table.snapshot({ signal })
-  const { files, metadata } = snapshot
-  const { targetFileBytes = targetSizeOf(snapshot, table.uri) ?? 128 * 2 ** 20, tags } = options
+  const { files, properties } = snapshot
+  const { targetFileBytes = properties.targetFileBytes ?? defaultTargetFileBytes, tags } = options
   const { minFileBytes = targetFileBytes / 2 } = options
-  const asked = metadata.configuration[property]?.toLowerCase()
-  if (!(enabled ?? (asked !== undefined && asked !== 'false' && asked !== 'disabled'))) return undefined
+  const { autoCompact } = properties
+  if (!(enabled ?? (autoCompact === 'true' || autoCompact === 'auto'))) return undefined
   const isSmall = ({ size, tags: of }: AddFile): boolean =>
     size < minFileBytes && of?.[cubeTags.id] === undefined
   const small = files.filter(isSmall)

@@ -24,6 +24,9 @@ export interface FileSizes {
   readonly minFileBytes: number
 }
 
+/** How large a file of a table becomes that does not say it. */
+export const defaultTargetFileBytes = 128 * 2 ** 20
+
 /** A file is written anew where more of its rows are deleted. */
 const mostDeleted = 0.05
 

@@ -4,6 +4,7 @@
  * No row comes, goes or changes (`dataChange` false), so no append and no reader of changes is in the way of it, nor
  * it in theirs. It goes by batches, a commit each: what is killed or cancelled loses the batch at hand.
  */
+
 import { posix } from 'node:path'
 import { isLakeError, LakeError } from '../../base/errors.ts'
 import type { IoOptions } from '../../base/io.ts'
@@ -21,7 +22,7 @@ import type { StagedFiles } from '../rows/stage.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
 import { decodeStatistics } from '../snapshot/statistics.ts'
 import type { DeltaTable } from '../table.ts'
-import { type Bin, bytesOf, compactionBins } from './compaction.ts'
+import { type Bin, bytesOf, compactionBins, defaultTargetFileBytes } from './compaction.ts'
 import { zOrderBins, zOrderFields, zOrderSql } from './z-order.ts'
 
 export interface OptimizeOptions extends IoOptions {
@@ -29,7 +30,7 @@ export interface OptimizeOptions extends IoOptions {
   readonly where?: string
   /** Leaves files out. */
   readonly only?: (file: AddFile) => boolean
-  /** `delta.targetFileSize` without it, or 128 MiB. */
+  /** `delta.targetFileSize` without it, or `defaultTargetFileBytes`. */
   readonly targetFileBytes?: number
   /** Files from this size on are left as they are, unless many of their rows are deleted. 3/4 of the target without it. */
   readonly minFileBytes?: number
@@ -57,7 +58,6 @@ export interface OptimizeOutcome {
   readonly addedBytes: number
 }
 
-const defaultTargetBytes = 128 * 2 ** 20
 const defaultBatchBytes = 2 ** 30
 const smallShare = 0.75
 
@@ -241,8 +241,8 @@ async function binsOf(
 ): Promise<readonly Bin[]> {
   const wanted = await filesWhere(session, snapshot, where, { signal })
   const files = wanted.filter((file) => !done.has(file.path) && only(file))
-  const given = sizes.targetFileBytes ?? targetSizeOf(snapshot, table.uri)
-  const targetFileBytes = given ?? defaultTargetBytes
+  const given = sizes.targetFileBytes ?? snapshot.properties.targetFileBytes
+  const targetFileBytes = given ?? defaultTargetFileBytes
   const minFileBytes = sizes.minFileBytes ?? smallShare * targetFileBytes
   if (!(targetFileBytes >= 1 && minFileBytes >= 0)) {
     throw new LakeError(
@@ -253,7 +253,7 @@ async function binsOf(
   if (zOrderBy.length === 0) return compactionBins(files, { targetFileBytes, minFileBytes })
   return zOrderBins(files, zOrderFields(snapshot, zOrderBy), {
     targetFileBytes: given,
-    largestFileBytes: defaultTargetBytes,
+    largestFileBytes: defaultTargetFileBytes,
     full,
   })
 }
@@ -294,21 +294,6 @@ function firstOf(bins: readonly Bin[], batchBytes: number): readonly Bin[] {
     sizeBytes += bin.sizeBytes
     return index === 0 || sizeBytes <= batchBytes
   })
-}
-
-const units: Readonly<Record<string, number>> = { '': 0, k: 10, m: 20, g: 30, t: 40 }
-
-/** `delta.targetFileSize`, as Spark reads sizes: `134217728`, `128mb`. @throws LakeError `CONFIG_INVALID`. */
-export function targetSizeOf({ metadata }: Snapshot, table: string): number | undefined {
-  const value = metadata.configuration['delta.targetFileSize']
-  if (value === undefined) return undefined
-  const { digits, unit = '' } = /^\s*(?<digits>\d+)\s*(?<unit>[kmgt]?)b?\s*$/i.exec(value)?.groups ?? {}
-  const sizeBytes = Number(digits) * 2 ** (units[unit.toLowerCase()] ?? 0)
-  if (sizeBytes > 0) return sizeBytes
-  throw new LakeError(
-    'CONFIG_INVALID',
-    `${table}: expected delta.targetFileSize as 134217728 or 128mb, got ${value}`,
-  )
 }
 
 /** Where the first of the files lies, as far as that is below the table. */

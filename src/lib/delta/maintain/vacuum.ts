@@ -6,10 +6,11 @@
  * will commit within the retention, keeps them. Nothing is written to the log: the table stays the version it is.
  * Empty folders stay: a writer that has found its partition's folder there makes its file in it a moment later.
  */
+
 import { LakeError } from '../../base/errors.ts'
 import type { IoOptions } from '../../base/io.ts'
 import { logFolder, type Version } from '../log/log-path.ts'
-import { retentionMs as tableRetentionMs } from '../protocol/interval.ts'
+import { tableProperties } from '../protocol/properties.ts'
 import { nameInFiles } from '../schema/column-mapping.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
 import type { DeltaTable } from '../table.ts'
@@ -52,7 +53,7 @@ export async function vacuum(
 ): Promise<VacuumOutcome> {
   let snapshot = await table.snapshot({ signal })
   table.requireWritable(snapshot)
-  const keptMs = retentionMs ?? tableRetentionMs(snapshot.metadata.configuration, property)
+  const keptMs = retentionMs ?? snapshot.properties.deletedFileRetentionMs
   requireLongEnough(table, snapshot, keptMs, force)
   const beforeMs = table.clock.now() - keptMs
   const old = await listOld(table, snapshot, beforeMs, { signal })
@@ -82,7 +83,7 @@ export async function vacuum(
   return { version: snapshot.version, files: removed, sizeBytes }
 }
 
-const property = 'delta.deletedFileRetentionDuration'
+const property = tableProperties.deletedFileRetentionMs.name
 
 function requireLongEnough({ uri }: DeltaTable, snapshot: Snapshot, keptMs: number, force: boolean): void {
   if (!Number.isFinite(keptMs) || keptMs < 0) {
@@ -91,7 +92,7 @@ function requireLongEnough({ uri }: DeltaTable, snapshot: Snapshot, keptMs: numb
       `Vacuum of ${uri}: expected a retention from 0 up, got ${keptMs} ms`,
     )
   }
-  const leastMs = tableRetentionMs(snapshot.metadata.configuration, property)
+  const leastMs = snapshot.properties.deletedFileRetentionMs
   if (force || keptMs >= leastMs) return
   throw new LakeError(
     'CONFIG_INVALID',

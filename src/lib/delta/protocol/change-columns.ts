@@ -1,7 +1,8 @@
 /** The columns that a change data feed adds to those of the table. Delta PROTOCOL.md, "Change Data Files". */
 import { LakeError } from '../../base/errors.ts'
 import type { StructType } from '../schema/schema.ts'
-import type { Metadata } from './metadata.ts'
+import type { StringMap } from './metadata.ts'
+import { propertiesOf } from './properties.ts'
 
 /** What a row of changes has besides the columns of the table. */
 export const changeColumns = ['_change_type', '_commit_version', '_commit_timestamp'] as const
@@ -11,12 +12,8 @@ export const changeColumns = ['_change_type', '_commit_version', '_commit_timest
  *
  * @throws LakeError `SCHEMA_MISMATCH` naming a column that has the name of one of ours, where changes are wanted.
  */
-export function requireRoomForChanges(
-  schema: StructType,
-  properties: Metadata['configuration'],
-  table: string,
-): void {
-  if (properties['delta.enableChangeDataFeed']?.toLowerCase() === 'true') requireNoChangeColumn(schema, table)
+export function requireRoomForChanges(schema: StructType, properties: StringMap, table: string): void {
+  if (propertiesOf(properties).enableChangeDataFeed) requireNoChangeColumn(schema, table)
 }
 
 /** @throws LakeError `SCHEMA_MISMATCH` naming a column that has the name of one of ours. */

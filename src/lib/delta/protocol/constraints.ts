@@ -5,6 +5,7 @@
  * Their expressions are Spark SQL. Those that mean the same in DuckDB are enforced; for all others the write is
  * refused, never let through. Unlike standard SQL, a CHECK that gives null is violated.
  */
+
 import { isLakeError, LakeError } from '../../base/errors.ts'
 import type { IoOptions } from '../../base/io.ts'
 import { type JsonValue, parseJson } from '../../base/json.ts'
@@ -13,6 +14,7 @@ import { nodesOf, parseExpression, printExpressions, type SyntaxNode } from '../
 import { identifier, text } from '../../duckdb/sql-text.ts'
 import { type DataType, decodeSchema, type Field } from '../schema/schema.ts'
 import type { Metadata } from './metadata.ts'
+import { constraintPrefix } from './properties.ts'
 
 export interface Constraint {
   /** For people: `CHECK adult (age >= 18)`, `NOT NULL user_id`. */
@@ -21,7 +23,6 @@ export interface Constraint {
   readonly sql: string
 }
 
-const constraintPrefix = 'delta.constraints.'
 const marker = 'LAKE_CONSTRAINT'
 
 /** @throws LakeError `PROTOCOL_UNSUPPORTED` naming an expression that DuckDB may read otherwise than Spark. */

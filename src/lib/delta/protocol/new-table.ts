@@ -1,15 +1,16 @@
 /** What the first version of a table says of it: protocol and metadata, from a schema and properties. */
 import { randomUUID } from 'node:crypto'
 import { LakeError } from '../../base/errors.ts'
-import { isMapped, withMapping } from '../schema/mapping.ts'
 import { findNamed } from '../schema/names.ts'
 import { encodeSchema, type StructType } from '../schema/schema.ts'
 import { requireUniqueNames } from '../schema/schema-path.ts'
 import { requireRoomForChanges } from './change-columns.ts'
+import { withMapping } from './mapping.ts'
 import type { Metadata, Protocol, StringMap } from './metadata.ts'
-import { checkedProperties } from './properties.ts'
+import { propertiesOf } from './properties.ts'
 import { requireWritable } from './protocol.ts'
 import { protocolFor } from './protocol-for.ts'
+import { checkedProperties } from './set-properties.ts'
 
 export interface TableDeclaration {
   readonly schema: StructType
@@ -36,7 +37,10 @@ export function declareTable(
   const { properties: own, features } = checkedProperties(given, 'newTable')
   requireUniqueNames(schema)
   requireRoomForChanges(schema, own, uri)
-  const mapped = isMapped(own) ? withMapping(schema, own, 'unique') : { schema, properties: own }
+  const mapped =
+    propertiesOf(own).columnMappingMode !== 'none'
+      ? withMapping(schema, own, 'unique')
+      : { schema, properties: own }
   const metadata: Metadata = {
     id: randomUUID(),
     ...(description !== undefined && { description }),

@@ -1,181 +1,188 @@
 /**
- * Table properties: which there are, what they may be. Delta PROTOCOL.md, "Table Properties".
+ * The table properties of Delta: the only place that knows their names, their values and what holds without them.
+ * Delta PROTOCOL.md, "Table Properties".
  *
- * A property of Delta that we do not know is refused: whoever sets it expects that it is obeyed. What is known is
- * obeyed, or is a hint: rows, versions and what others read are the same without it.
+ * `propertiesOf` reads them as typed values; `checkedProperties` (`set-properties.ts`) judges what a user sets.
  */
-
 import { LakeError } from '../../base/errors.ts'
-import { isSameName, sameNameIn } from '../schema/names.ts'
+import { isSameName } from '../schema/names.ts'
 import { parseInterval } from './interval.ts'
 import type { StringMap } from './metadata.ts'
-import { features } from './protocol.ts'
-
-/** Whether a value may stand there; what may, for people. */
-interface Rule {
-  readonly expected: string
-  readonly accepts: (value: string) => boolean
-}
-
-const truth: Rule = { expected: 'true or false', accepts: (value) => /^(true|false)$/i.test(value) }
-const off: Rule = {
-  expected: 'false, since what it turns on cannot be written',
-  accepts: (value) => /^false$/i.test(value),
-}
-const oneOf = (...words: readonly string[]): Rule => ({
-  expected: words.join(' or '),
-  accepts: (value) => words.some((word) => isSameName(word, value)),
-})
-const wholeFrom = (least: number): Rule => ({
-  expected: `a whole number from ${least} up`,
-  accepts: (value) => /^-?\d{1,9}$/.test(value) && Number(value) >= least,
-})
-const anyText: Rule = { expected: 'a text', accepts: () => true }
-const span: Rule = {
-  expected: "a span as 'interval 7 days'",
-  accepts: (value) => {
-    try {
-      parseInterval(value, 'property')
-      return true
-    } catch {
-      return false
-    }
-  },
-}
-const bytes: Rule = {
-  expected: "a size as 134217728 or '128mb'",
-  accepts: (value) => /^\d+\s*(b|k|kb|m|mb|g|gb)?$/i.test(value),
-}
-
-const rules: Readonly<Record<string, Rule>> = {
-  'delta.appendOnly': truth,
-  'delta.autoOptimize.autoCompact': oneOf('true', 'false', 'auto'),
-  'delta.autoOptimize.optimizeWrite': truth,
-  'delta.checkpointInterval': wholeFrom(1),
-  'delta.checkpointPolicy': oneOf('classic', 'v2'),
-  'delta.checkpoint.writeStatsAsJson': truth,
-  'delta.checkpoint.writeStatsAsStruct': truth,
-  'delta.columnMapping.mode': oneOf('none', 'name', 'id'),
-  'delta.dataSkippingNumIndexedCols': wholeFrom(-1),
-  'delta.dataSkippingStatsColumns': anyText,
-  'delta.deletedFileRetentionDuration': span,
-  'delta.enableChangeDataFeed': truth,
-  'delta.enableDeletionVectors': truth,
-  'delta.enableExpiredLogCleanup': truth,
-  'delta.enableIcebergCompatV1': off,
-  'delta.enableIcebergCompatV2': off,
-  'delta.enableInCommitTimestamps': truth,
-  'delta.enableRowTracking': off,
-  'delta.enableTypeWidening': truth,
-  'delta.isolationLevel': oneOf('Serializable'),
-  'delta.logRetentionDuration': span,
-  'delta.setTransactionRetentionDuration': span,
-  'delta.targetFileSize': bytes,
-  'delta.tuneFileSizesForRewrites': truth,
-}
-
-/** What is kept for other writers, and changes nothing of what we do. */
-const hints = new Set([
-  'delta.autoOptimize.optimizeWrite',
-  'delta.enableDeletionVectors',
-  'delta.setTransactionRetentionDuration',
-  'delta.tuneFileSizesForRewrites',
-])
-
-export interface TableProperty {
-  /** For people. */
-  readonly expected: string
-  readonly isHint: boolean
-}
-
-/** The properties of Delta that a table can be given, by name. */
-export const tableProperties: Readonly<Record<string, TableProperty>> = Object.fromEntries(
-  Object.entries(rules).map(([name, { expected }]) => [name, { expected, isHint: hints.has(name) }]),
-)
-
-const constraintPrefix = 'delta.constraints.'
-const featurePrefix = 'delta.feature.'
-/** Written by us alone. */
-const ours = new Set([
-  'delta.columnMapping.maxColumnId',
-  'delta.inCommitTimestampEnablementVersion',
-  'delta.inCommitTimestampEnablementTimestamp',
-])
-
-export interface SetProperties {
-  /** What the table's configuration is to hold. */
-  readonly properties: StringMap
-  /** What the protocol is to list: `delta.feature.NAME = supported`. */
-  readonly features: readonly string[]
-}
 
 /**
- * @param of `newTable` may have constraints, which no row can violate yet.
- * @throws LakeError `CONFIG_INVALID` naming the property and what it may be, `PROTOCOL_UNSUPPORTED` for a feature
- * that we cannot write.
+ * `obeyed`: it changes what we do. `hint`: it is kept for other writers; rows, versions and what others read are the
+ * same without it. `kept`: we write it ourselves, nobody sets it.
  */
-export function checkedProperties(given: StringMap, of: 'newTable' | 'table' = 'table'): SetProperties {
-  const properties: Record<string, string> = {}
-  const wanted: string[] = []
-  for (const [key, value] of Object.entries(given)) {
-    const name = knownName(key)
-    if (name.startsWith(featurePrefix)) {
-      wanted.push(featureOf(name, value))
-    } else {
-      requireProperty(name, value, of)
-      properties[name] = value
-    }
-  }
-  return { properties, features: wanted }
+type Role = 'obeyed' | 'hint' | 'kept'
+
+export interface TableProperty<T> {
+  /** `delta.appendOnly`. */
+  readonly name: string
+  /** The values that may be set, for people. */
+  readonly expected: string
+  readonly role: Role
+  /**
+   * The value in a table's configuration, or what holds without it. A value that the property cannot have counts as
+   * not set, unless it decides what is removed or how files are read.
+   *
+   * @throws LakeError `CONFIG_INVALID` naming the property and what it may be.
+   */
+  read(configuration: StringMap): T
+  /** Whether a user may set this value. */
+  accepts(value: string): boolean
 }
 
-/** Of properties of Delta the case does not count; others are as they are given. */
-function knownName(given: string): string {
-  return sameNameIn(Object.keys(rules), given) ?? given
+interface ValueRule<T> {
+  readonly expected: string
+  /** `undefined` if the text is no such value. */
+  readonly parse: (value: string) => T | undefined
+  /** A value that cannot be parsed is an error. It counts as not set otherwise. */
+  readonly isStrict?: boolean
+  readonly hint?: string
+  /** Whether a value that can be read may be set too; each may without it. */
+  readonly maySet?: (value: T) => boolean
 }
 
-function requireProperty(name: string, value: string, of: 'newTable' | 'table'): void {
-  const refuse = (what: string, hint?: string): LakeError =>
-    new LakeError('CONFIG_INVALID', `Property ${name}: ${what}`, {
-      details: { name, value },
-      ...(hint !== undefined && { hint }),
-    })
-  if (!name.toLowerCase().startsWith('delta.')) return
-  if (name.startsWith(constraintPrefix)) {
-    if (of === 'newTable') return
-    throw refuse('a constraint is not set as a property', 'Add it as a constraint: rows are then checked.')
+function property<T, const Default>(
+  name: string,
+  { expected, parse, isStrict = false, hint, maySet }: ValueRule<T>,
+  otherwise: Default,
+  role: Role = 'obeyed',
+): TableProperty<T | Default> {
+  return {
+    name,
+    expected,
+    role,
+    read: (configuration) => {
+      const text = configuration[name]
+      if (text === undefined) return otherwise
+      const value = parse(text)
+      if (value !== undefined) return value
+      if (!isStrict) return otherwise
+      throw new LakeError('CONFIG_INVALID', `${name}: expected ${expected}, got '${text}'`, {
+        details: { property: name, value: text },
+        ...(hint !== undefined && { hint }),
+      })
+    },
+    accepts: (text) => {
+      const value = parse(text)
+      return value !== undefined && maySet?.(value) !== false
+    },
   }
-  if (ours.has(name)) {
-    throw refuse('it is kept by the writer and cannot be set', 'Leave it out.')
-  }
-  const rule = rules[name]
-  if (rule === undefined)
-    throw refuse('there is no such property', 'Names of your own must not begin with delta.')
-  if (!rule.accepts(value)) throw refuse(`expected ${rule.expected}, got '${value}'`)
 }
 
-function featureOf(property: string, value: string): string {
-  const name = property.slice(featurePrefix.length)
-  const known = sameNameIn(Object.keys(features), name)
-  if (known === undefined || features[known]?.write === 'no' || features[known]?.read === 'no') {
-    throw new LakeError('PROTOCOL_UNSUPPORTED', `Property ${property}: feature ${name} cannot be written`, {
-      details: { feature: name },
-    })
-  }
-  if (/^(supported|enabled)$/i.test(value)) return known
-  throw new LakeError('CONFIG_INVALID', `Property ${property}: expected supported, got '${value}'`)
+const flag: ValueRule<boolean> = {
+  expected: 'true or false',
+  parse: (text) => (/^true$/i.test(text) ? true : /^false$/i.test(text) ? false : undefined),
 }
 
-/** @throws LakeError `CONFIG_INVALID` for a property that is taken away in another manner. */
-export function requireUnsettable(name: string): void {
-  const instead = name.startsWith(constraintPrefix)
-    ? 'drop the constraint instead'
-    : name === 'delta.columnMapping.mode' || ours.has(name) || name.startsWith(featurePrefix)
-      ? 'it cannot be taken back'
-      : undefined
-  if (instead === undefined) return
-  throw new LakeError('CONFIG_INVALID', `Property ${name}: ${instead}`, {
-    details: { name },
-    hint: 'Leave it out.',
-  })
+/** A flag that turns on what we cannot write: it is known where another writer has set it. */
+const unwritable: ValueRule<boolean> = {
+  ...flag,
+  expected: 'false, since what it turns on cannot be written',
+  maySet: (value) => !value,
 }
+
+/** In any case of letters; `name` gives the spelling of the list. */
+function oneOf<const Word extends string>(...words: readonly Word[]): ValueRule<Word> {
+  return {
+    expected: words.join(' or '),
+    parse: (text) => words.find((word) => isSameName(word, text)),
+  }
+}
+
+function wholeNumberFrom(least: number): ValueRule<number> {
+  return {
+    expected: `a whole number from ${least} up`,
+    parse: (text) => (/^-?\d{1,9}$/.test(text) && Number(text) >= least ? Number(text) : undefined),
+  }
+}
+
+const anyText: ValueRule<string> = { expected: 'a text', parse: (text) => text }
+
+/** Any number; the writer of the property sees to it that it is right. */
+const anyNumber: ValueRule<number> = { expected: 'a number', parse: Number }
+
+/** In milliseconds. */
+const span: ValueRule<number> = {
+  expected: "a span as 'interval 7 days'",
+  parse: parseInterval,
+  isStrict: true,
+  hint: 'Weeks, days, hours, minutes, seconds, milliseconds and microseconds may be used.',
+}
+
+const sizeUnits = ['', 'k', 'm', 'g', 't']
+
+/** In bytes, as Spark reads sizes. */
+const size: ValueRule<number> = {
+  expected: "a size as 134217728 or '128mb'",
+  parse: (text) => {
+    const { digits, unit = '' } = /^\s*(?<digits>\d+)\s*(?<unit>[kmgt]?)b?\s*$/i.exec(text)?.groups ?? {}
+    const sizeBytes = Number(digits) * 1024 ** sizeUnits.indexOf(unit.toLowerCase())
+    return sizeBytes > 0 ? sizeBytes : undefined
+  },
+  isStrict: true,
+}
+
+const dayMs = 86_400_000
+
+/** `disabled` is how the reference implementation spells false here. */
+const autoCompact = oneOf('true', 'false', 'auto', 'disabled')
+
+export const tableProperties = {
+  appendOnly: property('delta.appendOnly', flag, false),
+  autoCompact: property('delta.autoOptimize.autoCompact', autoCompact, 'false'),
+  optimizeWrite: property('delta.autoOptimize.optimizeWrite', flag, false, 'hint'),
+  checkpointInterval: property('delta.checkpointInterval', wholeNumberFrom(1), 10),
+  checkpointPolicy: property('delta.checkpointPolicy', oneOf('classic', 'v2'), 'classic'),
+  writeStatsAsJson: property('delta.checkpoint.writeStatsAsJson', flag, true),
+  writeStatsAsStruct: property('delta.checkpoint.writeStatsAsStruct', flag, false),
+  columnMappingMode: property(
+    'delta.columnMapping.mode',
+    { ...oneOf('none', 'name', 'id'), isStrict: true },
+    'none',
+  ),
+  dataSkippingNumIndexedCols: property('delta.dataSkippingNumIndexedCols', wholeNumberFrom(-1), 32),
+  dataSkippingStatsColumns: property('delta.dataSkippingStatsColumns', anyText, undefined),
+  deletedFileRetentionMs: property('delta.deletedFileRetentionDuration', span, 7 * dayMs),
+  enableChangeDataFeed: property('delta.enableChangeDataFeed', flag, false),
+  enableDeletionVectors: property('delta.enableDeletionVectors', flag, false, 'hint'),
+  enableExpiredLogCleanup: property('delta.enableExpiredLogCleanup', flag, true),
+  enableIcebergCompatV1: property('delta.enableIcebergCompatV1', unwritable, false),
+  enableIcebergCompatV2: property('delta.enableIcebergCompatV2', unwritable, false),
+  enableInCommitTimestamps: property('delta.enableInCommitTimestamps', flag, false),
+  enableRowTracking: property('delta.enableRowTracking', unwritable, false),
+  enableTypeWidening: property('delta.enableTypeWidening', flag, false),
+  isolationLevel: property('delta.isolationLevel', oneOf('Serializable'), undefined),
+  logRetentionMs: property('delta.logRetentionDuration', span, 30 * dayMs),
+  transactionRetentionMs: property('delta.setTransactionRetentionDuration', span, undefined, 'hint'),
+  targetFileBytes: property('delta.targetFileSize', size, undefined),
+  tuneFileSizesForRewrites: property('delta.tuneFileSizesForRewrites', flag, false, 'hint'),
+  maxColumnId: property('delta.columnMapping.maxColumnId', anyNumber, 0, 'kept'),
+  inCommitTimestampsSince: property('delta.inCommitTimestampEnablementVersion', anyNumber, undefined, 'kept'),
+  inCommitTimestampsSinceMs: property(
+    'delta.inCommitTimestampEnablementTimestamp',
+    anyNumber,
+    undefined,
+    'kept',
+  ),
+} satisfies Readonly<Record<string, TableProperty<unknown>>>
+
+type Declared = typeof tableProperties
+
+/** What a table's properties say: `snapshot.properties.appendOnly`. A getter throws as `TableProperty.read` does. */
+export type TableProperties = {
+  readonly [Name in keyof Declared]: ReturnType<Declared[Name]['read']>
+}
+
+export function propertiesOf(configuration: StringMap): TableProperties {
+  // Each is read when it is asked for: a value that is no good stops those alone who need it.
+  const getters = Object.entries(tableProperties).map(([name, { read }]) => [
+    name,
+    { get: () => read(configuration), enumerable: true },
+  ])
+  return Object.create(null, Object.fromEntries(getters))
+}
+
+/** A CHECK constraint stands among the properties, as `delta.constraints.NAME`. */
+export const constraintPrefix = 'delta.constraints.'

@@ -22,8 +22,9 @@ import {
   finiteness,
   reportViolations,
 } from '../protocol/constraints.ts'
+import { fileSchema } from '../protocol/mapping.ts'
 import type { Metadata } from '../protocol/metadata.ts'
-import { fieldIds, fileSchema, nameInFiles, partitionKeys, spelledBy } from '../schema/column-mapping.ts'
+import { fieldIds, nameInFiles, partitionKeys, spelledBy } from '../schema/column-mapping.ts'
 import { findNamed } from '../schema/names.ts'
 import { type DataType, type Field, type StructType, structOf } from '../schema/schema.ts'
 import { fieldsOf } from '../schema/walk.ts'

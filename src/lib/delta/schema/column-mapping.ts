@@ -5,11 +5,11 @@
 
 import { text } from '../../duckdb/sql-text.ts'
 import { findNamed } from './names.ts'
-import { type DataType, decodeSchema, type Field, type StructType } from './schema.ts'
+import type { DataType, Field, StructType } from './schema.ts'
 import { changeFields } from './walk.ts'
 
-const physicalNameKey = 'delta.columnMapping.physicalName'
-const idKey = 'delta.columnMapping.id'
+export const physicalNameKey = 'delta.columnMapping.physicalName'
+export const idKey = 'delta.columnMapping.id'
 
 export function nameInFiles({ name, metadata }: Field): string {
   const physical = metadata[physicalNameKey]
@@ -75,20 +75,6 @@ function named(parts: Readonly<Record<string, DataType>>): string | undefined {
 export function columnId({ metadata }: Field): number | undefined {
   const id = metadata[idKey]
   return typeof id === 'number' ? id : undefined
-}
-
-/** The schema by which files are written: it names columns as `nameInFiles` finds them where the table maps them. */
-export function fileSchema({
-  schemaString,
-  configuration,
-}: {
-  readonly schemaString: string
-  readonly configuration: Readonly<Record<string, string>>
-}): StructType {
-  const schema = decodeSchema(schemaString)
-  return /^(name|id)$/i.test(configuration['delta.columnMapping.mode'] ?? '')
-    ? schema
-    : withoutMapping(schema)
 }
 
 /** The schema of a table that does not map its columns, whatever an earlier time has left in its metadata. */

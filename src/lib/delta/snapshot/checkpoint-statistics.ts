@@ -4,10 +4,13 @@
  *
  * Bounds go from JSON to the engine as texts, digit by digit, and are cast there: no decimal is rounded on the way.
  */
+
 import { parseJsonDigits } from '../../base/json.ts'
 import { identifier, text } from '../../duckdb/sql-text.ts'
+import { fileSchema } from '../protocol/mapping.ts'
 import type { Metadata } from '../protocol/metadata.ts'
-import { fileSchema, nameInFiles, partitionKeys, spelledBy } from '../schema/column-mapping.ts'
+import { propertiesOf } from '../protocol/properties.ts'
+import { nameInFiles, partitionKeys, spelledBy } from '../schema/column-mapping.ts'
 import { duckDbType, type PrimitiveType, type StructType } from '../schema/schema.ts'
 import { partitionValueSql } from './partition-value.ts'
 import { cutOffset } from './statistics.ts'
@@ -33,13 +36,8 @@ export interface ParsedStatistics {
 type Leaves = { readonly [name: string]: PrimitiveType | Leaves }
 
 export function statisticsForms(metadata: Metadata): StatisticsForms {
-  const { configuration } = metadata
-  const isSet = (form: string, otherwise: string): boolean =>
-    (configuration[`delta.checkpoint.writeStatsAs${form}`] ?? otherwise).toLowerCase() === 'true'
-  return {
-    json: isSet('Json', 'true'),
-    struct: isSet('Struct', 'false') ? parsedStatistics(metadata) : undefined,
-  }
+  const { writeStatsAsJson, writeStatsAsStruct } = propertiesOf(metadata.configuration)
+  return { json: writeStatsAsJson, struct: writeStatsAsStruct ? parsedStatistics(metadata) : undefined }
 }
 
 function parsedStatistics(metadata: Metadata): ParsedStatistics {

@@ -12,7 +12,6 @@ import { readSidecarNames } from '../log/checkpoint-reader.ts'
 import { versionAt } from '../log/commit-times.ts'
 import { decodeFilePath } from '../log/file-path.ts'
 import { commitKey, logFolder, parseLogFile, sidecarFolder, type Version, version } from '../log/log-path.ts'
-import { retentionMs } from '../protocol/interval.ts'
 import type { Snapshot } from './snapshot.ts'
 
 const dayMs = 86_400_000
@@ -39,9 +38,9 @@ export async function cleanLog(
   newest: Snapshot,
   { nowMs, signal }: LogCleanupOptions,
 ): Promise<number> {
-  const { configuration } = newest.metadata
-  if (configuration['delta.enableExpiredLogCleanup']?.toLowerCase() === 'false') return 0
-  const expiredMs = nowMs - retentionMs(configuration, 'delta.logRetentionDuration')
+  const { properties } = newest
+  if (!properties.enableExpiredLogCleanup) return 0
+  const expiredMs = nowMs - properties.logRetentionMs
   const cutoffMs = Math.floor(expiredMs / dayMs) * dayMs
   if (!(await beginsBefore(store, cutoffMs, { signal }))) return 0
   const last = await newestAt(store, newest, cutoffMs, { signal })

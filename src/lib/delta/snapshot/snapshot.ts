@@ -9,8 +9,10 @@ import { readCheckpoint } from '../log/checkpoint-reader.ts'
 import { type Version, version } from '../log/log-path.ts'
 import { type LogSegment, readLogSegment } from '../log/log-segment.ts'
 import { readCommit, readCommitIfThere, readInCommitTimestamp } from '../log/read-commit.ts'
+import { columnMappingMode } from '../protocol/mapping.ts'
 import type { Metadata, Protocol } from '../protocol/metadata.ts'
-import { columnMappingMode, hasInCommitTimestamps, requireReadable } from '../protocol/protocol.ts'
+import { propertiesOf, type TableProperties } from '../protocol/properties.ts'
+import { hasInCommitTimestamps, requireReadable } from '../protocol/protocol.ts'
 import { withoutMapping } from '../schema/column-mapping.ts'
 import { findNamed } from '../schema/names.ts'
 import { decodeSchema, type StructType } from '../schema/schema.ts'
@@ -22,6 +24,7 @@ export class Snapshot {
   readonly version: Version
   readonly protocol: Protocol
   readonly metadata: Metadata
+  readonly properties: TableProperties
   readonly schema: StructType
   /** How files name their columns. */
   readonly columnMapping: 'none' | 'name' | 'id'
@@ -42,6 +45,7 @@ export class Snapshot {
     this.version = of
     this.protocol = protocol
     this.metadata = metadata
+    this.properties = propertiesOf(metadata.configuration)
     this.columnMapping = columnMappingMode(protocol, metadata)
     const schema = decodeSchema(metadata.schemaString)
     this.schema = this.columnMapping === 'none' ? withoutMapping(schema) : schema

@@ -8,6 +8,7 @@
 import { exactNumber, formatJson, type JsonValue, parseJson } from '../../base/json.ts'
 import type { ColumnStatistics } from '../../duckdb/parquet.ts'
 import type { StringMap } from '../protocol/metadata.ts'
+import { propertiesOf } from '../protocol/properties.ts'
 import { nameInFiles } from '../schema/column-mapping.ts'
 import type { DataType, StructType } from '../schema/schema.ts'
 import { leavesOf } from '../schema/walk.ts'
@@ -15,8 +16,6 @@ import { leavesOf } from '../schema/walk.ts'
 /** UTF-16 units of a text that are kept. */
 const prefixLength = 32
 const longestPrefix = 64
-/** Columns beyond the first 32 leaves have no statistics (`delta.dataSkippingNumIndexedCols`). */
-const indexedLeaves = 32
 
 /**
  * A regular expression for times whose offset may lack its seconds, as that of a local mean time has: Spark 3.2 and 3.3
@@ -38,12 +37,12 @@ export function encodeStatistics(
   rows: number,
   columns: readonly ColumnStatistics[],
   schema: StructType,
-  properties: StringMap = {},
+  configuration: StringMap = {},
 ): string {
   const minValues: Tree = {}
   const maxValues: Tree = {}
   const nullCount: Tree = {}
-  const indexed = new Set(indexedPaths(schema, properties).map((path) => path.join('\0')))
+  const indexed = new Set(indexedPaths(schema, configuration).map((path) => path.join('\0')))
   for (const column of columns) {
     const type = typeAt(schema, column.path)
     if (type === undefined || !indexed.has(column.path.join('\0'))) continue
@@ -150,19 +149,18 @@ function cut(value: string): string {
 }
 
 /** The leaves that get statistics, by their names in files. `delta.dataSkippingStatsColumns` outranks the count. */
-function indexedPaths(schema: StructType, properties: StringMap): readonly (readonly string[])[] {
+function indexedPaths(schema: StructType, configuration: StringMap): readonly (readonly string[])[] {
   const leaves = leavesOf(schema).map((path) => ({
     names: path.map(({ name }) => name),
     stored: path.map(nameInFiles),
   }))
-  const chosen = properties['delta.dataSkippingStatsColumns']
+  const { dataSkippingStatsColumns: chosen, dataSkippingNumIndexedCols: count } = propertiesOf(configuration)
   if (chosen !== undefined) {
     const wanted = chosen.split(',').map((name) => name.trim().replaceAll('`', '').toLowerCase())
     const isWanted = (path: string): boolean =>
       wanted.some((name) => path === name || path.startsWith(`${name}.`))
     return leaves.filter(({ names }) => isWanted(names.join('.').toLowerCase())).map(({ stored }) => stored)
   }
-  const count = Number(properties['delta.dataSkippingNumIndexedCols'] ?? indexedLeaves)
   return (count < 0 ? leaves : leaves.slice(0, count)).map(({ stored }) => stored)
 }
 

@@ -7,11 +7,12 @@
 import type { Operation } from '../../log/commit.ts'
 import type { ReadSet } from '../../log/conflict.ts'
 import { requireRoomForChanges } from '../../protocol/change-columns.ts'
+import { columnMappingMode, withMapping } from '../../protocol/mapping.ts'
 import type { Metadata, Protocol } from '../../protocol/metadata.ts'
-import { columnMappingMode, requireWritable } from '../../protocol/protocol.ts'
+import { propertiesOf } from '../../protocol/properties.ts'
+import { requireWritable } from '../../protocol/protocol.ts'
 import { protocolFor } from '../../protocol/protocol-for.ts'
 import { withoutMapping } from '../../schema/column-mapping.ts'
-import { isMapped, withMapping } from '../../schema/mapping.ts'
 import { decodeSchema, encodeSchema, type StructType } from '../../schema/schema.ts'
 import { requireUniqueNames } from '../../schema/schema-path.ts'
 import type { Snapshot } from '../../snapshot/snapshot.ts'
@@ -54,9 +55,10 @@ export function altered(
   requireRoomForChanges(wanted, configuration, uri)
   // A table that begins to map its columns has files that name them as the schema does.
   const physicalNames = isMappedNow ? 'unique' : 'asInSchema'
-  const mapped = isMapped(configuration)
-    ? withMapping(wanted, configuration, physicalNames)
-    : { schema: wanted, properties: configuration }
+  const mapped =
+    propertiesOf(configuration).columnMappingMode !== 'none'
+      ? withMapping(wanted, configuration, physicalNames)
+      : { schema: wanted, properties: configuration }
   const metadata: Metadata = {
     ...before,
     schemaString: encodeSchema(mapped.schema),

@@ -6,12 +6,11 @@
 
 import { LakeError } from '../../../base/errors.ts'
 import { translateSparkSql } from '../../protocol/constraints.ts'
+import { constraintPrefix } from '../../protocol/properties.ts'
 import { isSameName } from '../../schema/names.ts'
 import type { DeltaTable } from '../../table.ts'
 import type { WriteOutcome } from '../write.ts'
 import { type AlterOptions, alterTable } from './alter.ts'
-
-const prefix = 'delta.constraints.'
 
 /**
  * @param expression Spark SQL, of which what means the same in DuckDB is allowed. A row for which it is null
@@ -70,7 +69,7 @@ export async function dropConstraint(
     if (key === undefined) {
       if (ifExists) return undefined
       const names = Object.keys(configuration).flatMap((each) =>
-        each.startsWith(prefix) ? [each.slice(prefix.length)] : [],
+        each.startsWith(constraintPrefix) ? [each.slice(constraintPrefix.length)] : [],
       )
       throw new LakeError(
         'CONFIG_INVALID',
@@ -84,7 +83,7 @@ export async function dropConstraint(
 }
 
 function keyOf(name: string): string {
-  if (name !== '') return `${prefix}${name.toLowerCase()}`
+  if (name !== '') return `${constraintPrefix}${name.toLowerCase()}`
   throw new LakeError('CONFIG_INVALID', 'Constraint: expected a name, got none')
 }
 

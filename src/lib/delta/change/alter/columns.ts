@@ -8,7 +8,7 @@ import { LakeError } from '../../../base/errors.ts'
 import { formatJson } from '../../../base/json.ts'
 import { identifier } from '../../../duckdb/sql-text.ts'
 import { isNeverNull } from '../../protocol/constraints.ts'
-import { mappingMode } from '../../schema/mapping.ts'
+import { tableProperties } from '../../protocol/properties.ts'
 import { isSameName } from '../../schema/names.ts'
 import {
   type DataType,
@@ -18,7 +18,7 @@ import {
   structOf,
 } from '../../schema/schema.ts'
 import { type ColumnPath, changeField, findField, parsePath, pathText } from '../../schema/schema-path.ts'
-import { requireWidening, typeName, typeWidening, withTypeChange } from '../../schema/type-changes.ts'
+import { requireWidening, typeName, withTypeChange } from '../../schema/type-changes.ts'
 import type { Snapshot } from '../../snapshot/snapshot.ts'
 import type { DeltaTable } from '../../table.ts'
 import type { WriteOutcome } from '../write.ts'
@@ -191,7 +191,7 @@ export async function widenColumn(
     const widened = withTypeChange({ ...field, type: to }, [], from, to)
     return {
       schema: changeField(snapshot.schema, path, () => [widened]),
-      properties: { ...snapshot.metadata.configuration, [typeWidening]: 'true' },
+      properties: { ...snapshot.metadata.configuration, [tableProperties.enableTypeWidening.name]: 'true' },
       operation: changeColumn(path, widened),
     }
   })
@@ -287,7 +287,7 @@ function requireMapped({ columnMapping }: Snapshot, uri: string, what: string): 
     `${uri}: a column can be ${what} only where columns are mapped`,
     {
       details: { uri },
-      hint: `Set ${mappingMode}=name first; readers that do not know column mapping cannot read the table then.`,
+      hint: `Set ${tableProperties.columnMappingMode.name}=name first; readers that do not know column mapping cannot read the table then.`,
     },
   )
 }

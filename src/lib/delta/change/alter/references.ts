@@ -1,10 +1,12 @@
 /** What of a table names its columns: what must not be renamed, dropped or retyped under it. */
+
 import { LakeError } from '../../../base/errors.ts'
 import type { IoOptions } from '../../../base/io.ts'
 import { parseJson } from '../../../base/json.ts'
 import type { DuckDbSession } from '../../../duckdb/duckdb.ts'
 import { columnNames, nodesOf, parseExpression } from '../../../duckdb/expression.ts'
 import { requoteSparkSql } from '../../protocol/constraints.ts'
+import { constraintPrefix, tableProperties } from '../../protocol/properties.ts'
 import { isSameName } from '../../schema/names.ts'
 import type { StructType } from '../../schema/schema.ts'
 import { parsePath, pathText } from '../../schema/schema-path.ts'
@@ -73,13 +75,13 @@ async function referencesOf(
   }))
   const expressions: { use: Use; by: string; text: string }[] = []
   for (const [key, text] of Object.entries(metadata.configuration)) {
-    if (key.startsWith('delta.constraints.')) {
+    if (key.startsWith(constraintPrefix)) {
       expressions.push({
         use: 'constraint',
-        by: `CHECK ${key.slice('delta.constraints.'.length)} (${text})`,
+        by: `CHECK ${key.slice(constraintPrefix.length)} (${text})`,
         text,
       })
-    } else if (key === 'delta.dataSkippingStatsColumns') {
+    } else if (key === tableProperties.dataSkippingStatsColumns.name) {
       const columns = text.split(',').map((part) => parsePath(part.trim()))
       found.push({ use: 'statistics', by: `${key} (${text})`, columns, text })
     }

@@ -1,12 +1,18 @@
 /** Table properties set and unset, and with them features turned on. The protocol grows, and never shrinks. */
 import { LakeError } from '../../../base/errors.ts'
 import { formatJson } from '../../../base/json.ts'
-import type { Metadata, StringMap } from '../../protocol/metadata.ts'
-import { checkedProperties, requireUnsettable } from '../../protocol/properties.ts'
-import { mappingMode } from '../../schema/mapping.ts'
+import type { StringMap } from '../../protocol/metadata.ts'
+import { propertiesOf, tableProperties } from '../../protocol/properties.ts'
+import {
+  checkedProperties,
+  requireUnsettable,
+  withoutInCommitTimestampsSince,
+} from '../../protocol/set-properties.ts'
 import type { DeltaTable } from '../../table.ts'
 import type { WriteOutcome } from '../write.ts'
 import { type AlterOptions, alterTable } from './alter.ts'
+
+const mappingMode = tableProperties.columnMappingMode.name
 
 /**
  * Sets properties, and leaves the others. `delta.columnMapping.mode = name` gives each column an id and its name in
@@ -70,15 +76,11 @@ export async function unsetProperties(
   })
 }
 
-/** When in-commit timestamps began is noted while they are on, and is another when they begin again. */
-function withoutEnablement(properties: Metadata['configuration']): Metadata['configuration'] {
-  if (properties['delta.enableInCommitTimestamps']?.toLowerCase() === 'true') return properties
-  const {
-    'delta.inCommitTimestampEnablementVersion': _version,
-    'delta.inCommitTimestampEnablementTimestamp': _timestamp,
-    ...others
-  } = properties
-  return others
+/** When in-commit timestamps began is noted while they are on. */
+function withoutEnablement(configuration: StringMap): StringMap {
+  return propertiesOf(configuration).enableInCommitTimestamps
+    ? configuration
+    : withoutInCommitTimestampsSince(configuration)
 }
 
 function requireMappingChange(from = 'none', to: string | undefined, uri: string): void {
