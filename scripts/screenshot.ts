@@ -11,6 +11,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { chromium } from 'playwright-core'
+import { hintOf } from '../src/cli/hints.ts'
 import { ensureWebBuilt } from '../src/console/build-web.ts'
 import { startConsole } from '../src/console/console.ts'
 import { insertSample, sampleParts } from '../src/console/sample.fixture.ts'
@@ -53,7 +54,7 @@ async function shootSample(): Promise<void> {
     const now = Date.now()
     await insertSample(clickhouse, now)
     await using running = await startConsole(
-      { clickhouse, ...sampleParts(now) },
+      { clickhouse, ...sampleParts(now), hintOf },
       { host: '127.0.0.1', port: 0, webRoot: await ensureWebBuilt() },
     )
     await shoot(running.url)

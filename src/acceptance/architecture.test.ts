@@ -6,15 +6,19 @@ import {
   brokenDeltaRooms,
   brokenModules,
   brokenRooms,
+  environmentNames,
+  hintsBelowTheCli,
   type Import,
   importsOf,
   isTest,
+  optionsOf,
   pastDeltaDoor,
   readersOfEnvironment,
   type SourceFile,
   straysOfAdapters,
   straysOfDrivers,
   usesOfFixtures,
+  wordsOfThePlatform,
 } from './house.ts'
 
 const src = join(import.meta.dirname, '..')
@@ -202,5 +206,48 @@ describe('the environment', () => {
 
   it('is not read by a comment that speaks of process.env', () => {
     expect(readersOfEnvironment([{ path: 'lib/a.ts', text: '/** Never reads process.env. */' }])).toEqual([])
+  })
+})
+
+describe('the library', () => {
+  const config = files.find(({ path }) => path === 'pipeline/platform/config.ts')
+  const variables = environmentNames(config?.text ?? '')
+  const options = optionsOf(files.filter(({ path }) => path.startsWith('cli/')))
+
+  it('knows no command, option, variable or table of the platform', () => {
+    expect(wordsOfThePlatform(files, { variables, options })).toEqual([])
+  })
+
+  it.each([
+    "'Run `lake batch` again.'",
+    "'let the table grow by --merge-schema'",
+    '/** Set by LAKE_HOME. */',
+    "'gold/daily_active_users'",
+  ])('is told of the platform by %s', (text) => {
+    expect(wordsOfThePlatform([{ path: 'lib/delta/commit.ts', text }], { variables, options })).toHaveLength(
+      1,
+    )
+    expect(wordsOfThePlatform([{ path: 'pipeline/batch/batch.ts', text }], { variables, options })).toEqual(
+      [],
+    )
+  })
+
+  it('may name an option of a program that it starts', () => {
+    const text = "spawn('node', ['--import', loader])"
+
+    expect(wordsOfThePlatform([{ path: 'lib/delta/commit.ts', text }], { variables, options })).toEqual([])
+  })
+})
+
+describe('a hint', () => {
+  it('is told by the command line', () => {
+    expect(hintsBelowTheCli(files)).toEqual([])
+  })
+
+  it('strays when the library or the pipeline tells one', () => {
+    const text = "throw new LakeError('SQL_INVALID', 'no', { hint: 'Try this.' })"
+
+    expect(hintsBelowTheCli([{ path: 'pipeline/batch/batch.ts', text }])).toHaveLength(1)
+    expect(hintsBelowTheCli([{ path: 'cli/commands/batch.ts', text }])).toEqual([])
   })
 })

@@ -201,3 +201,58 @@ export function readersOfEnvironment(files: readonly SourceFile[]): readonly str
     )
     .map(({ path }) => `${path} reads process.env: only pipeline/platform/config.ts may`)
 }
+
+/** The names of environment variables that the platform reads, from the text of its `config.ts`. */
+export function environmentNames(configText: string): readonly string[] {
+  return [...configText.matchAll(/^ {2}([A-Z][A-Z\d]*_[A-Z\d_]*): variable\(/gm)].flatMap(
+    ([, name]) => name ?? [],
+  )
+}
+
+/** The options of the command line: `--merge-schema`. */
+export function optionsOf(files: readonly SourceFile[]): readonly string[] {
+  const declared = /(?:\.option|new Option)\(\s*'(?:-\w, )?(--[a-z-]+)/g
+  return [
+    ...new Set(files.flatMap(({ text }) => [...text.matchAll(declared)].flatMap(([, name]) => name ?? []))),
+  ]
+}
+
+/** `src/lib` can be published as it stands: nothing in it, comments included, speaks of this platform. */
+export function wordsOfThePlatform(
+  files: readonly SourceFile[],
+  { variables, options }: { readonly variables: readonly string[]; readonly options: readonly string[] },
+): readonly string[] {
+  const words = new RegExp(
+    [
+      '`lake [a-z]+',
+      `(?<![\\w-])(?:${options.join('|')})(?![\\w=-])`,
+      `\\b(?:${variables.join('|')})\\b`,
+      '\\b(?:bronze|silver|gold)[./][a-z_]+|\\b(?:event_type|user_id|user-events)\\b',
+    ].join('|'),
+    'g',
+  )
+  return files
+    .filter(({ path }) => path.startsWith('lib/'))
+    .flatMap(({ path, text }) =>
+      [...text.matchAll(words)].map(
+        ([word]) => `${path} says ${word}: the library knows nothing of the platform`,
+      ),
+    )
+}
+
+/** What to do about a failure is said by the command line, which knows the commands and settings. */
+export function hintsBelowTheCli(files: readonly SourceFile[]): readonly string[] {
+  return files
+    .filter(({ path }) => /^(lib|pipeline)\//.test(path))
+    .filter(({ text }) => /\bhint: ['"`]|\bfix: ['"`]/.test(withoutComments(text)))
+    .map(({ path }) => `${path} holds a hint: it gives facts in \`details\`, and src/cli/hints.ts the hint`)
+}
+
+/** The names in `details.fault` that the files give, each with the code of its error where it stands beside it. */
+export function faultsOf(files: readonly SourceFile[]): readonly string[] {
+  const named = files
+    .filter(({ path }) => !path.startsWith('cli/'))
+    .flatMap(({ text }) => [...text.matchAll(/\bfault:[^,}]*?'[a-z-]+'(?: : '[a-z-]+')?/g)])
+    .flatMap(([text]) => [...text.matchAll(/'([a-z-]+)'/g)].flatMap(([, name]) => name ?? []))
+  return [...new Set(named)].sort()
+}

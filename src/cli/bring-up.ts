@@ -6,7 +6,7 @@
  */
 import { ensureWebBuilt } from '../console/build-web.ts'
 import { type ConsoleParts, type RunningConsole, startConsole } from '../console/console.ts'
-import { problemOf } from '../console/shared-reading.ts'
+import { problemOf } from '../console/problem.ts'
 import { createTablesReader } from '../console/tables.ts'
 import type { IoOptions } from '../lib/base/io.ts'
 import { lakeTableNames } from '../pipeline/model/tables.ts'
@@ -16,6 +16,7 @@ import { liveStages } from '../pipeline/platform/live-stages.ts'
 import { type Progress, progressText } from '../pipeline/platform/progress.ts'
 import { Supervisor } from '../pipeline/platform/supervisor.ts'
 import { ensureServingSchema } from '../pipeline/serving/schema.ts'
+import { hintOf } from './hints.ts'
 
 export interface BringUpOptions extends IoOptions {
   readonly hasProducer: boolean
@@ -71,7 +72,7 @@ export function bringUp(platform: Platform, options: BringUpOptions): Upcoming {
             supervisor.failed.map(({ stage, stoppedMs, error }) => ({
               stage,
               stoppedAt: new Date(stoppedMs).toISOString(),
-              problem: problemOf(error),
+              problem: problemOf(error, hintOf),
             })),
         })
         running.push(closeOnAbort(console, signal))
@@ -129,8 +130,9 @@ export async function openConsole(
   return startConsole(
     {
       clickhouse: await platform.clickhouse(),
-      tables: createTablesReader(tables, { logger: platform.logger }),
+      tables: createTablesReader(tables, { hintOf, logger: platform.logger }),
       runs: (await platform.runs()).runs,
+      hintOf,
       ...(stoppedStages !== undefined && { stoppedStages }),
       ...(comingUp !== undefined && { comingUp }),
       logger: platform.logger,

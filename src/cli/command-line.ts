@@ -23,6 +23,8 @@ export class CommandLine {
   readonly io: CliIo
   readonly output: Output
   readonly terminal: Terminal
+  /** As it was called, without its arguments: `lake table read`. */
+  command: string | undefined
   isJson = false
   isDebug = false
   /** Of a command that runs until it is stopped: being stopped is then its normal end. */

@@ -1,9 +1,11 @@
-/** What went wrong, on stderr: what, and the mend; a stack trace only for who asks. */
+/** What went wrong, on stderr: what, and what to do about it; a stack trace only with --debug. */
 import { inspect } from 'node:util'
 import { CommanderError } from 'commander'
 import { isLakeError, LakeError, messageOf, systemCode } from '../lib/base/errors.ts'
 import { formatJson } from '../lib/base/json.ts'
 import type { CommandLine } from './command-line.ts'
+import { exitCodes } from './exit-codes.ts'
+import { hintOf } from './hints.ts'
 import { printable } from './output/printable.ts'
 
 interface Shown {
@@ -18,7 +20,7 @@ export function reportError(error: unknown, cli: CommandLine, isInterrupted: boo
   const { terminal } = cli
   terminal.done()
   const failures = error instanceof AggregateError ? error.errors : [error]
-  const shown = failures.map(describe)
+  const shown = failures.map((failure) => describe(failure, cli.command))
   for (const { message, hint } of shown) {
     terminal.line(`lake: ${printable(oneLine(message))}`)
     if (!isInterrupted) terminal.line(`  → ${hint}`)
@@ -38,24 +40,20 @@ function oneLine(message: string): string {
     .replace(/\s*\n\s*/g, ' ')
 }
 
-function describe(error: unknown): Shown {
+function describe(error: unknown, command: string | undefined): Shown {
   const known = asLakeError(error)
-  if (known !== undefined) {
-    const { code, message, hint, exitCode } = known
-    return { code, message, hint, exitCode }
+  const hint = hintOf(known, { command })
+  if (known === undefined) {
+    return { code: 'BUG', message: `unexpected: ${messageOf(error)}`, hint, exitCode: exitCodes.BUG }
   }
-  return {
-    code: 'BUG',
-    message: `unexpected: ${messageOf(error)}`,
-    hint: 'This should not happen. Run it again with --debug, and report what it shows.',
-    exitCode: 1,
-  }
+  const { code, message } = known
+  return { code, message, hint, exitCode: exitCodes[code] }
 }
 
 function asLakeError(error: unknown): LakeError | undefined {
   if (isLakeError(error)) return error
   if (error instanceof CommanderError) return new LakeError('USAGE', error.message)
-  const options = { cause: error }
+  const options = { cause: error, details: { path: pathOf(error) } }
   switch (systemCode(error)) {
     case 'ENOSPC':
     case 'EDQUOT':
@@ -75,4 +73,9 @@ function asLakeError(error: unknown): LakeError | undefined {
     default:
       return undefined
   }
+}
+
+/** The path that Node names in its errors. */
+function pathOf(error: unknown): unknown {
+  return typeof error === 'object' && error !== null && 'path' in error ? error.path : undefined
 }

@@ -21,7 +21,7 @@ function logged(isTTY: boolean): string {
 describe('createLogger(terminal, options)', () => {
   it('tells people what, why and the rest in one line, nothing as [object Object]', () => {
     expect(logged(true).slice(9)).toBe(
-      'ERROR The stage has stopped: append events: no space left stage=landing owner={"pid":42}\n',
+      'ERROR The stage has stopped: append events: no space left stage=landing owner={"pid":42} → Free space, and run it again: nothing was committed, and it goes on from there.\n',
     )
   })
 

@@ -3,6 +3,7 @@ import { type Logger as PinoLogger, pino, stdSerializers, stdTimeFunctions } fro
 import { isLakeError, messageOf } from '../lib/base/errors.ts'
 import { formatJson, parseJson } from '../lib/base/json.ts'
 import type { Config } from '../pipeline/platform/config.ts'
+import { hintOf } from './hints.ts'
 import { printable } from './output/printable.ts'
 import type { Terminal } from './output/terminal.ts'
 
@@ -30,7 +31,9 @@ export function createLogger(terminal: Terminal, { level, hasStacks }: LogOption
 
 function plainError(error: unknown): object {
   const message = messageOf(error)
-  return isLakeError(error) ? { code: error.code, message, details: error.details } : { message }
+  return isLakeError(error)
+    ? { code: error.code, message, hint: hintOf(error), details: error.details }
+    : { message }
 }
 
 /** `12:00:00 WARN  message key=value`. */
@@ -38,13 +41,15 @@ function readable(line: string): string {
   const entry = parseJson(line, 'log line')
   if (typeof entry !== 'object' || entry === null || Array.isArray(entry)) return line.trimEnd()
   const { time, level, msg, err, ...rest } = Object.fromEntries(Object.entries(entry))
-  const cause =
-    typeof err === 'object' && err !== null && 'message' in err ? [`: ${String(err['message'])}`] : []
+  const { message, hint }: Readonly<Record<string, unknown>> =
+    typeof err === 'object' && err !== null ? Object.fromEntries(Object.entries(err)) : {}
+  const cause = message === undefined ? [] : [`: ${String(message)}`]
+  const fix = hint === undefined ? [] : [` → ${String(hint)}`]
   const details = Object.entries(rest).map(
     ([name, value]) => ` ${name}=${typeof value === 'object' ? formatJson(value) : String(value)}`,
   )
   const clock = String(time).slice(11, 19)
   return printable(
-    `${clock} ${String(level).toUpperCase().padEnd(5)} ${String(msg)}${[...cause, ...details].join('')}`,
+    `${clock} ${String(level).toUpperCase().padEnd(5)} ${String(msg)}${[...cause, ...details, ...fix].join('')}`,
   )
 }

@@ -56,6 +56,9 @@ export function createProgram(cli: CommandLine): Command {
     addRejected,
   ])
     add(program, cli)
+  program.hook('preAction', (_program, command) => {
+    cli.command = pathTo(command)
+  })
   addHelp(program)
   addSharedOptions(program, cli)
   nameFaults(program, [])
@@ -93,6 +96,10 @@ function addSharedOptions(command: Command, cli: CommandLine): void {
   for (const sub of command.commands) addSharedOptions(sub, cli)
 }
 
+function pathTo(command: Command): string {
+  return command.parent === null ? command.name() : `${pathTo(command.parent)} ${command.name()}`
+}
+
 /** Each command's faults name that command, and how to go on. */
 function nameFaults(command: Command, above: readonly string[]): void {
   const path = [...above, command.name()]
@@ -107,12 +114,12 @@ function usageFault(fault: CommanderError, command: string): LakeError {
   // Commander has written the help already: a noun was given without a verb.
   if (fault.code === 'commander.help') {
     return new LakeError('USAGE', `${command}: expected a command`, {
-      hint: `Choose one of those above; \`${command} COMMAND --help\` tells more.`,
+      details: { fix: `Choose one of those above; \`${command} COMMAND --help\` tells more.` },
     })
   }
   const [message = '', suggestion] = fault.message.replace(/^error: /, '').split('\n')
-  const hint = suggestion?.replace(/^\((?<text>.*)\)$/, '$<text>') ?? `See \`${command} --help\`.`
-  return new LakeError('USAGE', message, { hint, cause: fault })
+  const fix = suggestion?.replace(/^\((?<text>.*)\)$/, '$<text>') ?? `See \`${command} --help\`.`
+  return new LakeError('USAGE', message, { details: { fix }, cause: fault })
 }
 
 function packageVersion(): string {

@@ -127,8 +127,6 @@ export type TableSummary = z.infer<typeof tableSummarySchema>
 export const tablesSchema = z.object({ tables: z.array(tableSummarySchema), ...reading })
 export type TablesAnswer = z.infer<typeof tablesSchema>
 
-const recordedErrorSchema = z.object({ code: z.string(), message: z.string(), hint: z.string().nullable() })
-
 export const taskSchema = z.object({
   node: z.string(),
   attempt: z.number(),
@@ -139,7 +137,7 @@ export const taskSchema = z.object({
   rowsOut: z.number().nullable(),
   versionsBefore: z.record(z.string(), z.number().nullable()),
   versionsAfter: z.record(z.string(), z.number().nullable()),
-  error: recordedErrorSchema.nullable(),
+  error: problemSchema.nullable(),
 })
 export type Task = z.infer<typeof taskSchema>
 
@@ -150,7 +148,7 @@ export const runSchema = z.object({
   state: z.enum(runStates),
   startedAt: time,
   endedAt: time.nullable(),
-  error: recordedErrorSchema.nullable(),
+  error: problemSchema.nullable(),
   /** In the order of the DAG, then by attempt. */
   tasks: z.array(taskSchema),
 })

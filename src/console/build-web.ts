@@ -110,7 +110,7 @@ async function makeFolder(path: string): Promise<void> {
   } catch (error) {
     throw new LakeError('FILE_UNWRITABLE', `Console: cannot write the page to ${path}: ${messageOf(error)}`, {
       cause: error,
-      hint: 'Make the folder writable, or build once with a user who may write there.',
+      details: { path, fault: 'page-unwritable' },
     })
   }
 }

@@ -52,7 +52,7 @@ afterAll(async () => {
 
 async function start(parts: Partial<ConsoleParts>): Promise<RunningConsole> {
   const running = await startConsole(
-    { clickhouse: source, ...sampleParts(Date.now()), ...parts },
+    { clickhouse: source, ...sampleParts(Date.now()), hintOf: () => 'Do this.', ...parts },
     { host: '127.0.0.1', port: 0, webRoot },
   )
   open.push(async () => running[Symbol.asyncDispose]())

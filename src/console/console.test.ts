@@ -62,6 +62,8 @@ const noRuns: RunReader = {
   },
 }
 
+const hintOf = (): string => 'Do this.'
+
 const startMs = Date.parse('2026-11-23T08:00:00Z')
 const closing: (() => Promise<unknown>)[] = []
 
@@ -77,6 +79,7 @@ function open(parts: Partial<ConsoleParts> = {}, place: Partial<ConsolePlace> = 
       clickhouse,
       tables: async () => [],
       runs: noRuns,
+      hintOf,
       clock,
       ...parts,
     },
@@ -263,7 +266,7 @@ describe('the rest of the API', () => {
         id: 4,
         state: 'failed',
         endedAt: '2026-11-23T08:00:01.500Z',
-        error: { code: 'TASK_FAILED', hint: null },
+        error: { code: 'TASK_FAILED', hint: 'Do this.' },
         tasks: [{ node: 'bronze_to_silver', state: 'failed', startedAt: null }],
       },
     ])
@@ -424,6 +427,7 @@ describe('startConsole(parts, place)', () => {
     clickhouse: new FakeClickHouse(),
     tables: async () => [],
     runs: noRuns,
+    hintOf,
   }
 
   it('listens until it is disposed of', async () => {
@@ -455,7 +459,7 @@ describe('startConsole(parts, place)', () => {
     await expect(startConsole(parts, { host: '127.0.0.1', port })).rejects.toMatchObject({
       code: 'PORT_TAKEN',
       message: expect.stringContaining(`127.0.0.1:${port}`),
-      hint: expect.stringContaining('CONSOLE_PORT'),
+      details: expect.objectContaining({ fault: 'console', port }),
     })
   })
 })

@@ -18,16 +18,18 @@ import { createAccess } from './access.ts'
 import type { Problem, StoppedStage } from './answers.ts'
 import { createGuard, securityHeaders } from './guard.ts'
 import { OverviewReader } from './overview.ts'
+import { type HintOf, problemOf } from './problem.ts'
 import { routes } from './routes/index.ts'
 import type { Sources } from './routes/route.ts'
 import { createRunsReader, type RunReader } from './runs.ts'
-import { problemOf, SharedReading } from './shared-reading.ts'
+import { SharedReading } from './shared-reading.ts'
 import type { TablesReader } from './tables.ts'
 
 export interface ConsoleParts {
   readonly clickhouse: Pick<ClickHouse, 'query' | 'ping'>
   readonly tables: TablesReader
   readonly runs: RunReader
+  readonly hintOf: HintOf
   /** Those of the same process, newest last. None without it. */
   readonly stoppedStages?: () => readonly StoppedStage[]
   /** How far the platform of the same process has come up; `undefined` when it is up. */
@@ -58,6 +60,7 @@ export function createConsole(
     clickhouse,
     tables,
     runs,
+    hintOf,
     stoppedStages = () => [],
     comingUp = () => undefined,
     logger = silentLogger,
@@ -67,21 +70,23 @@ export function createConsole(
 ): FastifyInstance {
   const guard = createGuard(place)
   const access = createAccess(place.token)
-  const overview = new OverviewReader({ clickhouse, clock, logger })
+  const overview = new OverviewReader({ clickhouse, clock, hintOf, logger })
   const share = <T>(what: string, read: (io: IoOptions) => Promise<T>): SharedReading<T> =>
     new SharedReading(read, {
       what,
       clock,
+      hintOf,
       onFailure: (error) => logger.warn({ err: error }, `${what} could not be read`),
     })
   const sources: Sources = {
     overview,
     clickhouse,
     runs,
+    hintOf,
     stoppedStages,
     comingUp,
     tables: share('The tables', tables),
-    newestRuns: share('The runs', createRunsReader(runs)),
+    newestRuns: share('The runs', createRunsReader(runs, hintOf)),
     ping: share('ClickHouse', (io) => clickhouse.ping(io)),
   }
 
@@ -127,7 +132,7 @@ export function createConsole(
     await sendProblem(
       reply,
       status,
-      isLakeError(error) || status >= 500 ? problemOf(error) : refusalOf(error),
+      isLakeError(error) || status >= 500 ? problemOf(error, hintOf) : refusalOf(error),
     )
   })
 
@@ -223,21 +228,18 @@ function listenFailure(error: unknown, host: string, port: number): LakeError {
   if (code === 'EADDRINUSE') {
     return new LakeError('PORT_TAKEN', `Console: something else listens on ${where}`, {
       cause: error,
-      details: { host, port },
-      hint: 'Choose another port with CONSOLE_PORT or --port, or stop what listens there.',
+      details: { host, port, fault: 'console' },
     })
   }
   if (code === 'EACCES') {
     return new LakeError('PORT_TAKEN', `Console: the system lets us not listen on ${where}`, {
       cause: error,
-      details: { host, port },
-      hint: 'Choose a port above 1023 with CONSOLE_PORT or --port.',
+      details: { host, port, fault: 'port-reserved' },
     })
   }
   return new LakeError('CONFIG_INVALID', `Console: cannot listen on ${where}: ${messageOf(error)}`, {
     cause: error,
-    details: { host, port },
-    hint: 'Set CONSOLE_HOST to an address of this machine.',
+    details: { host, port, fault: 'host-not-ours' },
   })
 }
 

@@ -13,6 +13,7 @@ import { figuresOf } from './figures.ts'
 import { noFreshness, readFreshness } from './freshness.ts'
 import { expandMacros, type TimeRange } from './macros.ts'
 import { type Panel, panels } from './panels.ts'
+import type { HintOf } from './problem.ts'
 import { type Reading, SharedReading } from './shared-reading.ts'
 
 export const overviewTitle = 'Lakehouse Platform Overview'
@@ -29,6 +30,7 @@ interface PanelReading {
 export interface OverviewOptions {
   readonly clickhouse: Pick<ClickHouse, 'query'>
   readonly clock: Clock
+  readonly hintOf: HintOf
   readonly logger: Logger
 }
 
@@ -104,10 +106,11 @@ export class OverviewReader {
   }
 
   #share<T>(what: string, read: (io: IoOptions) => Promise<T>): SharedReading<T> {
-    const { clock, logger } = this.#options
+    const { clock, hintOf, logger } = this.#options
     return new SharedReading(read, {
       what,
       clock,
+      hintOf,
       onFailure: (error) => logger.warn({ err: error }, `${what} could not be read`),
     })
   }

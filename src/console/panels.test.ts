@@ -212,7 +212,12 @@ describe('the panels, with data', () => {
 
   it('rows of a metric are asked for by days, newest first', async () => {
     const app = createConsole(
-      { clickhouse, tables: async () => [], runs: { list: async () => [], show: () => Promise.reject() } },
+      {
+        clickhouse,
+        tables: async () => [],
+        runs: { list: async () => [], show: () => Promise.reject() },
+        hintOf: () => 'Do this.',
+      },
       { host: '127.0.0.1', port: 8080 },
     )
 

@@ -3,19 +3,23 @@ import type { IoOptions } from '../lib/base/io.ts'
 import type { Attempt, RecordedError, RunWithAttempts } from '../lib/runs/run.ts'
 import type { RunBook } from '../lib/runs/run-book.ts'
 import type { RunAnswer, Task } from './answers.ts'
+import type { HintOf } from './problem.ts'
 
 export type RunReader = Pick<RunBook, 'list' | 'show'>
 
 const shownRuns = 10
 
 /** The newest runs, newest first. */
-export function createRunsReader(book: RunReader): (options?: IoOptions) => Promise<readonly RunAnswer[]> {
+export function createRunsReader(
+  book: RunReader,
+  hintOf: HintOf,
+): (options?: IoOptions) => Promise<readonly RunAnswer[]> {
   let ended: ReadonlyMap<number, RunAnswer> = new Map()
 
   return async (options = {}) => {
     const runs = await book.list({ limit: shownRuns }, options)
     const answers = await Promise.all(
-      runs.map(async ({ id }) => ended.get(id) ?? runAnswerOf(await book.show(id, options))),
+      runs.map(async ({ id }) => ended.get(id) ?? runAnswerOf(await book.show(id, options), hintOf)),
     )
     ended = new Map(answers.filter(({ state }) => state !== 'running').map((answer) => [answer.id, answer]))
     return answers
@@ -24,7 +28,7 @@ export function createRunsReader(book: RunReader): (options?: IoOptions) => Prom
 
 const iso = (ms: number | undefined): string | null => (ms === undefined ? null : new Date(ms).toISOString())
 
-export function runAnswerOf(run: RunWithAttempts): RunAnswer {
+export function runAnswerOf(run: RunWithAttempts, hintOf: HintOf): RunAnswer {
   return {
     id: run.id,
     dag: run.dag,
@@ -32,12 +36,12 @@ export function runAnswerOf(run: RunWithAttempts): RunAnswer {
     state: run.state,
     startedAt: new Date(run.startedMs).toISOString(),
     endedAt: iso(run.endedMs),
-    error: errorOf(run.error),
-    tasks: run.attempts.map(taskOf),
+    error: errorOf(run.error, hintOf),
+    tasks: run.attempts.map((attempt) => taskOf(attempt, hintOf)),
   }
 }
 
-function taskOf(attempt: Attempt): Task {
+function taskOf(attempt: Attempt, hintOf: HintOf): Task {
   return {
     node: attempt.node,
     attempt: attempt.attempt,
@@ -48,10 +52,10 @@ function taskOf(attempt: Attempt): Task {
     rowsOut: attempt.rowsOut ?? null,
     versionsBefore: attempt.versionsBefore ?? {},
     versionsAfter: attempt.versionsAfter ?? {},
-    error: errorOf(attempt.error),
+    error: errorOf(attempt.error, hintOf),
   }
 }
 
-function errorOf(error: RecordedError | undefined): RunAnswer['error'] {
-  return error === undefined ? null : { code: error.code, message: error.message, hint: error.hint ?? null }
+function errorOf(error: RecordedError | undefined, hintOf: HintOf): RunAnswer['error'] {
+  return error === undefined ? null : { code: error.code, message: error.message, hint: hintOf(error) }
 }

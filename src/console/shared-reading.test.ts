@@ -6,11 +6,13 @@ import { SharedReading } from './shared-reading.ts'
 const untilAborted = ({ signal }: IoOptions): Promise<never> =>
   new Promise((_, reject) => signal?.addEventListener('abort', () => reject(signal.reason)))
 
+const hintOf = (): string => 'Do this.'
+
 describe('SharedReading', () => {
   it('reads once for all who ask while the value is fresh, and again when it is old', async () => {
     const clock = new ManualClock(1_000_000)
     let reads = 0
-    const reading = new SharedReading(async () => ++reads, { what: 'It', clock, maxAgeMs: 4_000 })
+    const reading = new SharedReading(async () => ++reads, { what: 'It', clock, hintOf, maxAgeMs: 4_000 })
 
     const first = await Promise.all([reading.get(), reading.get()])
     clock.advance(4_000)
@@ -22,7 +24,7 @@ describe('SharedReading', () => {
   it('reads again when the clock has gone back', async () => {
     const clock = new ManualClock(1_000_000)
     let reads = 0
-    const reading = new SharedReading(async () => ++reads, { what: 'It', clock })
+    const reading = new SharedReading(async () => ++reads, { what: 'It', clock, hintOf })
     await reading.get()
 
     clock.advance(-60_000)
@@ -36,6 +38,7 @@ describe('SharedReading', () => {
     const reading = new SharedReading((io) => (reads.shift() ?? untilAborted)(io), {
       what: 'It',
       clock,
+      hintOf,
       patienceMs: 10_000,
       deadlineMs: 5_000,
     })
@@ -53,6 +56,7 @@ describe('SharedReading', () => {
     const reading = new SharedReading(untilAborted, {
       what: 'It',
       clock: new ManualClock(),
+      hintOf,
       onFailure: (error) => failures.push(error),
     })
     const asked = reading.get()

@@ -8,14 +8,16 @@
  * and is ended in the server after `deadlineMs`. A failure is shared like an answer, so that it hammers nobody.
  */
 import type { Clock } from '../lib/base/clock.ts'
-import { isLakeError, LakeError, messageOf } from '../lib/base/errors.ts'
+import { LakeError } from '../lib/base/errors.ts'
 import type { IoOptions } from '../lib/base/io.ts'
 import type { Problem } from './answers.ts'
+import { type HintOf, problemOf } from './problem.ts'
 
 export interface SharedReadingOptions {
   /** For messages: `Panel total-events`. */
   readonly what: string
   readonly clock: Clock
+  readonly hintOf: HintOf
   readonly maxAgeMs?: number
   readonly patienceMs?: number
   readonly deadlineMs?: number
@@ -34,6 +36,7 @@ export class SharedReading<T> {
   readonly #read: (options: IoOptions) => Promise<T>
   readonly #what: string
   readonly #clock: Clock
+  readonly #hintOf: HintOf
   readonly #maxAgeMs: number
   readonly #patienceMs: number
   readonly #deadlineMs: number
@@ -50,6 +53,7 @@ export class SharedReading<T> {
     {
       what,
       clock,
+      hintOf,
       maxAgeMs = 4_000,
       patienceMs = 3_000,
       deadlineMs = 20_000,
@@ -59,6 +63,7 @@ export class SharedReading<T> {
     this.#read = read
     this.#what = what
     this.#clock = clock
+    this.#hintOf = hintOf
     this.#maxAgeMs = maxAgeMs
     this.#patienceMs = patienceMs
     this.#deadlineMs = deadlineMs
@@ -106,7 +111,7 @@ export class SharedReading<T> {
       this.#value = { value, readAtMs: this.#clock.now() }
       this.#problem = undefined
     } catch (error) {
-      this.#problem = problemOf(error)
+      this.#problem = problemOf(error, this.#hintOf)
       if (this.#closed === undefined) this.#onFailure(error)
     } finally {
       settled.abort()
@@ -117,12 +122,16 @@ export class SharedReading<T> {
 
   #tooSlow(ms: number): LakeError {
     return new LakeError('SOURCE_FAILED', `${this.#what}: no answer within ${ms / 1000} s`, {
-      hint: 'What it reads is slow or busy. The last values are shown until it answers.',
+      details: { fault: 'reading-late' },
     })
   }
 
   #late(): Reading<T> {
-    return { ...this.#reading(), isStale: true, problem: problemOf(this.#tooSlow(this.#patienceMs)) }
+    return {
+      ...this.#reading(),
+      isStale: true,
+      problem: problemOf(this.#tooSlow(this.#patienceMs), this.#hintOf),
+    }
   }
 
   #reading(): Reading<T> {
@@ -133,10 +142,4 @@ export class SharedReading<T> {
       problem: this.#problem,
     }
   }
-}
-
-/** Any failure as the API shows it. */
-export function problemOf(error: unknown): Problem {
-  if (isLakeError(error)) return { code: error.code, message: error.message, hint: error.hint }
-  return { code: 'BUG', message: messageOf(error), hint: 'See the log of the console.' }
 }

@@ -15,16 +15,21 @@ afterAll(() => duckdb[Symbol.dispose]())
 const torn = new TextEncoder().encode('{"add":{"path":"a.parq')
 const nextCommit = '_delta_log/00000000000000000001.json'
 
+const hintOf = (): string => 'Do this.'
+
 describe('createTablesReader(tables)', () => {
   it('gives the tables that can be read beside the one that cannot, which keeps its last figures', async () => {
     await using bronze = await openFixture(duckdb)
     await using silver = await openFixture(duckdb)
     await using gold = await MemoryStore.open()
-    const read = createTablesReader([
-      { name: 'bronze', table: bronze.table },
-      { name: 'silver', table: silver.table },
-      { name: 'gold', table: new DeltaTable({ store: gold, duckdb }) },
-    ])
+    const read = createTablesReader(
+      [
+        { name: 'bronze', table: bronze.table },
+        { name: 'silver', table: silver.table },
+        { name: 'gold', table: new DeltaTable({ store: gold, duckdb }) },
+      ],
+      { hintOf },
+    )
     const before = await read()
 
     await silver.store.put(nextCommit, torn)
@@ -41,7 +46,7 @@ describe('createTablesReader(tables)', () => {
         problem: {
           code: 'LOG_CORRUPT',
           message: expect.stringContaining(nextCommit),
-          hint: expect.stringMatching(/./),
+          hint: 'Do this.',
         },
       },
       { name: 'gold', version: null, problem: null },
@@ -53,10 +58,13 @@ describe('createTablesReader(tables)', () => {
     await using bronze = await openFixture(duckdb)
     await using silver = await openFixture(duckdb)
     await silver.store.put(nextCommit, torn)
-    const read = createTablesReader([
-      { name: 'bronze', table: bronze.table },
-      { name: 'silver', table: silver.table },
-    ])
+    const read = createTablesReader(
+      [
+        { name: 'bronze', table: bronze.table },
+        { name: 'silver', table: silver.table },
+      ],
+      { hintOf },
+    )
 
     expect(await read()).toMatchObject([
       { version: 0, problem: null },
@@ -70,7 +78,9 @@ describe('createTablesReader(tables)', () => {
       throw new LakeError('STORE_UNAVAILABLE', 'list the bucket: no answer')
     }
 
-    await expect(createTablesReader([{ name: 'bronze', table: bronze.table }])()).rejects.toMatchObject({
+    await expect(
+      createTablesReader([{ name: 'bronze', table: bronze.table }], { hintOf })(),
+    ).rejects.toMatchObject({
       code: 'STORE_UNAVAILABLE',
     })
   })

@@ -8,7 +8,7 @@ import type { IoOptions } from '../lib/base/io.ts'
 import { type Logger, silentLogger } from '../lib/base/log.ts'
 import { type DeltaTable, readCommit, type Snapshot } from '../lib/delta/index.ts'
 import type { TableSummary } from './answers.ts'
-import { problemOf } from './shared-reading.ts'
+import { type HintOf, problemOf } from './problem.ts'
 
 export interface NamedTable {
   readonly name: string
@@ -23,7 +23,7 @@ export type TablesReader = (options?: IoOptions) => Promise<readonly TableSummar
 
 export function createTablesReader(
   tables: readonly NamedTable[],
-  { logger = silentLogger }: { readonly logger?: Logger } = {},
+  { hintOf, logger = silentLogger }: { readonly hintOf: HintOf; readonly logger?: Logger },
 ): TablesReader {
   const known = new Map<string, { readonly snapshot: Snapshot; readonly summary: TableSummary }>()
 
@@ -40,7 +40,7 @@ export function createTablesReader(
   function unread(name: string, error: unknown): TableSummary {
     const isEnding = isLakeError(error, 'INTERRUPTED')
     if (!isEnding) logger.warn({ err: error }, `Table ${name} could not be read`)
-    return { ...(known.get(name)?.summary ?? missing(name)), problem: problemOf(error) }
+    return { ...(known.get(name)?.summary ?? missing(name)), problem: problemOf(error, hintOf) }
   }
 
   return async (options = {}) => {

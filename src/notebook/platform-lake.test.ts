@@ -155,7 +155,9 @@ describe('createLake(platform)', () => {
   it('refuses to round a whole number, and tells another way that works', async () => {
     await expect(lake.rows('gold/daily_active_users')).rejects.toMatchObject({
       code: 'SCHEMA_MISMATCH',
-      hint: expect.stringContaining('select dau_count::varchar from gold.daily_active_users'),
+      details: expect.objectContaining({
+        asText: 'lake.sql("select dau_count::varchar from gold.daily_active_users")',
+      }),
     })
     expect(await lake.sql('select dau_count, dau_count::varchar as t from gold.daily_active_users')).toEqual([
       { dau_count: 9007199254740993n, t: '9007199254740993' },

@@ -94,8 +94,12 @@ function decodeRow<Row>(table: TableName, row: AnyRow): Row {
         'SCHEMA_MISMATCH',
         `${table}: ${column} is ${String(value)}, which a number would round`,
         {
-          details: { table, column },
-          hint: `Read it as text: lake.sql("select ${column}::varchar from ${table.replace('/', '.')}")`,
+          details: {
+            table,
+            column,
+            fault: 'rounded-number',
+            asText: `lake.sql("select ${column}::varchar from ${table.replace('/', '.')}")`,
+          },
         },
       )
     }

@@ -84,7 +84,7 @@ function scopeOf({ full = false, from, to }: Flags): Scope {
   }
   if (from >= to) {
     throw new LakeError('USAGE', `batch --from ${from} --to ${to}: expected a later day after --to`, {
-      hint: 'The day of --to is left out: --from 2026-01-30 --to 2026-01-31 is one day.',
+      details: { fix: 'The day of --to is left out: --from 2026-01-30 --to 2026-01-31 is one day.' },
     })
   }
   return { kind: 'range', from, to }
@@ -160,6 +160,6 @@ function failureOf({ runId, nodes }: RunOutcome): LakeError {
   const [first] = failed
   return new LakeError('TASK_FAILED', `Run ${runId}: ${failed.map(({ node }) => node).join(', ')} failed`, {
     cause: first?.error,
-    hint: `\`lake runs show ${runId}\` shows the error of each task; \`lake batch\` runs it again.`,
+    details: { runId },
   })
 }

@@ -2,6 +2,7 @@
 import type { Command } from 'commander'
 import { examine, type Finding } from '../../pipeline/platform/doctor.ts'
 import type { CommandLine } from '../command-line.ts'
+import { hintOf } from '../hints.ts'
 import { printable } from '../output/printable.ts'
 
 export function addDoctor(program: Command, cli: CommandLine): void {
@@ -19,7 +20,7 @@ export function addDoctor(program: Command, cli: CommandLine): void {
 async function runDoctor(cli: CommandLine): Promise<void> {
   const { platform, output, signal } = cli
   const findings: Finding[] = []
-  for await (const finding of examine(platform, { signal })) {
+  for await (const finding of examine(platform, { hintOf, signal })) {
     findings.push(finding)
     if (!cli.isJson) await output.write(lineOf(finding))
   }

@@ -3,6 +3,7 @@ import { type Command, Option } from 'commander'
 import { type Attempt, type Run, type RunState, type RunWithAttempts, runStates } from '../../lib/runs/run.ts'
 import { wholeNumber } from '../arguments.ts'
 import type { CommandLine } from '../command-line.ts'
+import { hintOf } from '../hints.ts'
 import { printable } from '../output/printable.ts'
 import { drawTable } from '../output/rows.ts'
 
@@ -81,7 +82,7 @@ function describe(run: RunWithAttempts): string {
   for (const { node, attempt, error } of attempts) {
     if (error === undefined) continue
     lines.push(printable(`${node}, attempt ${attempt}: ${error.code}: ${error.message}`))
-    if (error.hint !== undefined) lines.push(printable(`  → ${error.hint}`))
+    lines.push(printable(`  → ${hintOf(error)}`))
   }
   return lines.join('\n')
 }

@@ -113,8 +113,8 @@ function withOurTables(error: unknown): unknown {
   const message = isLakeError(error, 'SQL_INVALID') ? error.message : ''
   const missing = /^Catalog Error: (?<what>Table with name .* does not exist!)/.exec(message)
   if (missing === null) return error
-  const hint = `The lake has ${lakeTableNames.map((name) => name.replace('/', '.')).join(', ')}.`
-  return new LakeError('SQL_INVALID', missing.groups?.['what'] ?? '', { cause: error, hint })
+  const fix = `The lake has ${lakeTableNames.map((name) => name.replace('/', '.')).join(', ')}.`
+  return new LakeError('SQL_INVALID', missing.groups?.['what'] ?? '', { cause: error, details: { fix } })
 }
 
 async function readStdin({ io: { stdin }, signal }: CommandLine): Promise<string> {

@@ -64,6 +64,6 @@ function failureOf(error: unknown): Error {
   const isFull = code === 'ENOSPC' || code === 'EDQUOT'
   return new LakeError(isFull ? 'DISK_FULL' : 'FILE_UNWRITABLE', `write stdout: ${messageOf(error)}`, {
     cause: error,
-    hint: isFull ? 'Free space, then run the command again.' : 'Send stdout somewhere else.',
+    ...(!isFull && { details: { fault: 'stdout' } }),
   })
 }

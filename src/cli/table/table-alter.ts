@@ -97,7 +97,7 @@ function changeOf(flags: AlterFlags): TableChange {
     'USAGE',
     `Expected one kind of change, got ${given.length === 0 ? 'none' : given.length}`,
     {
-      hint: 'See `lake table alter --help`; several changes are several commands.',
+      details: { fix: '`lake table alter --help` lists them; several changes are several commands.' },
     },
   )
 }

@@ -27,8 +27,7 @@ export async function targetTable(
   for (const own of lakeTableNames) {
     if (force || (await platform.table(own)).uri !== table.uri) continue
     throw new LakeError('USAGE', `${own} is written by the platform: its books would no longer balance`, {
-      hint: 'Work on a copy; --force changes it all the same.',
-      details: { table: own },
+      details: { table: own, fix: 'Work on a copy; --force changes it all the same.' },
     })
   }
   return table

@@ -293,7 +293,7 @@ describe('lake table optimize, vacuum and checkpoint', () => {
     expect(await lake('table', 'vacuum', table, '--dry-run')).toMatchObject({ dryRun: true, files: [] })
     const early = await home.lake('table', 'vacuum', table, '--retain-hours', '0')
     expect(early.exitCode).toBe(2)
-    expect(early.stderr).toContain('ask for it with force')
+    expect(early.stderr).toContain('add --force, or set delta.deletedFileRetentionDuration')
     expect(await lake('table', 'vacuum', table, '--retain-hours', '0', '--force')).toMatchObject({
       files: { length: 5 },
     })

@@ -290,7 +290,7 @@ async function rowsFor(
 function requireNew(partitionBy: readonly string[], isThere: boolean, table: DeltaTable): void {
   if (partitionBy.length === 0 || !isThere) return
   throw new LakeError('USAGE', `--partition-by: ${table.uri} is there, and partitioned as it is`, {
-    hint: '`lake table overwrite --overwrite-schema --partition-by …` partitions it anew.',
+    details: { fix: '`lake table overwrite --overwrite-schema --partition-by …` partitions it anew.' },
   })
 }
 

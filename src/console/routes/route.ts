@@ -8,6 +8,7 @@ import type { ClickHouse } from '../../lib/clickhouse/clickhouse.ts'
 import type { Progress } from '../../pipeline/platform/progress.ts'
 import type { Problem, RunAnswer, StoppedStage, TableSummary } from '../answers.ts'
 import type { OverviewReader } from '../overview.ts'
+import type { HintOf } from '../problem.ts'
 import type { RunReader } from '../runs.ts'
 import type { Reading, SharedReading } from '../shared-reading.ts'
 
@@ -19,6 +20,7 @@ export interface Sources {
   readonly tables: SharedReading<readonly TableSummary[]>
   readonly newestRuns: SharedReading<readonly RunAnswer[]>
   readonly runs: RunReader
+  readonly hintOf: HintOf
   /** Stages beside this console that ended by a failure, in the order in which they stopped. */
   readonly stoppedStages: () => readonly StoppedStage[]
   readonly comingUp: () => Progress | undefined
@@ -84,7 +86,9 @@ function parsed(schema: z.ZodType | undefined, given: unknown): unknown {
   const outcome = schema.safeParse(given)
   if (outcome.success) return outcome.data
   const faults = outcome.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`)
-  throw new LakeError('USAGE', `Request: ${faults.join('; ')}`, { hint: 'See /api/openapi.json.' })
+  throw new LakeError('USAGE', `Request: ${faults.join('; ')}`, {
+    details: { fault: 'request' },
+  })
 }
 
 export function answer<Body>(body: Body): Answered<Body> {

@@ -22,6 +22,6 @@ export const runRoutes: readonly Route[] = [
     params: z.object({ id: z.coerce.number(wholeNumber).int(wholeNumber).positive(wholeNumber) }),
     answer: runSchema,
     failures: { 400: 'a wrong parameter', 404: 'no such run', 503: 'the run store does not answer' },
-    handle: async ({ params: { id } }, { runs }) => answer(runAnswerOf(await runs.show(id))),
+    handle: async ({ params: { id } }, { runs, hintOf }) => answer(runAnswerOf(await runs.show(id), hintOf)),
   }),
 ]

@@ -119,7 +119,7 @@ describe('findOrStart(home)', () => {
 
     await expect(findOrStart(home.path, { deadlineMs: 0 })).rejects.toMatchObject({
       code: 'CLICKHOUSE_UNAVAILABLE',
-      hint: expect.stringContaining('clickhouse.log'),
+      details: expect.objectContaining({ log: expect.stringContaining('clickhouse.log') }),
     })
   })
 
@@ -137,7 +137,11 @@ describe('findOrStart(home)', () => {
     await writeFile(join(home.path, 'logs', 'clickhouse.log'), log)
 
     await expect(findOrStart(home.path, { deadlineMs: 0 })).rejects.toMatchObject({
-      hint: expect.stringMatching(/"failed","err":"Error: ENOSPC: no space left on device, write","pid":7}$/),
+      details: {
+        endOfLog: expect.stringMatching(
+          /"failed","err":"Error: ENOSPC: no space left on device, write","pid":7}$/,
+        ),
+      },
     })
   })
 })

@@ -75,8 +75,9 @@ export async function findOrStart(
     await clock.sleep(30, { signal })
   }
   const message = `start ClickHouse in ${resolve(home)}: expected an answer within ${deadlineMs} ms, got none`
-  const hint = `Its log is ${logFile(home)}; it ends: ${await endOfLog(home)}`
-  throw new LakeError('CLICKHOUSE_UNAVAILABLE', message, { details: { home: resolve(home) }, hint })
+  throw new LakeError('CLICKHOUSE_UNAVAILABLE', message, {
+    details: { home: resolve(home), log: logFile(home), endOfLog: await endOfLog(home) },
+  })
 }
 
 /**

@@ -109,8 +109,7 @@ export async function ensureTables(
     const fault = differenceOf(table.columns, found.get(table.name) ?? [])
     if (fault === undefined) continue
     throw new LakeError('SCHEMA_MISMATCH', `table ${table.name} in ClickHouse: ${fault}`, {
-      details: { table: table.name },
-      hint: 'The table was made by another version or by hand: rename it or drop it, then run again.',
+      details: { table: table.name, fault: 'foreign-table' },
     })
   }
 }

@@ -178,6 +178,6 @@ function nodeEnd(outcome: NodeOutcome): NodeEnd {
 }
 
 function recorded(error: unknown): RecordedError {
-  if (isLakeError(error)) return { code: error.code, message: error.message, hint: error.hint }
+  if (isLakeError(error)) return { code: error.code, message: error.message }
   return { code: 'BUG', message: messageOf(error) }
 }

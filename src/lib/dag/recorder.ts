@@ -7,7 +7,6 @@ export type TableVersions = Readonly<Record<string, number | null>>
 export interface RecordedError {
   readonly code: string
   readonly message: string
-  readonly hint?: string
 }
 
 export interface NodeEnd {

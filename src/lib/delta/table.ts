@@ -345,8 +345,7 @@ export class DeltaTable {
 function requireDeletable({ configuration }: Metadata, table: string): void {
   if (!propertiesOf(configuration).appendOnly) return
   throw new LakeError('CONSTRAINT_VIOLATED', `${table}: delta.appendOnly is true: no row may go or change`, {
-    details: { table },
-    hint: '`lake table alter TABLE --set delta.appendOnly=false` lifts it.',
+    details: { table, fault: 'append-only' },
   })
 }
 

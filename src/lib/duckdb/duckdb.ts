@@ -165,8 +165,7 @@ export class DuckDbSession implements Disposable {
     // The driver keeps the engine's words to itself: the query says them when it runs again.
     await this.run(`explain analyze ${sql}`, { signal })
     throw new LakeError('SOURCE_FAILED', 'DuckDB: the query failed before its end, and not the second time', {
-      details: { sql },
-      hint: 'Run it again.',
+      details: { sql, fault: 'failed-once' },
     })
   }
 

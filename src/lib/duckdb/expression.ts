@@ -35,7 +35,7 @@ export async function parseExpression(
     throw new LakeError(
       'SQL_INVALID',
       `${what} ${expression}: expected one SQL expression${typeof words === 'string' ? `: ${words}` : ''}`,
-      { hint: "Give an expression on the table's columns, such as \"event_type = 'click'\"." },
+      { details: { fault: 'not-an-expression' } },
     )
   }
   if (found === undefined) throw new LakeError('BUG', `${what} ${expression}: no syntax tree`)

@@ -98,7 +98,7 @@ async function requireBelow(directory: string, paths: readonly string[], name: s
   throw new LakeError(
     'SOURCE_FAILED',
     `Write Parquet: expected files below ${resolve(directory)}, DuckDB wrote ${outside[0]}`,
-    { details: { directory, outside }, hint: 'Use a folder whose name has ASCII letters and digits alone.' },
+    { details: { directory, outside, fault: 'written-elsewhere' } },
   )
 }
 

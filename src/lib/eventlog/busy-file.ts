@@ -36,7 +36,7 @@ export async function attempt<T>(
         throw new LakeError(
           'EVENTLOG_UNAVAILABLE',
           `${operation} ${path}: another process has held the file for ${busyForMs / 1_000} s`,
-          { cause: error, hint: 'See which process writes to the event log, and whether it still lives.' },
+          { details: { fault: 'file-held' }, cause: error },
         )
       }
       await systemClock.sleep(1 + Math.random() * 10, { signal })

@@ -162,7 +162,7 @@ describe('openKafkaEventLog(options)', () => {
     expect(message?.value).toHaveLength(2_000_000)
     await expect(log.append([{ key: null, value: Buffer.alloc(9 << 20, 1) }])).rejects.toMatchObject({
       code: 'SOURCE_FAILED',
-      hint: expect.stringContaining('max.message.bytes'),
+      details: { fault: 'message-too-large' },
     })
     await log.append(numbered(1))
   })

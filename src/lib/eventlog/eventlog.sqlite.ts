@@ -28,9 +28,9 @@ import { GroupTurns } from './group-turns.ts'
 import { spread } from './partitioner.ts'
 import { gapAt, startingPositions } from './positions.ts'
 import { OpenSegments, SegmentGone } from './segments/open-segments.ts'
-import { type BlockRead, type PartitionEnd, type Segment, segmentFile } from './segments/segment.sqlite.ts'
+import type { BlockRead, PartitionEnd, Segment } from './segments/segment.sqlite.ts'
 import { type LogIdentity, SegmentFolder } from './segments/segment-folder.ts'
-import { fixFor, fromSqlite } from './sqlite.ts'
+import { fromSqlite } from './sqlite.ts'
 import { Wakeup } from './wakeup.ts'
 
 export interface SqliteEventLogOptions {
@@ -86,7 +86,7 @@ export async function openSqliteEventLog(options: SqliteEventLogOptions): Promis
 
 class SegmentedLog implements SqliteEventLog {
   readonly topic: string
-  readonly lossHint: string
+  readonly folder: string
   readonly #folder: SegmentFolder
   readonly #identity: LogIdentity
   readonly #retentionMs: number
@@ -103,9 +103,7 @@ class SegmentedLog implements SqliteEventLog {
 
   constructor(folder: SegmentFolder, identity: LogIdentity, options: SqliteEventLogOptions) {
     this.topic = options.topic
-    this.lossHint =
-      `The log has lost its newest messages: a ${segmentFile}-wal in ${folder.path} was damaged or deleted, or an ` +
-      `older copy was put back. ${fixFor(folder.path)}`
+    this.folder = folder.path
     this.#folder = folder
     this.#identity = identity
     this.#open = new OpenSegments(folder)

@@ -82,11 +82,11 @@ export type TimestampType = 'append' | 'create' | 'unknown'
 export interface EventLog extends AsyncDisposable {
   readonly topic: string
   /**
-   * The fix if the log ends before what was read of it, or holds other messages there. Set by logs whose `clusterId`
-   * changes with the topic: such a log is the same one, and has lost its newest messages. Absent if the topic may have
-   * been re-created.
+   * The folder that holds the log. Set by logs whose `clusterId` changes with the topic: if such a log ends before what
+   * was read of it, or holds other messages there, it is the same log and has lost its newest messages. Absent if the
+   * topic may have been re-created.
    */
-  readonly lossHint?: string
+  readonly folder?: string
   /** Tells this log from another with a topic of the same name. Stable over restarts. */
   clusterId(options?: IoOptions): Promise<string>
   /** All partitions, by number. */

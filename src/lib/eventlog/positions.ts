@@ -4,7 +4,7 @@ import { LakeError } from '../base/errors.ts'
 import type { EventLog, Offset, PartitionRange, Positions } from './eventlog.ts'
 
 /** What a refusal says of the log. */
-export type NamedLog = Pick<EventLog, 'topic' | 'lossHint'>
+export type NamedLog = Pick<EventLog, 'topic' | 'folder'>
 
 /**
  * The offset to start each partition of `ranges` at; one without a stored position starts at its oldest message.
@@ -39,7 +39,7 @@ export function gapAt(topic: string, { partition, start }: PartitionRange, posit
 
 /** The log ends before a position that was read before: it is not the log that was read, or not all of it. */
 export function resetAt(
-  { topic, lossHint }: NamedLog,
+  { topic, folder }: NamedLog,
   { partition, end }: PartitionRange,
   position: Offset,
 ): LakeError {
@@ -47,8 +47,7 @@ export function resetAt(
     'EVENTLOG_RESET',
     `${topic} partition ${partition}: expected offset ${position} or more, but the log ends at ${end}`,
     {
-      details: { topic, partition, expected: position, end },
-      ...(lossHint !== undefined && { hint: lossHint }),
+      details: { topic, partition, expected: position, end, ...(folder !== undefined && { folder }) },
     },
   )
 }

@@ -47,14 +47,14 @@ export function fromSqlite(error: unknown, operation: string, path: string): unk
       return new LakeError('FILE_UNWRITABLE', message, { details, cause: error })
     case 'SQLITE_CORRUPT':
     case 'SQLITE_NOTADB':
-      return new LakeError('LOG_CORRUPT', message, { details, cause: error, hint: fixFor(path) })
+      return new LakeError('LOG_CORRUPT', message, {
+        details: { ...details, fault: 'event-log-damaged', folder: path },
+        cause: error,
+      })
     default:
       return new LakeError('EVENTLOG_UNAVAILABLE', message, {
-        details,
+        details: { ...details, fault: existsSync(dirname(path)) ? 'file-unusable' : 'folder-gone' },
         cause: error,
-        hint: existsSync(dirname(path))
-          ? 'Check the disk and the rights to the path that is named.'
-          : 'The folder is gone: was it deleted while it was in use?',
       })
   }
 }
@@ -62,13 +62,7 @@ export function fromSqlite(error: unknown, operation: string, path: string): unk
 /** A file of the log that is lost or cut off, which does not pass by itself. */
 export function damaged(logFolder: string, file: string, cause: unknown): LakeError {
   return new LakeError('LOG_CORRUPT', `open ${file}: ${messageOf(cause)}`, {
-    details: { file },
+    details: { file, fault: 'event-log-damaged', folder: logFolder },
     cause,
-    hint: fixFor(logFolder),
   })
-}
-
-/** What to do if files of a log are lost. */
-export function fixFor(logFolder: string): string {
-  return `Bring the file back from a backup, or move ${logFolder} away to begin a new log: what was landed stays.`
 }

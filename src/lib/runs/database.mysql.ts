@@ -139,6 +139,6 @@ function mysqlError(error: unknown, place: string): LakeError {
   }
   return new LakeError('RUNSTORE_REFUSED', message, {
     ...options,
-    hint: 'The database refused the statement; its own words are in the message.',
+    details: { ...options.details, fault: 'statement-refused' },
   })
 }

@@ -131,7 +131,7 @@ function sqliteError(error: unknown, place: string, path: string): LakeError {
   if (/^SQLITE_(BUSY|LOCKED)/.test(code)) {
     return new LakeError('RUNSTORE_UNAVAILABLE', message, {
       ...options,
-      hint: 'Another process writes to the file. If none should, look for one that hangs.',
+      details: { path, fault: 'file-held' },
     })
   }
   if (/^SQLITE_(FULL|IOERR_WRITE)/.test(code) || code === 'ENOSPC') {
@@ -142,6 +142,6 @@ function sqliteError(error: unknown, place: string, path: string): LakeError {
   }
   return new LakeError('RUNSTORE_REFUSED', message, {
     ...options,
-    hint: 'The file is no run store of ours, or is damaged: move it away, or name another one.',
+    details: { path, fault: 'not-a-run-store' },
   })
 }

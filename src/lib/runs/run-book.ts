@@ -299,7 +299,6 @@ async function closeRuns(
     const error: RecordedError = {
       code: 'INTERRUPTED',
       message: `${describeOwner(row.owner)} ended, or lost touch, before the run did`,
-      hint: 'Run it again: it goes on where it was.',
     }
     const end = { state: 'abandoned', ended_ms: endedMs, error: formatJson(error) } as const
     await trx.updateTable('runs').set(end).where('id', '=', integer(row.id)).execute()

@@ -60,7 +60,6 @@ export interface ScheduledTick {
 export interface RecordedError {
   readonly code: string
   readonly message: string
-  readonly hint?: string
 }
 
 /** Table → version, or null where the table was not there. */

@@ -101,7 +101,7 @@ export function describeRunStore(adapter: string, makeDatabase: () => Promise<Fr
         details: { days: ['2026-01-01'], newestOffset: 9_007_199_254_740_993n },
       })
       await recorder.attemptStarted({ node: 'gold', attempt: 1, startedMs: 1_003 })
-      const error = { code: 'CHECK_FAILED', message: 'gold: “é” 😀 is not a page', hint: 'Look.' }
+      const error = { code: 'CHECK_FAILED', message: 'gold: “é” 😀 is not a page' }
       await recorder.nodeEnded({ node: 'gold', attempt: 1, state: 'failed', endedMs: 1_004, error })
       await recorder.nodeEnded({ node: 'load', attempt: 1, state: 'skipped', endedMs: 1_004 })
       await recorder.runEnded({ state: 'failed', endedMs: 1_005, error })

@@ -101,9 +101,7 @@ export async function migrate(db: Kysely<Schema>, place: string, end: TableEnd =
     throw new LakeError(
       'RUNSTORE_REFUSED',
       `${place}: expected schema up to ${schemaVersion}, got ${found}`,
-      {
-        hint: 'A newer release made it: run that release, or name another database.',
-      },
+      { details: { fault: 'newer-schema', found, expected: schemaVersion } },
     )
   }
   for (const [at, step] of steps.entries()) {

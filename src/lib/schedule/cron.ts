@@ -29,7 +29,7 @@ const allowed: Readonly<Record<string, string>> = {
 }
 
 /**
- * @param setting What the expression is called where it was written: `BATCH_CRON`.
+ * @param setting What the expression is called where it was written.
  * @throws LakeError `CONFIG_INVALID` that says which field is wrong, what stands there, and what may.
  */
 export function parseCron(text: string, setting: string): Cron {
@@ -105,6 +105,6 @@ const startOfDay = (ms: number): number => Math.floor(ms / dayMs) * dayMs
 
 function invalid(text: string, setting: string, expected: string): LakeError {
   return new LakeError('CONFIG_INVALID', `${setting} "${text}": ${expected}`, {
-    hint: 'Five fields: minute, hour, day of month, month, day of week, in UTC. "0 1 * * *" is daily at 01:00.',
+    details: { fault: 'not-a-cron-expression', setting },
   })
 }

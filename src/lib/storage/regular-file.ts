@@ -24,7 +24,6 @@ export async function requireRegularFile(path: string): Promise<void> {
 
 function noFile(path: string): LakeError {
   return new LakeError('SOURCE_FAILED', `Read ${path}: it is not a regular file`, {
-    details: { path },
-    hint: 'Put the file itself at the path named in the message.',
+    details: { path, fault: 'not-a-file' },
   })
 }

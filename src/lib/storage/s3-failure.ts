@@ -17,10 +17,7 @@ export function s3Failure(subject: string, error: unknown): LakeError {
   const message = `${subject}: ${[status, name, messageOf(error)].filter((part) => part !== undefined && part !== '').join(' ')}`
   const options = { cause: error, details: { subject, status, name } }
   if (name === 'NoSuchBucket') {
-    return new LakeError('STORE_REFUSED', message, {
-      ...options,
-      hint: 'Make the bucket, or correct LAKE_URI.',
-    })
+    return new LakeError('STORE_REFUSED', message, options)
   }
   if (status === 404) return new LakeError('OBJECT_MISSING', message, options)
   if (name === 'CredentialsProviderError') return new LakeError('STORE_REFUSED', message, options)

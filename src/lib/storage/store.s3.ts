@@ -271,8 +271,7 @@ class S3Store implements ObjectStore {
         `${this.#where}: does not honour If-None-Match, so two writers could both commit one version`,
         {
           cause,
-          details: { endpoint: this.#where, bucket: this.#bucket },
-          hint: 'Use an object store with conditional writes.',
+          details: { endpoint: this.#where, bucket: this.#bucket, fault: 'no-conditional-writes' },
         },
       )
     try {
@@ -347,7 +346,7 @@ class S3Store implements ObjectStore {
     return new LakeError(
       'STORE_REFUSED',
       `${this.#where}: lists ${JSON.stringify(key)} after ${JSON.stringify(after)}: not in byte order`,
-      { hint: 'The Delta log needs an object store that lists keys in byte order.' },
+      { details: { fault: 'unordered-listing' } },
     )
   }
 }

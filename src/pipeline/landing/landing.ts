@@ -48,7 +48,6 @@ export async function land(options: LandingOptions, { signal }: IoOptions = {}):
     {
       name: 'landing',
       group: landingGroup,
-      command: 'lake land',
       sink: bronze,
       onWritten: ({ events, rejected }) => {
         report.events += events
@@ -66,7 +65,6 @@ export async function land(options: LandingOptions, { signal }: IoOptions = {}):
 
 function rejectsLost({ rejected }: BronzeTables, what: string): LakeError {
   return new LakeError('LOG_CORRUPT', `${rejected.uri}: ${what}`, {
-    details: { uri: rejected.uri },
-    hint: 'Bring back the commits of bronze/rejected, or both bronze tables from one backup: landing reads on from their offsets. If these rejects are gone for good, `lake land --accept-gap` goes on without them.',
+    details: { uri: rejected.uri, fault: 'rejects-lost' },
   })
 }

@@ -214,8 +214,7 @@ async function prepareHome(home: string, temporary: OwnFolder): Promise<string> 
   } catch (error) {
     throw new LakeError('FILE_UNWRITABLE', `LAKE_HOME ${home}: cannot be written: ${messageOf(error)}`, {
       cause: error,
-      details: { home },
-      hint: 'Make the folder writable, or set LAKE_HOME to another one.',
+      details: { home, fault: 'home-unwritable' },
     })
   }
 }

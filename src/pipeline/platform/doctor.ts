@@ -2,7 +2,7 @@
 import { access, constants, rm, stat, statfs, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { countOf } from '../../lib/base/count-of.ts'
-import { isLakeError, messageOf } from '../../lib/base/errors.ts'
+import { messageOf } from '../../lib/base/errors.ts'
 import type { IoOptions } from '../../lib/base/io.ts'
 import { lakeTableNames } from '../model/tables.ts'
 import type { Platform } from './compose.ts'
@@ -14,6 +14,11 @@ export interface Finding {
   readonly finding: string
   /** What to do; absent where there is nothing to mend. */
   readonly mend?: string
+}
+
+export interface ExamineOptions extends IoOptions {
+  /** What to do about a failure. */
+  readonly hintOf: (error: unknown) => string
 }
 
 type Result = Omit<Finding, 'part'>
@@ -38,15 +43,17 @@ const checks: Readonly<Record<string, Check>> = {
 }
 
 /** One finding for each part, as it comes; a part that fails stops no other. @throws only when aborted. */
-export async function* examine(platform: Platform, { signal }: IoOptions = {}): AsyncIterable<Finding> {
+export async function* examine(
+  platform: Platform,
+  { hintOf, signal }: ExamineOptions,
+): AsyncIterable<Finding> {
   for (const [part, check] of Object.entries(checks)) {
     signal?.throwIfAborted()
     try {
       yield { part, ...(await check(platform, { signal })) }
     } catch (error) {
       signal?.throwIfAborted()
-      const mend = isLakeError(error) ? error.hint : 'See the message.'
-      yield { part, state: 'fail', finding: messageOf(error), mend }
+      yield { part, state: 'fail', finding: messageOf(error), mend: hintOf(error) }
     }
   }
 }

@@ -90,8 +90,8 @@ async function read(path: string): Promise<z.infer<typeof stateSchema>> {
   } catch (error) {
     if (systemCode(error) === 'ENOENT') return { users: usersAtFirst }
     throw new LakeError('CONFIG_INVALID', `producer ${path}: cannot be read: ${messageOf(error)}`, {
+      details: { fault: 'producer-file-damaged', path },
       cause: error,
-      hint: 'Remove the file: the producer then begins with few users, and completes no history.',
     })
   }
 }

@@ -25,8 +25,7 @@ export async function locateTable(
     const table = await platform.table(name)
     if (await table.exists({ signal })) return table
     throw new LakeError('TABLE_MISSING', `Table ${name}: nothing has been written to ${table.uri} yet`, {
-      hint: name.startsWith('bronze/') ? '`lake land --drain` makes it.' : '`lake batch` makes it.',
-      details: { table: name },
+      details: { table: name, fault: 'not-written-yet' },
     })
   }
   const isRelative = !/^([a-z][a-z0-9+.-]*:\/\/|\/|\.)/i.test(name)

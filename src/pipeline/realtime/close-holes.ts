@@ -151,19 +151,13 @@ function holesLost(holes: readonly RangeFault[]): LakeError {
     'EVENTLOG_GAP',
     `The counts of some offsets were lost, and the log no longer holds the messages: ${describeFaults(holes)}`,
     {
-      details: { holes },
-      hint: 'Bring the lost parts of the table back from a backup. If they are gone for good, `lake realtime --accept-gap` goes on without these counts, and records which.',
+      details: { holes, fault: 'counts-lost' },
     },
   )
 }
 
 function countedTwice(overlaps: readonly RangeFault[], logId: string): LakeError {
-  const [first] = overlaps
   return new LakeError('CHECK_FAILED', `Some offsets were counted twice: ${describeFaults(overlaps)}`, {
-    details: { overlaps },
-    hint:
-      first === undefined
-        ? ''
-        : `Delete the ranges that overlap, here \`ALTER TABLE realtime.${first.table} DELETE WHERE log_id = '${logId}' AND kafka_partition = ${first.partition} AND offset_from < ${first.to} AND offset_to > ${first.from}\`, and start again: the stage counts them again from the log, as long as that holds them.`,
+    details: { overlaps, fault: 'counted-twice', logId },
   })
 }

@@ -44,7 +44,6 @@ export async function runRealtime(
     {
       name: 'realtime',
       group: realtimeGroup,
-      command: 'lake realtime',
       sink,
       prepare: () => closeHoles({ log, sink, acceptGap, clock, logger }, { signal }),
       onWritten: ({ messages, events, late }) => {

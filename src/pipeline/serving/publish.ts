@@ -253,7 +253,7 @@ async function requireWhole(
   throw new LakeError(
     'CHECK_FAILED',
     `Load of ${name}: expected ${snapshot.numRecords} rows in serving, got ${held?.n}`,
-    { details: { table: name }, hint: '`lake batch --full` loads every month again.' },
+    { details: { table: name, fault: 'load-incomplete' } },
   )
 }
 

@@ -11,21 +11,20 @@ import { resetAt } from '../../lib/eventlog/positions.ts'
 
 /**
  * @param known cluster ids whose topic of this name the sink holds.
- * @param command the stage's, for the hint.
+ * @param stage the one that reads, by name.
  * @throws LakeError `EVENTLOG_RESET` if there are such, and the log's own is none of them.
  */
 export function requireKnownLog(
   { topic, clusterId }: { readonly topic: string; readonly clusterId: string },
   known: ReadonlySet<string>,
-  command: string,
+  stage: string,
 ): void {
   if (known.size === 0 || known.has(clusterId)) return
   throw new LakeError(
     'EVENTLOG_RESET',
     `Topic ${topic}: expected the log of cluster ${[...known].sort().join(' or ')}, which was read before, got cluster ${clusterId}`,
     {
-      details: { topic, clusterId, known: [...known] },
-      hint: `Point the stage at the log that was read before, or bring that log back. If this log is meant, and holds other messages, \`${command} --accept-new-log\` reads it from its start, once: messages that both logs hold would then count twice.`,
+      details: { topic, clusterId, known: [...known], fault: 'another-log', stage },
     },
   )
 }
@@ -72,7 +71,7 @@ export async function requireSameLog(
 }
 
 function otherMessageAt(
-  { topic, lossHint }: EventLog,
+  { topic, folder }: EventLog,
   partition: number,
   last: ReadMessage,
   foundMs: number,
@@ -82,8 +81,7 @@ function otherMessageAt(
     'EVENTLOG_RESET',
     `Topic ${topic}, partition ${partition}: offset ${last.offset} was read as appended at ${stored.join(' or ')}, the log has another message there, appended at ${found}`,
     {
-      details: { topic, partition, offset: last.offset },
-      ...(lossHint !== undefined && { hint: lossHint }),
+      details: { topic, partition, offset: last.offset, ...(folder !== undefined && { folder }) },
     },
   )
 }

@@ -79,8 +79,6 @@ export interface LogSink<Written> extends StreamSink<Written> {
 export interface StageRun<Written> {
   readonly name: string
   readonly group: string
-  /** For hints: `lake land`. */
-  readonly command: string
   readonly sink: LogSink<Written>
   /** Checks and repairs the sink before the first message is read; returns what was skipped for good. */
   readonly prepare?: () => Promise<readonly OffsetRange[]>
@@ -95,7 +93,7 @@ const defaultMaxRows = 50_000
  * @throws LakeError `EVENTLOG_RESET` for another log, `EVENTLOG_GAP`, and whatever else does not pass by itself.
  */
 export async function runStage<Written>(
-  { command, prepare, ...run }: StageRun<Written>,
+  { prepare, ...run }: StageRun<Written>,
   settings: StageSettings,
   { signal }: IoOptions = {},
 ): Promise<StageEnd> {
@@ -103,7 +101,7 @@ export async function runStage<Written>(
   const { sink } = run
   if (!acceptNewLog) {
     const clusterId = await log.clusterId({ signal })
-    requireKnownLog({ topic: log.topic, clusterId }, await sink.knownClusters({ signal }), command)
+    requireKnownLog({ topic: log.topic, clusterId }, await sink.knownClusters({ signal }), run.name)
   }
   const readUpTo = (partition: number): Promise<ReadUpTo | undefined> => sink.readUpTo(partition, { signal })
   for (const partition of await requireSameLog(log, readUpTo, { signal })) {
@@ -289,11 +287,7 @@ class StreamStage<Written> {
     await this.#leave()
     const isAcceptedGap = acceptGap && isLakeError(error, 'EVENTLOG_GAP')
     const mayPass = isAcceptedGap || (isLakeError(error) && error.retryable)
-    if (mayPass)
-      logger.error(
-        { err: error, hint: error.hint, stage: name },
-        `${name} failed and will go on from its sink`,
-      )
+    if (mayPass) logger.error({ err: error, stage: name }, `${name} failed and will go on from its sink`)
     return { kind: 'failed', error, mayPass }
   }
 

@@ -48,7 +48,7 @@ export function columnNamed({ fields }: StructType, column: string): Field {
   const outer = fields.find(({ name }) => isSameName(name, column.split('.')[0] ?? ''))
   if (outer !== undefined && column.includes('.')) {
     throw new LakeError('SQL_INVALID', `${column}: a field within a column cannot be set on its own`, {
-      hint: `Set ${outer.name} as a whole, such as with struct_update(${outer.name}, …).`,
+      details: { fault: 'field-within-column', column: outer.name },
     })
   }
   const known = fields.map(({ name }) => name).join(', ')

@@ -51,7 +51,7 @@ export async function requireRepeatable(
   const nodes = [...nodesOf(await parseExpression(session, sql, { what, signal }))]
   if (nodes.some((node) => node['class'] === 'SUBQUERY')) {
     throw new LakeError('SQL_INVALID', `${what} ${sql}: a subquery is not supported`, {
-      hint: 'Use merge to compare the table with other rows.',
+      details: { fault: 'subquery' },
     })
   }
   const names = nodes.flatMap((node) =>
@@ -62,7 +62,7 @@ export async function requireRepeatable(
   const found = names.find((name) => volatile.has(name))
   if (found === undefined) return
   throw new LakeError('SQL_INVALID', `${what} ${sql}: ${found}() gives another value each time`, {
-    hint: 'Write the value itself.',
+    details: { fault: 'volatile-function', function: found },
   })
 }
 

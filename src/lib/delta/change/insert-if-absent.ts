@@ -105,8 +105,7 @@ async function requireOneEach(
     'CONSTRAINT_VIOLATED',
     `${table.uri}: ${String(twice['count'])} different rows of the source have the key ${values}`,
     {
-      details: { uri: table.uri, key: names },
-      hint: 'Bring the source to one row a key, such as with QUALIFY row_number() OVER (PARTITION BY key ORDER BY time) = 1.',
+      details: { uri: table.uri, key: names, fault: 'source-repeats-key' },
     },
   )
 }

@@ -160,9 +160,7 @@ const replacePartitions: Replace = async (
     throw new LakeError(
       'SCHEMA_MISMATCH',
       `${table.uri} is not partitioned: there are no partitions to replace`,
-      {
-        hint: 'Say which rows are replaced by a condition, or replace the whole table.',
-      },
+      { details: { fault: 'not-partitioned' } },
     )
   }
   const staged = await table.stage(session, evolved ?? snapshot, select, { missing, signal })

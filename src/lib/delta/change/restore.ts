@@ -124,8 +124,7 @@ async function requireFiles(
     'OBJECT_MISSING',
     `Cannot restore ${store.uri} to version ${version}: ${shown.join(', ')}${others} ${gone.length === 1 ? 'is' : 'are'} gone`,
     {
-      details: { uri: store.uri, version, gone },
-      hint: 'Vacuum has removed what this version needs. Restore to a later one; nothing was changed.',
+      details: { uri: store.uri, version, gone, fault: 'files-vacuumed' },
     },
   )
 }

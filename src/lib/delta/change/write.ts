@@ -91,8 +91,7 @@ export async function write(
     if (staged !== undefined) await table.discard(staged)
     if (computedFrom !== undefined) {
       throw new LakeError('COMMIT_CONFLICT', `${table.uri}: since version ${computedFrom} ${reason}`, {
-        details: { uri: table.uri, computedFrom },
-        hint: 'Nothing was written. Compute the rows anew from the newest version.',
+        details: { uri: table.uri, computedFrom, fault: 'table-changed' },
       })
     }
   }
@@ -100,8 +99,7 @@ export async function write(
     'COMMIT_CONFLICT',
     `${table.uri}: other writers were faster ${maxPlans} times, at last ${reason}`,
     {
-      details: { uri: table.uri },
-      hint: 'Nothing was written. Try again when less is written to the table.',
+      details: { uri: table.uri, fault: 'writers-faster' },
     },
   )
 }

@@ -141,8 +141,7 @@ export function decodeLogFile(bytes: Uint8Array, file: string): readonly Action[
   requireUnbroken(bytes, file)
   if (bytes.every((byte) => byte <= space)) {
     throw new LakeError('LOG_CORRUPT', `${file}: it is empty`, {
-      details: { file },
-      hint: 'Bring the file back from a backup: what it held is not known.',
+      details: { file, fault: 'log-file-damaged' },
     })
   }
   return decodeActions(bytes, file)

@@ -41,8 +41,7 @@ function requireWithin(path: string, key: string): void {
 function corrupt(path: string, what: string, cause?: unknown): LakeError {
   return new LakeError('LOG_CORRUPT', `File path ${JSON.stringify(path)}: ${what}`, {
     cause,
-    details: { path },
-    hint: 'No Delta writer makes such a path. Use the table again once its _delta_log is back from a backup.',
+    details: { path, fault: 'path-leaves-table' },
   })
 }
 

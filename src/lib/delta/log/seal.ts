@@ -35,13 +35,12 @@ export function requireUnbroken(bytes: Uint8Array, file: string): void {
   const end = at + blank.length
   const found = crc32(view.subarray(end), crc32(blank, crc32(view.subarray(0, at))))
   if (view.subarray(at, end).toString() === digits(found)) return
-  throw broken(file, 'Where it was changed on purpose, take lakeshoreCrc32 out of it.')
+  throw broken(file, 'json')
 }
 
-function broken(file: string, otherwise: string): LakeError {
+function broken(file: string, kind: 'json' | 'parquet'): LakeError {
   return new LakeError('LOG_CORRUPT', `${file}: its bytes are not those that were written`, {
-    details: { file },
-    hint: `Bring the file back from a backup. ${otherwise}`,
+    details: { file, fault: 'seal-broken', kind },
   })
 }
 
@@ -90,7 +89,7 @@ export async function requireUnbrokenParquet(path: string, name: string): Promis
     const at = await placeInParquet(file)
     if (at === undefined) return
     const { found, sum } = await sumOf(file, at)
-    if (found !== digits(sum)) throw broken(name, 'Where all commits are there, it can go.')
+    if (found !== digits(sum)) throw broken(name, 'parquet')
   } finally {
     await file.close()
   }

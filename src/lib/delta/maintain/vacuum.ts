@@ -98,8 +98,7 @@ function requireLongEnough({ uri }: DeltaTable, snapshot: Snapshot, keptMs: numb
     'CONFIG_INVALID',
     `Vacuum of ${uri}: expected a retention of at least ${leastMs / 3_600_000} hours, got ${keptMs / 3_600_000}`,
     {
-      details: { uri, keptMs, leastMs },
-      hint: `A shorter one takes files from readers of older versions and from slow writers. Where there are none, ask for it with force, or set ${property}.`,
+      details: { uri, keptMs, leastMs, fault: 'retention-too-short', property },
     },
   )
 }

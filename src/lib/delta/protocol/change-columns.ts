@@ -24,8 +24,7 @@ export function requireNoChangeColumn({ fields }: StructType, table: string): vo
     'SCHEMA_MISMATCH',
     `${table}: column ${taken.name} has the name of a column of changes`,
     {
-      details: { table, column: taken.name },
-      hint: 'Give the column another name, or leave delta.enableChangeDataFeed off.',
+      details: { table, column: taken.name, fault: 'change-column-taken' },
     },
   )
 }

@@ -17,7 +17,7 @@ import type { Metadata } from './metadata.ts'
 import { constraintPrefix } from './properties.ts'
 
 export interface Constraint {
-  /** For people: `CHECK adult (age >= 18)`, `NOT NULL user_id`. */
+  /** For people: `CHECK adult (age >= 18)`, `NOT NULL id`. */
   readonly name: string
   /** DuckDB's SQL over the columns of the schema; true for each row that may be written. */
   readonly sql: string
@@ -97,8 +97,8 @@ function unfit(table: string, error: unknown): unknown {
     (isLakeError(error, 'SQL_INVALID') ? valueFault.exec(error.message)?.groups : undefined) ?? {}
   if (fault === undefined) return error
   return new LakeError('SQL_INVALID', `${table}: ${fault.replace(ownColumn, '')}`, {
-    details: { table },
-    hint: 'Nothing was written. Mend the value that the message names, or cast it on purpose.',
+    details: { table, fault: 'value-does-not-fit' },
+
     cause: error,
   })
 }

@@ -38,14 +38,15 @@ interface ValueRule<T> {
   readonly parse: (value: string) => T | undefined
   /** A value that cannot be parsed is an error. It counts as not set otherwise. */
   readonly isStrict?: boolean
-  readonly hint?: string
+  /** What kind of fault a value that cannot be parsed is, for those who explain errors. */
+  readonly fault?: string
   /** Whether a value that can be read may be set too; each may without it. */
   readonly maySet?: (value: T) => boolean
 }
 
 function property<T, const Default>(
   name: string,
-  { expected, parse, isStrict = false, hint, maySet }: ValueRule<T>,
+  { expected, parse, isStrict = false, fault, maySet }: ValueRule<T>,
   otherwise: Default,
   role: Role = 'obeyed',
 ): TableProperty<T | Default> {
@@ -60,8 +61,7 @@ function property<T, const Default>(
       if (value !== undefined) return value
       if (!isStrict) return otherwise
       throw new LakeError('CONFIG_INVALID', `${name}: expected ${expected}, got '${text}'`, {
-        details: { property: name, value: text },
-        ...(hint !== undefined && { hint }),
+        details: { property: name, value: text, ...(fault !== undefined && { fault }) },
       })
     },
     accepts: (text) => {
@@ -108,7 +108,7 @@ const span: ValueRule<number> = {
   expected: "a span as 'interval 7 days'",
   parse: parseInterval,
   isStrict: true,
-  hint: 'Weeks, days, hours, minutes, seconds, milliseconds and microseconds may be used.',
+  fault: 'not-an-interval',
 }
 
 const sizeUnits = ['', 'k', 'm', 'g', 't']

@@ -48,20 +48,18 @@ function knownName(given: string): string {
 }
 
 function requireProperty(name: string, value: string, of: 'newTable' | 'table'): void {
-  const refuse = (what: string, hint?: string): LakeError =>
+  const refuse = (what: string, fault?: string): LakeError =>
     new LakeError('CONFIG_INVALID', `Property ${name}: ${what}`, {
-      details: { name, value },
-      ...(hint !== undefined && { hint }),
+      details: { name, value, ...(fault !== undefined && { fault }) },
     })
   if (!name.toLowerCase().startsWith('delta.')) return
   if (name.startsWith(constraintPrefix)) {
     if (of === 'newTable') return
-    throw refuse('a constraint is not set as a property', 'Add it as a constraint: rows are then checked.')
+    throw refuse('a constraint is not set as a property', 'constraint-as-property')
   }
   const known = propertyNamed(name)
-  if (known === undefined)
-    throw refuse('there is no such property', 'Names of your own must not begin with delta.')
-  if (known.role === 'kept') throw refuse('it is kept by the writer and cannot be set', 'Leave it out.')
+  if (known === undefined) throw refuse('there is no such property', 'property-unknown')
+  if (known.role === 'kept') throw refuse('it is kept by the writer and cannot be set', 'property-fixed')
   if (!known.accepts(value)) throw refuse(`expected ${known.expected}, got '${value}'`)
 }
 
@@ -88,8 +86,7 @@ export function requireUnsettable(name: string): void {
       : undefined
   if (instead === undefined) return
   throw new LakeError('CONFIG_INVALID', `Property ${name}: ${instead}`, {
-    details: { name },
-    hint: 'Leave it out.',
+    details: { name, fault: 'property-fixed' },
   })
 }
 

@@ -66,7 +66,7 @@ export async function changesSelect(
   const first = tableVersion(from)
   if (first > to.version) {
     throw new LakeError('VERSION_MISSING', `${store.uri}: changes from ${first} to ${to.version} are none`, {
-      hint: 'Name the older version first.',
+      details: { fault: 'versions-reversed' },
     })
   }
   requireNoChangeColumn(to.schema, store.uri)
@@ -134,7 +134,7 @@ function requireSamePartitions(
     throw new LakeError(
       'SCHEMA_MISMATCH',
       `${store.uri}: version ${at} is partitioned by ${then.join(', ') || 'nothing'}, version ${to.version} by ${last.join(', ') || 'nothing'}`,
-      { hint: 'Read the changes before and after in two.' },
+      { details: { fault: 'partitions-changed' } },
     )
   }
 }

@@ -196,7 +196,7 @@ async function requireUnique(
   if (found === undefined) return
   const values = Object.entries(found).map(([name, value]) => `${name} = ${String(value)}`)
   throw new LakeError('CONSTRAINT_VIOLATED', `${where}: several rows have the key ${values.join(', ')}`, {
-    hint: 'Name a key that no two rows have.',
+    details: { fault: 'key-not-unique' },
   })
 }
 
@@ -208,7 +208,7 @@ function rowJson(side: 'a' | 'b', { schema }: Snapshot): string {
   return `to_json(struct_pack(${parts.join(', ')}))::varchar`
 }
 
-/** A value as `lake table read` shows it. */
+/** A value as JSON shows it. */
 function textSql(value: string, type: DataType | undefined): string {
   if (type === undefined) return 'null::varchar'
   if (type === 'binary') return `to_base64(${value})`

@@ -55,8 +55,8 @@ async function ofItsKind<T>(path: string, read: () => Promise<T>): Promise<T> {
   } catch (error) {
     if (!isLakeError(error, 'SQL_INVALID')) throw error
     throw new LakeError('SOURCE_FAILED', `${path}: cannot be read: ${error.message}`, {
-      details: { path },
-      hint: 'Correct the file. Its name says what it is read as: .parquet, .csv (with a header) or .ndjson.',
+      details: { path, fault: 'file-unreadable' },
+
       cause: error,
     })
   }
@@ -208,7 +208,7 @@ async function requireExactNumbers(
   throw new LakeError(
     'SOURCE_FAILED',
     `${path}, line ${String(found['line'])}: the number ${String(found['number'])} has more digits than can be read exactly`,
-    { hint: 'Write it as a text, in quotes: the table casts it without loss.' },
+    { details: { fault: 'number-too-long', path } },
   )
 }
 

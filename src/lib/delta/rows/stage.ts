@@ -189,9 +189,6 @@ function matchColumns(
   const names = schema.fields.map(({ name }) => name).join(', ')
   throw new LakeError('SCHEMA_MISMATCH', `${table}: expected columns ${names}; ${faults.join('; ')}`, {
     details: { uri: table, missing: lacking, unknown },
-    ...(lacking.length === 0 && {
-      hint: 'Leave these columns out, or let the table grow by them with mergeSchema (`--merge-schema`).',
-    }),
   })
 }
 

@@ -7,7 +7,7 @@ import { LakeError } from '../../base/errors.ts'
 import { isSameName } from './names.ts'
 import { type DataType, decimalOf, type Field, type PrimitiveType, type StructType } from './schema.ts'
 import { pathText } from './schema-path.ts'
-import { typeName, typeWidening, withTypeChange } from './type-changes.ts'
+import { typeName, withTypeChange } from './type-changes.ts'
 import { isWidening } from './type-widening.ts'
 
 export interface MergedSchema {
@@ -126,10 +126,7 @@ function mismatch(path: readonly string[], table: DataType, rows: DataType): Lak
     'SCHEMA_MISMATCH',
     `Column ${column} is ${typeName(table)} in the table and ${typeName(rows)} in the rows`,
     {
-      details: { column, table: typeName(table), rows: typeName(rows) },
-      hint: couldWiden
-        ? `Set ${typeWidening}=true for the column to become ${typeName(rows)}, or cast the rows to ${typeName(table)}.`
-        : `Cast the rows to ${typeName(table)}.`,
+      details: { column, table: typeName(table), rows: typeName(rows), fault: 'types-differ', couldWiden },
     },
   )
 }

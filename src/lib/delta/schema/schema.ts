@@ -79,7 +79,7 @@ const olderNames: Readonly<Record<string, PrimitiveType>> = { null: 'void', deci
 const decimalPattern = /^decimal\((?<precision>\d+),\s*(?<scale>-?\d+)\)$/
 const maxPrecision = 38
 
-/** A nullable column: `field('user_id', 'long')`. */
+/** A nullable column: `field('id', 'long')`. */
 export function field<const Name extends string, const Type extends DataType>(
   name: Name,
   type: Type,

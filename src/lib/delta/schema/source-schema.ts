@@ -70,8 +70,7 @@ function deltaType(type: ColumnType, where: string): DataType {
       const found = type.name.startsWith('ENUM') ? 'string' : scalars[type.name]
       if (found !== undefined) return found
       throw new LakeError('SCHEMA_MISMATCH', `Column ${where}: Delta has no type for ${type.name}`, {
-        details: { column: where, type: type.name },
-        hint: 'Cast the column to a type of Delta, such as VARCHAR.',
+        details: { column: where, type: type.name, fault: 'type-unknown-to-delta' },
       })
     }
   }

@@ -44,8 +44,7 @@ export function requireWidening(column: string, from: DataType, to: DataType): v
     'SCHEMA_MISMATCH',
     `Column ${column} is ${typeName(from)}, which cannot become ${typeName(to)}: not every value of the one is one of the other`,
     {
-      details: { column, from: typeName(from), to: typeName(to) },
-      hint: 'A column can become a wider number, decimal or float, or from a date a timestamp_ntz.',
+      details: { column, from: typeName(from), to: typeName(to), fault: 'not-a-wider-type' },
     },
   )
 }

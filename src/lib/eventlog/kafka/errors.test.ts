@@ -76,6 +76,6 @@ describe('fromKafka(error, subject)', () => {
     const ours = fromKafka(error, 'append 3 messages to t')
 
     expect(ours.message).toBe('append 3 messages to t: Closed connection')
-    expect(ours.hint).toContain('TLS')
+    expect(ours.details).toEqual({ fault: 'connection-closed' })
   })
 })

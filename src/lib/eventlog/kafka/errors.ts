@@ -3,7 +3,7 @@ import { type ErrorCode, LakeError, messageOf, systemCode } from '../../base/err
 
 interface Verdict {
   readonly code: ErrorCode
-  readonly hint?: string
+  readonly fault?: string
 }
 
 const untrusted = /^(SELF_SIGNED_CERT|DEPTH_ZERO_SELF_SIGNED|UNABLE_TO_|CERT_|ERR_TLS_)/
@@ -19,7 +19,7 @@ export function fromKafka(error: unknown, subject: string): LakeError {
   const words = [...new Set(causes.map(messageOf))].join(': ')
   return new LakeError(verdict.code, `${subject}: ${words}`, {
     cause: error,
-    ...(verdict.hint === undefined ? {} : { hint: verdict.hint }),
+    ...(verdict.fault !== undefined && { details: { fault: verdict.fault } }),
   })
 }
 
@@ -30,19 +30,19 @@ function judge(error: unknown): Verdict | undefined {
   if (name === 'KafkaJSGroupCoordinatorNotFound')
     return {
       code: 'EVENTLOG_UNAVAILABLE',
-      hint: 'Check the brokers; where they ask for rights, the user also needs READ on the consumer group.',
+      fault: 'no-group-coordinator',
     }
   if (name === 'KafkaJSConnectionClosedError')
     return {
       code: 'EVENTLOG_UNAVAILABLE',
-      hint: 'Check that the brokers are up, and whether they ask for TLS or a password.',
+      fault: 'connection-closed',
     }
   if (untrusted.test(systemCode(error) ?? ''))
-    return { code: 'EVENTLOG_REFUSED', hint: 'Trust the authority that signed the broker’s certificate.' }
+    return { code: 'EVENTLOG_REFUSED', fault: 'certificate-untrusted' }
   if (type === 'MESSAGE_TOO_LARGE' || type === 'RECORD_LIST_TOO_LARGE')
     return {
       code: 'SOURCE_FAILED',
-      hint: 'Raise max.message.bytes of the topic, or send smaller messages.',
+      fault: 'message-too-large',
     }
   return undefined
 }

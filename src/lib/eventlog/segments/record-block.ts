@@ -82,9 +82,8 @@ export function decodeBlock(block: Buffer, { partition, first, timestampMs }: Bl
       'LOG_CORRUPT',
       `partition ${partition}: the block at offset ${first} cannot be decoded`,
       {
-        details: { partition, offset: first, sizeBytes: block.length },
+        details: { partition, offset: first, sizeBytes: block.length, fault: 'event-log-damaged' },
         cause: error,
-        hint: 'The event log’s file is damaged: restore it, or move it away and begin a new log.',
       },
     )
   }

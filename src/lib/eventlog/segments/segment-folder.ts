@@ -22,7 +22,7 @@ import {
   statSync,
   writeSync,
 } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { crc32 } from 'node:zlib'
 import { z } from 'zod'
 import { isLakeError, LakeError, messageOf, systemCode } from '../../base/errors.ts'
@@ -45,7 +45,6 @@ export interface LogIdentity {
 }
 
 const abandonedMs = 3_600_000
-const hint = 'Restore the file, or move the folder away to begin a new log.'
 const unfinished = 'making-'
 const dropped = 'dropped-'
 
@@ -76,7 +75,9 @@ export class SegmentFolder {
     const hasSegments = this.numbers().length > 0
     if (!existsSync(identityPath)) {
       if (hasSegments) {
-        throw new LakeError('LOG_CORRUPT', `${identityPath}: missing, though there are messages`, { hint })
+        throw new LakeError('LOG_CORRUPT', `${identityPath}: missing, though there are messages`, {
+          details: { fault: 'event-log-damaged', folder: this.path },
+        })
       }
       const draft = join(this.path, `${unfinished}${randomUUID()}`)
       writeDurably(draft, identityText({ clusterId: randomUUID(), partitions }))
@@ -199,11 +200,16 @@ function readIdentity(path: string): LogIdentity {
     identity = identitySchema.parse(parseJson(readFileSync(path, 'utf8'), path))
   } catch (cause) {
     if (!isLakeError(cause) && !(cause instanceof z.ZodError)) throw cause
-    throw new LakeError('CONFIG_INVALID', `${path}: expected the identity of an event log`, { cause, hint })
+    throw new LakeError('CONFIG_INVALID', `${path}: expected the identity of an event log`, {
+      cause,
+      details: { fault: 'event-log-damaged', folder: dirname(path) },
+    })
   }
   // Logs of a version that wrote no checksum stay readable.
   if (identity.checksum !== undefined && identity.checksum !== checksumOf(identity)) {
-    throw new LakeError('LOG_CORRUPT', `${path}: its content is not what was written`, { hint })
+    throw new LakeError('LOG_CORRUPT', `${path}: its content is not what was written`, {
+      details: { fault: 'event-log-damaged', folder: dirname(path) },
+    })
   }
   return identity
 }

@@ -33,8 +33,7 @@ export async function addConstraint(
     if (there !== undefined && configuration[there] === expression) return undefined
     if (there !== undefined) {
       throw new LakeError('CONFIG_INVALID', `${table.uri}: constraint ${name} is there already`, {
-        details: { uri: table.uri, name, expression: configuration[there] },
-        hint: 'Drop it first, or choose another name.',
+        details: { uri: table.uri, name, expression: configuration[there], fault: 'constraint-exists' },
       })
     }
     await table.duckdb.use(async (session) => {
@@ -46,8 +45,7 @@ export async function addConstraint(
       })
       if (violating.length === 0) return
       throw new LakeError('CONSTRAINT_VIOLATED', `${table.uri}: a row of the table violates ${what}`, {
-        details: { uri: table.uri, constraint: name, expression },
-        hint: 'Nothing was changed. Mend or delete the rows first; one for which the expression is null violates it too.',
+        details: { uri: table.uri, constraint: name, expression, fault: 'rows-violate-new-constraint' },
       })
     })
     return {

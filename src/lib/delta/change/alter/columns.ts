@@ -6,7 +6,6 @@
  */
 import { LakeError } from '../../../base/errors.ts'
 import { formatJson } from '../../../base/json.ts'
-import { identifier } from '../../../duckdb/sql-text.ts'
 import { isNeverNull } from '../../protocol/constraints.ts'
 import { tableProperties } from '../../protocol/properties.ts'
 import { isSameName } from '../../schema/names.ts'
@@ -224,8 +223,7 @@ export async function setNotNull(
       )
       if (violating.length === 0) return
       throw new LakeError('CONSTRAINT_VIOLATED', `${table.uri}: a row has null in ${pathText(path)}`, {
-        details: { uri: table.uri, column: pathText(path) },
-        hint: `Nothing was changed. Rows with ${identifier(top)} null must go, or be given a value, first.`,
+        details: { uri: table.uri, column: pathText(path), fault: 'column-has-nulls' },
       })
     })
     return { schema, reads: { kind: 'table' }, operation: changeColumn(path, required) }
@@ -286,8 +284,7 @@ function requireMapped({ columnMapping }: Snapshot, uri: string, what: string): 
     'PROTOCOL_UNSUPPORTED',
     `${uri}: a column can be ${what} only where columns are mapped`,
     {
-      details: { uri },
-      hint: `Set ${tableProperties.columnMappingMode.name}=name first; readers that do not know column mapping cannot read the table then.`,
+      details: { uri, fault: 'columns-not-mapped' },
     },
   )
 }

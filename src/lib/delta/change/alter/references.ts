@@ -47,8 +47,7 @@ export async function requireUnused(
   const column = pathText(path)
   const by = users.map((reference) => reference.by)
   throw new LakeError('SCHEMA_MISMATCH', `Cannot ${doing} column ${column}: it is used by ${by.join(', ')}`, {
-    details: { column, usedBy: by },
-    hint: 'Drop what uses the column first, or leave the column as it is.',
+    details: { column, usedBy: by, fault: 'column-in-use' },
   })
 }
 
@@ -147,8 +146,7 @@ export async function requireConstraintsFit(
       'SCHEMA_MISMATCH',
       `The rows have no column ${pathText(lacking)}, which is used by ${by}`,
       {
-        details: { column: pathText(lacking), usedBy: by },
-        hint: 'Drop what uses the column first.',
+        details: { column: pathText(lacking), usedBy: by, fault: 'column-in-use' },
       },
     )
   }

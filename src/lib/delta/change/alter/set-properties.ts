@@ -60,8 +60,7 @@ export async function unsetProperties(
     const missing = names.filter((name) => !there.includes(name.toLowerCase()))
     if (missing.length > 0 && !ifExists) {
       throw new LakeError('CONFIG_INVALID', `${table.uri}: property ${missing.join(', ')} is not set`, {
-        details: { uri: table.uri, missing },
-        hint: '`lake table show TABLE` shows those that are.',
+        details: { uri: table.uri, missing, fault: 'property-not-set' },
       })
     }
     if (missing.length === names.length) return undefined
@@ -87,7 +86,6 @@ function requireMappingChange(from = 'none', to: string | undefined, uri: string
   if (to === undefined || to.toLowerCase() === from.toLowerCase()) return
   if (from.toLowerCase() === 'none' && to.toLowerCase() === 'name') return
   throw new LakeError('CONFIG_INVALID', `${uri}: ${mappingMode} cannot become ${to}, it is ${from}`, {
-    details: { uri, from, to },
-    hint: 'A table that has files can go from none to name, and nowhere else.',
+    details: { uri, from, to, fault: 'mapping-fixed' },
   })
 }

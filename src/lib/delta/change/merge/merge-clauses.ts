@@ -148,7 +148,6 @@ function allColumns(
   }
   if (lacking.length === 0 || missing === 'keep') return assignments
   throw new LakeError('SCHEMA_MISMATCH', `Merge: the source has no column ${lacking.join(', ')}`, {
-    details: { missing: lacking },
-    hint: 'Name the columns that are to be set, add the missing ones to the source, or let them be with mergeSchema (`--merge-schema`).',
+    details: { missing: lacking, fault: 'source-lacks-columns' },
   })
 }

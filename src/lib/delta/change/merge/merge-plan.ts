@@ -181,8 +181,7 @@ async function requireOneEach(
     'CONSTRAINT_VIOLATED',
     `${table.uri}: ${String(twice['count'])} rows of the source would change one row${key === '' ? '' : `, ${key}`}`,
     {
-      details: { uri: table.uri, rows: Number(twice['count']) },
-      hint: 'Bring the source to one row a key, such as with QUALIFY row_number() OVER (PARTITION BY key ORDER BY time DESC) = 1.',
+      details: { uri: table.uri, rows: Number(twice['count']), fault: 'source-repeats-key' },
     },
   )
 }

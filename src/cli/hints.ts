@@ -1,0 +1,346 @@
+/**
+ * What to do about a failure: one entry a code, which looks at the facts of the error.
+ *
+ * `details.fault` tells apart failures of one code that are fixed in different ways. A recorded error has code and
+ * message alone, and gets what holds for every failure of that code.
+ */
+import { type ErrorCode, isLakeError } from '../lib/base/errors.ts'
+
+type Facts = Readonly<Record<string, unknown>>
+type Hint = string | ((facts: Facts) => string)
+
+interface Hints {
+  readonly otherwise: Hint
+  readonly faults?: Readonly<Record<string, Hint>>
+}
+
+const text = (value: unknown): string => String(value)
+const list = (value: unknown): string => (Array.isArray(value) ? value.map(String).join(', ') : text(value))
+
+const bringBack = ({ folder }: Facts): string =>
+  `Bring the file back from a backup, or move ${text(folder)} away to begin a new log: what has landed stays.`
+
+const oneRowAKey =
+  'Bring the source to one row a key, such as with QUALIFY row_number() OVER (PARTITION BY key ORDER BY time DESC) = 1.'
+
+/** The stages by their names in the errors of the pipeline. */
+const commandOf = (stage: unknown): string => (stage === 'landing' ? 'lake land' : `lake ${text(stage)}`)
+
+const catalogue: Readonly<Record<ErrorCode, Hints>> = {
+  BUG: { otherwise: 'This should not happen. Run it again with --debug, and report what it shows.' },
+  USAGE: {
+    otherwise: ({ command }) =>
+      command === undefined
+        ? 'Correct what the message names; `lake help` lists the commands.'
+        : `\`${text(command)} --help\` shows what it takes, with examples.`,
+    faults: { request: 'The API is described at /api/openapi.json.' },
+  },
+  CONFIG_INVALID: {
+    otherwise: 'Correct the value that the message names.',
+    faults: {
+      'constraint-as-property':
+        'Add it with `lake table alter TABLE --add-constraint`: the rows are then checked.',
+      'constraint-exists': ({ name }) =>
+        `Drop it first (\`lake table alter TABLE --drop-constraint ${text(name)}\`), or choose another name.`,
+      'event-log-damaged': bringBack,
+      'host-not-ours': 'Set CONSOLE_HOST to an address of this machine; `hostname -I` lists them.',
+      'mapping-fixed': 'A table that has files can go from none to name, and nowhere else.',
+      'not-a-cron-expression': ({ setting }) =>
+        `Set ${text(setting)} to five fields: minute, hour, day of month, month, day of week. "0 1 * * *" is daily at 01:00.`,
+      'not-an-interval':
+        'Use weeks, days, hours, minutes, seconds, milliseconds and microseconds, such as interval 7 days.',
+      'producer-file-damaged': ({ path }) =>
+        `Remove ${text(path)}: the producer then begins with few users, and completes no history.`,
+      'property-fixed': 'Leave it out.',
+      'property-not-set': '`lake table show TABLE` shows the properties that are set.',
+      'property-unknown': 'Names of your own must not begin with delta.; docs/delta.md lists those of Delta.',
+      'retention-too-short': ({ property }) =>
+        `Readers of older versions and slow writers would lose files. Where there are none, add --force, or set ${text(property)}.`,
+    },
+  },
+  FILE_MISSING: { otherwise: 'Nothing is at this path. Correct it, or make the file first.' },
+  FILE_UNWRITABLE: {
+    otherwise: ({ path }) =>
+      `Make ${path === undefined ? 'it' : text(path)} writable for this user, or name another place.`,
+    faults: {
+      'home-unwritable': 'Make the folder writable, or set LAKE_HOME to another one.',
+      stdout: 'Send stdout somewhere else.',
+      'page-unwritable':
+        'Make the folder writable, or run `npm run build` once as a user who may write there.',
+    },
+  },
+  DISK_FULL: { otherwise: 'Free space, and run it again: nothing was committed, and it goes on from there.' },
+  FILES_EXHAUSTED: {
+    otherwise: 'Raise the limit of open files (`ulimit -n`), or stop what holds so many.',
+  },
+  OUT_OF_MEMORY: {
+    otherwise:
+      'Give the process more memory, or DuckDB in it (DUCKDB_MEMORY_LIMIT), and run it again: nothing is half done.',
+  },
+  PORT_TAKEN: {
+    otherwise: 'Stop what listens on that port, or choose another one.',
+    faults: {
+      console: 'Choose another port with CONSOLE_PORT or --port, or stop what listens there.',
+      'port-reserved': 'Choose a port above 1023 with CONSOLE_PORT or --port.',
+    },
+  },
+  HOME_LOCKED: { otherwise: 'Stop the other process, or set LAKE_HOME to another folder.' },
+  INTERRUPTED: { otherwise: 'Run it again: it goes on where it was.' },
+
+  OBJECT_MISSING: {
+    otherwise:
+      'A file of the table is gone. Bring it back from a backup, or restore a version that does not need it: `lake table restore TABLE --version N`.',
+    faults: {
+      'files-vacuumed':
+        'A vacuum has removed what this version needs. Restore a later one; nothing was changed.',
+    },
+  },
+  STORE_UNAVAILABLE: { otherwise: 'The object store did not answer. It is safe to run it again.' },
+  STORE_REFUSED: {
+    otherwise: ({ name }) =>
+      name === 'NoSuchBucket'
+        ? 'Make the bucket, or correct LAKE_URI.'
+        : 'Check the key, the secret and the rights on the bucket.',
+    faults: {
+      'no-conditional-writes': 'Use an object store with conditional writes (If-None-Match).',
+      'unordered-listing': 'Use an object store that lists keys in the order of their bytes.',
+    },
+  },
+
+  TABLE_MISSING: {
+    otherwise: '`lake table list` shows the tables there are.',
+    faults: {
+      'not-written-yet': ({ table }) =>
+        text(table).startsWith('bronze/') ? '`lake land --drain` makes it.' : '`lake batch` makes it.',
+    },
+  },
+  TABLE_EXISTS: { otherwise: 'Write to the table that is there, or choose another path.' },
+  VERSION_MISSING: {
+    otherwise: ({ newest }) =>
+      newest === undefined
+        ? '`lake table history TABLE` shows the versions there are.'
+        : `Name a version up to ${text(newest)}; \`lake table history TABLE\` shows them.`,
+    faults: { 'versions-reversed': 'Name the older version first.' },
+  },
+  LOG_CORRUPT: {
+    otherwise: ({ version, protocol }) => {
+      if (protocol !== undefined) return 'Set the protocol right with the engine that wrote the table.'
+      const before = typeof version === 'number' && version > 0 ? text(version - 1) : 'N'
+      return `Bring the file back from a backup. Versions before the damage can still be read: \`lake table read TABLE --version ${before}\`.`
+    },
+    faults: {
+      'event-log-damaged': bringBack,
+      'log-file-damaged': ({ file }) =>
+        `Bring ${text(file)} back from a backup: what it held is not known. Versions before it can still be read with --version.`,
+      'path-leaves-table':
+        'No Delta writer makes such a path. Use the table again once its _delta_log is back from a backup.',
+      'rejects-lost':
+        'Bring back the commits of bronze/rejected, or both bronze tables from one backup: landing reads on from their offsets. If these rejects are gone for good, `lake land --accept-gap` goes on without them.',
+      'seal-broken': ({ kind }) =>
+        `Bring the file back from a backup. ${
+          kind === 'json'
+            ? 'Where it was changed on purpose, take lakeshoreCrc32 out of it.'
+            : 'Where all commits are there, the checkpoint can be deleted.'
+        }`,
+    },
+  },
+  PROTOCOL_UNSUPPORTED: {
+    otherwise: ({ lacking }) =>
+      lacking === undefined
+        ? 'Use the engine that wrote the table for this; docs/delta.md lists what can be read and written here.'
+        : `Use an engine that has ${list(lacking)}, such as Spark, or drop it there first: ALTER TABLE … DROP FEATURE.`,
+    faults: {
+      'columns-not-mapped':
+        'First `lake table alter TABLE --set delta.columnMapping.mode=name`; readers that do not know column mapping cannot read the table then.',
+    },
+  },
+  SCHEMA_MISMATCH: {
+    otherwise: ({ missing, unknown }) => {
+      if (Array.isArray(missing) && missing.length > 0) return `Add ${list(missing)} to the rows.`
+      if (Array.isArray(unknown) && unknown.length > 0)
+        return `Leave ${list(unknown)} out, or add --merge-schema: the table then gets these columns.`
+      return 'Change the rows, or the column of the table, that the message names.'
+    },
+    faults: {
+      'change-column-taken': ({ column }) =>
+        `Rename ${text(column)}, or leave delta.enableChangeDataFeed off.`,
+      'column-in-use': ({ usedBy }) => `Drop ${list(usedBy)} first, or leave the column as it is.`,
+      'foreign-table': ({ table }) =>
+        `Another version, or somebody by hand, made ${text(table)}: rename it or drop it, then run again.`,
+      'not-a-wider-type':
+        'A column can become a wider number, decimal or float, or from a date a timestamp_ntz.',
+      'not-partitioned':
+        'Say which rows are replaced with --where, or leave --partitions out to replace the whole table.',
+      'partitions-changed': 'Read the changes before and after the change of partitions in two commands.',
+      'rounded-number': ({ asText }) => `Read it as text: ${text(asText)}`,
+      'source-lacks-columns': ({ missing }) =>
+        `Add ${list(missing)} to the source, name the columns to set, or add --merge-schema: they are then left as they are.`,
+      'type-unknown-to-delta': 'Cast the column to a type of Delta, such as VARCHAR.',
+      'types-differ': ({ couldWiden, table, rows }) =>
+        couldWiden === true
+          ? `Set delta.enableTypeWidening=true for the column to become ${text(rows)}, or cast the rows to ${text(table)}.`
+          : `Cast the rows to ${text(table)}.`,
+    },
+  },
+  CONSTRAINT_VIOLATED: {
+    otherwise: ({ constraint }) =>
+      constraint === undefined
+        ? 'Nothing was written. Correct the rows.'
+        : `Nothing was written. Correct the rows, or drop the constraint: \`lake table alter TABLE --drop-constraint ${text(constraint)}\`.`,
+    faults: {
+      'append-only': '`lake table alter TABLE --set delta.appendOnly=false` allows it.',
+      'column-has-nulls': ({ column }) =>
+        `Nothing was changed. Delete the rows in which ${text(column)} is null, or give them a value, first.`,
+      'key-not-unique': 'Name a --key that no two rows have.',
+      'rows-violate-new-constraint':
+        'Nothing was changed. Correct or delete the rows first; one for which the expression is null violates it too.',
+      'source-repeats-key': oneRowAKey,
+    },
+  },
+  COLUMN_MISSING: { otherwise: '`lake table show TABLE` shows its columns.' },
+  COMMIT_CONFLICT: {
+    otherwise: 'Another writer was faster. Run it again: it starts from the newest version.',
+    faults: {
+      'table-changed': 'Nothing was written. Compute the rows again from the newest version.',
+      'writers-faster': 'Nothing was written. Try again when less is written to the table.',
+    },
+  },
+  COMMIT_LOST: { otherwise: 'Other writers were faster each time. Run it again.' },
+  COMMIT_UNKNOWN: {
+    otherwise: '`lake table history TABLE` shows whether the change is there. Run it again if it is not.',
+  },
+
+  EVENTLOG_UNAVAILABLE: {
+    otherwise: 'Check that the event log is up and KAFKA_BROKERS is right.',
+    faults: {
+      'connection-closed': 'Check that the brokers are up, and whether they ask for TLS or a password.',
+      'file-held': 'See which process writes to the event log, and whether it still lives.',
+      'file-unusable': 'Check the disk and the rights on this path.',
+      'folder-gone': 'Its folder is gone. Stop what was using it, bring the folder back, and start again.',
+      'no-group-coordinator':
+        'Check the brokers; where they ask for rights, the user also needs READ on the consumer group.',
+    },
+  },
+  EVENTLOG_REFUSED: {
+    otherwise: 'Check user, password and rights at the brokers.',
+    faults: { 'certificate-untrusted': 'Trust the authority that signed the certificate of the broker.' },
+  },
+  EVENTLOG_RESET: {
+    otherwise: ({ folder }) =>
+      folder === undefined
+        ? 'The topic was re-created. Set KAFKA_TOPIC, or LAKE_URI and CLICKHOUSE_URL, to another one, or bring the old topic back.'
+        : `The log has lost its newest messages: a segment.sqlite-wal in ${text(folder)} was damaged or deleted, or an older copy was put back. ${bringBack({ folder })}`,
+    faults: {
+      'another-log': ({ stage }) =>
+        `Point the stage at the log that was read before, or bring that log back. If this log is meant, and holds other messages, \`${commandOf(stage)} --accept-new-log\` reads it from its start, once: messages that both logs hold would then count twice.`,
+    },
+  },
+  EVENTLOG_GAP: {
+    otherwise:
+      'Retention took messages before they were read. Raise the retention. `lake land --accept-gap` and `lake realtime --accept-gap` go on after what is lost, and record it.',
+    faults: {
+      'counts-lost':
+        'Bring the lost parts of the table back from a backup. If they are gone for good, `lake realtime --accept-gap` goes on without these counts, and records which.',
+    },
+  },
+
+  CLICKHOUSE_UNAVAILABLE: {
+    otherwise: ({ log, endOfLog }) =>
+      log === undefined
+        ? 'Check that ClickHouse is up and CLICKHOUSE_URL is right.'
+        : `Its log is ${text(log)}; it ends: ${text(endOfLog)}`,
+  },
+  CLICKHOUSE_REFUSED: { otherwise: 'Check the user and the password in CLICKHOUSE_URL.' },
+  CLICKHOUSE_FAILED: { otherwise: 'Correct what ClickHouse names; `lake doctor` tries each part.' },
+
+  SQL_INVALID: {
+    otherwise: 'Correct the SQL where the message points.',
+    faults: {
+      'field-within-column': ({ column }) =>
+        `Set ${text(column)} as a whole, such as with struct_update(${text(column)}, …).`,
+      'not-an-expression':
+        'Give an expression on the columns of the table, such as "event_type = \'click\'".',
+      subquery: 'Use `lake table merge` to compare the table with other rows.',
+      'value-does-not-fit':
+        'Nothing was written. Correct the value that the message names, or cast it on purpose.',
+      'volatile-function': ({ function: name }) => `Write the value that ${text(name)}() would give.`,
+    },
+  },
+
+  RUNSTORE_UNAVAILABLE: {
+    otherwise: 'Check that the database of METADATA_URL is up.',
+    faults: { 'file-held': 'Another process writes to the file. If none should, look for one that hangs.' },
+  },
+  RUNSTORE_REFUSED: {
+    otherwise: 'Check user, password and rights in METADATA_URL.',
+    faults: {
+      'newer-schema':
+        'A newer release made this run store: run that release, or set METADATA_URL to another database.',
+      'not-a-run-store': ({ path }) =>
+        `${text(path)} is no run store, or is damaged: move it away, or set METADATA_URL.`,
+      'statement-refused': 'See what the database refuses, and give its user the rights.',
+    },
+  },
+  RUN_MISSING: { otherwise: '`lake runs list` shows the runs there are.' },
+  RUN_BUSY: { otherwise: 'Wait for the run that the message names, and run it again.' },
+  LEASE_LOST: { otherwise: 'Another process took over. Run it again if that one did not finish.' },
+  TASK_FAILED: {
+    otherwise: ({ runId = 'RUN' }) =>
+      `\`lake runs show ${text(runId)}\` shows the error of each task; \`lake batch\` runs it again.`,
+  },
+  CHECK_FAILED: {
+    otherwise: 'Readers keep the last good version. Correct the rows that the message names.',
+    faults: {
+      'counted-twice': countedTwice,
+      'load-incomplete': '`lake batch --full` loads every month again.',
+    },
+  },
+  SOURCE_FAILED: {
+    otherwise: 'Correct the source that the message names.',
+    faults: {
+      'failed-once': 'Run it again.',
+      'file-unreadable':
+        'Correct the file. Its name says what it is read as: .parquet, .csv (with a header) or .ndjson.',
+      'message-too-large': 'Raise max.message.bytes of the topic, or send smaller messages.',
+      'not-a-file': ({ path }) => `Put the file itself at ${text(path)}.`,
+      'number-too-long': 'Write the number as a text, in quotes: the table casts it without loss.',
+      'reading-late': 'What it reads is slow or busy. The last values are shown until it answers.',
+      'written-elsewhere': 'Use a folder whose name has ASCII letters and digits alone.',
+    },
+  },
+}
+
+function countedTwice({ overlaps, logId }: Facts): string {
+  const first: unknown = Array.isArray(overlaps) ? overlaps[0] : undefined
+  if (typeof first !== 'object' || first === null) return 'Delete the ranges that overlap, and start again.'
+  const { table, partition, from, to }: Facts = Object.fromEntries(Object.entries(first))
+  return `Delete the ranges that overlap, here \`ALTER TABLE realtime.${text(table)} DELETE WHERE log_id = '${text(logId)}' AND kafka_partition = ${text(partition)} AND offset_from < ${text(to)} AND offset_to > ${text(from)}\`, and start again: the stage counts them again from the log, as long as that holds them.`
+}
+
+/** The faults that have a hint of their own, by code. */
+export const hintedFaults: Readonly<Record<string, readonly string[]>> = Object.fromEntries(
+  Object.entries(catalogue).map(([code, { faults = {} }]) => [code, Object.keys(faults)]),
+)
+
+/**
+ * Of an error, or of one that was recorded with its code. A command that knows better says so in `details.fix`.
+ *
+ * @param more facts that the error does not have: the command that failed.
+ */
+export function hintOf(error: unknown, more: Facts = {}): string {
+  const { code, details } = factsOf(error)
+  if (typeof details['fix'] === 'string') return details['fix']
+  const { otherwise, faults = {} } = catalogue[code]
+  const fault = details['fault']
+  const hint = typeof fault === 'string' && Object.hasOwn(faults, fault) ? faults[fault] : otherwise
+  return typeof hint === 'function' ? hint({ ...more, ...details }) : (hint ?? '')
+}
+
+function factsOf(error: unknown): { readonly code: ErrorCode; readonly details: Facts } {
+  if (isLakeError(error)) return error
+  const code = typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined
+  return { code: isCode(code) ? code : 'BUG', details: {} }
+}
+
+const isCode = (code: unknown): code is ErrorCode =>
+  typeof code === 'string' && Object.hasOwn(catalogue, code)
