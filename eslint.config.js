@@ -2,7 +2,7 @@ import tseslint from 'typescript-eslint'
 
 /** Biome does the syntactic rules; here are only those that need types. */
 export default tseslint.config({
-  files: ['src/**/*.ts', 'src/**/*.tsx', 'scripts/**/*.ts', 'bench/**/*.ts'],
+  files: ['src/**/*.ts', 'src/**/*.tsx', 'scripts/**/*.ts', 'bench/**/*.ts', 'examples/**/*.ts'],
   languageOptions: {
     parser: tseslint.parser,
     parserOptions: {

@@ -5,7 +5,7 @@ process.env['TZ'] = 'UTC'
 /** Everything that needs no server. Real servers: `vitest.services.config.ts`. */
 export default defineConfig({
   test: {
-    include: ['src/**/*.test.ts', 'scripts/**/*.test.ts', 'notebooks/*.test.ts'],
+    include: ['src/**/*.test.ts', 'scripts/**/*.test.ts', 'examples/*.test.ts', 'notebooks/*.test.ts'],
     exclude: ['**/*.services.test.ts', '**/node_modules/**'],
     // These end a hang, and say nothing of speed: the machine may be busy with other things.
     testTimeout: 300_000,

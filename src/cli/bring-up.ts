@@ -4,6 +4,7 @@
  * A stage that fails for good stops alone and says so; the others go on. Nothing is lost by ending at any time:
  * each stage reads on from its own sink.
  */
+import type { StoppedStage } from '../console/answers.ts'
 import { ensureWebBuilt } from '../console/build-web.ts'
 import { type ConsoleParts, type RunningConsole, startConsole } from '../console/console.ts'
 import { problemOf } from '../console/problem.ts'
@@ -14,7 +15,7 @@ import type { Platform } from '../pipeline/platform/compose.ts'
 import { firstLook } from '../pipeline/platform/first-look.ts'
 import { liveStages } from '../pipeline/platform/live-stages.ts'
 import { type Progress, progressText } from '../pipeline/platform/progress.ts'
-import { Supervisor } from '../pipeline/platform/supervisor.ts'
+import { type FailedStage, Supervisor } from '../pipeline/platform/supervisor.ts'
 import { ensureServingSchema } from '../pipeline/serving/schema.ts'
 import { hintOf } from './hints.ts'
 
@@ -46,70 +47,58 @@ export function bringUp(platform: Platform, options: BringUpOptions): Upcoming {
   const running: Promise<void>[] = []
   const supervisor = new Supervisor({ clock: platform.clock, logger: platform.logger, signal })
   let console: RunningConsole | undefined
-  let progress: Progress | undefined
+  let progress: Progress | undefined = { step: 'Coming up' }
 
-  const steps: Step[] = [
-    {
-      title: 'ClickHouse',
-      run: async (note) => {
-        // The page is built meanwhile: both take seconds, and neither needs the other.
-        const [clickhouse] = await Promise.all([platform.clickhouse(), ensureWebBuilt()])
-        // The console reads the tables from its first second on.
-        await ensureServingSchema(clickhouse, { signal })
-        note(
-          `${await clickhouse.version({ signal })}${platform.config.clickhouse === undefined ? ', embedded' : ''}`,
-        )
-      },
-    },
-    {
-      title: 'Console',
-      run: async (note) => {
-        progress = { step: 'Coming up' }
-        console = await openConsole(platform, {
-          ...options,
-          comingUp: () => progress,
-          stoppedStages: () =>
-            supervisor.failed.map(({ stage, stoppedMs, error }) => ({
-              stage,
-              stoppedAt: new Date(stoppedMs).toISOString(),
-              problem: problemOf(error, hintOf),
-            })),
-        })
-        running.push(closeOnAbort(console, signal))
-        note(console.url)
-      },
-    },
-    {
-      title: 'First look',
-      run: async (note) => {
-        const seen = await firstLook(platform, {
-          historyDays: hasProducer ? historyDays : 0,
-          signal,
-          onProgress: (latest) => {
-            progress = latest
-            note(progressText(latest))
-          },
-        })
-        progress = undefined
-        note(seen)
-      },
-    },
-    {
-      title: 'Stages',
-      run: async (note) => {
-        const stages = liveStages(platform, options)
-        for (const [name, run] of Object.entries(stages)) running.push(supervisor.run(name, run))
-        note(Object.keys(stages).join(', '))
-      },
-    },
-  ]
+  const startConsoleStep: Step['run'] = async (note) => {
+    const comingUp = (): Progress | undefined => progress
+    const stoppedStages = (): readonly StoppedStage[] => supervisor.failed.map(stoppedStageOf)
+    console = await openConsole(platform, { ...options, comingUp, stoppedStages })
+    running.push(closeOnAbort(console, signal))
+    note(console.url)
+  }
+  const firstLookStep: Step['run'] = async (note) => {
+    const onProgress = (latest: Progress): void => {
+      progress = latest
+      note(progressText(latest))
+    }
+    const seen = await firstLook(platform, { historyDays: hasProducer ? historyDays : 0, signal, onProgress })
+    progress = undefined
+    note(seen)
+  }
+  const startStagesStep: Step['run'] = async (note) => {
+    const stages = liveStages(platform, options)
+    for (const [name, run] of Object.entries(stages)) running.push(supervisor.run(name, run))
+    note(Object.keys(stages).join(', '))
+  }
   return {
-    steps,
+    steps: [
+      { title: 'ClickHouse', run: (note) => openClickHouseStep(platform, note, { signal }) },
+      { title: 'Console', run: startConsoleStep },
+      { title: 'First look', run: firstLookStep },
+      { title: 'Stages', run: startStagesStep },
+    ],
     url: () => console?.url,
     ended: async () => {
       await Promise.all(running)
     },
   }
+}
+
+async function openClickHouseStep(
+  platform: Platform,
+  note: (text: string) => void,
+  { signal }: IoOptions,
+): Promise<void> {
+  // The page is built meanwhile: both take seconds, and neither needs the other.
+  const [clickhouse] = await Promise.all([platform.clickhouse(), ensureWebBuilt()])
+  // The console reads the tables from its first second on.
+  await ensureServingSchema(clickhouse, { signal })
+  const kind = platform.config.clickhouse === undefined ? ', embedded' : ''
+  note(`${await clickhouse.version({ signal })}${kind}`)
+}
+
+function stoppedStageOf({ stage, stoppedMs, error }: FailedStage): StoppedStage {
+  return { stage, stoppedAt: new Date(stoppedMs).toISOString(), problem: problemOf(error, hintOf) }
 }
 
 interface OpenConsoleOptions extends IoOptions, Pick<ConsoleParts, 'stoppedStages' | 'comingUp'> {

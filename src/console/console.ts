@@ -68,8 +68,6 @@ export function createConsole(
   }: ConsoleParts,
   place: ConsolePlace,
 ): FastifyInstance {
-  const guard = createGuard(place)
-  const access = createAccess(place.token)
   const overview = new OverviewReader({ clickhouse, clock, hintOf, logger })
   const share = <T>(what: string, read: (io: IoOptions) => Promise<T>): SharedReading<T> =>
     new SharedReading(read, {
@@ -99,6 +97,22 @@ export function createConsole(
     },
   })
 
+  admit(app, place)
+  answerFailures(app, { hintOf, logger })
+  serveRoutes(app, sources)
+  app.addHook('onClose', async () => {
+    overview.close()
+    for (const reading of [sources.tables, sources.newestRuns, sources.ping]) reading.close()
+  })
+
+  if (place.webRoot !== undefined) servePage(app, place.webRoot)
+  return app
+}
+
+/** Only those who may ask get further than here. */
+function admit(app: FastifyInstance, place: ConsolePlace): void {
+  const guard = createGuard(place)
+  const access = createAccess(place.token)
   app.addHook('onRequest', async (request, reply) => {
     reply.headers(securityHeaders)
     const refusal = guard.refusal({
@@ -125,7 +139,12 @@ export function createConsole(
     }
     return undefined
   })
+}
 
+function answerFailures(
+  app: FastifyInstance,
+  { hintOf, logger }: { readonly hintOf: HintOf; readonly logger: Logger },
+): void {
   app.setErrorHandler(async (error, request, reply) => {
     const status = statusOf(error)
     if (status === 500) logger.error({ err: error, url: request.url }, 'The console could not answer')
@@ -143,7 +162,9 @@ export function createConsole(
       hint: 'The API is described at /api/openapi.json.',
     })
   })
+}
 
+function serveRoutes(app: FastifyInstance, sources: Sources): void {
   for (const each of routes) {
     app.get(each.path.replace(/\{(\w+)\}/g, ':$1'), async (request, reply) => {
       const answered = await each.handle({ params: request.params, query: request.query }, sources)
@@ -156,14 +177,6 @@ export function createConsole(
         .send(text)
     })
   }
-
-  app.addHook('onClose', async () => {
-    overview.close()
-    for (const reading of [sources.tables, sources.newestRuns, sources.ping]) reading.close()
-  })
-
-  if (place.webRoot !== undefined) servePage(app, place.webRoot)
-  return app
 }
 
 /** Files under `assets` carry their hash in their names; the page that names them is asked for each time. */

@@ -6,7 +6,7 @@ import { Chart } from './chart.tsx'
 import { chartLayout } from './chart-layout.ts'
 import { figure, plainText } from './format.ts'
 import { Empty, PanelFrame, Unread } from './panel-frame.tsx'
-import { useTheme } from './theme.ts'
+import { type Theme, useTheme } from './theme.ts'
 
 interface BarsPanelProps {
   readonly panel: PanelAnswer
@@ -46,52 +46,8 @@ function Bars({
   readonly figures: BarsFigures
 }): ReactElement {
   const theme = useTheme()
-  const traces = useMemo<readonly Trace[]>(() => {
-    // By number: a name may be one that a chart takes for its own, as `__proto__`.
-    const y = bars.map((_, at) => at)
-    const bar = { type: 'bar', orientation: 'h', y, cliponaxis: false } as const
-    return [
-      {
-        ...bar,
-        x: bars.map(({ value, provisional }) => value - provisional),
-        marker: { color: theme.accent },
-        hoverinfo: 'skip',
-      },
-      {
-        ...bar,
-        x: bars.map(({ provisional }) => provisional),
-        customdata: bars.map(({ label, value, provisional }) => [value, provisional, plainText(label)]),
-        text: bars.map(({ value }) => figure(value, panel.unit)),
-        textposition: 'outside',
-        textfont: { color: theme.text },
-        hovertemplate:
-          '%{customdata[2]}: %{customdata[0]:,}, of which %{customdata[1]:,} provisional<extra></extra>',
-        marker: { color: theme.accent, pattern: { shape: '/', size: 5, solidity: 0.45 } },
-      },
-    ]
-  }, [bars, panel.unit, theme])
-  const layout = useMemo<Layout>(() => {
-    const base = chartLayout(theme)
-    return {
-      ...base,
-      margin: { l: 8, r: 48, t: 4, b: 4 },
-      barmode: 'stack',
-      bargap: 0.3,
-      barcornerradius: 3,
-      showlegend: false,
-      // Every bar says its figure.
-      xaxis: { ...base.xaxis, visible: false, rangemode: 'tozero' },
-      yaxis: {
-        ...base.yaxis,
-        showgrid: false,
-        automargin: true,
-        autorange: 'reversed',
-        tickvals: bars.map((_, at) => at),
-        ticktext: bars.map(({ label }) => plainText(label)),
-        ticksuffix: '  ',
-      },
-    }
-  }, [bars, theme])
+  const traces = useMemo(() => barTraces(bars, panel.unit, theme), [bars, panel.unit, theme])
+  const layout = useMemo(() => barLayout(bars, theme), [bars, theme])
   const spoken = bars.map(({ label, value }) => `${label} ${figure(value, panel.unit)}`).join(', ')
   return (
     <Chart
@@ -101,4 +57,54 @@ function Bars({
       height={Math.max(120, 20 + bars.length * 30)}
     />
   )
+}
+
+type Bar = BarsFigures['bars'][number]
+
+function barTraces(bars: readonly Bar[], unit: PanelAnswer['unit'], theme: Theme): readonly Trace[] {
+  // By number: a name may be one that a chart takes for its own, as `__proto__`.
+  const y = bars.map((_, at) => at)
+  const bar = { type: 'bar', orientation: 'h', y, cliponaxis: false } as const
+  return [
+    {
+      ...bar,
+      x: bars.map(({ value, provisional }) => value - provisional),
+      marker: { color: theme.accent },
+      hoverinfo: 'skip',
+    },
+    {
+      ...bar,
+      x: bars.map(({ provisional }) => provisional),
+      customdata: bars.map(({ label, value, provisional }) => [value, provisional, plainText(label)]),
+      text: bars.map(({ value }) => figure(value, unit)),
+      textposition: 'outside',
+      textfont: { color: theme.text },
+      hovertemplate:
+        '%{customdata[2]}: %{customdata[0]:,}, of which %{customdata[1]:,} provisional<extra></extra>',
+      marker: { color: theme.accent, pattern: { shape: '/', size: 5, solidity: 0.45 } },
+    },
+  ]
+}
+
+function barLayout(bars: readonly Bar[], theme: Theme): Layout {
+  const base = chartLayout(theme)
+  return {
+    ...base,
+    margin: { l: 8, r: 48, t: 4, b: 4 },
+    barmode: 'stack',
+    bargap: 0.3,
+    barcornerradius: 3,
+    showlegend: false,
+    // Every bar says its figure.
+    xaxis: { ...base.xaxis, visible: false, rangemode: 'tozero' },
+    yaxis: {
+      ...base.yaxis,
+      showgrid: false,
+      automargin: true,
+      autorange: 'reversed',
+      tickvals: bars.map((_, at) => at),
+      ticktext: bars.map(({ label }) => plainText(label)),
+      ticksuffix: '  ',
+    },
+  }
 }

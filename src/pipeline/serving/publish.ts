@@ -31,7 +31,7 @@ export interface PublishContext {
   readonly duckdb: DuckDb
   readonly clock: Clock
   readonly logger: Logger
-  /** Where the rows of a load lie for a moment. */
+  /** Where the rows of a load lie until ClickHouse has them. */
   readonly temporaryDirectory: string
 }
 
@@ -76,24 +76,71 @@ export async function publishGold(
   bronze: Snapshot,
   { runId, isFull = false, signal }: PublishOptions,
 ): Promise<Published> {
-  const { clickhouse, clock, logger } = context
+  const { clickhouse, clock } = context
   await ensureServingSchema(clickhouse, { signal })
+  const gold = await readGold(context, { signal })
+  const boundary = await boundaryOf(context, bronze, { signal })
+  const shown = await readShown(clickhouse, { signal })
+  const outcome = { versions: gold.versions, versionsBefore: shown?.versions ?? {}, boundary }
+
+  const plans = await planLoads(context, gold, shown, { isFull, signal })
+  const isNothingToLoad = [...plans.values()].every(
+    (plan) => plan.kind === 'months' && plan.months.length === 0,
+  )
+  const isShown = shown?.boundary === boundary && formatJson(shown.versions) === formatJson(gold.versions)
+  if (isNothingToLoad && isShown) return { ...outcome, kind: 'unchanged', rows: 0 }
+
+  const loadId = Math.max(clock.now() * 1000, (shown?.loadId ?? 0) + 1)
+  const { rows, parts } = await loadAll(context, gold, plans, { shown, loadId, signal })
+  await clickhouse.insert(
+    'serving.loads',
+    [
+      {
+        load_id: loadId,
+        boundary,
+        versions: formatJson(gold.versions),
+        run_id: String(runId),
+        loaded_at: (clock.now() / 1000).toFixed(6),
+        tables: Object.fromEntries([...gold.snapshots].map(([name, { metadata }]) => [name, metadata.id])),
+        commits: Object.fromEntries(gold.commits),
+        parts,
+      },
+    ],
+    { signal },
+  )
+  await dropOldRows(context, { signal })
+  return { ...outcome, kind: 'succeeded', rows }
+}
+
+/** Gold as it is loaded: one version of each table, with the identity of its commit. */
+interface PinnedGold {
+  readonly snapshots: ReadonlyMap<GoldTable, Snapshot>
+  readonly commits: ReadonlyMap<GoldTable, string>
+  readonly versions: Readonly<Record<string, number>>
+}
+
+async function readGold({ table }: PublishContext, { signal }: IoOptions): Promise<PinnedGold> {
   const snapshots = new Map<GoldTable, Snapshot>()
+  const commits = new Map<GoldTable, string>()
   for (const name of goldTableNames) {
-    snapshots.set(name, await context.table(`gold/${name}`).snapshot({ signal }))
+    const delta = table(`gold/${name}`)
+    const snapshot = await delta.snapshot({ signal })
+    snapshots.set(name, snapshot)
+    const id = await readCommitId(delta.store, snapshot.version, { signal })
+    if (id !== undefined) commits.set(name, id)
   }
   const versions = Object.fromEntries(
     [...snapshots].map(([name, snapshot]) => [`gold/${name}`, snapshot.version as number]),
   )
-  const commits = new Map<GoldTable, string>()
-  for (const [name, { version }] of snapshots) {
-    const id = await readCommitId(context.table(`gold/${name}`).store, version, { signal })
-    if (id !== undefined) commits.set(name, id)
-  }
-  const boundary = await boundaryOf(context, bronze, { signal })
-  const shown = await readShown(clickhouse, { signal })
-  const versionsBefore = shown?.versions ?? {}
+  return { snapshots, commits, versions }
+}
 
+async function planLoads(
+  context: PublishContext,
+  { snapshots }: PinnedGold,
+  shown: Shown | undefined,
+  { isFull, signal }: IoOptions & { readonly isFull: boolean },
+): Promise<ReadonlyMap<GoldTable, LoadPlan>> {
   const plans = new Map<GoldTable, LoadPlan>()
   for (const [name, snapshot] of snapshots) {
     const plan: LoadPlan = isFull
@@ -101,21 +148,23 @@ export async function publishGold(
       : await planLoad(context, name, context.table(`gold/${name}`), snapshot, shownTable(shown, name), {
           signal,
         })
-    if (plan.kind === 'all') logger.info({ table: name, reason: plan.reason }, 'loading every month')
+    if (plan.kind === 'all') context.logger.info({ table: name, reason: plan.reason }, 'loading every month')
     plans.set(name, plan)
   }
-  const isNothingToLoad = [...plans.values()].every(
-    (plan) => plan.kind === 'months' && plan.months.length === 0,
-  )
-  if (
-    isNothingToLoad &&
-    shown?.boundary === boundary &&
-    formatJson(shown.versions) === formatJson(versions)
-  ) {
-    return { kind: 'unchanged', rows: 0, versions, versionsBefore, boundary }
-  }
+  return plans
+}
 
-  const loadId = Math.max(clock.now() * 1000, (shown?.loadId ?? 0) + 1)
+interface LoadAllOptions extends IoOptions {
+  readonly shown: Shown | undefined
+  readonly loadId: number
+}
+
+async function loadAll(
+  context: PublishContext,
+  { snapshots }: PinnedGold,
+  plans: ReadonlyMap<GoldTable, LoadPlan>,
+  { shown, loadId, signal }: LoadAllOptions,
+): Promise<{ readonly rows: number; readonly parts: Readonly<Record<string, Parts>> }> {
   await makeFolders(context.temporaryDirectory)
   const folder = await mkdtemp(join(context.temporaryDirectory, 'load-'))
   const parts: Record<string, Parts> = {}
@@ -123,33 +172,16 @@ export async function publishGold(
   try {
     for (const [name, snapshot] of snapshots) {
       const plan = plans.get(name) ?? { kind: 'all', reason: 'no plan' }
-      const before = shown?.parts[name] ?? {}
       const loaded = await loadTable(context, name, snapshot, plan, { loadId, folder, signal })
-      parts[name] = partsAfter(before, plan, loaded.months, loadId)
+      const ofTable = partsAfter(shown?.parts[name] ?? {}, plan, loaded.months, loadId)
+      parts[name] = ofTable
       rows += loaded.rows
-      await requireWhole(clickhouse, name, snapshot, parts[name], { signal })
+      await requireWhole(context.clickhouse, name, snapshot, ofTable, { signal })
     }
   } finally {
     await rm(folder, { recursive: true, force: true })
   }
-  await clickhouse.insert(
-    'serving.loads',
-    [
-      {
-        load_id: loadId,
-        boundary,
-        versions: formatJson(versions),
-        run_id: String(runId),
-        loaded_at: (clock.now() / 1000).toFixed(6),
-        tables: Object.fromEntries([...snapshots].map(([name, { metadata }]) => [name, metadata.id])),
-        commits: Object.fromEntries(commits),
-        parts,
-      },
-    ],
-    { signal },
-  )
-  await dropOldRows(context, { signal })
-  return { kind: 'succeeded', rows, versions, versionsBefore, boundary }
+  return { rows, parts }
 }
 
 async function readShown(clickhouse: ClickHouse, { signal }: IoOptions): Promise<Shown | undefined> {
