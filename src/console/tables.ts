@@ -6,7 +6,7 @@
 import { isLakeError } from '../lib/base/errors.ts'
 import type { IoOptions } from '../lib/base/io.ts'
 import { type Logger, silentLogger } from '../lib/base/log.ts'
-import { type DeltaTable, readCommit, type Snapshot } from '../lib/delta/index.ts'
+import { committedMs, type DeltaTable, type Snapshot, type TableCommit } from '../lib/delta/index.ts'
 import type { TableSummary } from './answers.ts'
 import { type HintOf, problemOf } from './problem.ts'
 
@@ -32,7 +32,7 @@ export function createTablesReader(
     if (snapshot === undefined) return missing(name)
     const before = known.get(name)
     if (before?.snapshot === snapshot) return before.summary
-    const summary = await summaryOf(name, table, snapshot, options)
+    const summary = await summaryOf(name, snapshot, options)
     known.set(name, { snapshot, summary })
     return summary
   }
@@ -80,23 +80,22 @@ function missing(name: string): TableSummary {
   }
 }
 
-async function summaryOf(
-  name: string,
-  { store }: DeltaTable,
-  snapshot: Snapshot,
-  options: IoOptions,
-): Promise<TableSummary> {
-  const actions = await readCommit(store, snapshot.version, options)
-  const commit = actions.flatMap((action) => ('commitInfo' in action ? [action.commitInfo] : []))[0]
-  const committedMs = commit?.inCommitTimestamp ?? commit?.timestamp
+async function newestCommit(snapshot: Snapshot, options: IoOptions): Promise<TableCommit | undefined> {
+  for await (const commit of snapshot.commits(options)) return commit
+  return undefined
+}
+
+async function summaryOf(name: string, snapshot: Snapshot, options: IoOptions): Promise<TableSummary> {
+  const info = (await newestCommit(snapshot, options))?.info
+  const atMs = committedMs(info)
   return {
     name,
     version: snapshot.version,
     rows: snapshot.numRecords ?? null,
     files: snapshot.files.length,
     sizeBytes: snapshot.sizeBytes,
-    committedAt: committedMs === undefined ? null : new Date(committedMs).toISOString(),
-    operation: commit?.operation ?? null,
+    committedAt: atMs === undefined ? null : new Date(atMs).toISOString(),
+    operation: info?.operation ?? null,
     problem: null,
   }
 }

@@ -22,13 +22,17 @@ export { type OverwriteOptions, overwrite } from './change/overwrite.ts'
 export { type RestoreOptions, restore } from './change/restore.ts'
 export type { RowSource } from './change/source.ts'
 export { type UpdateOptions, updateRows } from './change/update.ts'
-export type { ApplicationVersion, WriteOptions, WriteOutcome } from './change/write.ts'
-export type { Action, AddFile, CommitInfo } from './log/actions.ts'
+export {
+  type ApplicationVersion,
+  type Plan,
+  type WriteOptions,
+  type WriteOutcome,
+  write,
+} from './change/write.ts'
+export type { AddFile, CommitInfo } from './log/actions.ts'
 export type { CommitOutcome } from './log/commit.ts'
-export { type CommitRef, readCommitId, readCommitRef } from './log/commit-id.ts'
-export { type HistoryEntry, readHistory } from './log/history.ts'
-export { version } from './log/log-path.ts'
-export { readCommit, readCommitIfThere } from './log/read-commit.ts'
+export type { CommitRef } from './log/commit-id.ts'
+export { committedMs, type HistoryEntry, readHistory, type TableCommit } from './log/history.ts'
 export { type AutoCompactionOptions, compactIfWorthwhile } from './maintain/auto-compaction.ts'
 export { type OptimizeOptions, type OptimizeOutcome, optimize } from './maintain/optimize.ts'
 export { type VacuumOptions, type VacuumOutcome, vacuum } from './maintain/vacuum.ts'
@@ -55,6 +59,8 @@ export {
   structOf,
 } from './schema/schema.ts'
 export { typeOfSql } from './schema/source-schema.ts'
+export type { FileBounds } from './snapshot/bounds.ts'
+export type { ChangedPartitions } from './snapshot/changed-partitions.ts'
 export type { Snapshot } from './snapshot/snapshot.ts'
-export { decodeStatistics } from './snapshot/statistics.ts'
+export { recordsIn } from './snapshot/statistics.ts'
 export { type Change, DeltaTable, type DeltaTableOptions, type ReadOptions } from './table.ts'

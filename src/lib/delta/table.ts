@@ -276,7 +276,7 @@ export class DeltaTable {
   #advance(from: Snapshot, version: Version, actions: readonly Action[]): void {
     if (this.#newest !== from || version !== from.version + 1) return
     try {
-      this.#newest = nextSnapshot(from, actions, this.uri)
+      this.#newest = nextSnapshot(from, actions)
     } catch {
       // The commit is made all the same. Who asks for the version is told why it cannot be read.
     }

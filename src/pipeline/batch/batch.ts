@@ -81,10 +81,8 @@ export async function explainBatch(
   const bronze = await bronzeTable.snapshot({ signal })
   const silver = context.table('silver/events')
   const lines = [...explain(plan(batchGraph(context, bronze, scope), selectionOf(tasks)))]
-  const input = { name: 'bronze/events', table: bronzeTable, snapshot: bronze }
-  const target = (await silver.exists({ signal }))
-    ? { table: silver, snapshot: await silver.snapshot({ signal }) }
-    : undefined
+  const input = { name: 'bronze/events', snapshot: bronze }
+  const target = (await silver.exists({ signal })) ? await silver.snapshot({ signal }) : undefined
   const { days } = await planDays(scope, input, target, { signal })
   const which =
     days.length === 0 ? 'no day has changed' : `${countOf(days.length, 'day')} to make: ${days.join(', ')}`

@@ -9,17 +9,7 @@
 
 import { LakeError } from '../../lib/base/errors.ts'
 import type { IoOptions } from '../../lib/base/io.ts'
-import {
-  type Action,
-  type AddFile,
-  type CommitRef,
-  type DeltaTable,
-  decodeStatistics,
-  readCommitId,
-  readCommitIfThere,
-  type Snapshot,
-  version,
-} from '../../lib/delta/index.ts'
+import type { AddFile, ChangedPartitions, CommitInfo, CommitRef, Snapshot } from '../../lib/delta/index.ts'
 
 /** What a batch is to make: what has changed, everything, or the days of a range (`from` included, `to` not). */
 export type Scope =
@@ -34,9 +24,14 @@ export interface DayPlan {
   readonly isComplete: boolean
   /** The input's commit that the target is made from now. */
   readonly madeFrom: CommitRef | undefined
-  /** Why every day is made again where the input does not hold the commit that the target was made from. */
-  readonly restored?: string
+  readonly lineage: Lineage
 }
+
+/** Whether the input still holds the commit that the target was made from. If not, every day is made again. */
+export type Lineage = { readonly kind: 'kept' } | { readonly kind: 'broken'; readonly reason: string }
+
+/** Both tables of a batch are partitioned by it, if they have partitions. */
+const dayColumn = 'event_date'
 
 /** The tags of a target's commit that say which commit of the input it was made from. */
 export function madeFromTags({ version: of, id }: CommitRef): Readonly<Record<string, string>> {
@@ -51,173 +46,150 @@ export function madeFrom(input: string, { metadata }: Snapshot): string {
   return `batch/v2/${input}/${metadata.id}`
 }
 
-/** Commits that are read at once. */
-const readAhead = 32
-
-interface TableAt {
-  readonly table: DeltaTable
+/** The table that days are made from, at one version. */
+export interface Input {
+  readonly name: string
   readonly snapshot: Snapshot
 }
 
 /** @param target `undefined` where the table is not there yet. */
 export async function planDays(
   scope: Scope,
-  input: TableAt & { readonly name: string },
-  target: TableAt | undefined,
+  input: Input,
+  target: Snapshot | undefined,
   { signal }: IoOptions = {},
 ): Promise<DayPlan> {
-  const allDays = sorted([
-    ...daysOf(input.snapshot.files),
-    ...(target === undefined ? [] : daysHeld(target.snapshot)),
-  ])
-  const application = madeFrom(input.name, input.snapshot)
-  const inputId = await readCommitId(input.table.store, input.snapshot.version, { signal })
+  const allDays = sorted([...daysOf(input.snapshot), ...(target === undefined ? [] : daysHeld(target))])
   const all: DayPlan = {
     days: allDays,
     isComplete: true,
-    madeFrom: inputId === undefined ? undefined : { version: input.snapshot.version, id: inputId },
+    madeFrom: await input.snapshot.commitRef({ signal }),
+    lineage: { kind: 'kept' },
   }
-  const own = target && (() => sinceOwnCommit(target, application, { signal }))
   switch (scope.kind) {
     case 'full':
       return all
     case 'range':
       return {
+        ...all,
         days: allDays.filter((day) => day >= scope.from && day < scope.to),
         isComplete: false,
-        madeFrom: (await own?.())?.madeFrom,
+        madeFrom: (await sinceOwnCommit(input, target, { signal }))?.madeFrom,
       }
-    case 'changed': {
-      const made = target?.snapshot.transactionVersion(application)
-      const since = made === undefined ? undefined : await own?.()
-      if (made === undefined || since === undefined) return all
-      const restored = await restoredReason(input, made, since.madeFrom, { signal })
-      if (restored !== undefined) return { ...all, restored }
-      const touched = await touchedDays(input, made, { signal })
-      const isKnown = touched !== undefined && since.days !== undefined
-      return { ...all, days: isKnown ? sorted([...touched, ...since.days]) : allDays }
-    }
+    case 'changed':
+      return { ...all, ...(await changedDays(input, target, { signal })) }
   }
+}
+
+/** Days that the input or others have changed since the target was made; nothing if it may be any day. */
+async function changedDays(
+  input: Input,
+  target: Snapshot | undefined,
+  { signal }: IoOptions,
+): Promise<Partial<Pick<DayPlan, 'days' | 'lineage'>>> {
+  const since = await sinceOwnCommit(input, target, { signal })
+  if (since === undefined) return {}
+  const lineage = await lineageOf(input, since.version, since.madeFrom, { signal })
+  if (lineage.kind === 'broken') return { lineage }
+  const touched = await input.snapshot.changedPartitions(dayColumn, { since: since.version, signal })
+  if (touched.kind === 'unknown' || since.changed.kind === 'unknown') return {}
+  return { days: sorted([...daysIn(touched.values), ...daysIn(since.changed.values)]) }
 }
 
 /** What is known of a target since its newest commit of ours. */
 interface SinceOwnCommit {
-  /** Days whose rows others have changed since; `undefined` if a commit does not say which. */
-  readonly days: readonly string[] | undefined
+  /** The version of the input that ours was made from. */
+  readonly version: number
+  /** Days whose rows others have changed since. */
+  readonly changed: ChangedPartitions
   /** The input's commit that ours was made from; `undefined` in commits of versions that did not record it. */
   readonly madeFrom: CommitRef | undefined
 }
 
-/** `undefined` if the newest commit of ours is no longer in the log. */
+/** `undefined` if no commit of ours is in the target's log. */
 async function sinceOwnCommit(
-  { table, snapshot }: TableAt,
-  application: string,
+  { name, snapshot: input }: Input,
+  target: Snapshot | undefined,
   { signal }: IoOptions,
 ): Promise<SinceOwnCommit | undefined> {
-  const days = new Set<string>()
+  const application = madeFrom(name, input)
+  const made = target?.transactionVersion(application)
+  if (target === undefined || made === undefined) return undefined
+  const values = new Set<string | null>()
   let isKnown = true
-  for (let at: number = snapshot.version; at >= 0; at--) {
-    const commit = await readCommitIfThere(table.store, version(at), { signal })
-    if (commit === undefined) return undefined
-    if (commit.some((action) => 'txn' in action && action.txn.appId === application)) {
-      return { days: isKnown ? sorted(days) : undefined, madeFrom: recordedIn(commit) }
+  for await (const commit of target.commits({ signal })) {
+    if (application in commit.transactions) {
+      const changed: ChangedPartitions = isKnown ? { kind: 'known', values } : { kind: 'unknown' }
+      return { version: made, changed, madeFrom: recordedIn(commit.info) }
     }
-    const changed = changedDays(commit, snapshot)
-    if (changed === undefined) isKnown = false
-    for (const day of changed ?? []) days.add(day)
+    const changed = target.partitionsChangedBy(commit, dayColumn)
+    if (changed.kind === 'unknown') isKnown = false
+    else for (const value of changed.values) values.add(value)
   }
   return undefined
 }
 
-function recordedIn(commit: readonly Action[]): CommitRef | undefined {
-  for (const action of commit) {
-    if (!('commitInfo' in action)) continue
-    const { inputVersion, inputCommit } = action.commitInfo.tags ?? {}
-    if (inputVersion !== undefined && inputCommit !== undefined)
-      return { version: Number(inputVersion), id: inputCommit }
-  }
-  return undefined
+function recordedIn({ tags }: CommitInfo): CommitRef | undefined {
+  const { inputVersion, inputCommit } = tags ?? {}
+  if (inputVersion === undefined || inputCommit === undefined) return undefined
+  return { version: Number(inputVersion), id: inputCommit }
 }
 
-/** Why the input no longer holds the commit that the target was made from; `undefined` if it does. */
-async function restoredReason(
-  { name, table, snapshot }: TableAt & { readonly name: string },
+async function lineageOf(
+  { name, snapshot }: Input,
   made: number,
   recorded: CommitRef | undefined,
   { signal }: IoOptions,
-): Promise<string | undefined> {
-  if (recorded?.version !== made) return `the commit of ${name} that it was made from is not recorded`
-  const found = await readCommitId(table.store, made, { signal })
-  if (found === recorded.id) return undefined
-  if (found === undefined) {
-    return made > snapshot.version
+): Promise<Lineage> {
+  const broken = (reason: string): Lineage => ({ kind: 'broken', reason })
+  if (recorded?.version !== made) {
+    return broken(`the commit of ${name} that it was made from is not recorded`)
+  }
+  const found = await snapshot.commitRef({ version: made, signal })
+  if (found?.id === recorded.id) return { kind: 'kept' }
+  if (found !== undefined) {
+    return broken(`version ${made} of ${name} is another commit than the one that it was made from`)
+  }
+  return broken(
+    made > snapshot.version
       ? `it was made from version ${made} of ${name}, whose newest version is ${snapshot.version}`
-      : `version ${made} of ${name}, which it was made from, is no longer in the log`
-  }
-  return `version ${made} of ${name} is another commit than the one that it was made from`
+      : `version ${made} of ${name}, which it was made from, is no longer in the log`,
+  )
 }
 
-/** `undefined` where that cannot be told: a commit in between is no longer in the log, or does not say it. */
-async function touchedDays(
-  { table, snapshot }: TableAt,
-  after: number,
-  { signal }: IoOptions,
-): Promise<readonly string[] | undefined> {
-  const days = new Set<string>()
-  const upTo = snapshot.version
-  for (let from = after + 1; from <= upTo; from += readAhead) {
-    const versions = Array.from({ length: Math.min(readAhead, upTo - from + 1) }, (_, index) => from + index)
-    const commits = await Promise.all(
-      versions.map((each) => readCommitIfThere(table.store, version(each), { signal })),
-    )
-    for (const commit of commits) {
-      const changed = commit && changedDays(commit, snapshot)
-      if (changed === undefined) return undefined
-      for (const day of changed) days.add(day)
-    }
-  }
-  return sorted(days)
+/** Whether files hold rows of one day each. */
+export function isByDay({ partitionColumns }: Snapshot): boolean {
+  return partitionColumns.includes(dayColumn)
 }
 
-/** `undefined` where the commit does not say of which days the rows are that it changes. */
-function changedDays(
-  commit: readonly Action[],
-  { partitionColumns }: Snapshot,
-): readonly string[] | undefined {
-  const files = commit.flatMap((action) => {
-    const file = 'add' in action ? action.add : 'remove' in action ? action.remove : undefined
-    return file?.dataChange === true ? [file] : []
-  })
-  const days: string[] = []
-  for (const { partitionValues } of files) {
-    // The protocol lets a writer leave them out of what it removes.
-    if (partitionValues === undefined || !partitionColumns.includes('event_date')) return undefined
-    days.push(dayOf(partitionValues['event_date']))
-  }
-  return days
-}
-
-/** Files of the given days, of a table that is partitioned by `event_date`. */
-export function filesOfDays(files: readonly AddFile[], days: readonly string[]): readonly AddFile[] {
+/** Files of the given days, of a table by day. @throws LakeError `BUG` for any other table. */
+export function filesOfDays(snapshot: Snapshot, days: readonly string[]): readonly AddFile[] {
   const wanted = new Set(days)
-  return files.filter((file) => wanted.has(dayOf(file.partitionValues['event_date'])))
+  const dayIn = snapshot.partitionValue(dayColumn)
+  return snapshot.files.filter((file) => wanted.has(dayOf(dayIn(file))))
 }
 
-/** Files of a table without partitions that may hold rows of the given days, by their statistics. */
-export function filesThatMayHold(files: readonly AddFile[], days: readonly string[]): readonly AddFile[] {
-  return files.filter((file) => {
-    const range = rangeOf(file)
-    return range === undefined || days.some((day) => range.min <= day && day <= range.max)
-  })
+/** Files that may hold rows of the given days, by their statistics: they may hold rows of other days too. */
+export function filesThatMayHold(snapshot: Snapshot, days: readonly string[]): readonly AddFile[] {
+  return snapshot
+    .bounds(dayColumn)
+    .filter(
+      (bounds) => bounds.kind === 'unknown' || days.some((day) => bounds.min <= day && day <= bounds.max),
+    )
+    .map(({ file }) => file)
 }
 
-function daysHeld(target: Snapshot): readonly string[] {
-  if (target.partitionColumns.includes('event_date')) return daysOf(target.files)
+/** Of a table by day. @throws LakeError `BUG` for any other table. */
+function daysOf(snapshot: Snapshot): readonly string[] {
+  return daysIn(new Set(snapshot.files.map(snapshot.partitionValue(dayColumn))))
+}
+
+function daysHeld(snapshot: Snapshot): readonly string[] {
+  if (isByDay(snapshot)) return daysOf(snapshot)
   // Without partitions the days lie between the bounds; days in between that do not exist cost nothing.
-  return target.files.flatMap((file) => {
-    const range = rangeOf(file)
-    return range === undefined ? [] : daysBetween(range.min, range.max)
-  })
+  return snapshot
+    .bounds(dayColumn)
+    .flatMap((bounds) => (bounds.kind === 'unknown' ? [] : daysBetween(bounds.min, bounds.max)))
 }
 
 function daysBetween(min: string, max: string): readonly string[] {
@@ -228,18 +200,12 @@ function daysBetween(min: string, max: string): readonly string[] {
   return days
 }
 
-function rangeOf(file: AddFile): { readonly min: string; readonly max: string } | undefined {
-  const statistics = decodeStatistics(file.stats)
-  const [min, max] = [statistics?.minValues['event_date'], statistics?.maxValues['event_date']]
-  return typeof min === 'string' && typeof max === 'string' ? { min, max } : undefined
+function daysIn(values: ReadonlySet<string | null>): readonly string[] {
+  return [...values].map(dayOf)
 }
 
-function daysOf(files: readonly AddFile[]): readonly string[] {
-  return files.map((file) => dayOf(file.partitionValues['event_date']))
-}
-
-function dayOf(value: string | null | undefined): string {
-  if (value === null || value === undefined) throw new LakeError('BUG', 'A file without a day')
+function dayOf(value: string | null): string {
+  if (value === null) throw new LakeError('BUG', 'A file without a day')
   return value
 }
 

@@ -9,13 +9,16 @@ import { countOf } from '../../lib/base/count-of.ts'
 import { LakeError } from '../../lib/base/errors.ts'
 import type { IoOptions } from '../../lib/base/io.ts'
 import type { Logger } from '../../lib/base/log.ts'
-import type { Compute } from '../../lib/compute/compute.ts'
+import type { Compute, ComputeRequest } from '../../lib/compute/compute.ts'
 import {
   type AddFile,
   type Change,
   type DeltaTable,
-  decodeStatistics,
+  type Plan,
+  recordsIn,
   type Snapshot,
+  type StagedFiles,
+  write,
 } from '../../lib/delta/index.ts'
 import type { DuckDb } from '../../lib/duckdb/duckdb.ts'
 import { type Expectation, evaluateExpectations } from '../../lib/quality/expectation.ts'
@@ -24,6 +27,7 @@ import {
   type DayPlan,
   filesOfDays,
   filesThatMayHold,
+  isByDay,
   madeFrom,
   madeFromTags,
   planDays,
@@ -60,78 +64,129 @@ export interface Made {
   readonly rowsOut: number
 }
 
-const attempts = 5
-
 /** @throws LakeError `CHECK_FAILED` naming the check, the table and rows; `COMMIT_CONFLICT` after some tries. */
 export async function makeDays(
   context: MakeContext,
   request: MakeRequest,
   { signal }: IoOptions = {},
 ): Promise<Made> {
-  const table = context.table(request.target)
-  await table.createIfMissing(lakeTables[request.target], { signal })
-  let reason = ''
-  for (let attempt = 0; attempt < attempts; attempt++) {
-    const made = await tryToMake(context, request, await table.snapshot({ signal }), { signal })
-    if (typeof made !== 'string') return made
-    reason = made
+  const { target } = request
+  const table = context.table(target)
+  await table.createIfMissing(lakeTables[target], { signal })
+  let made = nothingMade
+  let versionBefore = 0
+  const outcome = await write(table, { signal }, async (before) => {
+    versionBefore = before.version
+    const planned = await planMake(context, request, before, { signal })
+    made = planned?.made ?? nothingMade
+    return planned?.plan
+  })
+  return {
+    ...made,
+    kind: outcome.kind === 'committed' ? 'succeeded' : 'unchanged',
+    target,
+    versionBefore,
+    versionAfter: outcome.version,
   }
-  throw new LakeError('COMMIT_CONFLICT', `${request.target}: ${reason}, ${attempts} times in a row`)
 }
 
-async function tryToMake(
+/** What of a `Made` is known when its rows are computed. */
+type MadeRows = Pick<Made, 'days' | 'rowsIn' | 'rowsOut'>
+
+const nothingMade: MadeRows = { days: [], rowsIn: 0, rowsOut: 0 }
+
+/** `undefined` if no day is to be made. */
+async function planMake(
   context: MakeContext,
-  { target, input, select, orderBy, checks, scope, task, runId }: MakeRequest,
+  request: MakeRequest,
   before: Snapshot,
   { signal }: IoOptions,
-): Promise<Made | string> {
-  const table = context.table(target)
-  const inputTable = context.table(input.table)
-  const plan = await planDays(
-    scope,
-    { name: input.table, table: inputTable, snapshot: input.snapshot },
-    { table, snapshot: before },
-    { signal },
-  )
-  const { days, restored } = plan
-  if (restored !== undefined) {
+): Promise<{ readonly plan: Plan; readonly made: MadeRows } | undefined> {
+  const { target, input, checks, scope } = request
+  const source = { name: input.table, snapshot: input.snapshot }
+  const days = await planDays(scope, source, before, { signal })
+  if (days.lineage.kind === 'broken') {
     context.logger?.warn(
-      { table: target, days: days.length },
-      `${target}: every day is made again: ${restored}`,
+      { table: target, days: days.days.length },
+      `${target}: every day is made again: ${days.lineage.reason}`,
     )
   }
-  const versions = { target, versionBefore: before.version, versionAfter: before.version }
-  if (days.length === 0) return { ...versions, kind: 'unchanged', days, rowsIn: 0, rowsOut: 0 }
+  if (days.days.length === 0) return undefined
 
-  const inputFiles = filesOfDays(input.snapshot.files, days)
-  const isPartitioned = before.partitionColumns.includes('event_date')
-  const isWhole = scope.kind === 'full'
-  const replaced = isWhole
-    ? before.files
-    : isPartitioned
-      ? filesOfDays(before.files, days)
-      : filesThatMayHold(before.files, days)
-  // A whole table is made without a look at the one before, which may be damaged.
-  const keepsRows = !isPartitioned && !isWhole
-  const staged = await context.compute.stage(
-    {
-      inputs: [
-        { name: input.name, table: inputTable, snapshot: input.snapshot, files: inputFiles },
-        ...(keepsRows ? [{ name: 'kept', table, snapshot: before, files: replaced }] : []),
-      ],
-      select: `select * from (${keepsRows ? `${select} union all by name ${keptRows(days)}` : select}) order by ${orderBy.join(', ')}`,
-      target: table,
-      targetSnapshot: before,
-    },
-    { signal },
-  )
+  const table = context.table(target)
+  const files = filesToMake(request, before, days.days)
+  const staged = await context.compute.stage(staging(context, request, before, days.days, files), { signal })
   try {
     await requireChecks(context, table, before, staged.files, checks, target, { signal })
+    const rowsOut = files.keepsRows
+      ? await rowsOfDays(context, table, before, staged.files, days.days, { signal })
+      : staged.rows
+    return {
+      plan: planOf(request, before, days, files, staged),
+      made: { days: days.days, rowsIn: recordsIn(files.input) ?? 0, rowsOut },
+    }
   } catch (error) {
     await table.discard(staged)
     throw error
   }
-  const outcome = await table.commit(before, {
+}
+
+interface FilesToMake {
+  readonly input: readonly AddFile[]
+  /** Files of the target that others take the place of. */
+  readonly replaced: readonly AddFile[]
+  /** Whether rows of other days are in those files, and stay. */
+  readonly keepsRows: boolean
+}
+
+function filesToMake({ input, scope }: MakeRequest, before: Snapshot, days: readonly string[]): FilesToMake {
+  // A whole table is made without a look at the one before, which may be damaged.
+  const isWhole = scope.kind === 'full'
+  return {
+    input: filesOfDays(input.snapshot, days),
+    replaced: isWhole
+      ? before.files
+      : isByDay(before)
+        ? filesOfDays(before, days)
+        : filesThatMayHold(before, days),
+    keepsRows: !isByDay(before) && !isWhole,
+  }
+}
+
+function staging(
+  context: MakeContext,
+  { target, input, select, orderBy }: MakeRequest,
+  before: Snapshot,
+  days: readonly string[],
+  { input: inputFiles, replaced, keepsRows }: FilesToMake,
+): ComputeRequest {
+  const table = context.table(target)
+  return {
+    inputs: [
+      {
+        name: input.name,
+        table: context.table(input.table),
+        snapshot: input.snapshot,
+        files: inputFiles,
+      },
+      ...(keepsRows ? [{ name: 'kept', table, snapshot: before, files: replaced }] : []),
+    ],
+    select: `select * from (${keepsRows ? `${select} union all by name ${keptRows(days)}` : select}) order by ${orderBy.join(', ')}`,
+    target: table,
+    targetSnapshot: before,
+  }
+}
+
+function planOf(
+  { input, task, runId }: MakeRequest,
+  before: Snapshot,
+  plan: DayPlan,
+  { replaced }: FilesToMake,
+  staged: StagedFiles,
+): Plan {
+  const { days } = plan
+  return {
+    staged,
     add: staged.files,
     remove: replaced,
     ...recordOf(input, before, plan),
@@ -147,20 +202,6 @@ async function tryToMake(
       },
       tags: { task, run: String(runId), ...(plan.madeFrom && madeFromTags(plan.madeFrom)) },
     },
-  })
-  if (outcome.kind === 'conflict') {
-    await table.discard(staged)
-    return outcome.reason
-  }
-  return {
-    ...versions,
-    kind: 'succeeded',
-    versionAfter: outcome.version,
-    days,
-    rowsIn: rowsOf(inputFiles),
-    rowsOut: keepsRows
-      ? await rowsOfDays(context, table, before, staged.files, days, { signal })
-      : staged.rows,
   }
 }
 
@@ -222,8 +263,4 @@ async function requireChecks(
     `${name}: ${failed.map(({ expectation, violations }) => `expected ${expectation}, ${countOf(violations, 'row')} ${violations === 1 ? 'breaks' : 'break'} it`).join('; ')}`,
     { details: { table: name, failed } },
   )
-}
-
-function rowsOf(files: readonly AddFile[]): number {
-  return files.reduce((sum, { stats }) => sum + (decodeStatistics(stats)?.numRecords ?? 0), 0)
 }

@@ -10,14 +10,13 @@
 import type { Clock } from '../../lib/base/clock.ts'
 import type { IoOptions } from '../../lib/base/io.ts'
 import { formatJson } from '../../lib/base/json.ts'
-import {
-  type CommitOutcome,
-  type CommitRef,
-  type DeltaTable,
-  decodeStatistics,
-  readCommitRef,
-  type Snapshot,
-  type StagedFiles,
+import type {
+  CommitOutcome,
+  CommitRef,
+  DeltaTable,
+  FileBounds,
+  Snapshot,
+  StagedFiles,
 } from '../../lib/delta/index.ts'
 import type { DuckDb, DuckDbSession } from '../../lib/duckdb/duckdb.ts'
 import { text } from '../../lib/duckdb/sql-text.ts'
@@ -117,7 +116,10 @@ export class Bronze implements LogSink<Landed> {
       [this.#options.tables.events, this.#events],
       [this.#options.tables.rejected, this.#rejected],
     ] as const) {
-      const files = snapshot.files.filter((file) => mayHoldOffset(file.stats, at))
+      const files = snapshot
+        .bounds('kafka_offset')
+        .filter((each) => mayHold(each, at))
+        .map(({ file }) => file)
       const rows = await this.#options.duckdb.use(async (session) => {
         const select = await table.scan(session, snapshot, { files, ...options })
         return await session.rows(
@@ -138,12 +140,7 @@ export class Bronze implements LogSink<Landed> {
 
   /** @returns what of `bronze/rejected` is lost, in words; `undefined` if all is there. */
   lostRejects(options: IoOptions = {}): Promise<string | undefined> {
-    const { events, rejected } = this.#options.tables
-    return lostRejects(
-      { table: events, snapshot: this.#events },
-      { table: rejected, snapshot: this.#rejected },
-      options,
-    )
+    return lostRejects(this.#events, this.#rejected, options)
   }
 
   /** Lands a batch: rejects first, events second. Offsets that are there already make it `superseded`. */
@@ -238,7 +235,7 @@ export class Bronze implements LogSink<Landed> {
   async #rejectedTags(options: IoOptions): Promise<Readonly<Record<string, string>>> {
     const { version } = this.#rejected
     if (this.#newestRejected?.version !== version) {
-      this.#newestRejected = await readCommitRef(this.#options.tables.rejected.store, version, options)
+      this.#newestRejected = await this.#rejected.commitRef(options)
     }
     return rejectedTags(this.#newestRejected)
   }
@@ -321,9 +318,6 @@ function placeOf(partition: unknown, at: unknown, timestampMs: unknown): string 
   return `${String(partition)}/${String(at)}/${String(timestampMs)}`
 }
 
-function mayHoldOffset(stats: string | undefined, at: Offset): boolean {
-  const statistics = decodeStatistics(stats)
-  const [min, max] = [statistics?.minValues['kafka_offset'], statistics?.maxValues['kafka_offset']]
-  if (min === undefined || max === undefined) return true
-  return BigInt(String(min)) <= at && at <= BigInt(String(max))
+function mayHold(bounds: FileBounds, at: Offset): boolean {
+  return bounds.kind === 'unknown' || (BigInt(bounds.min) <= at && at <= BigInt(bounds.max))
 }

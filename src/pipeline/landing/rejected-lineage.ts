@@ -5,15 +5,7 @@
  */
 
 import type { IoOptions } from '../../lib/base/io.ts'
-import {
-  type CommitInfo,
-  type CommitRef,
-  type DeltaTable,
-  readCommitId,
-  readCommitIfThere,
-  type Snapshot,
-  version,
-} from '../../lib/delta/index.ts'
+import type { CommitInfo, CommitRef, Snapshot } from '../../lib/delta/index.ts'
 
 /** What marks a commit of landing. */
 export const landingTags = { stage: 'landing' } as const
@@ -27,33 +19,25 @@ export function rejectedTags(newest: CommitRef | undefined): Readonly<Record<str
 
 /** @returns what of `bronze/rejected` is lost, in words; `undefined` if all is there. */
 export async function lostRejects(
-  events: { readonly table: DeltaTable; readonly snapshot: Snapshot },
-  rejected: { readonly table: DeltaTable; readonly snapshot: Snapshot },
+  events: Snapshot,
+  rejected: Snapshot,
   { signal }: IoOptions = {},
 ): Promise<string | undefined> {
   const recorded = await recordedIn(events, { signal })
   if (recorded === undefined) return undefined
-  const newest = rejected.snapshot.version
+  const newest = rejected.version
   if (newest < recorded.version)
-    return `expected version ${recorded.version} or later, which ${events.table.uri} was landed after, got ${newest}`
-  const found = await readCommitId(rejected.table.store, recorded.version, { signal })
+    return `expected version ${recorded.version} or later, which ${events.uri} was landed after, got ${newest}`
+  const found = await rejected.commitRef({ version: recorded.version, signal })
   // A commit that was cleaned up cannot be compared: the table has gone on far beyond it.
-  return found === undefined || found === recorded.id
+  return found === undefined || found.id === recorded.id
     ? undefined
-    : `version ${recorded.version} is another commit than the one that ${events.table.uri} was landed after`
+    : `version ${recorded.version} is another commit than the one that ${events.uri} was landed after`
 }
 
 /** By the newest commit of landing; `undefined` if it is not in the log, or of a version that did not record it. */
-async function recordedIn(
-  { table, snapshot }: { readonly table: DeltaTable; readonly snapshot: Snapshot },
-  { signal }: IoOptions,
-): Promise<CommitRef | undefined> {
-  for (let at: number = snapshot.version; at >= 0; at--) {
-    const commit = await readCommitIfThere(table.store, version(at), { signal })
-    if (commit === undefined) return undefined
-    const info = commit.flatMap((action) => ('commitInfo' in action ? [action.commitInfo] : []))[0]
-    if (info !== undefined && isLanding(info)) return refOf(info)
-  }
+async function recordedIn(events: Snapshot, { signal }: IoOptions): Promise<CommitRef | undefined> {
+  for await (const { info } of events.commits({ signal })) if (isLanding(info)) return refOf(info)
   return undefined
 }
 

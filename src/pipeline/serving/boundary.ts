@@ -1,7 +1,7 @@
 /** From which day on ClickHouse must answer from the speed layer. */
 
 import type { IoOptions } from '../../lib/base/io.ts'
-import { type DeltaTable, decodeStatistics, type Snapshot } from '../../lib/delta/index.ts'
+import type { DeltaTable, FileBounds, Snapshot } from '../../lib/delta/index.ts'
 import type { DuckDb } from '../../lib/duckdb/duckdb.ts'
 import type { LakeTable } from '../model/tables.ts'
 
@@ -23,8 +23,9 @@ export async function boundaryOf(
   bronze: Snapshot,
   { signal }: IoOptions,
 ): Promise<string> {
-  const files = bronze.files
-    .map((file) => ({ file, newestDay: newestAppendDay(file.stats) }))
+  const files = bronze
+    .bounds('kafka_timestamp')
+    .map((bounds) => ({ file: bounds.file, newestDay: newestAppendDay(bounds) }))
     .sort((a, b) => Number(a.newestDay < b.newestDay) - Number(a.newestDay > b.newestDay))
   const partitions = Object.keys(bronze.transactions).length
   /** By partition, of the files that were read. */
@@ -60,8 +61,7 @@ export async function boundaryOf(
 }
 
 /** The day of the newest append in a file; that of a file which does not say comes after all others. */
-function newestAppendDay(stats: string | undefined): string {
-  const newest = decodeStatistics(stats)?.maxValues['kafka_timestamp']
-  const newestMs = typeof newest === 'string' ? Date.parse(newest) : Number.NaN
+function newestAppendDay(bounds: FileBounds): string {
+  const newestMs = bounds.kind === 'known' ? Date.parse(bounds.max) : Number.NaN
   return Number.isNaN(newestMs) ? '9999-12-31' : new Date(newestMs).toISOString().slice(0, 10)
 }

@@ -9,7 +9,7 @@
 import { isLakeError } from '../../lib/base/errors.ts'
 import type { IoOptions } from '../../lib/base/io.ts'
 import type { ClickHouse } from '../../lib/clickhouse/clickhouse.ts'
-import { type AddFile, type DeltaTable, readCommitId, type Snapshot } from '../../lib/delta/index.ts'
+import type { AddFile, DeltaTable, Snapshot } from '../../lib/delta/index.ts'
 import type { DuckDb } from '../../lib/duckdb/duckdb.ts'
 import { identifier } from '../../lib/duckdb/sql-text.ts'
 import { type GoldTable, goldColumnsOf } from '../model/gold.ts'
@@ -45,11 +45,11 @@ export async function planLoad(
   if (shown.id !== snapshot.metadata.id) return { kind: 'all', reason: 'the table was made anew' }
   const before = await snapshotAt(table, shown.version, { signal })
   if (before === undefined) return { kind: 'all', reason: `version ${shown.version} is no longer in the log` }
-  if ((await readCommitId(table.store, shown.version, { signal })) !== shown.commit) {
+  if ((await before.commitRef({ signal }))?.id !== shown.commit) {
     return { kind: 'all', reason: `version ${shown.version} is not the commit that was loaded` }
   }
-  const fault = await faultOf(context.clickhouse, name, before.numRecords, { signal })
-  if (fault !== undefined) return { kind: 'all', reason: fault }
+  const held = await holding(context.clickhouse, name, before.numRecords, { signal })
+  if (held.kind === 'faulty') return { kind: 'all', reason: held.reason }
   if (before.version === snapshot.version) return { kind: 'months', months: [] }
   try {
     return {
@@ -76,13 +76,15 @@ async function snapshotAt(
   }
 }
 
-/** In words, why what ClickHouse holds is not the `expected` rows that it was given; `undefined` where it is. */
-async function faultOf(
+/** Whether ClickHouse holds the rows that it was given. */
+type Holding = { readonly kind: 'whole' } | { readonly kind: 'faulty'; readonly reason: string }
+
+async function holding(
   clickhouse: ClickHouse,
   name: GoldTable,
   expected: number | undefined,
   { signal }: IoOptions,
-): Promise<string | undefined> {
+): Promise<Holding> {
   const fingerprint = `(count(), sum(cityHash64(${goldColumnsOf(name).join(', ')})))`
   const [held] = await clickhouse.query<{ isSame: boolean; inGold: number; inServing: number }>(
     `WITH (SELECT ${fingerprint} FROM gold.${name}) AS gold, (SELECT ${fingerprint} FROM serving.${name}) AS serving
@@ -90,9 +92,11 @@ async function faultOf(
     { signal },
   )
   const [inGold, inServing] = [Number(held?.inGold), Number(held?.inServing)]
-  if (inServing !== expected) return `serving.${name}: expected ${expected} rows, got ${inServing}`
-  if (held?.isSame !== true) return `gold.${name} (${inGold} rows) is not serving.${name} (${inServing} rows)`
-  return undefined
+  const faulty = (reason: string): Holding => ({ kind: 'faulty', reason })
+  if (inServing !== expected) return faulty(`serving.${name}: expected ${expected} rows, got ${inServing}`)
+  return held?.isSame === true
+    ? { kind: 'whole' }
+    : faulty(`gold.${name} (${inGold} rows) is not serving.${name} (${inServing} rows)`)
 }
 
 /** Told by the rows of the files that came or went; a rewrite of equal rows changes no month. */

@@ -16,7 +16,7 @@ import { formatJson, parseJson } from '../../lib/base/json.ts'
 import type { Logger } from '../../lib/base/log.ts'
 import type { ClickHouse } from '../../lib/clickhouse/clickhouse.ts'
 import { anyPartitions, replacePartitions } from '../../lib/clickhouse/load.ts'
-import { type DeltaTable, readCommitId, type Snapshot } from '../../lib/delta/index.ts'
+import type { DeltaTable, Snapshot } from '../../lib/delta/index.ts'
 import type { DuckDb } from '../../lib/duckdb/duckdb.ts'
 import { identifier, text } from '../../lib/duckdb/sql-text.ts'
 import { type GoldTable, goldColumnsOf, goldTableNames } from '../model/gold.ts'
@@ -123,11 +123,10 @@ async function readGold({ table }: PublishContext, { signal }: IoOptions): Promi
   const snapshots = new Map<GoldTable, Snapshot>()
   const commits = new Map<GoldTable, string>()
   for (const name of goldTableNames) {
-    const delta = table(`gold/${name}`)
-    const snapshot = await delta.snapshot({ signal })
+    const snapshot = await table(`gold/${name}`).snapshot({ signal })
     snapshots.set(name, snapshot)
-    const id = await readCommitId(delta.store, snapshot.version, { signal })
-    if (id !== undefined) commits.set(name, id)
+    const commit = await snapshot.commitRef({ signal })
+    if (commit !== undefined) commits.set(name, commit.id)
   }
   const versions = Object.fromEntries(
     [...snapshots].map(([name, snapshot]) => [`gold/${name}`, snapshot.version as number]),

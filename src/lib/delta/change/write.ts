@@ -38,7 +38,7 @@ export type WriteOutcome =
 /** By the names that the reference implementation gives them (`numOutputRows`). */
 export type Metrics = NonNullable<Operation['metrics']>
 
-export interface Plan extends Omit<Change, 'transactions'> {
+export interface Plan extends Change {
   readonly staged?: StagedFiles
 }
 
@@ -75,7 +75,9 @@ export async function write(
         snapshot,
         {
           ...change,
-          ...(transaction !== undefined && { transactions: { [transaction.appId]: transaction.version } }),
+          ...(transaction !== undefined && {
+            transactions: { ...change.transactions, [transaction.appId]: transaction.version },
+          }),
           operation: tags === undefined ? operation : { ...operation, tags: { ...operation.tags, ...tags } },
         },
         { signal },

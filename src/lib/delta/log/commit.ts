@@ -16,6 +16,7 @@ import type { StringMap } from '../protocol/metadata.ts'
 import { tableProperties } from '../protocol/properties.ts'
 import { type Action, type AddFile, type CommitInfo, decodeActions, encodeActions } from './actions.ts'
 import { type ConflictKind, type Isolation, judge, type ReadSet } from './conflict.ts'
+import { commitInfoOf } from './history.ts'
 import { commitKey, type Version, version } from './log-path.ts'
 import { readCommitIfThere } from './read-commit.ts'
 
@@ -94,7 +95,7 @@ export async function commit(
     if (outcome === 'created') return committed()
 
     const winner = await readWinner(store, attempt)
-    const theirs = winner.flatMap((action) => ('commitInfo' in action ? [action.commitInfo] : []))[0]
+    const theirs = commitInfoOf(winner)
     if (theirs?.txnId === txnId) return committed()
     const verdict = judge(change, winner, await addedToReads(change.reads, winner))
     if (verdict.kind === 'conflict') return { ...verdict, winner: attempt }

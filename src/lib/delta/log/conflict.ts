@@ -4,8 +4,10 @@
  * Pure. The rules are those of Delta's reference implementation (ConflictChecker), in its order. One is milder:
  * a rewrite that changes no data (`dataChange` false) takes nothing from a change that only read the files.
  */
+
 import type { Action, AddFile } from './actions.ts'
 import { fileIdentity } from './file-path.ts'
+import { commitInfoOf } from './history.ts'
 
 /** What the change depends on. */
 export type ReadSet =
@@ -92,9 +94,7 @@ export function judge(
 /** "Under WriteSerializable, files that a blind append added are not checked, unless we change the metadata." */
 function addsCount({ actions, isolation }: JudgedChange, winner: readonly Action[]): boolean {
   if (isolation === 'SnapshotIsolation') return false
-  const isBlindAppend = winner.some(
-    (action) => 'commitInfo' in action && action.commitInfo.isBlindAppend === true,
-  )
+  const isBlindAppend = commitInfoOf(winner)?.isBlindAppend === true
   return isolation === 'Serializable' || !isBlindAppend || actions.some((action) => 'metaData' in action)
 }
 

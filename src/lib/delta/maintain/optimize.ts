@@ -20,7 +20,7 @@ import type { Predicate } from '../rows/predicate.ts'
 import { pruneFiles } from '../rows/pruning.ts'
 import type { StagedFiles } from '../rows/stage.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
-import { decodeStatistics } from '../snapshot/statistics.ts'
+import { recordsIn } from '../snapshot/statistics.ts'
 import type { DeltaTable } from '../table.ts'
 import { type Bin, bytesOf, compactionBins, defaultTargetFileBytes } from './compaction.ts'
 import { zOrderBins, zOrderFields, zOrderSql } from './z-order.ts'
@@ -183,7 +183,7 @@ class Batch {
     })
     const add = staged.files.map((file) => (tags === undefined ? file : { ...file, tags }))
     this.#bins = [...this.#bins, { bin, staged, add }]
-    const expected = rowsOf(files)
+    const expected = recordsIn(files)
     if (expected !== undefined && expected !== staged.rows) {
       throw new LakeError(
         'BUG',
@@ -305,14 +305,4 @@ function folderOf(files: readonly AddFile[]): string | undefined {
     return folder === '.' ? undefined : folder
   }
   return undefined
-}
-
-function rowsOf(files: readonly AddFile[]): number | undefined {
-  let sum = 0
-  for (const { stats, deletionVector } of files) {
-    const rows = decodeStatistics(stats)?.numRecords
-    if (rows === undefined) return undefined
-    sum += rows - (deletionVector?.cardinality ?? 0)
-  }
-  return sum
 }

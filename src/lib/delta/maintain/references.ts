@@ -4,12 +4,14 @@
  * A file named by an absolute path counts for every key that its path ends with: a root has many names (a link, a
  * mount, another scheme of the same store), and a file too many is kept rather than one too few.
  */
+
 import { posix } from 'node:path'
 import type { IoOptions } from '../../base/io.ts'
 import type { ObjectStore } from '../../storage/store.ts'
-import type { Action, DeletionVector } from '../log/actions.ts'
+import type { DeletionVector } from '../log/actions.ts'
 import { listCommitTimes } from '../log/commit-times.ts'
 import { decodeFilePath } from '../log/file-path.ts'
+import { commitInfoOf, committedMs } from '../log/history.ts'
 import { readCommitIfThere } from '../log/read-commit.ts'
 import { deletionVectorPlace } from '../snapshot/deletion-vector.ts'
 
@@ -62,7 +64,7 @@ export async function addRecentReferences(
     const read = await Promise.all(
       chunk.map(async ({ version, timestampMs }) => {
         const actions = (await readCommitIfThere(store, version, { signal })) ?? []
-        return { actions, timestampMs: committedMs(actions) ?? timestampMs }
+        return { actions, timestampMs: committedMs(commitInfoOf(actions)) ?? timestampMs }
       }),
     )
     for (const { actions, timestampMs } of read) {
@@ -75,9 +77,4 @@ export async function addRecentReferences(
     }
     if (read.every(({ timestampMs }) => timestampMs < sinceMs - slackMs)) return
   }
-}
-
-function committedMs(actions: readonly Action[]): number | undefined {
-  const info = actions.flatMap((action) => ('commitInfo' in action ? [action.commitInfo] : []))[0]
-  return info?.inCommitTimestamp ?? info?.timestamp
 }

@@ -6,6 +6,7 @@
  * are inserts, and of those that it removed deletes. Where a file only got another deletion vector, the rows between
  * the two are what changed.
  */
+
 import { LakeError } from '../../base/errors.ts'
 import type { IoOptions } from '../../base/io.ts'
 import { createTemporaryTable } from '../../duckdb/append.ts'
@@ -15,6 +16,7 @@ import type { ObjectStore } from '../../storage/store.ts'
 import type { Action, AddFile, ChangeFile, DeletionVector, RemoveFile } from '../log/actions.ts'
 import { listCommitTimes } from '../log/commit-times.ts'
 import { fileIdentity } from '../log/file-path.ts'
+import { commitInfoOf } from '../log/history.ts'
 import { version as tableVersion, type Version } from '../log/log-path.ts'
 import { readCommitIfThere } from '../log/read-commit.ts'
 import { requireNoChangeColumn } from '../protocol/change-columns.ts'
@@ -109,7 +111,7 @@ async function changedFiles(
       )
     }
     requireSamePartitions(store, to, actions, at)
-    const info = actions.flatMap((action) => ('commitInfo' in action ? [action.commitInfo] : []))[0]
+    const info = commitInfoOf(actions)
     const timestampMs = info?.inCommitTimestamp ?? fileTimes.get(at) ?? 0
     for (const change of await changesOf(store, duckdb, to, at, actions, { signal })) {
       changed.push({ ...change, version: at, timestampMs })

@@ -10,7 +10,9 @@ import { isSameName } from '../schema/names.ts'
 import { type DataType, duckDbType, type Field } from '../schema/schema.ts'
 
 /** Some writers spell the name of a partition column in another case than the schema does. */
-export function partitionValueOf(field: Field): (file: AddFile | undefined) => string | null {
+export function partitionValueOf(
+  field: Field,
+): (file: Pick<AddFile, 'partitionValues'> | undefined) => string | null {
   const key = nameInFiles(field)
   return (file) => {
     const values = file?.partitionValues ?? {}

@@ -6,6 +6,8 @@ import type { DuckDb } from '../../duckdb/duckdb.ts'
 import type { ObjectStore } from '../../storage/store.ts'
 import type { Action, AddFile } from '../log/actions.ts'
 import { readCheckpoint } from '../log/checkpoint-reader.ts'
+import { type CommitRef, readCommitRef } from '../log/commit-id.ts'
+import { commitsBackFrom, type TableCommit } from '../log/history.ts'
 import { type Version, version } from '../log/log-path.ts'
 import { type LogSegment, readLogSegment } from '../log/log-segment.ts'
 import { readCommit, readCommitIfThere, readInCommitTimestamp } from '../log/read-commit.ts'
@@ -15,10 +17,13 @@ import { propertiesOf, type TableProperties } from '../protocol/properties.ts'
 import { hasInCommitTimestamps, requireReadable } from '../protocol/protocol.ts'
 import { withoutMapping } from '../schema/column-mapping.ts'
 import { findNamed } from '../schema/names.ts'
-import { decodeSchema, type StructType } from '../schema/schema.ts'
+import { decodeSchema, type Field, type StructType } from '../schema/schema.ts'
 import { requireKnownTypeChanges } from '../schema/type-widening.ts'
+import { boundsOf, type FileBounds } from './bounds.ts'
+import { type ChangedPartitions, changedPartitions, partitionsChangedBy } from './changed-partitions.ts'
+import { partitionValueOf } from './partition-value.ts'
 import { TableState } from './replay.ts'
-import { decodeStatistics } from './statistics.ts'
+import { recordsIn } from './statistics.ts'
 
 export class Snapshot {
   readonly version: Version
@@ -34,7 +39,11 @@ export class Snapshot {
   /** What the log says of this version. Private to this folder. */
   readonly state: TableState
 
-  constructor(of: Version, state: TableState, uri: string) {
+  /** Where the table lies. Private to this library. */
+  readonly store: ObjectStore
+
+  constructor(of: Version, state: TableState, store: ObjectStore) {
+    const { uri } = store
     const { protocol, metadata } = state
     if (protocol === undefined || metadata === undefined) {
       throw new LakeError('LOG_CORRUPT', `${uri}: version ${of} has no protocol or no metadata`, {
@@ -52,6 +61,11 @@ export class Snapshot {
     requireKnownTypeChanges(this.schema, uri)
     this.partitionColumns = metadata.partitionColumns.map((column) => columnNamed(this.schema, column, uri))
     this.state = state
+    this.store = store
+  }
+
+  get uri(): string {
+    return this.store.uri
   }
 
   get files(): readonly AddFile[] {
@@ -65,13 +79,59 @@ export class Snapshot {
 
   /** Rows by the files' statistics; `undefined` where a file has none. */
   get numRecords(): number | undefined {
-    let sum = 0
-    for (const { stats, deletionVector } of this.files) {
-      const rows = decodeStatistics(stats)?.numRecords
-      if (rows === undefined) return undefined
-      sum += rows - (deletionVector?.cardinality ?? 0)
-    }
-    return sum
+    return recordsIn(this.files)
+  }
+
+  /** Between which values of a column the rows of each file lie. @throws LakeError `COLUMN_MISSING`. */
+  bounds(column: string, files: readonly AddFile[] = this.files): readonly FileBounds[] {
+    return boundsOf(files, this.#field(column))
+  }
+
+  /** The value that the log has of a partition column for a file. @throws LakeError `COLUMN_MISSING`. */
+  partitionValue(column: string): (file: AddFile) => string | null {
+    return partitionValueOf(this.#field(column))
+  }
+
+  /** The commits that led to this version, newest first, as far as they are still in the log. */
+  commits(options: IoOptions = {}): AsyncIterable<TableCommit> {
+    return commitsBackFrom(this.store, this.version, options)
+  }
+
+  /** The commit of this version, or of another of the table; `undefined` if it is not in the log. */
+  commitRef({
+    version: of = this.version,
+    signal,
+  }: IoOptions & { readonly version?: number } = {}): Promise<CommitRef | undefined> {
+    return readCommitRef(this.store, of, { signal })
+  }
+
+  /**
+   * Of which partitions the commits after `since`, up to this version, have changed rows; they are known by the
+   * values of `column`, if the table is partitioned by it.
+   */
+  async changedPartitions(
+    column: string,
+    { since, signal }: IoOptions & { readonly since: number },
+  ): Promise<ChangedPartitions> {
+    const range = { from: since + 1, to: this.version, signal }
+    return changedPartitions(this.store, this.#partitionField(column), range)
+  }
+
+  /** As `changedPartitions`, of one commit of the table. */
+  partitionsChangedBy({ actions }: TableCommit, column: string): ChangedPartitions {
+    return partitionsChangedBy(actions, this.#partitionField(column))
+  }
+
+  #partitionField(column: string): Field | undefined {
+    return this.partitionColumns.includes(column) ? this.#field(column) : undefined
+  }
+
+  #field(column: string): Field {
+    const found = findNamed(this.schema.fields, column)
+    if (found !== undefined) return found
+    throw new LakeError('COLUMN_MISSING', `${this.store.uri}: no column ${column}`, {
+      details: { uri: this.store.uri, column },
+    })
   }
 
   /** What application `appId` has written last, or `undefined`. */
@@ -124,7 +184,7 @@ export async function readSnapshot(
     try {
       const state = await readSegment(store, duckdb, segment, { signal })
       if (broken.length > 0) onBrokenCheckpoint?.(broken, causeOf(first))
-      return new Snapshot(segment.version, state, store.uri)
+      return new Snapshot(segment.version, state, store)
     } catch (error) {
       first ??= error
       signal?.throwIfAborted()
@@ -191,12 +251,12 @@ export async function advanceSnapshot(
     state.apply(actions)
     reached = next
   }
-  return state === undefined ? from : new Snapshot(reached, state, store.uri)
+  return state === undefined ? from : new Snapshot(reached, state, store)
 }
 
 /** The version after `from`, which `actions` have made. */
-export function nextSnapshot(from: Snapshot, actions: readonly Action[], uri: string): Snapshot {
+export function nextSnapshot(from: Snapshot, actions: readonly Action[]): Snapshot {
   const state = from.state.copy()
   state.apply(actions)
-  return new Snapshot(version(from.version + 1), state, uri)
+  return new Snapshot(version(from.version + 1), state, from.store)
 }

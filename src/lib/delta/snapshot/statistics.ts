@@ -7,6 +7,7 @@
 
 import { exactNumber, formatJson, type JsonValue, parseJson } from '../../base/json.ts'
 import type { ColumnStatistics } from '../../duckdb/parquet.ts'
+import type { AddFile } from '../log/actions.ts'
 import type { StringMap } from '../protocol/metadata.ts'
 import { propertiesOf } from '../protocol/properties.ts'
 import { nameInFiles } from '../schema/column-mapping.ts'
@@ -79,6 +80,17 @@ export function decodeStatistics(stats: string | undefined): FileStatistics | un
   } catch {
     return undefined
   }
+}
+
+/** Rows of the files by their statistics, less those deleted; `undefined` if a file does not say how many it has. */
+export function recordsIn(files: readonly AddFile[]): number | undefined {
+  let sum = 0
+  for (const { stats, deletionVector } of files) {
+    const rows = decodeStatistics(stats)?.numRecords
+    if (rows === undefined) return undefined
+    sum += rows - (deletionVector?.cardinality ?? 0)
+  }
+  return sum
 }
 
 function encodeBound(value: string, type: DataType, bound: Bound): unknown {
