@@ -39,7 +39,7 @@ describe('a module that is built', () => {
   })
 
   it('is written in JavaScript that Node 20 knows', () => {
-    expect(builtText('cli/up.ts')).toMatch(/from ["']\.\/arguments\.js["']/)
-    expect(builtText('cli/up.ts')).not.toMatch(/await using /)
+    expect(builtText('cli/commands/up.ts')).toMatch(/from ["']\.\.\/arguments\.js["']/)
+    expect(builtText('cli/commands/up.ts')).not.toMatch(/await using /)
   })
 })

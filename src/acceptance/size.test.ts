@@ -42,7 +42,6 @@ const longFunctions: Readonly<Record<string, string>> = {
   'src/lib/delta/change/merge/merge-plan.ts:stageMerged': 'one statement of SQL, from top to bottom',
   'src/lib/delta/rows/diff.ts:diffVersions': 'one statement of SQL, from top to bottom',
   'src/lib/delta/rows/stage.ts:stageRows': 'the order of its steps is what is promised',
-  'src/pipeline/batch/make.ts:tryToMake': 'the order of its steps is what is promised',
   'src/pipeline/model/event-rules.ts:parsedMessages': 'one statement of SQL, from top to bottom',
 }
 
