@@ -63,4 +63,10 @@ export type { FileBounds } from './snapshot/bounds.ts'
 export type { ChangedPartitions } from './snapshot/changed-partitions.ts'
 export type { Snapshot } from './snapshot/snapshot.ts'
 export { recordsIn } from './snapshot/statistics.ts'
-export { type Change, DeltaTable, type DeltaTableOptions, type ReadOptions } from './table.ts'
+export {
+  type AfterCommit,
+  type Change,
+  DeltaTable,
+  type DeltaTableOptions,
+  type ReadOptions,
+} from './table.ts'

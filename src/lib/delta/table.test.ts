@@ -181,6 +181,24 @@ describe('DeltaTable', () => {
     expect((await new DeltaTable({ store, duckdb }).snapshot()).version).toBe(11)
   })
 
+  it('does after each commit what it was given to do, in place of a checkpoint', async () => {
+    await using store = await MemoryStore.open()
+    await tableOn(store)
+    const versions: number[] = []
+    const table = new DeltaTable({
+      store,
+      duckdb,
+      afterCommit: async (_, { version: committed }) => {
+        versions.push(committed)
+      },
+    })
+
+    for (let n = 1; n <= 10; n++) await append(table, rowOf(n))
+
+    expect(versions).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10])
+    expect(await store.head(checkpointKey(version(10)))).toBeUndefined()
+  })
+
   it('says LOG_CORRUPT with the version when a commit is missing', async () => {
     await using store = await MemoryStore.open()
     const table = await tableOn(store)

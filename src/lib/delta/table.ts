@@ -24,6 +24,7 @@ import { type ChangesOptions, changesSelect } from './rows/changes.ts'
 import { type ScanOptions, scanSelect } from './rows/scan.ts'
 import { type StagedFiles, type StageOptions, stageRows } from './rows/stage.ts'
 import { writeCheckpoint } from './snapshot/checkpoint.ts'
+import { type CommittedVersion, checkpointWhenDue } from './snapshot/checkpoint-when-due.ts'
 import { cleanLog } from './snapshot/log-cleanup.ts'
 import { advanceSnapshot, nextSnapshot, readSnapshot, type Snapshot } from './snapshot/snapshot.ts'
 
@@ -35,7 +36,12 @@ export interface DeltaTableOptions {
   readonly duckdb: DuckDb
   readonly clock?: Clock
   readonly logger?: Logger
+  /** What follows each commit: a checkpoint when one is due without it. */
+  readonly afterCommit?: AfterCommit
 }
+
+/** Work after a commit, which is made whatever becomes of it: it tells of its failures and does not throw. */
+export type AfterCommit = (table: DeltaTable, commit: CommittedVersion) => Promise<void>
 
 export interface Change {
   readonly add?: readonly AddFile[]
@@ -76,16 +82,24 @@ export class DeltaTable {
   readonly duckdb: DuckDb
   /** What the times that it writes and compares are by. */
   readonly clock: Clock
-  readonly #logger: Logger
+  readonly logger: Logger
+  readonly #afterCommit: AfterCommit
   #newest: Snapshot | undefined
   /** The newest checkpoint cannot be read: the next commit makes another. */
   #hasBrokenCheckpoint = false
 
-  constructor({ store, duckdb, clock = systemClock, logger = silentLogger }: DeltaTableOptions) {
+  constructor({
+    store,
+    duckdb,
+    clock = systemClock,
+    logger = silentLogger,
+    afterCommit = checkpointWhenDue,
+  }: DeltaTableOptions) {
+    this.#afterCommit = afterCommit
     this.store = store
     this.duckdb = duckdb
     this.clock = clock
-    this.#logger = logger
+    this.logger = logger
   }
 
   get uri(): string {
@@ -125,7 +139,7 @@ export class DeltaTable {
 
   #tellBroken(keys: readonly string[], error: unknown): void {
     this.#hasBrokenCheckpoint = true
-    this.#logger.warn(
+    this.logger.warn(
       { err: messageOf(error), uri: this.uri, keys },
       'A checkpoint cannot be read: the commits were, and the next write makes another',
     )
@@ -221,12 +235,12 @@ export class DeltaTable {
   async discard(staged: StagedFiles): Promise<void> {
     const keys = staged.files.map(({ path }) => fileIdentity(path))
     await this.store.delete(keys).catch((error: unknown) => {
-      this.#logger.debug({ err: error, uri: this.uri, keys }, 'Staged files could not be removed')
+      this.logger.debug({ err: error, uri: this.uri, keys }, 'Staged files could not be removed')
     })
   }
 
   /**
-   * Commits a change that was computed from `snapshot`, and now and then a checkpoint after it.
+   * Commits a change that was computed from `snapshot`, and then does what is to follow a commit.
    *
    * @returns `conflict` when another commit makes the change wrong: compute it anew from a fresh snapshot.
    * @throws LakeError `BUG` when a transaction would go backwards, `PROTOCOL_UNSUPPORTED`, `COMMIT_LOST` or
@@ -268,7 +282,11 @@ export class DeltaTable {
     if (outcome.kind === 'conflict') return outcome
     const { version, actions: committed } = outcome
     this.#advance(snapshot, version, committed)
-    await this.#checkpointWhenDue(version, change.metadata ?? snapshot.metadata)
+    await this.#afterCommit(this, {
+      version,
+      properties: propertiesOf((change.metadata ?? snapshot.metadata).configuration),
+      needsCheckpoint: this.#hasBrokenCheckpoint,
+    })
     return { kind: 'committed', version }
   }
 
@@ -294,19 +312,6 @@ export class DeltaTable {
     return { kind: 'begin', previousMs: before?.timestampMs }
   }
 
-  /** Best effort: the log is whole without it, and the next writer tries again. */
-  async #checkpointWhenDue(at: Version, { configuration }: Metadata): Promise<void> {
-    const { checkpointInterval: interval } = propertiesOf(configuration)
-    if ((at === 0 || at % interval !== 0) && !this.#hasBrokenCheckpoint) return
-    try {
-      await this.snapshot()
-      await this.checkpoint({ version: at })
-      this.#hasBrokenCheckpoint = false
-    } catch (error) {
-      this.#logger.warn({ err: error, uri: this.uri, version: at }, 'The checkpoint could not be written')
-    }
-  }
-
   /**
    * Writes a checkpoint, and takes what is too old out of the log.
    *
@@ -325,6 +330,7 @@ export class DeltaTable {
       policy: usesV2Checkpoints(protocol, metadata) ? 'v2' : 'classic',
       signal,
     })
+    if (snapshot.version === this.#newest?.version) this.#hasBrokenCheckpoint = false
     await this.#cleanLog({ signal })
     return snapshot.version
   }
@@ -336,7 +342,7 @@ export class DeltaTable {
       await cleanLog(this.store, this.duckdb, newest, { nowMs: this.clock.now(), signal })
     } catch (error) {
       signal?.throwIfAborted()
-      this.#logger.warn({ err: error, uri: this.uri }, 'Old files of the log could not be removed')
+      this.logger.warn({ err: error, uri: this.uri }, 'Old files of the log could not be removed')
     }
   }
 }

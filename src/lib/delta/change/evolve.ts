@@ -1,14 +1,14 @@
 /** The schema of a table made to fit rows that are to be written, in the commit that writes them. */
 import type { IoOptions } from '../../base/io.ts'
 import { columnTypes } from '../../duckdb/column-type.ts'
+import { type Altered, altered } from '../protocol/alteration.ts'
 import { partitionColumnsOf } from '../protocol/new-table.ts'
 import { duckDbType, encodeSchema } from '../schema/schema.ts'
 import { mergeSchemas } from '../schema/schema-merge.ts'
 import { schemaOf } from '../schema/source-schema.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
 import type { DeltaTable } from '../table.ts'
-import { type Altered, altered } from './alter/alter.ts'
-import { requireConstraintsFit, requireUnused } from './alter/references.ts'
+import { requireConstraintsFit, requireUnused } from './references.ts'
 import type { RowSource } from './source.ts'
 
 /**

@@ -20,9 +20,9 @@ import { type ColumnPath, changeField, findField, parsePath, pathText } from '..
 import { requireWidening, typeName, withTypeChange } from '../../schema/type-changes.ts'
 import type { Snapshot } from '../../snapshot/snapshot.ts'
 import type { DeltaTable } from '../../table.ts'
+import { requireUnused } from '../references.ts'
 import type { WriteOutcome } from '../write.ts'
 import { type AlterOptions, alterTable } from './alter.ts'
-import { requireUnused } from './references.ts'
 
 export interface NewColumn {
   /** A column of its own, or a field of a struct: `address.city`. */
