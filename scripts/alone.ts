@@ -1,6 +1,6 @@
 /** One at a time, over all processes: for installs and builds that several scripts may come to at once. */
 import { systemClock } from '../src/lib/base/clock.ts'
-import { acquireProcessLock } from '../src/lib/runs/process-lock.ts'
+import { acquireProcessLock } from '../src/lib/sqlite/process-lock.ts'
 
 export interface AloneOptions {
   /** Told once, when another process is at it. */

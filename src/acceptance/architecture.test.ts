@@ -134,6 +134,7 @@ describe('a driver', () => {
   it.each([
     ['pipeline/landing/landing.ts', 'kafkajs'],
     ['lib/runs/database.sqlite.ts', 'mysql2/promise'],
+    ['lib/runs/database.sqlite.ts', 'libsql'],
     ['lib/dag/execute.ts', 'kysely'],
     ['lib/delta/parquet.ts', '@duckdb/node-api'],
     ['pipeline/realtime/realtime.ts', 'chdb'],

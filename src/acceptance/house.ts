@@ -33,6 +33,9 @@ const siblings = [
 const lowerModules: Readonly<Record<string, readonly string[]>> = {
   base: [],
   ...Object.fromEntries(siblings.map((name) => [name, ['base']])),
+  sqlite: ['base'],
+  eventlog: ['base', 'sqlite'],
+  runs: ['base', 'sqlite'],
   quality: ['base', 'duckdb'],
   'clickhouse-server': ['base', 'clickhouse'],
   delta: ['base', 'storage', 'duckdb'],
@@ -52,7 +55,7 @@ const lowerRooms: Readonly<Record<string, readonly string[]>> = {
 /** Drivers, each with the files that may import it. A scope stands for all its packages. */
 const homes: Readonly<Record<string, RegExp>> = {
   kafkajs: /^lib\/eventlog\/.*\bkafka\b/,
-  libsql: /^lib\/(eventlog|runs)\//,
+  libsql: /^lib\/sqlite\//,
   mysql2: /^lib\/runs\/.*\.mysql\.ts$/,
   kysely: /^lib\/runs\//,
   'node-cron': /^lib\/schedule\//,

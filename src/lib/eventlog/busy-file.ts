@@ -2,8 +2,9 @@
 import { systemClock } from '../base/clock.ts'
 import { LakeError } from '../base/errors.ts'
 import type { IoOptions } from '../base/io.ts'
+import { isBusy } from '../sqlite/connection.ts'
 import { SegmentGone } from './segments/open-segments.ts'
-import { damaged, fromSqlite, isBusy } from './sqlite.ts'
+import { damaged, fromSqlite } from './sqlite-failure.ts'
 
 const busyForMs = 30_000
 /** In attempts, not in time: a process that was held up has not looked again yet. */

@@ -30,7 +30,7 @@ import { gapAt, startingPositions } from './positions.ts'
 import { OpenSegments, SegmentGone } from './segments/open-segments.ts'
 import type { BlockRead, PartitionEnd, Segment } from './segments/segment.sqlite.ts'
 import { type LogIdentity, SegmentFolder } from './segments/segment-folder.ts'
-import { fromSqlite } from './sqlite.ts'
+import { fromSqlite } from './sqlite-failure.ts'
 import { Wakeup } from './wakeup.ts'
 
 export interface SqliteEventLogOptions {

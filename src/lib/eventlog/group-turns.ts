@@ -4,8 +4,8 @@
  */
 import type { IoOptions } from '../base/io.ts'
 import type { Logger } from '../base/log.ts'
+import { type ExclusiveLock, tryExclusiveLock } from '../sqlite/exclusive-lock.ts'
 import { attempt } from './busy-file.ts'
-import { type ExclusiveLock, tryExclusiveLock } from './exclusive-lock.ts'
 import type { SegmentFolder } from './segments/segment-folder.ts'
 import { Wakeup } from './wakeup.ts'
 

@@ -10,11 +10,11 @@ import {
   SqliteDriver,
   sql,
 } from 'kysely'
-import Database from 'libsql'
 import type { Clock } from '../base/clock.ts'
 import { isLakeError, LakeError, messageOf, systemCode } from '../base/errors.ts'
 import { makeFolders } from '../base/folders.ts'
 import { retry } from '../base/retry.ts'
+import { type Connection, openPlainConnection } from '../sqlite/connection.ts'
 import type { RunDatabase } from './database.ts'
 import { migrate, type Schema } from './schema.ts'
 
@@ -33,10 +33,10 @@ export async function openSqlite(file: string, { clock }: SqliteOptions = {}): P
   const toLakeError = (error: unknown): LakeError => sqliteError(error, place, path)
   return retry(
     async () => {
-      let database: Database.Database | undefined
+      let database: Connection | undefined
       try {
         await makeFolders(dirname(path))
-        database = new Database(path, { timeout: busyTimeoutMs })
+        database = openPlainConnection(path, { busyTimeoutMs })
         database.pragma('journal_mode = wal')
         database.pragma('synchronous = full')
         // Each commit is copied to the file itself: whoever loses `-wal`, in a copy or after a kill, loses no run.
@@ -75,9 +75,9 @@ export async function openSqlite(file: string, { clock }: SqliteOptions = {}): P
  * would help. Begins by `exec`: a prepared BEGIN that libsql found busy stays open, and bars every later COMMIT.
  */
 class ImmediateDriver extends SqliteDriver {
-  readonly #database: Database.Database
+  readonly #database: Connection
 
-  constructor(settings: SqliteDialectConfig, database: Database.Database) {
+  constructor(settings: SqliteDialectConfig, database: Connection) {
     super(settings)
     this.#database = database
   }
@@ -94,9 +94,9 @@ class ImmediateDriver extends SqliteDriver {
 
 class ImmediateDialect extends SqliteDialect {
   readonly #settings: SqliteDialectConfig
-  readonly #database: Database.Database
+  readonly #database: Connection
 
-  constructor(database: Database.Database) {
+  constructor(database: Connection) {
     const settings = { database: kyselyView(database) }
     super(settings)
     this.#settings = settings
@@ -108,7 +108,7 @@ class ImmediateDialect extends SqliteDialect {
   }
 }
 
-function kyselyView(database: Database.Database): SqliteDatabase {
+function kyselyView(database: Connection): SqliteDatabase {
   return {
     close: () => void database.close(),
     prepare: (text) => {

@@ -5,7 +5,7 @@
  * however it ends. A process must not open the lock file in another way: closing any descriptor of a file
  * gives up all POSIX locks that the process holds on it.
  */
-import { type Connection, isBusy, openConnection } from './sqlite.ts'
+import { type Connection, isBusy, openConnection } from './connection.ts'
 
 export interface ExclusiveLock {
   /** Lets the next one in. Doing it twice is no fault. */

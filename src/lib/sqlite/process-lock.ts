@@ -1,15 +1,14 @@
 /**
- * A lock that dies with its process, whatever killed it: an exclusive transaction held open on an empty
- * SQLite file, so that the operating system keeps it and no stale lock has to be judged.
+ * An exclusive lock that says who holds it.
  *
- * A file `<path>.holder` beside it says who holds the lock. It is a hint for a message, never the lock.
+ * A file `<path>.holder` beside the lock names the holder. It is a hint for a message, never the lock.
  */
 import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
-import Database from 'libsql'
 import { z } from 'zod'
-import { LakeError, messageOf, systemCode } from '../base/errors.ts'
+import { LakeError, messageOf } from '../base/errors.ts'
 import { makeFolders } from '../base/folders.ts'
+import { type ExclusiveLock, tryExclusiveLock } from './exclusive-lock.ts'
 
 export interface ProcessLockHolder {
   readonly pid: number
@@ -24,8 +23,8 @@ export type ProcessLockOutcome =
 
 const holderSchema = z.object({ pid: z.number().int(), since: z.string() })
 
-/** A database that is garbage-collected closes its file, and would let go of the lock. */
-const held = new Set<Database.Database>()
+/** A connection that is garbage-collected closes its file, and would let go of the lock. */
+const held = new Set<ExclusiveLock>()
 
 /**
  * Takes the lock at `path`, making its folder where it is missing; never waits.
@@ -34,51 +33,45 @@ const held = new Set<Database.Database>()
  */
 export async function acquireProcessLock(path: string): Promise<ProcessLockOutcome> {
   const hint = `${path}.holder`
-  const database = await open(path)
-  try {
-    database.exec('begin exclusive')
-  } catch (error) {
-    database.close()
-    if (systemCode(error)?.startsWith('SQLITE_BUSY')) {
-      const holder = readHolder(hint)
-      return holder === undefined ? { kind: 'held' } : { kind: 'held', holder }
-    }
-    throw unwritable(path, error)
+  const taken = await take(path)
+  if (taken === undefined) {
+    const holder = readHolder(hint)
+    return holder === undefined ? { kind: 'held' } : { kind: 'held', holder }
   }
-  held.add(database)
+  held.add(taken)
   try {
     const holder: ProcessLockHolder = { pid: process.pid, since: new Date().toISOString() }
     writeFileSync(hint, JSON.stringify(holder))
   } catch (error) {
-    release(database)
+    release(taken)
     throw unwritable(hint, error)
   }
   return {
     kind: 'acquired',
     lock: {
       async [Symbol.asyncDispose]() {
-        if (!held.has(database)) return
+        if (!held.has(taken)) return
         // The folder may have been replaced, and the file may name its new holder.
         if (readHolder(hint)?.pid === process.pid) rmSync(hint, { force: true })
-        release(database)
+        release(taken)
       },
     },
   }
 }
 
-async function open(path: string): Promise<Database.Database> {
+/** `undefined` while another process holds it. */
+async function take(path: string): Promise<ExclusiveLock | undefined> {
   try {
     await makeFolders(dirname(path))
-    return new Database(path)
+    return tryExclusiveLock(path)
   } catch (error) {
     throw unwritable(path, error)
   }
 }
 
-function release(database: Database.Database): void {
-  held.delete(database)
-  database.exec('rollback')
-  database.close()
+function release(lock: ExclusiveLock): void {
+  held.delete(lock)
+  lock.release()
 }
 
 function readHolder(hint: string): ProcessLockHolder | undefined {

@@ -1,7 +1,7 @@
 /** One `lake up` at a time on a home. */
 import { join } from 'node:path'
 import { LakeError } from '../../lib/base/errors.ts'
-import { acquireProcessLock } from '../../lib/runs/process-lock.ts'
+import { acquireProcessLock } from '../../lib/sqlite/process-lock.ts'
 import type { Platform } from './compose.ts'
 
 /** @throws LakeError `HOME_LOCKED` naming the process that runs on the home. */

@@ -3,7 +3,7 @@
  * `await`: it may be closed meanwhile.
  */
 import { systemCode } from '../../base/errors.ts'
-import { damaged } from '../sqlite.ts'
+import { damaged } from '../sqlite-failure.ts'
 import { Segment } from './segment.sqlite.ts'
 import type { SegmentFolder } from './segment-folder.ts'
 

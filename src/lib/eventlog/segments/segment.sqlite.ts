@@ -6,8 +6,8 @@
  */
 import { join } from 'node:path'
 import { LakeError } from '../../base/errors.ts'
+import { type Connection, openConnection, type Statement } from '../../sqlite/connection.ts'
 import { type Message, type NewMessage, type Offset, offset } from '../eventlog.ts'
-import { type Connection, openConnection, type Statement } from '../sqlite.ts'
 import { decodeBlock, encodeBlock, recordSize } from './record-block.ts'
 
 export const segmentFile = 'segment.sqlite'
