@@ -38,7 +38,8 @@ const lowerModules: Readonly<Record<string, readonly string[]>> = {
   runs: ['base', 'sqlite'],
   quality: ['base', 'duckdb'],
   'clickhouse-server': ['base', 'clickhouse'],
-  delta: ['base', 'storage', 'duckdb'],
+  rowfile: ['base', 'duckdb'],
+  delta: ['base', 'storage', 'duckdb', 'rowfile'],
   compute: ['base', ...siblings, 'delta'],
   notebook: ['base', ...siblings, 'delta', 'compute'],
 }

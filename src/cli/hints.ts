@@ -300,10 +300,13 @@ const catalogue: Readonly<Record<ErrorCode, Hints>> = {
     faults: {
       'failed-once': 'Run it again.',
       'file-unreadable':
-        'Correct the file. Its name says what it is read as: .parquet, .csv (with a header) or .ndjson.',
+        'Nothing was written. The ending of its name says what a file is read as: .parquet, .csv, .ndjson or .json, and .gz after it.',
       'message-too-large': 'Raise max.message.bytes of the topic, or send smaller messages.',
       'not-a-file': ({ path }) => `Put the file itself at ${text(path)}.`,
-      'number-too-long': 'Write the number as a text, in quotes: the table casts it without loss.',
+      'row-file-value': 'Nothing was written. Correct the value there, or the type of the column.',
+      'row-file-without-columns':
+        'Nothing was written. Name the columns in a header, or in the keys of a JSON object.',
+      'row-file-wrong': 'Nothing was written. Correct the file there.',
       'reading-late': 'What it reads is slow or busy. The last values are shown until it answers.',
       'written-elsewhere': 'Use a folder whose name has ASCII letters and digits alone.',
     },

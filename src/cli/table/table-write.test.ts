@@ -145,7 +145,7 @@ describe('lake table overwrite, delete, update and merge', () => {
       ['--from', 'x.csv', '--on', 'true', '--when-matched', 'insert'],
       'Expected update or delete or ignore',
     ],
-    ['append', ['--from', 'rows.txt'], 'ends in .parquet, .csv or .ndjson'],
+    ['append', ['--from', 'rows.txt'], 'ends in .parquet, .csv, .ndjson or .json'],
     ['append', ['--from', 'none.csv'], 'no such file'],
     ['append', ['--from', 'rows.csv', '--txn', 'x'], 'an application and its version'],
   ])('%s %j is a fault of usage', async (verb, flags, words) => {

@@ -56,7 +56,8 @@ interface MergeFlags extends RowsFlags {
   readonly whenNotMatchedBySource?: readonly Clause[]
 }
 
-const fromText = 'the rows: a .parquet, .csv (with a header) or .ndjson file'
+const fromText =
+  'the rows: a .parquet, .csv (with a header), .ndjson or .json file, also with .gz; - is standard input'
 const txnText =
   'write it once: APP:VERSION goes into the commit, and an APP that is there at VERSION or later writes nothing'
 
@@ -193,9 +194,10 @@ export function addTableWrite(table: Command, cli: CommandLine): void {
 async function appendFile(name: string, flags: AppendFlags, cli: CommandLine): Promise<void> {
   const { from, partitionBy = [], txn, mergeSchema = false } = flags
   await changeRows(name, { ...flags, orNew: true }, cli, async (table, { session }) => {
-    const { schema, source } = await rowsFor(table, session, from, cli)
+    await using rows = await rowsFor(table, session, from, cli)
+    const { schema, source } = rows
     requireNew(partitionBy, schema !== undefined, table)
-    return append(table, source, {
+    return await append(table, source, {
       missing: 'null',
       mergeSchema,
       create: { partitionBy },
@@ -219,9 +221,10 @@ async function overwriteFile(name: string, flags: OverwriteFlags, cli: CommandLi
     throw new LakeError('USAGE', 'Both --where and --partitions say what is replaced: expected one of them')
   }
   await changeRows(name, { ...flags, orNew: true }, cli, async (table, { session }) => {
-    const { schema, source } = await rowsFor(table, session, from, cli, { keepTypes: !overwriteSchema })
+    await using rows = await rowsFor(table, session, from, cli, { keepTypes: !overwriteSchema })
+    const { schema, source } = rows
     requireNew(partitionBy, schema !== undefined && !overwriteSchema, table)
-    return overwrite(table, source, {
+    return await overwrite(table, source, {
       replace: where !== undefined ? { where } : partitions ? 'partitions' : 'table',
       missing: 'null',
       mergeSchema,
@@ -238,8 +241,8 @@ async function mergeFile(name: string, flags: MergeFlags, cli: CommandLine): Pro
   const { from, on, txn, mergeSchema = false } = flags
   const clauses = clausesOf(flags)
   await changeRows(name, flags, cli, async (table, { session }) => {
-    const { source } = await rowsFor(table, session, from, cli)
-    return merge(table, source, {
+    await using rows = await rowsFor(table, session, from, cli)
+    return await merge(table, rows.source, {
       on,
       ...clauses,
       mergeSchema,
@@ -274,7 +277,7 @@ async function compact(table: DeltaTable, { signal, terminal }: CommandLine): Pr
   }
 }
 
-/** The file's rows, and the schema of the table that they go to where there is one. */
+/** The file's rows, good until they are closed, and the schema of the table that they go to where there is one. */
 async function rowsFor(
   table: DeltaTable,
   session: RowSource['session'],
@@ -283,8 +286,12 @@ async function rowsFor(
   { keepTypes = true }: { readonly keepTypes?: boolean } = {},
 ) {
   const schema = (await table.exists({ signal })) ? (await table.snapshot({ signal })).schema : undefined
-  const select = await fileRows(session, from, { schema: keepTypes ? schema : undefined, signal })
-  return { schema, source: { session, select } }
+  const rows = await fileRows(session, from, { schema: keepTypes ? schema : undefined, signal })
+  return {
+    schema,
+    source: { session, select: rows.select },
+    [Symbol.asyncDispose]: () => rows[Symbol.asyncDispose](),
+  }
 }
 
 function requireNew(partitionBy: readonly string[], isThere: boolean, table: DeltaTable): void {

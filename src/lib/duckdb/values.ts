@@ -34,7 +34,8 @@ function isoDate(days: number): string {
   return date
 }
 
-function isoTimestamp(micros: bigint, suffix: '' | 'Z'): string {
+/** As a timestamp is printed; within the years that JavaScript has. */
+export function isoTimestamp(micros: bigint, suffix: '' | 'Z'): string {
   const fraction = ((micros % 1_000_000n) + 1_000_000n) % 1_000_000n
   const seconds = (micros - fraction) / 1_000_000n
   const upToSeconds = new Date(Number(seconds) * 1000).toISOString().replace('.000Z', '')

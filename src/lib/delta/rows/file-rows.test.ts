@@ -3,8 +3,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type DuckDb, openDuckDb } from '../../duckdb/duckdb.ts'
+import { csvField, printed, trickyTexts } from '../../rowfile/row-file.fixture.ts'
+import { MemoryStore } from '../../storage/store.memory.ts'
 import { append } from '../change/append.ts'
 import { arrayOf, field, type StructType, structOf } from '../schema/schema.ts'
+import { DeltaTable } from '../table.ts'
+import { randomOf } from '../testing/random.fixture.ts'
 import { failureOf, openFixture, rowsOf } from '../testing/write.fixture.ts'
 import { fileRows } from './file-rows.ts'
 
@@ -29,8 +33,8 @@ async function file(name: string, content: string): Promise<string> {
 async function appended(path: string, schema: StructType): Promise<unknown> {
   await using fixture = await openFixture(duckdb, { schema, partitionBy: [] })
   await duckdb.use(async (session) => {
-    const select = await fileRows(session, path, { schema })
-    await append(fixture.table, { session, select }, { missing: 'null' })
+    await using rows = await fileRows(session, path, { schema })
+    await append(fixture.table, { session, select: rows.select }, { missing: 'null' })
   })
   return await rowsOf(fixture.table)
 }
@@ -61,7 +65,7 @@ describe('fileRows(session, path)', () => {
   it('reads NDJSON in the types of the table', async () => {
     const path = await file(
       'rows.ndjson',
-      '{"code":"01","n":9007199254740993,"d":"123456789012345678.90","at":"2026-01-02T03:04:05.000006Z","bytes":"AP8=","s":{"b":"AQ==","t":"2026-01-02"},"m":[{"key":"k","value":7}],"l":[0.5,"NaN"]}\n{}\n',
+      '{"code":"01","n":9007199254740993,"d":123456789012345678.90,"at":"2026-01-02T03:04:05.000006Z","bytes":"AP8=","s":{"b":"AQ==","t":"2026-01-02"},"m":[{"key":"k","value":7}],"l":[0.5,"NaN"]}\n{}\n',
     )
 
     expect(await appended(path, kinds)).toEqual([row, nothing])
@@ -86,7 +90,10 @@ describe('fileRows(session, path)', () => {
     const lines = Array.from({ length: 30_000 }, (_, n) => `${n}\n`).join('')
     const path = await file('late.csv', `a\n${lines}x\n`)
 
-    const columns = await duckdb.use(async (session) => session.describe(await fileRows(session, path)))
+    const columns = await duckdb.use(async (session) => {
+      await using rows = await fileRows(session, path)
+      return await session.describe(rows.select)
+    })
 
     expect(columns).toEqual([{ name: 'a', type: 'VARCHAR' }])
   })
@@ -97,8 +104,8 @@ describe('fileRows(session, path)', () => {
     await using fixture = await openFixture(duckdb, { schema, partitionBy: [] })
 
     await duckdb.use(async (session) => {
-      const select = await fileRows(session, path, { schema })
-      await append(fixture.table, { session, select }, { mergeSchema: true })
+      await using rows = await fileRows(session, path, { schema })
+      await append(fixture.table, { session, select: rows.select }, { mergeSchema: true })
     })
 
     expect(await rowsOf(fixture.table)).toEqual([{ n: 1n, s: { t: '2026-01-02', z: true }, more: 2n }])
@@ -111,10 +118,15 @@ describe('fileRows(session, path)', () => {
     ['a.csv', 'n,code\n1\n', 'CSV'],
     ['a.ndjson', '{"n":1}\n{"n":1.5}\n', 'which does not hold'],
     ['a.ndjson', '{"s":{"z":1}}\n', 'not in the table: s.z'],
-    ['a.ndjson', '{"n":1\n', 'a.ndjson: cannot be read'],
+    ['a.ndjson', '{"n":1\n', 'a.ndjson, line 2, column 1: expected a comma or }, got the end of the file'],
     ['a.parquet', 'n\n1\n', 'SOURCE_FAILED: '],
-    ['a.csv', 'n\nx\n', 'SQL_INVALID: memory:: Column n is long, which does not hold the VARCHAR x'],
-    ['a.ndjson', '{"code":"1:12345678901234567890"}\n{"d":123456789012345678.90}\n', 'line 2'],
+    ['a.csv', 'n\n1\nx\n', 'a.csv, line 3: column n is long, which does not hold "x"'],
+    [
+      'a.ndjson',
+      '{"n":1}\n\n{"d":1.234}\n',
+      'line 3: column d is decimal(20,2), which does not hold "1.234"',
+    ],
+    ['a.csv', 'bytes\nAP8\n', 'line 2: column bytes is binary, which does not hold "AP8"'],
     ['a.txt', 'n\n1\n', 'expected a name that ends in'],
   ])('refuses %s: %j', async (name, content, words) => {
     expect(await failureOf(appended(await file(name, content), kinds))).toContain(words)
@@ -128,3 +140,82 @@ describe('fileRows(session, path)', () => {
     expect(await failureOf(appended(join(folder, 'none.csv'), kinds))).toMatch(/^FILE_MISSING.*none\.csv/)
   })
 })
+
+const seed = Number(process.env['LAKE_FUZZ_SEED'] ?? Date.now() % 1_000_000_007)
+const randomFiles = 200
+
+/** What a table made of the file prints, by columns of texts. */
+async function printedBack(path: string): Promise<Readonly<Record<string, string | null>>[]> {
+  await using store = await MemoryStore.open()
+  const table = new DeltaTable({ store, duckdb })
+  await duckdb.use(async (session) => {
+    await using rows = await fileRows(session, path)
+    await append(table, { session, select: rows.select }, { create: {} })
+  })
+  return (await rowsOf(table)).map((row) =>
+    Object.fromEntries(Object.entries(row).map(([name, value]) => [name, printed(value)])),
+  )
+}
+
+describe(`a table made of a file, seed ${seed}`, () => {
+  const columns = Object.fromEntries(trickyTexts.map((value, index) => [`c${index}`, value]))
+
+  it('prints every text of CSV as it stood there', async () => {
+    const names = Object.keys(columns).join(',')
+    const fields = Object.values(columns).map((value) => csvField(value, false))
+
+    const rows = await printedBack(await file('tricky.csv', `${names}\n${fields.join(',')}\n`))
+
+    expect(rows).toEqual([columns])
+  })
+
+  it('prints every text of JSON as it stood there', async () => {
+    const rows = await printedBack(await file('tricky.ndjson', `${JSON.stringify(columns)}\n`))
+
+    expect(rows).toEqual([columns])
+  })
+
+  it(`prints the values of ${randomFiles} random files as they stood there`, async () => {
+    const random = randomOf(seed)
+    for (let index = 0; index < randomFiles; index++) {
+      const width = 1 + random(4)
+      // A few texts a column, so that many columns have a type.
+      const pools = Array.from({ length: width }, () => [anyText(random), anyText(random)])
+      const records = Array.from({ length: 1 + random(5) }, () =>
+        pools.map((pool) => (random(4) === 0 ? null : (pool[random(pool.length)] ?? null))),
+      )
+      const isCsv = random(2) === 0
+      const path = isCsv
+        ? await file('random.csv', csvOf(width, records, random))
+        : await file('random.ndjson', ndjsonOf(records))
+
+      const found = await duckdb.use(async (session) => {
+        await using rows = await fileRows(session, path)
+        return await session.rows(rows.select)
+      })
+
+      expect(found.map((row) => Object.values(row).map(printed))).toEqual(records)
+    }
+  })
+})
+
+type Random = (below: number) => number
+
+const anyText = (random: Random): string => trickyTexts[random(trickyTexts.length)] ?? ''
+
+const nameOf = (_: unknown, index: number): string => `c${index}`
+
+function csvOf(width: number, records: readonly (readonly (string | null)[])[], random: Random): string {
+  const end = random(2) === 0 ? '\n' : '\r\n'
+  const lines = records.map((record) => record.map((value) => csvField(value, random(3) === 0)).join(','))
+  return [Array.from({ length: width }, nameOf).join(','), ...lines, ''].join(end)
+}
+
+function ndjsonOf(records: readonly (readonly (string | null)[])[]): string {
+  return records
+    .map(
+      (record) =>
+        `${JSON.stringify(Object.fromEntries(record.map((value, index) => [`c${index}`, value])))}\n`,
+    )
+    .join('')
+}

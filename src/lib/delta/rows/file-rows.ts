@@ -1,248 +1,205 @@
 /**
- * The rows of a Parquet, CSV or NDJSON file as a SELECT, read in the types of the table that they go to.
+ * The rows of a file as a SELECT, in the types of the table that they go to.
  *
- * Columns that the table has are read as texts, and cast without loss: a reader's guess at their
- * types would make `01` a number. The types of all others are those that the whole file allows.
+ * Of CSV and JSON the engine is given texts: those of columns that the table has are cast without loss, and a value
+ * that does not fit is named with its line; the others are of a type that prints them as they are, or texts.
  */
-
-import { stat } from 'node:fs/promises'
-import { extname } from 'node:path'
-import { isLakeError, LakeError, messageOf, systemCode } from '../../base/errors.ts'
+import { isLakeError, LakeError } from '../../base/errors.ts'
 import type { IoOptions } from '../../base/io.ts'
-import { type JsonValue, parseJson } from '../../base/json.ts'
 import { type ColumnType, columnTypes } from '../../duckdb/column-type.ts'
 import type { DuckDbSession } from '../../duckdb/duckdb.ts'
 import { identifier, text } from '../../duckdb/sql-text.ts'
-import { findNamed } from '../schema/names.ts'
+import { openRowFile, type RowFile, type RowFileContent } from '../../rowfile/row-file.ts'
 import type { DataType, Field, StructType } from '../schema/schema.ts'
 import { holds } from '../schema/walk.ts'
-import { castSql, sourceSql } from './columns/lossless-cast.ts'
+import { castSql, sourceSql, textLossSql } from './columns/lossless-cast.ts'
 
 export interface FileRowsOptions extends IoOptions {
   /** Of the table that the rows go to, where there is one. */
   readonly schema?: StructType | undefined
 }
 
+/** Closing it removes what was unpacked for it: the SELECT is not good any more. */
+export interface FileRows extends AsyncDisposable {
+  readonly select: string
+}
+
+type Texts = Extract<RowFileContent, { readonly kind: 'texts' }>
+
 /**
  * In CSV, whose first line names the columns, an empty field is null, `""` an empty text, and what is nested is
  * JSON. Binary is base64 in both. A map is a JSON object, or a list of `{"key": …, "value": …}`.
  *
- * @throws LakeError `FILE_MISSING`; `USAGE` for another ending than .parquet, .csv or .ndjson; `SOURCE_FAILED` for a
- * file that is none of its kind, and for JSON numbers of more digits than can be read exactly.
+ * @param from A path that ends in .parquet, .csv, .ndjson or .json, or in one of them and .gz; `-` is standard input.
+ * @throws LakeError as `openRowFile` does, and `SOURCE_FAILED` naming line and column of a value that the table does
+ * not hold.
  */
 export async function fileRows(
   session: DuckDbSession,
-  path: string,
+  from: string,
   { schema, signal }: FileRowsOptions = {},
-): Promise<string> {
-  await requireFile(path)
+): Promise<FileRows> {
   const fields = schema?.fields ?? []
-  const { select, columns } = await ofItsKind(path, async () => {
-    const rows = await readRows(session, path, fields, { signal })
-    return { select: rows, columns: await columnTypes(session, rows) }
-  })
-  const values = columns.map((column) => {
-    const field = findNamed(fields, column.name)
-    const name = identifier(column.name)
-    return field === undefined ? name : `${castSql(field, column, 'keep')} as ${name}`
-  })
-  return `select ${values.join(', ')} from (${select})`
+  const known = fields.map(({ name, type }) => ({ name, type: shapeOf(type) }))
+  const file = await openRowFile(from, { known, signal })
+  try {
+    const { content } = file
+    const rows =
+      content.kind === 'parquet'
+        ? await parquetRows(session, file.name, content.path)
+        : await textRows(session, file, content, { fields, signal })
+    const columns = await columnTypes(session, rows)
+    const values = columns.map((column) => {
+      const field = fieldNamed(fields, column.name)
+      const name = identifier(column.name)
+      return field === undefined ? name : `${castSql(field, column, 'keep')} as ${name}`
+    })
+    return {
+      select: `select ${values.join(', ')} from (${rows})`,
+      [Symbol.asyncDispose]: () => file[Symbol.asyncDispose](),
+    }
+  } catch (error) {
+    await file[Symbol.asyncDispose]()
+    throw error
+  }
 }
 
-async function ofItsKind<T>(path: string, read: () => Promise<T>): Promise<T> {
+async function parquetRows(session: DuckDbSession, name: string, path: string): Promise<string> {
+  const select = `select * from read_parquet(${text(literalPath(path))}, hive_partitioning = false)`
   try {
-    return await read()
+    await session.describe(select)
+    return select
   } catch (error) {
     if (!isLakeError(error, 'SQL_INVALID')) throw error
-    throw new LakeError('SOURCE_FAILED', `${path}: cannot be read: ${error.message}`, {
-      details: { path, fault: 'file-unreadable' },
-
+    throw new LakeError('SOURCE_FAILED', `${name}: not a Parquet file: ${firstLine(error.message)}`, {
+      details: { path: name, fault: 'file-unreadable' },
       cause: error,
     })
   }
 }
 
-async function readRows(
-  session: DuckDbSession,
-  path: string,
-  fields: readonly Field[],
-  { signal }: IoOptions,
-): Promise<string> {
-  const ending = extname(path).toLowerCase()
-  switch (ending) {
-    case '.parquet':
-      return `select * from read_parquet(${text(literalPath(path))}, hive_partitioning = false)`
-    case '.csv':
-      return csvRows(session, path, fields, { signal })
-    case '.ndjson':
-    case '.jsonl':
-      return jsonRows(session, path, fields, { signal })
-    default:
-      throw new LakeError('USAGE', `${path}: expected a name that ends in .parquet, .csv or .ndjson`)
-  }
-}
-
-async function requireFile(path: string): Promise<void> {
-  try {
-    if ((await stat(path)).isFile()) return
-  } catch (error) {
-    if (systemCode(error) !== 'ENOENT') {
-      throw new LakeError('FILE_MISSING', `read ${path}: ${messageOf(error)}`, { cause: error })
-    }
-  }
-  throw new LakeError('FILE_MISSING', `${path}: no such file`, { details: { path } })
-}
+const firstLine = (words: string): string => words.split('\n', 1)[0] ?? ''
 
 /** DuckDB takes `*`, `?` and `[` for patterns. */
 function literalPath(path: string): string {
   return path.replaceAll(/[*?[]/g, '[$&]')
 }
 
-async function csvRows(
+async function textRows(
   session: DuckDbSession,
-  path: string,
-  fields: readonly Field[],
-  { signal }: IoOptions,
+  { name }: RowFile,
+  { columns, rows, source }: Texts,
+  { fields, signal }: IoOptions & { readonly fields: readonly Field[] },
 ): Promise<string> {
-  const options = `header = true, delim = ',', quote = '"', escape = '"', allow_quoted_nulls = false, sample_size = -1`
-  const guessed = `select * from read_csv(${text(literalPath(path))}, ${options})`
-  const columns = (await session.describe(guessed, { signal })).map(({ name }) => ({
-    name,
-    field: findNamed(fields, name),
-  }))
-  const types = columns.flatMap(({ name, field }) =>
-    field === undefined ? [] : [`${text(name)}: 'VARCHAR'`],
-  )
-  if (types.length === 0) return guessed
-  const rows = `read_csv(${text(literalPath(path))}, ${options}, types = {${types.join(', ')}})`
-  const nested = columns.filter(({ field }) => field !== undefined && typeof field.type !== 'string')
-  const found = await jsonTypes(
-    session,
-    nested.map(({ name }) => name),
-    rows,
-    { signal },
-  )
-  const values = columns.map(({ name, field }) => {
-    const value = identifier(name)
-    if (field === undefined) return value
-    const type = found.get(name)
-    const unpacked = type === undefined ? value : `cast(${value}::json as ${readAs(type, field.type)})`
-    return `${decodedSql(unpacked, field.type, type)} as ${value}`
+  if (columns.length === 0) return rowsWithoutColumns(name, rows, fields)
+  await requireFitting(session, name, { columns, rows, source }, { fields, signal })
+  const values = columns.map((column, index) => {
+    const field = fieldNamed(fields, column.name)
+    const value = typedSql(`c${index}`, column.type, field !== undefined)
+    return `${field === undefined ? value : decodedSql(value, field.type, column.type)} as ${identifier(column.name)}`
   })
-  return `select ${values.join(', ')} from ${rows}`
+  return `select ${values.join(', ')} from ${source}`
 }
 
-/** What the JSON texts of some columns hold. */
-async function jsonTypes(
-  session: DuckDbSession,
-  columns: readonly string[],
-  rows: string,
-  { signal }: IoOptions,
-): Promise<ReadonlyMap<string, ColumnType>> {
-  if (columns.length === 0) return new Map()
-  const structures = columns.map(
-    (name, index) => `json_group_structure(${identifier(name)}::json) as c${index}`,
-  )
-  const row = await session.row(`select ${structures.join(', ')} from ${rows}`, { signal })
-  return new Map(
-    columns.map((name, index) => {
-      const structure = row[`c${index}`]
-      return [name, typeOfStructure(typeof structure === 'string' ? parseJson(structure, name) : 'JSON')]
-    }),
-  )
-}
-
-/** From DuckDB's description of JSON (`{"a":["BIGINT"]}`). */
-function typeOfStructure(structure: JsonValue): ColumnType {
-  if (Array.isArray(structure)) {
-    const [element = 'JSON'] = structure as readonly JsonValue[]
-    return { kind: 'list', element: typeOfStructure(element) }
+/** Rows without a value, of which there may be any number in a table that has columns. */
+function rowsWithoutColumns(name: string, rows: number, fields: readonly Field[]): string {
+  const [first] = fields
+  if (first === undefined) {
+    const what = rows === 0 ? 'holds no rows' : `holds ${rows} rows without a value`
+    throw new LakeError('SOURCE_FAILED', `${name}: ${what}, and there is no table to say its columns`, {
+      details: { path: name, fault: 'row-file-without-columns' },
+    })
   }
-  if (typeof structure === 'object' && structure !== null) {
-    const fields = Object.entries(structure).map(([name, type]) => ({ name, type: typeOfStructure(type) }))
-    return { kind: 'struct', fields }
-  }
-  return { kind: 'scalar', name: String(structure) }
+  return `select ${castSql(first, undefined)} as ${identifier(first.name)} from range(${rows})`
 }
 
-async function jsonRows(
+/**
+ * @throws LakeError `SOURCE_FAILED` naming line, column and value where the table does not hold it, and `BUG` where
+ * the engine does not see every row.
+ */
+async function requireFitting(
   session: DuckDbSession,
-  path: string,
-  fields: readonly Field[],
-  { signal }: IoOptions,
-): Promise<string> {
-  await requireExactNumbers(session, path, { signal })
-  const options = `format = 'newline_delimited', maximum_object_size = 1073741824`
-  const source = text(literalPath(path))
-  const guessed = `select * from read_json(${source}, ${options}, sample_size = -1, maximum_depth = -1)`
-  const columns = (await columnTypes(session, guessed)).map(({ name, type }) => ({
-    name,
-    type,
-    field: findNamed(fields, name),
-  }))
-  if (columns.length === 0) return guessed
-  const types = columns.map(({ name, type, field }) => `${text(name)}: ${text(readAs(type, field?.type))}`)
-  const values = columns.map(({ name, type, field }) => {
-    const value = identifier(name)
-    if (field === undefined) return value
-    return `${decodedSql(value, field.type, type)} as ${value}`
-  })
-  return `select ${values.join(', ')} from read_json(${source}, ${options}, columns = {${types.join(', ')}})`
-}
-
-/** DuckDB reads a number that is beyond 64 bits as a double. */
-async function requireExactNumbers(
-  session: DuckDbSession,
-  path: string,
-  { signal }: IoOptions,
+  name: string,
+  { columns, rows, source }: Pick<Texts, 'columns' | 'rows' | 'source'>,
+  { fields, signal }: IoOptions & { readonly fields: readonly Field[] },
 ): Promise<void> {
-  const [found] = await session.rows(
-    `select line, number from (
-       select row_number() over () as line, regexp_extract(
-         regexp_replace(json::varchar, '"(?:[^"\\\\]|\\\\.)*"', '""', 'g'), '[:,\\[]\\s*(-?(?:\\d{20,}|\\d+\\.\\d*[1-9]\\d*)(?:[eE][+-]?\\d+)?)', 1) as number
-       from read_ndjson_objects(${text(literalPath(path))}, maximum_object_size = 1073741824)
-     ) where length(regexp_replace(number, '[-.]|[eE].*|^-?0\\.0*', '', 'g')) > 17 limit 1`,
+  const checks = columns.flatMap(({ name: column }, index) => {
+    const field = fieldNamed(fields, column)
+    if (field === undefined || typeof field.type !== 'string') return []
+    const loss = textLossSql(`c${index}`, field.type)
+    return loss === undefined ? [] : [{ index, field, type: field.type, loss }]
+  })
+  const lines = checks.map(
+    ({ index, loss }) => `min(line) filter (where c${index} is not null and ${loss}) as l${index}`,
+  )
+  const found = await session.row(`select ${['count(*) as rows', ...lines].join(', ')} from ${source}`, {
+    signal,
+  })
+  if (Number(found['rows']) !== rows) {
+    throw new LakeError('BUG', `${name}: expected ${rows} rows, DuckDB reads ${String(found['rows'])}`)
+  }
+  const [first] = checks
+    .flatMap((check) => {
+      const line = found[`l${check.index}`]
+      return typeof line === 'bigint' ? [{ ...check, line }] : []
+    })
+    .sort((a, b) => Number(a.line - b.line))
+  if (first === undefined) return
+  const { field, index, line, type } = first
+  const [row] = await session.rows(
+    `select left(c${index}, 40) as value from ${source} where line = ${line} and c${index} is not null limit 1`,
     { signal },
   )
-  if (found === undefined) return
   throw new LakeError(
     'SOURCE_FAILED',
-    `${path}, line ${String(found['line'])}: the number ${String(found['number'])} has more digits than can be read exactly`,
-    { details: { fault: 'number-too-long', path } },
+    `${name}, line ${line}: column ${field.name} is ${type}, which does not hold ${JSON.stringify(row?.['value'])}`,
+    {
+      details: { path: name, line: Number(line), column: field.name, fault: 'row-file-value' },
+    },
   )
 }
 
-/** The type to read a column in: texts where the table has it, what the file was found to hold elsewhere. */
-function readAs(found: ColumnType, known: DataType | undefined): string {
-  if (known === undefined) return sourceSql(found)
-  if (typeof known === 'string') return 'VARCHAR'
-  switch (known.type) {
-    case 'array':
-      return found.kind === 'list' ? `${readAs(found.element, known.elementType)}[]` : 'VARCHAR'
-    case 'struct': {
-      if (found.kind !== 'struct') return 'VARCHAR'
-      const parts = found.fields.map(
-        ({ name, type }) => `${identifier(name)} ${readAs(type, findNamed(known.fields, name)?.type)}`,
-      )
-      return `STRUCT(${parts.join(', ')})`
-    }
-    case 'map': {
-      const value = textsOf(known.valueType)
-      if (found.kind === 'struct' || found.kind === 'map') return `MAP(VARCHAR, ${value})`
-      return found.kind === 'list' ? `STRUCT("key" ${textsOf(known.keyType)}, "value" ${value})[]` : 'VARCHAR'
-    }
+/** SQL for a column of texts as values of its type, whose nested scalars are texts where the table has it. */
+function typedSql(value: string, type: ColumnType, isKnown: boolean): string {
+  if (type.kind === 'scalar' || type.kind === 'decimal') return isKnown ? value : castTo(value, type)
+  return castTo(`cast(${value}::json as ${sourceSql(textsOf(type))})`, type)
+}
+
+function castTo(value: string, type: ColumnType): string {
+  const isText = sourceSql(type) === sourceSql(textsOf(type))
+  return isText ? value : `cast(${value} as ${sourceSql(type)})`
+}
+
+function textsOf(type: ColumnType): ColumnType {
+  switch (type.kind) {
+    case 'scalar':
+    case 'decimal':
+      return { kind: 'scalar', name: 'VARCHAR' }
+    case 'list':
+      return { kind: 'list', element: textsOf(type.element) }
+    case 'map':
+      return { kind: 'map', key: textsOf(type.key), value: textsOf(type.value) }
+    case 'struct':
+      return {
+        kind: 'struct',
+        fields: type.fields.map(({ name, type: inner }) => ({ name, type: textsOf(inner) })),
+      }
   }
 }
 
-function textsOf(type: DataType): string {
-  if (typeof type === 'string') return 'VARCHAR'
+/** Which parts of a type are nested, and how; its scalars are read as texts. */
+function shapeOf(type: DataType): ColumnType {
+  if (typeof type === 'string') return { kind: 'scalar', name: 'VARCHAR' }
   switch (type.type) {
     case 'array':
-      return `${textsOf(type.elementType)}[]`
+      return { kind: 'list', element: shapeOf(type.elementType) }
     case 'map':
-      return `STRUCT("key" ${textsOf(type.keyType)}, "value" ${textsOf(type.valueType)})[]`
+      return { kind: 'map', key: shapeOf(type.keyType), value: shapeOf(type.valueType) }
     case 'struct':
-      return `STRUCT(${type.fields.map(({ name, type: inner }) => `${identifier(name)} ${textsOf(inner)}`).join(', ')})`
+      return {
+        kind: 'struct',
+        fields: type.fields.map(({ name, type: inner }) => ({ name, type: shapeOf(inner) })),
+      }
   }
 }
 
@@ -269,7 +226,7 @@ function decodedSql(value: string, type: DataType, found?: ColumnType, depth = 0
       if (found !== undefined && found.kind !== 'struct') return value
       const names = found?.fields ?? type.fields.map(({ name }) => ({ name, type: undefined }))
       const parts = names.map(({ name, type: inner }) => {
-        const field = findNamed(type.fields, name)
+        const field = fieldNamed(type.fields, name)
         const part = `${value}.${identifier(name)}`
         return `${identifier(name)} := ${field === undefined ? part : decodedSql(part, field.type, inner, depth)}`
       })
@@ -280,4 +237,11 @@ function decodedSql(value: string, type: DataType, found?: ColumnType, depth = 0
 
 function isDecoded(type: DataType): boolean {
   return type === 'binary' || (typeof type === 'object' && type.type === 'map')
+}
+
+function fieldNamed(fields: readonly Field[], name: string): Field | undefined {
+  return (
+    fields.find((field) => field.name === name) ??
+    fields.find((field) => field.name.toLowerCase() === name.toLowerCase())
+  )
 }

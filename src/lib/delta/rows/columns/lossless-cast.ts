@@ -132,6 +132,18 @@ function castScalar(of: Cast, to: PrimitiveType): string {
   return `case when ${back} is distinct from ${value} then ${fault} else ${result} end`
 }
 
+/**
+ * SQL that never fails: whether a text that is not null is none of the type, or says more than it holds; `undefined`
+ * where every text is one.
+ */
+export function textLossSql(value: string, to: PrimitiveType): string | undefined {
+  if (to === 'string') return undefined
+  if (to === 'binary')
+    return `not regexp_full_match(${value}, '([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?')`
+  const says = textFaultSql(value, to) ?? 'false'
+  return `case when try_cast(${value} as ${duckDbType(to)}) is null then true else ${says} end`
+}
+
 /** SQL: whether the text says more than a value of the type can hold. Whether it is one, the cast itself tells. */
 function textFaultSql(value: string, to: PrimitiveType): string | undefined {
   const unlike = (pattern: string): string => `not regexp_full_match(${value}, ${text(pattern)})`

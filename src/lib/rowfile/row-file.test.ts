@@ -1,0 +1,342 @@
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { isLakeError } from '../base/errors.ts'
+import type { ColumnType, TypedColumn } from '../duckdb/column-type.ts'
+import { type DuckDb, openDuckDb } from '../duckdb/duckdb.ts'
+import { csvField, mutated, trickyTexts } from './row-file.fixture.ts'
+import { openRowFile } from './row-file.ts'
+
+const seed = Number(process.env['LAKE_FUZZ_SEED'] ?? Date.now() % 1_000_000_007)
+const fuzzedFiles = 5_000
+
+let duckdb: DuckDb
+let folder: string
+beforeAll(async () => {
+  duckdb = await openDuckDb({ threads: 2 })
+  folder = await mkdtemp(join(tmpdir(), 'lakeshore-row-file-'))
+})
+afterAll(async () => {
+  await rm(folder, { recursive: true, force: true })
+  duckdb[Symbol.dispose]()
+})
+
+async function file(name: string, content: string | Uint8Array): Promise<string> {
+  const path = join(folder, name)
+  await writeFile(path, content)
+  return path
+}
+
+interface Found {
+  readonly columns: readonly string[]
+  /** The line, and the texts. */
+  readonly rows: readonly (readonly unknown[])[]
+}
+
+/** Name and type of each column, and the texts that the engine is given. */
+async function found(
+  name: string,
+  content: string | Uint8Array,
+  known: readonly TypedColumn[] = [],
+): Promise<Found> {
+  await using opened = await openRowFile(await file(name, content), { known })
+  const { content: texts } = opened
+  if (texts.kind !== 'texts') throw new Error(`expected texts, got ${texts.kind}`)
+  const columns = texts.columns.map(({ name: column, type }) => `${column} ${typeText(type)}`)
+  if (columns.length === 0) return { columns, rows: [] }
+  const rows = await duckdb.use((session) => session.rows(`select * from ${texts.source}`))
+  expect(rows).toHaveLength(texts.rows)
+  return { columns, rows: rows.map((row) => Object.values(row)) }
+}
+
+function typeText(type: ColumnType): string {
+  switch (type.kind) {
+    case 'scalar':
+      return type.name
+    case 'decimal':
+      return `DECIMAL(${type.precision},${type.scale})`
+    case 'list':
+      return `${typeText(type.element)}[]`
+    case 'map':
+      return `MAP(${typeText(type.key)}, ${typeText(type.value)})`
+    case 'struct':
+      return `STRUCT(${type.fields.map(({ name, type: inner }) => `${name} ${typeText(inner)}`).join(', ')})`
+  }
+}
+
+/** The message behind the path of the file. */
+async function faultOf(name: string, content: string | Uint8Array): Promise<string> {
+  try {
+    await found(name, content)
+  } catch (error) {
+    if (isLakeError(error, 'SOURCE_FAILED')) return error.message.slice(join(folder, name).length)
+    throw error
+  }
+  return 'no fault'
+}
+
+describe('openRowFile(csv)', () => {
+  it('reads every record as it is, whatever it begins with', async () => {
+    expect(await found('a.csv', 'a,b\n#1,"x\ny"\r\n"",\n\n"say ""hi""",  z ')).toEqual({
+      columns: ['a VARCHAR', 'b VARCHAR'],
+      rows: [
+        [2n, '#1', 'x\ny'],
+        [4n, '', null],
+        [6n, 'say "hi"', '  z '],
+      ],
+    })
+  })
+
+  it('takes an empty line for a row where there is one column', async () => {
+    expect((await found('a.csv', 'a\n1\n\n2\n')).rows).toEqual([
+      [2n, '1'],
+      [3n, null],
+      [4n, '2'],
+    ])
+  })
+
+  it.each<readonly [string, readonly string[]]>([
+    ['BIGINT', ['1', '-9223372036854775808']],
+    ['DOUBLE', ['1.5', '2', '1e-7']],
+    ['DECIMAL(18,2)', ['1.10', '-2.00']],
+    ['DECIMAL(38,1)', ['1234567890123456789.5']],
+    ['BOOLEAN', ['true', 'false']],
+    ['DATE', ['2024-02-29', '0001-01-01']],
+    ['TIMESTAMP WITH TIME ZONE', ['2024-01-02T03:04:05.000006Z']],
+    ['TIMESTAMP', ['2024-01-02T03:04:05.000006']],
+    ['VARCHAR', ['9007199254740993', '1.5']],
+    ['VARCHAR', ['1.10', '1.5']],
+    ...[
+      '007',
+      '+5',
+      '-0',
+      '-0.0',
+      '1e3',
+      '1e400',
+      '0x1F',
+      'yes',
+      'NaN',
+      '01/02/2024',
+      '10-11-12',
+      '2024-02-30',
+      '0000-01-01',
+    ].map((value): readonly [string, readonly string[]] => ['VARCHAR', [value]]),
+    ...[
+      '12345678901234567890123',
+      '2024-01-02T03:04:05.123456789Z',
+      '2024-01-02T03:04:05+02:00',
+      '550E8400-E29B-41D4-A716-446655440000',
+    ].map((value): readonly [string, readonly string[]] => ['VARCHAR', [value]]),
+  ])('has %s for %j', async (type, values) => {
+    expect(await found('a.csv', `a\n${values.join('\n')}\n`)).toEqual({
+      columns: [`a ${type}`],
+      rows: values.map((value, index) => [BigInt(index + 2), value]),
+    })
+  })
+
+  it.each([
+    ['a,b\n1,2,x\n3,4,y\n', ', line 2: CSV: expected 2 fields as in the header, got 3'],
+    ['a,b\n1,2\na,b,c\n3,4,5\n', ', line 3: CSV: expected 2 fields as in the header, got 3'],
+    ['a,b\n"x\ny",1\n2\n', ', line 4: CSV: expected 2 fields as in the header, got 1'],
+    ['a\nx"y\n', ', line 2, column 2: CSV: a quote within a field'],
+    ['a\n"x\n', ', line 2, column 1: the quote that opens here is not closed'],
+    ['a\n"x" \n', ', line 2, column 4: CSV: expected a comma or the end of the line'],
+    ['a\nx\ry\n', ', line 2, column 2: CSV: a carriage return without a newline'],
+    ['a,A\n1,2\n', ', line 1: the header names the columns "a" and "A", which are one'],
+    ['a,,c\n1,2,3\n', ', line 1: the header has no name for its field 2'],
+  ])('refuses %j', async (content, words) => {
+    const message = await faultOf('a.csv', content)
+
+    expect(message).toContain(words)
+    expect(message.split('\n')).toHaveLength(1)
+  })
+
+  it('names the line of bytes that are not UTF-8', async () => {
+    expect(await faultOf('a.csv', Buffer.from('a\nb\n\xff\n', 'latin1'))).toBe(
+      ', line 3: the bytes are not UTF-8',
+    )
+  })
+
+  it('has names and no rows for a header alone, and nothing for nothing', async () => {
+    expect(await found('a.csv', 'a,b')).toEqual({ columns: ['a VARCHAR', 'b VARCHAR'], rows: [] })
+    expect(await found('a.csv', '')).toEqual({ columns: [], rows: [] })
+  })
+
+  it('reads a record that is longer than a piece of the file', async () => {
+    const long = 'line\n'.repeat(700_000)
+
+    expect((await found('a.csv', `a,b\n1,"${long}"\n2,x\n`)).rows).toEqual([
+      [2n, '1', long],
+      [700_003n, '2', 'x'],
+    ])
+  })
+})
+
+describe('openRowFile(json)', () => {
+  it('has a column for each key of sparse and wide objects', async () => {
+    const sparse = Array.from({ length: 80 }, (_, n) => `{"k${n % 40}":${n}}`).join('\n')
+    const wide = JSON.stringify(Object.fromEntries(Array.from({ length: 200 }, (_, n) => [`k${n}`, n])))
+
+    expect((await found('a.ndjson', sparse)).columns).toEqual(
+      Array.from({ length: 40 }, (_, n) => `k${n} BIGINT`),
+    )
+    expect((await found('a.ndjson', wide)).columns).toEqual(
+      Array.from({ length: 200 }, (_, n) => `k${n} BIGINT`),
+    )
+  })
+
+  it.each([
+    ['{"a":"550E8400-E29B-41D4-A716-446655440000"}', 'VARCHAR', '550E8400-E29B-41D4-A716-446655440000'],
+    ['{"a":12345678901234567890123}', 'VARCHAR', '12345678901234567890123'],
+    ['{"x":1,"a":0.1234567890123456789}', 'VARCHAR', '0.1234567890123456789'],
+    ['{"a":1e400}', 'VARCHAR', '1e400'],
+    ['{"a":1.10}', 'DOUBLE', '1.10'],
+    ['{"a":-0}', 'DOUBLE', '-0'],
+    ['{"a":9223372036854775807}', 'BIGINT', '9223372036854775807'],
+    ['{"a":"1"}', 'VARCHAR', '1'],
+    ['{"a":1}\n{"a":"1"}', 'VARCHAR', '1'],
+    ['{"a":"2024-01-02"}', 'DATE', '2024-01-02'],
+    ['{"a":"01/02/2024"}', 'VARCHAR', '01/02/2024'],
+    ['{"a":true}', 'BOOLEAN', 'true'],
+    ['{"a":null}', 'VARCHAR', null],
+    ['{"a":"\\ufeff\\u0000\\n"}', 'VARCHAR', '\uFEFF\u0000\n'],
+    ['{"a":{}}', 'VARCHAR', '{}'],
+    ['{"a":[1, {"b":1.10}]}', 'VARCHAR[]', '["1","{\\"b\\":1.10}"]'],
+    [
+      '{"a":{"b":[1],"c":"x"}}\n{"a":{"d":true}}',
+      'STRUCT(b BIGINT[], c VARCHAR, d BOOLEAN)',
+      '{"b":["1"],"c":"x","d":null}',
+    ],
+  ])('of %s the column is %s', async (content, type, value) => {
+    const { columns, rows } = await found('a.ndjson', content)
+
+    expect(columns).toContain(`a ${type}`)
+    expect(rows[0]?.[columns.indexOf(`a ${type}`) + 1]).toBe(value)
+  })
+
+  it('reads a list of objects, and objects over several lines', async () => {
+    const rows = [
+      [2n, '1'],
+      [3n, '2'],
+    ]
+
+    expect((await found('a.json', '[\n{"a":1},\n{"a":2}\n]\n')).rows).toEqual(rows)
+    expect((await found('a.ndjson', '\n{"a":1}\n{\n"a":2\n}\n')).rows).toEqual(rows)
+  })
+
+  it('invents no column for a file of nothing', async () => {
+    for (const content of ['', '\n', '[]', ' [ ] ', '{}', '[{}]']) {
+      expect((await found('a.json', content)).columns).toEqual([])
+    }
+  })
+
+  it('takes objects for maps where the table has a map, however many keys there are', async () => {
+    const known: readonly TypedColumn[] = [
+      { name: 'm', type: { kind: 'map', key: scalar('VARCHAR'), value: scalar('BIGINT') } },
+    ]
+    const keys = Array.from({ length: 20_000 }, (_, n) => `{"m":{"k${n}":${n}}}`).join('\n')
+
+    expect((await found('a.ndjson', keys, known)).columns).toEqual(['m MAP(VARCHAR, VARCHAR)'])
+    expect(await faultOf('a.ndjson', keys)).toContain('line 10001, column 16: more than 10000 different keys')
+  })
+
+  it.each([
+    ['{"a":1}\n{"a":1,"A":2}', ', line 2, column 12: the keys "a" and "A" differ in case alone'],
+    ['{"a":1}\n{"A":2}', ', line 2, column 6: the keys "a" and "A" differ in case alone'],
+    ['{"a":1,"a":2}', ', line 1, column 12: the key "a" stands twice'],
+    ['{"s":{"":1}}', ', line 1, column 10: an empty key names no column'],
+    ['{"a":1}\n[]', ', line 2, column 1: expected a JSON object for each row, got "["'],
+    ['[{"a":1},2]', ', line 1, column 10: expected a JSON object for each row, got "2"'],
+    ['[{"a":1}', 'the list of rows does not end'],
+    ['{"a":01}', ', line 1, column 6: expected a value, got "01"'],
+    ['{"a":nan}', ', line 1, column 6: expected a value, got "nan"'],
+    ['{"a":1,}', ', line 1, column 8: expected a key in double quotes, got "}"'],
+    ['{"a":"x\ny"}', ', line 1, column 8: a text goes over the end of a line'],
+    ['{"a":"\\ud800"}', 'holds half of a character'],
+    ['{"a":"\\x"}', 'is no text of JSON'],
+    [`{"a":${'['.repeat(600)}`, 'nested more than 500 deep'],
+  ])('refuses %j', async (content, words) => {
+    const message = await faultOf('a.ndjson', content)
+
+    expect(message).toContain(words)
+    expect(message.split('\n')).toHaveLength(1)
+  })
+})
+
+const scalar = (name: string): ColumnType => ({ kind: 'scalar', name })
+
+describe('openRowFile(path)', () => {
+  it('unpacks gzip, and drops a byte order mark', async () => {
+    const expected = { columns: ['a BIGINT'], rows: [[2n, '1']] }
+
+    expect(await found('a.csv.gz', gzipSync('\uFEFFa\r\n1\r\n'))).toEqual(expected)
+    expect(await found('a.json.gz', gzipSync('\uFEFF[\n{"a":1}]'))).toEqual(expected)
+    expect(await faultOf('a.csv.gz', 'a\n1\n')).toContain('gzip: ')
+    expect(await faultOf('a.csv.gz', gzipSync('a\n1\n').subarray(0, 15))).toContain('gzip: ')
+  })
+
+  it('leaves nothing behind', async () => {
+    const own = await mkdtemp(join(tmpdir(), 'lakeshore-own-'))
+    vi.stubEnv('TMPDIR', own)
+    try {
+      await found('a.csv', 'a\n1\n')
+      await faultOf('a.csv', 'a\n"1\n')
+
+      expect(await readdir(own)).toEqual([])
+    } finally {
+      vi.unstubAllEnvs()
+      await rm(own, { recursive: true })
+    }
+  })
+})
+
+describe(`openRowFile of random bytes, seed ${seed}`, () => {
+  it(`reads or refuses each of ${fuzzedFiles} files`, async () => {
+    const random = randomOf(seed)
+    let [read, refused] = [0, 0]
+    for (let index = 0; index < fuzzedFiles; index++) {
+      const isCsv = random(2) === 0
+      const whole = Buffer.from(isCsv ? randomCsv(random) : randomNdjson(random))
+      const path = await file(isCsv ? 'fuzzed.csv' : 'fuzzed.ndjson', mutated(whole, random))
+      try {
+        await using _ = await openRowFile(path)
+        read += 1
+      } catch (error) {
+        if (!isLakeError(error, 'SOURCE_FAILED')) throw error
+        expect(error.message.split('\n')).toHaveLength(1)
+        refused += 1
+      }
+    }
+    expect(read).toBeGreaterThan(0)
+    expect(refused).toBeGreaterThan(0)
+  })
+})
+
+type Random = (below: number) => number
+
+function randomOf(from: number): Random {
+  let state = from >>> 0
+  return (below) => {
+    state = (Math.imul(state ^ (state >>> 15), 0x2c1b3c6d) + 0x6d2b79f5) >>> 0
+    return Math.floor(((state >>> 4) / 2 ** 28) * below)
+  }
+}
+
+const anyText = (random: Random): string => trickyTexts[random(trickyTexts.length)] ?? ''
+
+function randomCsv(random: Random): string {
+  const width = 1 + random(3)
+  const records = Array.from({ length: 1 + random(4) }, () =>
+    Array.from({ length: width }, () => csvField(anyText(random), random(2) === 0)).join(','),
+  )
+  return `${['a', 'b', 'c'].slice(0, width).join(',')}\n${records.join('\n')}\n`
+}
+
+function randomNdjson(random: Random): string {
+  return Array.from(
+    { length: 1 + random(4) },
+    () => `${JSON.stringify({ a: anyText(random), b: [random(9), { c: null }] })}\n`,
+  ).join('')
+}
