@@ -152,6 +152,7 @@ const catalogue: Readonly<Record<ErrorCode, Hints>> = {
     faults: {
       'columns-not-mapped':
         'First `lake table alter TABLE --set delta.columnMapping.mode=name`; readers that do not know column mapping cannot read the table then.',
+      'read-too-deep': 'Read it with another engine, and keep the column as a text, such as JSON.',
     },
   },
   SCHEMA_MISMATCH: {
@@ -167,6 +168,7 @@ const catalogue: Readonly<Record<ErrorCode, Hints>> = {
       'column-in-use': ({ usedBy }) => `Drop ${list(usedBy)} first, or leave the column as it is.`,
       'foreign-table': ({ table }) =>
         `Another version, or somebody by hand, made ${text(table)}: rename it or drop it, then run again.`,
+      'nested-too-deep': 'Keep the column as a text, such as JSON.',
       'not-a-wider-type':
         'A column can become a wider number, decimal or float, or from a date a timestamp_ntz.',
       'not-partitioned':

@@ -28,21 +28,42 @@ export type Value =
 
 export type Row = Readonly<Record<string, Value>>
 
-/** `date '0001-01-01'` and the like as ISO text; DuckDB's own text says `(BC)` where ISO 8601 counts on below 1. */
+/** So many days, and 400 years, after which the calendar begins anew. */
+const cycleDays = 146_097
+const cycleYears = 400
+const dayMs = 86_400_000
+/** What JavaScript's `Date` holds. */
+const maxDays = 100_000_000
+
+/**
+ * `date '0001-01-01'` and the like as ISO text; DuckDB's own text says `(BC)` where ISO 8601 counts on below 1. Years of
+ * more than four digits have a sign, and six digits or more.
+ */
 function isoDate(days: number): string {
-  const [date = ''] = new Date(days * 86_400_000).toISOString().split('T')
-  return date
+  if (Math.abs(days) <= maxDays) return new Date(days * dayMs).toISOString().split('T', 1)[0] ?? ''
+  const cycles = Math.floor(days / cycleDays)
+  const within = new Date((days - cycles * cycleDays) * dayMs)
+  const year = within.getUTCFullYear() + cycles * cycleYears
+  return `${year < 0 ? '-' : '+'}${String(Math.abs(year)).padStart(6, '0')}${within.toISOString().slice(4, 10)}`
 }
 
-/** As a timestamp is printed; within the years that JavaScript has. */
+const dayMicros = 86_400_000_000n
+const maxMicros = BigInt(maxDays) * dayMicros
+
+/** As a timestamp is printed. */
 export function isoTimestamp(micros: bigint, suffix: '' | 'Z'): string {
+  if (micros >= -maxMicros && micros <= maxMicros) return isoWithin(micros, suffix)
+  const time = ((micros % dayMicros) + dayMicros) % dayMicros
+  const date = isoDate(Number((micros - time) / dayMicros))
+  const seconds = new Date(Number(time / 1_000_000n) * 1000).toISOString().slice(11, 19)
+  return `${date}T${seconds}.${String(time % 1_000_000n).padStart(6, '0')}${suffix}`
+}
+
+function isoWithin(micros: bigint, suffix: '' | 'Z'): string {
   const fraction = ((micros % 1_000_000n) + 1_000_000n) % 1_000_000n
-  const seconds = (micros - fraction) / 1_000_000n
-  const upToSeconds = new Date(Number(seconds) * 1000).toISOString().replace('.000Z', '')
+  const upToSeconds = new Date(Number((micros - fraction) / 1000n)).toISOString().replace('.000Z', '')
   return `${upToSeconds}.${String(fraction).padStart(6, '0')}${suffix}`
 }
-
-const isoMaxMicros = 8_640_000_000_000_000_000n
 
 const asText = (value: DuckDBValue): string => String(value)
 
@@ -58,17 +79,11 @@ const overrides: Partial<Record<DuckDBTypeId, DuckDBValueConverter<Value>>> = {
   [DuckDBTypeId.DATE]: (value) =>
     value instanceof DuckDBDateValue && value.isFinite ? isoDate(value.days) : asText(value),
   [DuckDBTypeId.TIMESTAMP]: (value) =>
-    value instanceof DuckDBTimestampValue && isWithinIso(value.micros)
-      ? isoTimestamp(value.micros, '')
-      : asText(value),
+    value instanceof DuckDBTimestampValue && value.isFinite ? isoTimestamp(value.micros, '') : asText(value),
   [DuckDBTypeId.TIMESTAMP_TZ]: (value) =>
-    value instanceof DuckDBTimestampTZValue && isWithinIso(value.micros)
+    value instanceof DuckDBTimestampTZValue && value.isFinite
       ? isoTimestamp(value.micros, 'Z')
       : asText(value),
-}
-
-function isWithinIso(micros: bigint): boolean {
-  return micros >= -isoMaxMicros && micros <= isoMaxMicros
 }
 
 /** For what is not overridden, the driver's own conversion; it calls back for what is nested. */

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type DuckDb, openDuckDb } from '../../duckdb/duckdb.ts'
+import { decimal256, nanoseconds, sameNames } from '../../rowfile/parquet.fixture.ts'
 import { csvField, printed, trickyTexts } from '../../rowfile/row-file.fixture.ts'
 import { MemoryStore } from '../../storage/store.memory.ts'
 import { append } from '../change/append.ts'
@@ -138,6 +139,58 @@ describe('fileRows(session, path)', () => {
 
     expect(await appended(path, kinds)).toEqual([{ ...nothing, n: 2n }])
     expect(await failureOf(appended(join(folder, 'none.csv'), kinds))).toMatch(/^FILE_MISSING.*none\.csv/)
+  })
+})
+
+/** A file that DuckDB writes of a SELECT. */
+async function parquetOf(name: string, select: string): Promise<string> {
+  const path = join(folder, name)
+  await duckdb.use((session) => session.run(`copy (${select}) to '${path}' (format parquet)`))
+  return path
+}
+
+describe('fileRows(session, parquet)', () => {
+  it.each<readonly [string, Buffer, string]>([
+    ['a decimal of 50 digits', decimal256, 'column s.wide: a decimal of 50 digits'],
+    ['nanoseconds with a zone', nanoseconds, 'column at: a timestamp of nanoseconds with a zone'],
+    ['names that differ in case alone', sameNames, 'the columns "a" and "A" are one but for case'],
+  ])('refuses %s', async (_name, bytes, words) => {
+    const path = join(folder, 'odd.parquet')
+    await writeFile(path, bytes)
+
+    expect(await failureOf(printedBack(path))).toContain(`SOURCE_FAILED: ${path}: ${words}`)
+  })
+
+  it('refuses lists that are nested deeper than anyone waits for', async () => {
+    const path = await parquetOf('deep.parquet', `select ${'['.repeat(27)}1${']'.repeat(27)} as l`)
+
+    expect(await failureOf(printedBack(path))).toBe(
+      'SCHEMA_MISMATCH: Column l: lists and maps are nested more than 16 deep',
+    )
+  })
+
+  it('writes lists that are nested as deep as they may be', async () => {
+    const path = await parquetOf('lists.parquet', `select ${'['.repeat(16)}1${']'.repeat(16)} as l`)
+
+    expect(await printedBack(path)).toEqual([{ l: '1' }])
+  })
+
+  it('prints dates and timestamps of any year', async () => {
+    const path = await parquetOf(
+      'years.parquet',
+      `select date '5881580-07-10' as a, date '5877642-06-25 (BC)' as b, date '275760-09-14' as c,
+         make_timestamp(9223372036854775806) as d, make_timestamp(-9223372022400000000)::timestamptz as e`,
+    )
+
+    expect(await printedBack(path)).toEqual([
+      {
+        a: '+5881580-07-10',
+        b: '-5877641-06-25',
+        c: '+275760-09-14',
+        d: '+294247-01-10T04:00:54.775806',
+        e: '-290308-12-22T00:00:00.000000Z',
+      },
+    ])
   })
 })
 

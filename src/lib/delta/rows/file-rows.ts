@@ -9,6 +9,8 @@ import type { IoOptions } from '../../base/io.ts'
 import { type ColumnType, columnTypes } from '../../duckdb/column-type.ts'
 import type { DuckDbSession } from '../../duckdb/duckdb.ts'
 import { identifier, text } from '../../duckdb/sql-text.ts'
+import { FileFault, fileFault } from '../../rowfile/fault.ts'
+import { requireExactParquet } from '../../rowfile/parquet.ts'
 import { openRowFile, type RowFile, type RowFileContent } from '../../rowfile/row-file.ts'
 import type { DataType, Field, StructType } from '../schema/schema.ts'
 import { holds } from '../schema/walk.ts'
@@ -46,7 +48,7 @@ export async function fileRows(
     const { content } = file
     const rows =
       content.kind === 'parquet'
-        ? await parquetRows(session, file.name, content.path)
+        ? await parquetRows(session, file.name, content.path, { signal })
         : await textRows(session, file, content, { fields, signal })
     const columns = await columnTypes(session, rows)
     const values = columns.map((column) => {
@@ -64,12 +66,20 @@ export async function fileRows(
   }
 }
 
-async function parquetRows(session: DuckDbSession, name: string, path: string): Promise<string> {
-  const select = `select * from read_parquet(${text(literalPath(path))}, hive_partitioning = false)`
+async function parquetRows(
+  session: DuckDbSession,
+  name: string,
+  path: string,
+  { signal }: IoOptions,
+): Promise<string> {
+  const source = text(literalPath(path))
+  const select = `select * from read_parquet(${source}, hive_partitioning = false)`
   try {
-    await session.describe(select)
+    await session.describe(select, { signal })
+    await requireExactParquet(session, literalPath(path), { signal })
     return select
   } catch (error) {
+    if (error instanceof FileFault) throw fileFault(name, error)
     if (!isLakeError(error, 'SQL_INVALID')) throw error
     throw new LakeError('SOURCE_FAILED', `${name}: not a Parquet file: ${firstLine(error.message)}`, {
       details: { path: name, fault: 'file-unreadable' },

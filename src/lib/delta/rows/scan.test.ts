@@ -3,8 +3,9 @@ import { type DuckDb, openDuckDb } from '../../duckdb/duckdb.ts'
 import type { Row } from '../../duckdb/values.ts'
 import { MemoryStore } from '../../storage/store.memory.ts'
 import type { ObjectStore } from '../../storage/store.ts'
-import { field, structOf } from '../schema/schema.ts'
+import { arrayOf, type DataType, field, structOf } from '../schema/schema.ts'
 import { DeltaTable } from '../table.ts'
+import { failureOf } from '../testing/write.fixture.ts'
 import type { ScanOptions } from './scan.ts'
 
 let duckdb: DuckDb
@@ -89,5 +90,28 @@ describe('scanSelect(session, store, snapshot, { columns })', () => {
     expect(Object.keys((await scanned(table, { columns: ['n', 'day'] }))[0] ?? {})).toEqual(['n', 'day'])
     expect(await scanned(table, { columns: ['day'] })).toEqual([{ day: '2026-01-01' }])
     await expect(scanned(table, { columns: ['m'] })).rejects.toMatchObject({ code: 'COLUMN_MISSING' })
+  })
+})
+
+describe('scanSelect(session, store, snapshot)', () => {
+  it('refuses lists that are nested deeper than anyone waits for', async () => {
+    await using store = await MemoryStore.open()
+    const table = new DeltaTable({ store, duckdb })
+    const lists = (depth: number): DataType => (depth === 0 ? 'long' : arrayOf(lists(depth - 1)))
+    await table.createIfMissing({ schema: structOf(field('n', 'long'), field('l', lists(40))) })
+    const snapshot = await table.snapshot()
+    const staged = await duckdb.use((session) =>
+      table.stage(session, snapshot, 'select 1 as n', { missing: 'null' }),
+    )
+    await table.commit(snapshot, {
+      add: staged.files,
+      reads: { kind: 'none' },
+      operation: { name: 'WRITE' },
+    })
+
+    expect(await failureOf(scanned(table))).toBe(
+      'PROTOCOL_UNSUPPORTED: Column l: lists and maps are nested 40 deep, and 20 are the most that can be read',
+    )
+    expect(await scanned(table, { columns: ['n'] })).toEqual([{ n: 1n }])
   })
 })

@@ -52,7 +52,7 @@ let scans = 0
 /**
  * A SELECT with the columns of the schema, good in `session` alone.
  *
- * @throws LakeError `COLUMN_MISSING`; `LOG_CORRUPT` for a partition value that is none of its type, or a deletion
+ * @throws LakeError `COLUMN_MISSING`; `PROTOCOL_UNSUPPORTED` for a column nested too deep; `LOG_CORRUPT` for a partition value that is none of its type, or a deletion
  * vector that cannot be read; `SOURCE_FAILED` for a file at another store.
  */
 export async function scanSelect(
@@ -67,6 +67,7 @@ export async function scanSelect(
     return emptySelect({ type: 'struct', fields }, rowPlaceSql(rowPlace, '0', '0::bigint'))
   }
   const isPartition = (field: Field): boolean => snapshot.partitionColumns.includes(field.name)
+  fields.forEach(requireReadable)
   const partitions = fields.filter(isPartition)
   const stored = fields.filter((field) => !isPartition(field))
   scans += 1
@@ -297,6 +298,34 @@ async function fileList(
 
 function inlineList(paths: readonly string[]): string {
   return list(paths.map(globFree).map(text))
+}
+
+/** `read_parquet` takes twice as long for each list or map more that a column is nested in. */
+const maxDepth = 20
+
+/** @throws LakeError `PROTOCOL_UNSUPPORTED` naming a column that would never be read to its end. */
+function requireReadable(field: Field): void {
+  const depth = depthOf(field.type)
+  if (depth <= maxDepth) return
+  throw new LakeError(
+    'PROTOCOL_UNSUPPORTED',
+    `Column ${field.name}: lists and maps are nested ${depth} deep, and ${maxDepth} are the most that can be read`,
+    {
+      details: { column: field.name, depth, fault: 'read-too-deep' },
+    },
+  )
+}
+
+function depthOf(type: DataType): number {
+  if (typeof type === 'string') return 0
+  switch (type.type) {
+    case 'struct':
+      return Math.max(0, ...type.fields.map((inner) => depthOf(inner.type)))
+    case 'array':
+      return 1 + depthOf(type.elementType)
+    case 'map':
+      return 1 + Math.max(depthOf(type.keyType), depthOf(type.valueType))
+  }
 }
 
 /** The columns of the files by their names there, as `c0`, `c1` … of the types of the table. */

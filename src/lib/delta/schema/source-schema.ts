@@ -31,7 +31,7 @@ const scalars: Readonly<Record<string, DataType>> = {
   'TIMESTAMP WITH TIME ZONE': 'timestamp',
 }
 
-/** All columns nullable. @throws LakeError `SCHEMA_MISMATCH` naming a column whose type Delta has not. */
+/** All columns nullable. @throws LakeError `SCHEMA_MISMATCH` naming a column whose type Delta has not, or that is nested too deep. */
 export function schemaOf(columns: readonly TypedColumn[]): StructType {
   return structOf(...columns.map(({ name, type }) => field(name, deltaType(type, name))))
 }
@@ -49,22 +49,39 @@ export async function typeOfSql(
   return deltaType(column.type, type)
 }
 
-function deltaType(type: ColumnType, where: string): DataType {
+/** Readers of lists and maps that are nested deeper cost more than anyone waits for. */
+const maxDepth = 16
+
+function deltaType(type: ColumnType, where: string, depth = 0): DataType {
+  if (depth > maxDepth) {
+    const column = where.split('.', 1)[0] ?? where
+    throw new LakeError(
+      'SCHEMA_MISMATCH',
+      `Column ${column}: lists and maps are nested more than ${maxDepth} deep`,
+      { details: { column, fault: 'nested-too-deep' } },
+    )
+  }
   switch (type.kind) {
     case 'decimal':
       return `decimal(${type.precision},${type.scale})`
     case 'list':
-      return { type: 'array', elementType: deltaType(type.element, `${where}.element`), containsNull: true }
+      return {
+        type: 'array',
+        elementType: deltaType(type.element, `${where}.element`, depth + 1),
+        containsNull: true,
+      }
     case 'map':
       return {
         type: 'map',
-        keyType: deltaType(type.key, `${where}.key`),
-        valueType: deltaType(type.value, `${where}.value`),
+        keyType: deltaType(type.key, `${where}.key`, depth + 1),
+        valueType: deltaType(type.value, `${where}.value`, depth + 1),
         valueContainsNull: true,
       }
     case 'struct':
       return structOf(
-        ...type.fields.map(({ name, type: inner }) => field(name, deltaType(inner, `${where}.${name}`))),
+        ...type.fields.map(({ name, type: inner }) =>
+          field(name, deltaType(inner, `${where}.${name}`, depth)),
+        ),
       )
     case 'scalar': {
       const found = type.name.startsWith('ENUM') ? 'string' : scalars[type.name]
