@@ -128,6 +128,18 @@ describe('fileRows(session, path)', () => {
       'line 3: column d is decimal(20,2), which does not hold "1.234"',
     ],
     ['a.csv', 'bytes\nAP8\n', 'line 2: column bytes is binary, which does not hold "AP8"'],
+    [
+      'a.ndjson',
+      '{"n":1}\n{"s":{"t":"x"}}\n{}\n',
+      'a.ndjson, line 2: column s: invalid date field format: "x"',
+    ],
+    [
+      'a.ndjson',
+      '{"n":1}\n{"l":5}\n',
+      'a.ndjson, line 2: column l: Column l is array, which does not hold the VARCHAR 5',
+    ],
+    ['a.csv', 'n,l\n1,[1]\n2,"[""z""]"\n', 'a.csv, line 3: column l: Could not convert string'],
+    ['a.csv', 'n,l\n1,[1\n', 'a.csv, line 2: column l: expected a comma or ]'],
     ['a.txt', 'n\n1\n', 'expected a name that ends in'],
   ])('refuses %s: %j', async (name, content, words) => {
     expect(await failureOf(appended(await file(name, content), kinds))).toContain(words)

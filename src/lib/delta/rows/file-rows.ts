@@ -102,7 +102,9 @@ async function textRows(
   { fields, signal }: IoOptions & { readonly fields: readonly Field[] },
 ): Promise<string> {
   if (columns.length === 0) return rowsWithoutColumns(name, rows, fields)
-  await requireFitting(session, name, { columns, rows, source }, { fields, signal })
+  const texts = { columns, rows, source }
+  await requireFitting(session, name, texts, { fields, signal })
+  await requireNestedFitting(session, name, texts, { fields, signal })
   const values = columns.map((column, index) => {
     const field = fieldNamed(fields, column.name)
     const value = typedSql(`c${index}`, column.type, field !== undefined)
@@ -167,6 +169,58 @@ async function requireFitting(
       details: { path: name, line: Number(line), column: field.name, fault: 'row-file-value' },
     },
   )
+}
+
+/** The same for values that are nested: the cast itself tells, and is tried on fewer and fewer lines where it fails. */
+async function requireNestedFitting(
+  session: DuckDbSession,
+  name: string,
+  { columns, source }: Pick<Texts, 'columns' | 'source'>,
+  { fields, signal }: IoOptions & { readonly fields: readonly Field[] },
+): Promise<void> {
+  for (const [index, column] of columns.entries()) {
+    const field = fieldNamed(fields, column.name)
+    if (field === undefined || typeof field.type === 'string') continue
+    const value = decodedSql(typedSql(`c${index}`, column.type, true), field.type, column.type)
+    const values = `select line, ${value} as v from ${source}`
+    const cast = castSql(field, (await columnTypes(session, values))[1], 'keep')
+    const faultUpTo = async (line: number): Promise<LakeError | undefined> => {
+      try {
+        await session.rows(`select bit_xor(hash(${cast})) from (${values}) where line <= ${line}`, { signal })
+        return undefined
+      } catch (error) {
+        if (isLakeError(error, 'SQL_INVALID')) return error
+        throw error
+      }
+    }
+    if ((await faultUpTo(Number.MAX_SAFE_INTEGER)) === undefined) continue
+    const last = await session.row(`select max(line) as line from ${source}`, { signal })
+    await refuseFirst(name, field.name, Number(last['line']), faultUpTo)
+  }
+}
+
+/** @param last A line up to which there is a fault. */
+async function refuseFirst(
+  name: string,
+  column: string,
+  last: number,
+  faultUpTo: (line: number) => Promise<LakeError | undefined>,
+): Promise<never> {
+  let [from, to] = [1, last]
+  while (from < to) {
+    const middle = Math.floor((from + to) / 2)
+    if ((await faultUpTo(middle)) === undefined) from = middle + 1
+    else to = middle
+  }
+  const fault = await faultUpTo(to)
+  const words = firstLine(fault?.message ?? '')
+    .replace(/^[A-Z][A-Za-z ]*Error: /, '')
+    .slice(0, 200)
+  throw new LakeError('SOURCE_FAILED', `${name}, line ${to}: column ${column}: ${words}`, {
+    details: { path: name, line: to, column },
+    hint: 'Nothing was written. Correct the value there, or the type of the column.',
+    cause: fault,
+  })
 }
 
 /** SQL for a column of texts as values of its type, whose nested scalars are texts where the table has it. */
