@@ -1,5 +1,6 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { append, DeltaTable } from '../../lib/delta/index.ts'
 import { openDuckDb } from '../../lib/duckdb/duckdb.ts'
@@ -76,6 +77,33 @@ describe('lake table append', () => {
       partitionColumns: ['day'],
       transactions: { nightly: 7 },
     })
+  })
+
+  it('takes a packed list of JSON, and keeps its texts', async () => {
+    const table = join(home.path, 'listed')
+    const packed = join(home.path, 'rows.json.gz')
+    await writeFile(packed, gzipSync('[{"id":"007","day":"01/02/2024"},\n {"id":"0x1F","note":1}]'))
+
+    await lake('table', 'append', table, '--from', packed)
+
+    const { stdout } = await home.lake('table', 'read', table, '--json')
+    expect(stdout).toBe(
+      '{"id":"007","day":"01/02/2024","note":null}\n{"id":"0x1F","day":null,"note":1}\n',
+    )
+  })
+
+  it('names line and column of what it refuses, and makes no table', async () => {
+    const table = join(home.path, 'unmade')
+    const wrong = await file('wrong.csv', 'a,b\n1,2,x\n3,4,y\n')
+
+    const { exitCode, stderr } = await home.lake('table', 'append', table, '--from', wrong)
+
+    expect(exitCode).toBe(1)
+    expect(stderr.trimEnd().split('\n')).toEqual([
+      expect.stringContaining('wrong.csv, line 2: CSV: expected 2 fields as in the header, got 3'),
+      expect.stringContaining('Nothing was written'),
+    ])
+    expect((await home.lake('table', 'read', table)).exitCode).toBe(2)
   })
 
   it('adds columns where it is asked to, and writes nothing where rows do not fit', async () => {

@@ -27,7 +27,12 @@ export async function spool(
   to: string,
   { signal }: IoOptions = {},
 ): Promise<void> {
-  await pipeline(from, createWriteStream(to, { flags: 'wx' }), { ...(signal !== undefined && { signal }) })
+  try {
+    await pipeline(from, createWriteStream(to, { flags: 'wx' }), { ...(signal !== undefined && { signal }) })
+  } catch (error) {
+    signal?.throwIfAborted()
+    throw error
+  }
 }
 
 /** Writes the unpacked bytes of a gzip file to a new file. @throws FileFault where it is none, or is cut short. */

@@ -1,11 +1,13 @@
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
+import { PassThrough, Readable } from 'node:stream'
 import { gzipSync } from 'node:zlib'
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { isLakeError } from '../base/errors.ts'
 import type { ColumnType, TypedColumn } from '../duckdb/column-type.ts'
 import { type DuckDb, openDuckDb } from '../duckdb/duckdb.ts'
+import { decimal256 } from './parquet.fixture.ts'
 import { csvField, mutated, trickyTexts } from './row-file.fixture.ts'
 import { openRowFile } from './row-file.ts'
 
@@ -277,18 +279,38 @@ describe('openRowFile(path)', () => {
     expect(await faultOf('a.csv.gz', gzipSync('a\n1\n').subarray(0, 15))).toContain('gzip: ')
   })
 
-  it('leaves nothing behind', async () => {
-    const own = await mkdtemp(join(tmpdir(), 'lakeshore-own-'))
-    vi.stubEnv('TMPDIR', own)
-    try {
-      await found('a.csv', 'a\n1\n')
-      await faultOf('a.csv', 'a\n"1\n')
+  it.each<readonly [string, string | Buffer, string]>([
+    ['CSV', '\uFEFFa,b\n1,x\n', 'texts a,b'],
+    ['JSON', ' {"a":1}\n', 'texts a'],
+    ['a list of JSON', '[{"a":1}]', 'texts a'],
+    ['what is packed', gzipSync('{"a":1}'), 'texts a'],
+    ['Parquet', decimal256, 'parquet'],
+  ])('reads %s from standard input', async (_name, bytes, what) => {
+    await using opened = await openRowFile('-', { input: Readable.from([Buffer.from(bytes)]) })
 
-      expect(await readdir(own)).toEqual([])
-    } finally {
-      vi.unstubAllEnvs()
-      await rm(own, { recursive: true })
-    }
+    const { content } = opened
+    expect(
+      content.kind === 'texts' ? `texts ${content.columns.map(({ name }) => name).join(',')}` : content.kind,
+    ).toBe(what)
+  })
+
+  it('ends when it is told to, also where no more comes', async () => {
+    const controller = new AbortController()
+    const opening = openRowFile('-', { input: new PassThrough(), signal: controller.signal })
+    controller.abort(new Error('enough'))
+
+    await expect(opening).rejects.toThrow('enough')
+  })
+
+  it('leaves nothing behind', async () => {
+    const opened = await openRowFile(await file('a.csv.gz', gzipSync('a\n1\n')))
+    if (opened.content.kind !== 'texts') throw new Error('expected texts')
+    const path = /'(?<path>[^']*)'/.exec(opened.content.source)?.groups?.['path'] ?? ''
+    await stat(path)
+
+    await opened[Symbol.asyncDispose]()
+
+    await expect(stat(dirname(path))).rejects.toThrow('ENOENT')
   })
 })
 

@@ -21,6 +21,8 @@ import { type TextsFile, writeTextsFile } from './texts-file.ts'
 export interface RowFileOptions extends IoOptions {
   /** The columns of the table that the rows go to: their types are not looked for, and their maps are maps. */
   readonly known?: readonly TypedColumn[]
+  /** What `-` stands for; standard input without it. */
+  readonly input?: NodeJS.ReadableStream
 }
 
 /** A file that is read; the caller closes it once its rows are written. */
@@ -65,7 +67,7 @@ const formats: Readonly<Record<string, Format>> = {
  */
 export async function openRowFile(
   from: string,
-  { known = [], signal }: RowFileOptions = {},
+  { known = [], input = process.stdin, signal }: RowFileOptions = {},
 ): Promise<RowFile> {
   const name = from === '-' ? 'standard input' : from
   const named = from === '-' ? undefined : namedFormat(from)
@@ -73,7 +75,7 @@ export async function openRowFile(
   const folder = await mkdtemp(join(tmpdir(), 'lakeshore-rows-'))
   const remove = (): Promise<void> => rm(folder, { recursive: true, force: true })
   try {
-    const path = await plainFile(from, folder, { signal })
+    const path = await plainFile(from, folder, { input, signal })
     const format = named ?? (await foundFormat(path))
     const content: RowFileContent =
       format === 'parquet'
@@ -97,11 +99,15 @@ function namedFormat(path: string): Format {
 }
 
 /** The file itself, or an unpacked copy of it in the folder. */
-async function plainFile(from: string, folder: string, { signal }: IoOptions): Promise<string> {
+async function plainFile(
+  from: string,
+  folder: string,
+  { input, signal }: IoOptions & { readonly input: NodeJS.ReadableStream },
+): Promise<string> {
   let path = resolve(from)
   if (from === '-') {
     path = join(folder, 'input')
-    await spool(process.stdin, path, { signal })
+    await spool(input, path, { signal })
   }
   const isPacked =
     from === '-' ? (await firstBytes(path, 2)).equals(Buffer.from([0x1f, 0x8b])) : /\.gz$/i.test(from)
