@@ -87,9 +87,7 @@ describe('lake table append', () => {
     await lake('table', 'append', table, '--from', packed)
 
     const { stdout } = await home.lake('table', 'read', table, '--json')
-    expect(stdout).toBe(
-      '{"id":"007","day":"01/02/2024","note":null}\n{"id":"0x1F","day":null,"note":1}\n',
-    )
+    expect(stdout).toBe('{"id":"007","day":"01/02/2024","note":null}\n{"id":"0x1F","day":null,"note":1}\n')
   })
 
   it('names line and column of what it refuses, and makes no table', async () => {
