@@ -217,8 +217,7 @@ async function refuseFirst(
     .replace(/^[A-Z][A-Za-z ]*Error: /, '')
     .slice(0, 200)
   throw new LakeError('SOURCE_FAILED', `${name}, line ${to}: column ${column}: ${words}`, {
-    details: { path: name, line: to, column },
-    hint: 'Nothing was written. Correct the value there, or the type of the column.',
+    details: { path: name, line: to, column, fault: 'row-file-value' },
     cause: fault,
   })
 }
