@@ -4,12 +4,13 @@
  * The file may outlive its server, and another process may listen on its port by then. So a client asks for a
  * proof before it sends the password: only the server that wrote the file can compute it.
  */
-import { createHmac, randomUUID } from 'node:crypto'
-import { readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { createHmac } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isLakeError, systemCode } from '../base/errors.ts'
 import { makeFolders, privateMode } from '../base/folders.ts'
 import { parseJson } from '../base/json.ts'
+import { replaceFile } from '../base/replace-file.ts'
 
 export interface Endpoint {
   readonly url: string
@@ -42,13 +43,7 @@ export async function readEndpoint(home: string): Promise<Endpoint | undefined> 
 /** Replaces the file whole. */
 export async function writeEndpoint(home: string, endpoint: Endpoint): Promise<void> {
   await makeFolders(home, privateMode)
-  const draft = `${endpointFile(home)}.${randomUUID()}`
-  try {
-    await writeFile(draft, `${JSON.stringify(endpoint)}\n`, { mode: 0o600, flag: 'wx' })
-    await rename(draft, endpointFile(home))
-  } finally {
-    await rm(draft, { force: true })
-  }
+  await replaceFile(endpointFile(home), `${JSON.stringify(endpoint)}\n`, { mode: 0o600 })
 }
 
 function isEndpoint(value: unknown): value is Endpoint {

@@ -1,10 +1,9 @@
-/** The whole store as a map: the twin of the real adapters, for tests. */
-import { randomUUID } from 'node:crypto'
-import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { LakeError } from '../base/errors.ts'
 import type { IoOptions } from '../base/io.ts'
+import { replaceFile } from '../base/replace-file.ts'
 import { compareUtf8, type ObjectMeta, type ObjectStore, type PutOutcome, requireKeyWithin } from './store.ts'
 
 interface Stored {
@@ -81,11 +80,9 @@ export class MemoryStore implements ObjectStore {
   async localFile(key: string, options: IoOptions = {}): Promise<string> {
     requireKeyWithin(this.uri, key)
     const path = join(this.stagingRoot, key)
-    const temporary = join(this.stagingRoot, `.${randomUUID()}.tmp`)
     await mkdir(dirname(path), { recursive: true })
-    // Renamed into place: another reader of the same key must not meet half a file.
-    await writeFile(temporary, await this.read(key, options))
-    await rename(temporary, path)
+    // Another reader of the same key must not meet half a file.
+    await replaceFile(path, await this.read(key, options))
     return path
   }
 

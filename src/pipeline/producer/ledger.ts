@@ -6,8 +6,8 @@ import { constants } from 'node:fs'
 import { access, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { LakeError, messageOf } from '../../lib/base/errors.ts'
+import { replaceFile } from '../../lib/base/replace-file.ts'
 import type { Delivery } from './generate.ts'
-import { replaceFile } from './replaced-file.ts'
 
 /** What the ledger file holds, as JSON. */
 export interface LedgerFile {
@@ -113,7 +113,7 @@ export async function checkLedgerPath(path: string): Promise<void> {
  * @throws LakeError `FILE_UNWRITABLE`, `DISK_FULL`.
  */
 export async function writeLedger(path: string, ledger: LedgerFile): Promise<void> {
-  await replaceFile(path, `${JSON.stringify(ledger)}\n`, 'ledger')
+  await replaceFile(path, `${JSON.stringify(ledger)}\n`, { what: 'ledger' })
 }
 
 function byKey([a]: readonly [string, unknown], [b]: readonly [string, unknown]): number {

@@ -5,7 +5,7 @@
 import { readFile } from 'node:fs/promises'
 import { z } from 'zod'
 import { LakeError, messageOf, systemCode } from '../../lib/base/errors.ts'
-import { replaceFile } from './replaced-file.ts'
+import { replaceFile } from '../../lib/base/replace-file.ts'
 import type { MessageSink } from './sink.ts'
 
 const historySchema = z.object({
@@ -80,7 +80,7 @@ export class ProducerState {
   }
 
   #write(state: z.infer<typeof stateSchema>): Promise<void> {
-    return replaceFile(this.#path, `${JSON.stringify(state)}\n`, 'producer')
+    return replaceFile(this.#path, `${JSON.stringify(state)}\n`, { what: 'producer' })
   }
 }
 
