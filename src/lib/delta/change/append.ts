@@ -1,4 +1,4 @@
-/** Rows added to a table. Nothing is read: whatever else is committed meanwhile, they stay right. */
+/** Adds rows to a table. An append reads nothing, so no other commit can make it wrong. */
 import type { DeltaTable } from '../table.ts'
 import { type Creation, createFrom } from './create.ts'
 import { mergedWithRows } from './evolve.ts'

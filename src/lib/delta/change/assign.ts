@@ -1,8 +1,7 @@
 /**
  * The values that an update, a merge or an insert gives to columns: SQL by column, cast without loss.
  *
- * A row's expressions are evaluated where its clause applies and nowhere else: what would fail for other rows
- * does no harm.
+ * An expression is evaluated only for the rows that its clause applies to: it may fail for all others.
  */
 
 import { LakeError } from '../../base/errors.ts'

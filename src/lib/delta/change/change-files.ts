@@ -1,7 +1,7 @@
 /**
- * Change files: what a commit did to rows, for readers of changes. Delta PROTOCOL.md, "Add CDC File".
+ * Change files say what a commit did to rows, for readers of changes. Delta PROTOCOL.md, "Add CDC File".
  *
- * A commit that has them says with them alone all that it changed, so they hold its inserts as well.
+ * If a commit has change files, readers of changes read nothing else of it. So its inserts are in them too.
  */
 
 import type { IoOptions } from '../../base/io.ts'

@@ -1,8 +1,8 @@
 /**
- * A copy of a table, with files of its own, under another root: version 0 of a table with its own history.
+ * Copies a table to another root: a table with files and a history of its own.
  *
- * Files are copied byte for byte and under their names before the one commit: until then there is no table, and a
- * clone that was cut short is simply made again. What applications have written (`txn`) is not copied.
+ * The files are copied first, byte for byte and under their names. The one commit follows. A clone that was cut short
+ * left no table, and is made again. What applications have written (`txn`) is not copied.
  */
 
 import { randomUUID } from 'node:crypto'

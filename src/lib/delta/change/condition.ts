@@ -1,7 +1,7 @@
 /**
- * Which rows a write is about: a condition in SQL, the files that may hold such rows, and those that do.
+ * The rows that a write applies to: a condition in SQL, the files that may hold such rows, and the rows found.
  *
- * The condition is evaluated twice, to find the files and to rewrite them, and must say the same both times.
+ * The condition is evaluated twice, to find the files and to rewrite them. So it must give the same result each time.
  */
 import { LakeError } from '../../base/errors.ts'
 import type { IoOptions } from '../../base/io.ts'

@@ -1,7 +1,7 @@
 /**
- * A table made from rows: protocol, metadata and files in version 0.
+ * Makes a table from rows: protocol, metadata and files in version 0.
  *
- * Whoever is killed before that commit leaves no table; of racing makers one makes it.
+ * A writer that is killed before that commit leaves no table. Of several writers at once, one makes it.
  */
 import { isLakeError } from '../../base/errors.ts'
 import { formatJson } from '../../base/json.ts'

@@ -1,4 +1,4 @@
-/** Rows taken out of a table: whole files where all their rows go, copies without them elsewhere. */
+/** Deletes rows. A file whose rows all go is removed; any other is written again without them. */
 
 import type { DuckDbSession } from '../../duckdb/duckdb.ts'
 import type { Isolation } from '../log/conflict.ts'

@@ -1,4 +1,4 @@
-/** The schema of a table made to fit rows that are to be written, in the commit that writes them. */
+/** Changes the schema of a table so that new rows fit, in the commit that writes the rows. */
 import type { IoOptions } from '../../base/io.ts'
 import { columnTypes } from '../../duckdb/column-type.ts'
 import { type Altered, altered } from '../protocol/alteration.ts'

@@ -1,5 +1,5 @@
 /**
- * Rows whose key the table does not have yet: of all writers that bring a key through here one inserts it.
+ * Inserts the rows whose key the table does not have yet. Of all writers that insert a key in this way, one succeeds.
  *
  * Keys are compared as the table holds them. Null is a key like any other.
  */

@@ -1,4 +1,4 @@
-/** What the commit of a write says of itself, in the reference implementation's names and forms. */
+/** The name, parameters and metrics of a commit, spelled as the reference implementation spells them. */
 import type { AddFile } from '../log/actions.ts'
 import type { StagedFiles } from '../rows/stage.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'

@@ -1,4 +1,4 @@
-/** Rows of a table replaced by others in one commit: all of them, those of some partitions, or by a condition. */
+/** Replaces rows in one commit: all rows of the table, those of some partitions, or those of a condition. */
 import { LakeError } from '../../base/errors.ts'
 import type { AddFile } from '../log/actions.ts'
 import type { Isolation, ReadSet } from '../log/conflict.ts'

@@ -1,4 +1,6 @@
-/** What of a table names its columns: what must not be renamed, dropped or retyped under it. */
+/**
+ * The parts of a table that name a column. Such a column must not be renamed, dropped or given another type.
+ */
 
 import { LakeError } from '../../base/errors.ts'
 import type { IoOptions } from '../../base/io.ts'

@@ -1,8 +1,8 @@
 /**
- * An older version of a table made the newest again, as a version of its own.
+ * Makes an older version of a table the newest again, in a commit of its own.
  *
- * Files, schema and properties are those of then. What only ever grows stays as it is: the protocol, what
- * applications have written (`txn`), ids of columns given, and in-commit timestamps.
+ * Files, schema and properties are those of the older version. These only grow and stay as they are: the protocol,
+ * the versions that applications have written (`txn`), the ids of columns, and in-commit timestamps.
  */
 import { LakeError } from '../../base/errors.ts'
 import type { IoOptions } from '../../base/io.ts'

@@ -1,4 +1,6 @@
-/** Files written again for some of their rows: how they are laid out, and what is committed of them. */
+/**
+ * Writes files again because some of their rows change: how the rows are arranged, and what the commit says.
+ */
 import type { AddFile } from '../log/actions.ts'
 import { combined, type StagedFiles } from '../rows/stage.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'

@@ -1,4 +1,4 @@
-/** Rows of a table given other values: only the files that hold such rows are written again. */
+/** Gives rows other values. Only the files that hold such rows are written again. */
 import type { DuckDbSession } from '../../duckdb/duckdb.ts'
 import { identifier } from '../../duckdb/sql-text.ts'
 import type { Isolation } from '../log/conflict.ts'

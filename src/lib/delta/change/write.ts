@@ -1,7 +1,7 @@
 /**
- * A change to a table's rows, planned from a snapshot, and planned again where another commit made it wrong.
+ * The plan loop: plans a change from a snapshot, commits it, and plans again if another commit made it wrong.
  *
- * What a plan has staged is removed when the plan is given up, and never once its commit may have been made.
+ * When a plan is given up, its staged files are removed. They stay if its commit may have been made.
  */
 import { isLakeError, LakeError } from '../../base/errors.ts'
 import type { IoOptions } from '../../base/io.ts'

@@ -1,6 +1,7 @@
 /**
- * Which commit a version is. After a restore another commit may carry a number that was used before, so whoever
- * remembers a version as "processed" remembers the identity of its commit beside it.
+ * The identity of a commit. After a restore another commit may have a version number that was used before.
+ *
+ * So a reader that remembers a version as processed also remembers the identity of its commit.
  */
 import { createHash } from 'node:crypto'
 import { isLakeError } from '../../base/errors.ts'

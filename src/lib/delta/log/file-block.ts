@@ -1,8 +1,8 @@
 /**
- * The files of a checkpoint as columns: a text for the paths of many files, one for their sizes, and so on.
+ * The files of a checkpoint, column by column: one text holds the paths of many files, another their sizes, and so on.
  *
- * A table has hundreds of thousands of files, and who opens it often wants none of them: objects are made of a block
- * when they are asked for. A text costs more on its way from the engine than what is in it, so a block has few.
+ * A table may have hundreds of thousands of files, and most readers need few of them. So an object is made for a file
+ * only when it is asked for. Passing a text from the engine costs more than its content: a block has few texts.
  */
 import { LakeError } from '../../base/errors.ts'
 import type { IoOptions } from '../../base/io.ts'

@@ -1,8 +1,7 @@
 /**
- * A map of many values that is copied for a few changes: copies share a base, which never changes, and each has what
- * came since.
+ * A map of many values that is cheap to copy: copies share a base that never changes, and each adds its own changes.
  *
- * Values of the base may be in a form that they are made from when they are first asked for.
+ * The base may keep its values in a compact form; they are made when they are first asked for.
  */
 
 /** Some values; asked for once. */

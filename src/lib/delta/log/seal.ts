@@ -1,9 +1,8 @@
 /**
- * A checksum that a file of the log carries of itself, since the format has none: a bit that turned, or lines that
- * were lost at its end, are found when it is read.
+ * A checksum within a file of the log, since the format has none. A reader finds a flipped bit, and lines lost at the end.
  *
- * It stands in the first line, in `commitInfo` or in the tags of `checkpointMetadata`, and in a Parquet file among the
- * metadata of the footer, which other readers pass over. It is of all bytes, with zeros in its own place.
+ * It lies in the first line: in `commitInfo`, or in the tags of `checkpointMetadata`. In a Parquet file it lies in the
+ * metadata of the footer. Other readers ignore it. It covers all bytes, with zeros in its own place.
  */
 import { type FileHandle, open } from 'node:fs/promises'
 import { crc32 } from 'node:zlib'

@@ -1,4 +1,4 @@
-/** Small files of a stream made one, once there are enough of them; a look at the newest version costs little. */
+/** Compacts the small files of a table if there are many. It costs little if there are few. */
 import type { IoOptions } from '../../base/io.ts'
 import type { AddFile } from '../log/actions.ts'
 import type { StringMap } from '../protocol/metadata.ts'

@@ -1,4 +1,6 @@
-/** Which small files are made one: pure. Files of one partition that were written one after the other stay together. */
+/**
+ * Decides which small files become one. Pure. Files of one partition that were written in a row stay together.
+ */
 import type { AddFile } from '../log/actions.ts'
 import type { StringMap } from '../protocol/metadata.ts'
 import { decodeStatistics } from '../snapshot/statistics.ts'

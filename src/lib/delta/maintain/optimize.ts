@@ -1,8 +1,8 @@
 /**
- * The rows of a table written into better files: small ones made one, or all in the order of a Z-curve.
+ * Writes the rows of a table into better files: small files become one, or all rows follow a Z-curve.
  *
- * No row comes, goes or changes (`dataChange` false), so no append and no reader of changes is in the way of it, nor
- * it in theirs. It goes by batches, a commit each: what is killed or cancelled loses the batch at hand.
+ * The rows stay the same (`dataChange` false). So appends and readers of changes do not conflict with it. It commits in
+ * batches: if it is killed or cancelled, only the current batch is lost.
  */
 
 import { posix } from 'node:path'

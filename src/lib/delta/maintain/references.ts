@@ -1,8 +1,8 @@
 /**
- * Which files of a table's folder the log names.
+ * The files in a table's folder that the log names.
  *
- * A file named by an absolute path counts for every key that its path ends with: a root has many names (a link, a
- * mount, another scheme of the same store), and a file too many is kept rather than one too few.
+ * An absolute path may name a file of the folder in another way: by a link, a mount or another scheme. So it counts for
+ * every key that it ends with: rather one file too many is kept than one too few.
  */
 
 import { posix } from 'node:path'

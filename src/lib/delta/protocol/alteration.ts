@@ -1,4 +1,4 @@
-/** What the log says of a table whose schema, partitioning or properties become others: pure. */
+/** The metadata and the protocol of a table that gets another schema, partitioning or properties. Pure. */
 import { withoutMapping } from '../schema/column-mapping.ts'
 import { decodeSchema, encodeSchema, type StructType } from '../schema/schema.ts'
 import { requireUniqueNames } from '../schema/schema-path.ts'

@@ -1,4 +1,6 @@
-/** What a table is, as its log says it. Delta PROTOCOL.md, "Change Metadata" and "Protocol Evolution". */
+/**
+ * The metadata and the protocol of a table, as in the log. Delta PROTOCOL.md, "Change Metadata" and "Protocol Evolution".
+ */
 export type StringMap = Readonly<Record<string, string>>
 
 export interface Protocol {

@@ -1,4 +1,4 @@
-/** What the first version of a table says of it: protocol and metadata, from a schema and properties. */
+/** The protocol and the metadata of a new table, from its schema and its properties. */
 import { randomUUID } from 'node:crypto'
 import { LakeError } from '../../base/errors.ts'
 import { findNamed } from '../schema/names.ts'

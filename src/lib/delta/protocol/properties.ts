@@ -1,8 +1,8 @@
 /**
- * The table properties of Delta: the only place that knows their names, their values and what holds without them.
+ * The table properties of Delta: the only place that knows their names, their values and their defaults.
  * Delta PROTOCOL.md, "Table Properties".
  *
- * `propertiesOf` reads them as typed values; `checkedProperties` (`set-properties.ts`) judges what a user sets.
+ * `propertiesOf` reads them as typed values; `checkedProperties` (`set-properties.ts`) checks those that a user sets.
  */
 import { LakeError } from '../../base/errors.ts'
 import { isSameName } from '../schema/names.ts'

@@ -1,8 +1,8 @@
 /**
- * The protocol that a table needs for what its schema and properties use.
- * Delta PROTOCOL.md, "Table Features" and "Protocol Evolution".
+ * The protocol that a table needs for its schema and properties. Delta PROTOCOL.md, "Table Features" and "Protocol
+ * Evolution".
  *
- * A protocol only ever grows: what a table once allowed, its files and older versions may still use.
+ * A protocol only grows: older versions and files may still use what it once allowed.
  */
 
 import type { StructType } from '../schema/schema.ts'

@@ -1,7 +1,7 @@
 /**
- * Which tables may be read and written. Delta PROTOCOL.md, "Protocol Evolution" and "Table Features".
+ * Decides whether a table may be read and written. Delta PROTOCOL.md, "Protocol Evolution" and "Table Features".
  *
- * A table that needs a feature that we lack is refused, with the name of the feature, before anything is read or written.
+ * If a table needs a feature that we lack, it is refused before anything is read or written. The error names the feature.
  */
 import { LakeError } from '../../base/errors.ts'
 import { decodeSchema } from '../schema/schema.ts'

@@ -1,7 +1,7 @@
 /**
- * What a user may set among the properties of a table.
+ * Checks the properties that a user sets.
  *
- * A property of Delta that we do not know is refused: whoever sets it expects that it is obeyed.
+ * An unknown property of Delta is refused: its user expects that it has an effect.
  */
 import { LakeError } from '../../base/errors.ts'
 import { isSameName, sameNameIn } from '../schema/names.ts'

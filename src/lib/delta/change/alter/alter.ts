@@ -1,7 +1,7 @@
 /**
- * A change to what a table is: its schema, partitioning or properties, planned again where others changed it first.
+ * Changes the schema, the partitioning or the properties of a table.
  *
- * The protocol grows with what the change needs; files and rows stay as they are.
+ * The change is planned again if another commit came first. The protocol may grow; files and rows stay as they are.
  */
 
 import type { Operation } from '../../log/commit.ts'

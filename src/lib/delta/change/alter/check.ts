@@ -1,7 +1,8 @@
 /**
- * CHECK constraints added to a table and taken away. Delta PROTOCOL.md, "CHECK Constraints".
+ * Adds and drops CHECK constraints. Delta PROTOCOL.md, "CHECK Constraints".
  *
- * Every row of the version in which a constraint appears satisfies it: rows that come in between are looked at too.
+ * All rows of the version in which a constraint appears satisfy it. Rows that other writers commit meanwhile are
+ * checked too.
  */
 
 import { LakeError } from '../../../base/errors.ts'

@@ -1,8 +1,8 @@
 /**
- * Columns added, renamed, dropped, widened, described, and made nullable or not, at any depth.
+ * Adds, renames, drops and widens columns, at any depth; sets their comments and whether they may be null.
  *
- * Files stay as they are: a new column is null in older rows, a renamed one keeps its name in files, and a dropped
- * one stays in them unseen. Renaming and dropping need column mapping (`delta.columnMapping.mode`).
+ * No file is written again. A new column is null in older rows. A renamed column keeps its name in the files, and a
+ * dropped column stays in them, where nobody reads it. Both need column mapping (`delta.columnMapping.mode`).
  */
 import { LakeError } from '../../../base/errors.ts'
 import { formatJson } from '../../../base/json.ts'

@@ -1,4 +1,4 @@
-/** Table properties set and unset, and with them features turned on. The protocol grows, and never shrinks. */
+/** Sets and unsets table properties. Some of them turn on features: the protocol grows, and never shrinks. */
 import { LakeError } from '../../../base/errors.ts'
 import { formatJson } from '../../../base/json.ts'
 import type { StringMap } from '../../protocol/metadata.ts'

@@ -1,7 +1,7 @@
 /**
- * What the rows of a merge's source say of the table's rows that they can match: bounds, or the very values.
+ * What the source of a merge says of the rows that it can match: bounds of a column, or the values themselves.
  *
- * A bound is compared as the condition compares: as a value of the source's type, with the column.
+ * A bound is compared as the condition compares: the column with a value of the type of the source.
  */
 
 import type { IoOptions } from '../../../base/io.ts'

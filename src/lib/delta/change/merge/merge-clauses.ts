@@ -1,4 +1,4 @@
-/** What a merge does with rows: its clauses, checked against the table and the source. */
+/** The clauses of a merge, checked against the columns of the table and of the source. */
 
 import { LakeError } from '../../../base/errors.ts'
 import type { IoOptions } from '../../../base/io.ts'

@@ -1,7 +1,7 @@
 /**
- * A merge planned from a snapshot: which rows match, which clause applies to each, and the files that come of it.
+ * Plans a merge from a snapshot: which rows match, which clause applies to each, and which files are written.
  *
- * Pairs of rows lie in temporary tables of the session and are joined there; no row passes through JavaScript.
+ * Matched pairs of rows lie in temporary tables and are joined there. No row passes through JavaScript.
  */
 import { LakeError } from '../../../base/errors.ts'
 import type { IoOptions } from '../../../base/io.ts'

@@ -1,8 +1,8 @@
 /**
- * The rows of a source merged into a table: those that match are changed, those that do not come in.
+ * Merges the rows of a source into a table: rows that match are changed, rows that do not match are inserted.
  *
- * The source is evaluated once, and each plan joins the same rows. Only files with rows that change are written
- * again. Which clause applies to a row is settled before any of it is written.
+ * The source is evaluated once, and every plan joins the same rows. Only files with rows that change are written again.
+ * Which clause applies to which row is decided before anything is written.
  */
 import type { IoOptions } from '../../../base/io.ts'
 import type { DuckDbSession } from '../../../duckdb/duckdb.ts'
