@@ -56,18 +56,7 @@ export async function diffVersions(
   // Before the rows are put together: where no key were one that would be the square of them.
   await requireUnique(session, right, keys, `${of.uri}, version ${after.version}`, { signal })
   const same = keys.map((name) => `a.${name} is not distinct from b.${name}`).join(' and ')
-  const sides = valueFields.map(({ name, before: was, after: is }) => {
-    const [old, now] = [was && `a.${identifier(name)}`, is && `b.${identifier(name)}`].map(
-      (value) => value ?? 'null',
-    )
-    const [oldText, nowText] = [textSql(old ?? 'null', was), textSql(now ?? 'null', is)]
-    const isAlike = was === undefined || is === undefined || duckDbType(was) === duckDbType(is)
-    const differs = isAlike ? `${old} is distinct from ${now}` : `${oldText} is distinct from ${nowText}`
-    return {
-      differs,
-      change: `case when ${differs} then struct_pack(name := ${text(name)}, was := ${oldText}, "is" := ${nowText}) end`,
-    }
-  })
+  const sides = valueFields.map(compared)
   const differs = sides.map((side) => side.differs).join(' or ') || 'false'
   const changes = `list_filter([${sides.map((side) => side.change).join(', ')}]::STRUCT(name VARCHAR, was VARCHAR, "is" VARCHAR)[], lambda c: c is not null)`
   await session.run(
@@ -143,6 +132,23 @@ async function onlyIn(
   const elsewhere = new Set(other.files.map(fileKey))
   const files = snapshot.files.filter((file: AddFile) => !elsewhere.has(fileKey(file)))
   return of.scan(session, snapshot, { files, signal })
+}
+
+/** SQL over the rows `a` of before and `b` of after: whether a value differs, and how it changed. */
+function compared({ name, before: was, after: is }: ValueField): {
+  readonly differs: string
+  readonly change: string
+} {
+  const [old, now] = [was && `a.${identifier(name)}`, is && `b.${identifier(name)}`].map(
+    (value) => value ?? 'null',
+  )
+  const [oldText, nowText] = [textSql(old ?? 'null', was), textSql(now ?? 'null', is)]
+  const isAlike = was === undefined || is === undefined || duckDbType(was) === duckDbType(is)
+  const differs = isAlike ? `${old} is distinct from ${now}` : `${oldText} is distinct from ${nowText}`
+  return {
+    differs,
+    change: `case when ${differs} then struct_pack(name := ${text(name)}, was := ${oldText}, "is" := ${nowText}) end`,
+  }
 }
 
 interface ValueField {

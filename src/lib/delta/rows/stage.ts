@@ -94,18 +94,17 @@ export async function stageRows(
   const constraints: readonly Constraint[] = dataChange
     ? [...(await constraintsOf(session, metadata, { signal })), ...finiteness(schema.fields), ...further]
     : []
-  const checked = enforced(rows, constraints)
-  const order = orderBy === undefined ? '' : ` order by ${orderBy}`
   const stored = structOf(...schema.fields.filter(({ name }) => !partitionColumns.includes(name)))
   const inFiles = (partition === undefined ? schema : stored).fields.map(
     (field) => `${storedSql(field, partitionColumns)} as ${identifier(nameInFiles(field))}`,
   )
+  const order = orderBy === undefined ? '' : ` order by ${orderBy}`
+  const ordered = `select ${inFiles.join(', ')} from (${enforced(rows, constraints)})${order}`
   const ids = fieldIds(schema, partitionColumns)
-  const keys = partitionKeys(schema, partitionColumns)
   const inFolder = await reportViolations(store.uri, constraints, () =>
-    writeParquet(session, `select ${inFiles.join(', ')} from (${checked})${order}`, {
+    writeParquet(session, ordered, {
       directory: folder === undefined ? store.stagingRoot : join(store.stagingRoot, folder),
-      partitionBy: partition === undefined ? keys : [],
+      partitionBy: partition === undefined ? partitionKeys(schema, partitionColumns) : [],
       ...(targetFileBytes !== undefined && { targetFileBytes }),
       ...(rowGroupRows !== undefined && { rowGroupRows }),
       ...(ids !== undefined && { fieldIds: ids }),
@@ -116,10 +115,8 @@ export async function stageRows(
     ...file,
     key: folder === undefined ? file.key : `${folder}/${file.key}`,
   }))
-  await store.publish(
-    written.map(({ key }) => key),
-    { signal },
-  )
+  const keys = written.map(({ key }) => key)
+  await store.publish(keys, { signal })
   const now = clock.now()
   return {
     files: written.map((file) => ({
