@@ -238,13 +238,7 @@ async function stageMerged(
     })
   const deleting = changing.filter(({ kind }) => kind === 'delete').map(({ key }) => key)
   const isDelete = deleting.length === 0 ? 'false' : `change.clause in (${deleting.join(', ')})`
-  const inserted = await assignedRows(session, schema, {
-    from: `temp.${inserts} as change join temp.${spec.source} as s on s.${sourceRow} = change.source`,
-    clause: 'change.clause',
-    clauses: setsOf(clauses.notMatched),
-    otherwise: ({ type }) => `null::${duckDbType(type)}`,
-    signal,
-  })
+  const inserted = await insertedRows(merging)
   const parts = [
     ...(touched.length === 0
       ? []
@@ -280,15 +274,32 @@ async function stageMerged(
       parameters: parametersOf(spec),
       metrics: {
         ...counts.metrics,
+        ...outputOf(staged, touched),
         numTargetRowsCopied: staged.rows - counts.inserted - counts.updated,
-        numOutputRows: staged.rows,
-        numTargetFilesAdded: staged.files.length,
-        numTargetFilesRemoved: touched.length,
         numTargetChangeFilesAdded: changeFiles?.files.length ?? 0,
-        numTargetBytesAdded: staged.sizeBytes,
-        numTargetBytesRemoved: touched.reduce((sum, { size }) => sum + size, 0),
       },
     },
+  }
+}
+
+/** Rows of the source that no row of the table matches, as rows of the table. */
+function insertedRows({ session, spec, schema, clauses, signal }: Merging): Promise<string> {
+  return assignedRows(session, schema, {
+    from: `temp.${inserts} as change join temp.${spec.source} as s on s.${sourceRow} = change.source`,
+    clause: 'change.clause',
+    clauses: setsOf(clauses.notMatched),
+    otherwise: ({ type }) => `null::${duckDbType(type)}`,
+    signal,
+  })
+}
+
+function outputOf(staged: StagedFiles, touched: readonly AddFile[]): Metrics {
+  return {
+    numOutputRows: staged.rows,
+    numTargetFilesAdded: staged.files.length,
+    numTargetFilesRemoved: touched.length,
+    numTargetBytesAdded: staged.sizeBytes,
+    numTargetBytesRemoved: touched.reduce((sum, { size }) => sum + size, 0),
   }
 }
 
