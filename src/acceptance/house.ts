@@ -66,7 +66,6 @@ const homes: Readonly<Record<string, RegExp>> = {
   '@aws-sdk': /^lib\/storage\/.*\.s3\.ts$/,
   'lossless-json': /^lib\/base\/json\.ts$/,
   commander: /^cli\//,
-  'cli-table3': /^cli\//,
   listr2: /^cli\//,
   fastify: /^console\//,
   '@fastify': /^console\//,

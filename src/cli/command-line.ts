@@ -5,8 +5,8 @@ import { formatJson } from '../lib/base/json.ts'
 import { openPlatform, type Platform } from '../pipeline/platform/compose.ts'
 import { type Config, type Environment, readConfig } from '../pipeline/platform/config.ts'
 import { createLogger } from './log.ts'
+import { toJson } from './output/json-value.ts'
 import { Output } from './output/output.ts'
-import { toJson } from './output/rows.ts'
 import { Terminal } from './output/terminal.ts'
 
 export interface CliIo {

@@ -5,6 +5,7 @@
  * message alone, and gets what holds for every failure of that code.
  */
 import { type ErrorCode, isLakeError } from '../lib/base/errors.ts'
+import { didYouMean } from './nearest.ts'
 
 type Facts = Readonly<Record<string, unknown>>
 type Hint = string | ((facts: Facts) => string)
@@ -108,7 +109,9 @@ const catalogue: Readonly<Record<ErrorCode, Hints>> = {
   },
 
   TABLE_MISSING: {
-    otherwise: '`lake table list` shows the tables there are.',
+    otherwise: ({ table, known }) =>
+      didYouMean(text(table), Array.isArray(known) ? known.map(String) : []) ??
+      '`lake table list` shows the tables there are.',
     faults: {
       'not-written-yet': ({ table }) =>
         text(table).startsWith('bronze/') ? '`lake land --drain` makes it.' : '`lake batch` makes it.',
@@ -301,6 +304,8 @@ const catalogue: Readonly<Record<ErrorCode, Hints>> = {
     otherwise: 'Correct the source that the message names.',
     faults: {
       'failed-once': 'Run it again.',
+      'file-damaged':
+        'The file is cut off, damaged, or of another kind. Write it again, or bring it back from a backup.',
       'file-unreadable':
         'Nothing was written. The ending of its name says what a file is read as: .parquet, .csv, .ndjson or .json, and .gz after it.',
       'message-too-large': 'Raise max.message.bytes of the topic, or send smaller messages.',

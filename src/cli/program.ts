@@ -15,6 +15,7 @@ import { addRuns } from './commands/runs.ts'
 import { addSchedule } from './commands/schedule.ts'
 import { addSql } from './commands/sql.ts'
 import { addUp } from './commands/up.ts'
+import { didYouMean } from './nearest.ts'
 import { addTable } from './table/table.ts'
 
 /** Parsing throws a LakeError `USAGE`, or a CommanderError with exit code 0 once help was written. */
@@ -73,14 +74,36 @@ function addHelp(program: Command): void {
     .summary('the help of a command')
     .addHelpText('after', '\nExamples:\n  lake help table read')
     .action((path: readonly string[]) => {
-      const named = path.reduce<Command>(
-        (command, name) =>
-          command.commands.find((sub) => sub.name() === name) ??
-          command.error(`error: unknown command '${name}'`),
-        program,
-      )
+      const named = commandAt(program, path)
       named.help()
     })
+}
+
+/**
+ * The command that the words name, and the words up to it.
+ *
+ * @throws LakeError `USAGE` for a word that is no command, with those that are near.
+ */
+export function commandAt(program: Command, words: readonly string[]): Command {
+  let command = program
+  for (const word of words) {
+    if (word.startsWith('-')) continue
+    if (command.commands.length === 0) return command
+    const found = command.commands.find((sub) => sub.name() === word)
+    if (found === undefined) throw unknownCommand(command, word)
+    command = found
+  }
+  return command
+}
+
+function unknownCommand(above: Command, word: string): LakeError {
+  const known = above.commands.map((command) => command.name())
+  const path = pathTo(above)
+  const fix =
+    didYouMean(word, known) ?? `The commands are ${known.join(', ')}; \`${path} --help\` tells more.`
+  return new LakeError('USAGE', `${path === 'lake' ? '' : `${path}: `}unknown command '${word}'`, {
+    details: { fix },
+  })
 }
 
 function addSharedOptions(command: Command, cli: CommandLine): void {

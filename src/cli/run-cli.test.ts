@@ -1,4 +1,4 @@
-import { readdir, readFile } from 'node:fs/promises'
+import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type CliHome, Collected, openCliHome } from './cli.fixture.ts'
@@ -87,7 +87,11 @@ describe('usage errors', () => {
       ['table', 'show', 'bronze/events', '--version', '1', '--timestamp', '2026-01-01'],
       'lake table show --help',
     ],
-    [['help', 'table', 'raed'], 'lake table --help'],
+    [['help', 'table', 'raed'], 'Did you mean read?'],
+    [['tabel', '--help'], 'Did you mean table?'],
+    [['check', '--help'], 'The commands are up, '],
+    [['table', 'raed', '--help'], 'Did you mean read?'],
+    [['table', 'read', 'gold/daily_active_user'], 'Did you mean gold/daily_active_users?'],
     [['table', 'read', 'gold/daily_active_users'], 'lake batch'],
     [['batch', '--from', '2026-02-30', '--to', '2026-03-02'], 'lake batch --help'],
     [['batch', '--from', '2026-02-03', '--to', '2026-02-03'], 'left out'],
@@ -297,6 +301,71 @@ describe('lake table', () => {
 })
 
 describe('lake sql', () => {
+  it.each([
+    ['-- a note\nselect 1 as x', '{"x":1}\n'],
+    ['--note=1\nselect 1 as x', '{"x":1}\n'],
+    ['\nselect 1 as x', '{"x":1}\n'],
+    ["select ';' as a; select 2 as b;", '{"b":2}\n'],
+    [
+      'select 1 as "__proto__", 2 as "2024", 3 as a, 4 as a, 5 as "a:1"',
+      '{"__proto__":1,"2024":2,"a":3,"a:2":4,"a:1":5}\n',
+    ],
+  ])('answers %j', async (statement, stdout) => {
+    expect(await home.lake('sql', statement, '--json')).toEqual({ exitCode: 0, stdout, stderr: '' })
+  })
+
+  it('writes the last answer of several to a file', async () => {
+    const out = join(home.path, 'last.csv')
+
+    const made = await home.lake(
+      'sql',
+      'create table t as select 1 as a; select a, 2 as "1" from t',
+      '--out',
+      out,
+    )
+
+    expect(made).toMatchObject({ exitCode: 0, stderr: expect.stringContaining('is gone now') })
+    expect(await readFile(out, 'utf8')).toBe('a,1\n1,2\n')
+  })
+
+  it('stops at --limit, in any format', async () => {
+    const { stdout } = await home.lake(
+      'sql',
+      'select range as n from range(10)',
+      '--format',
+      'csv',
+      '--limit',
+      '2',
+    )
+
+    expect(stdout).toBe('n\n0\n1\n')
+  })
+
+  it('says where a table of ClickHouse is to be asked for', async () => {
+    const { exitCode, stderr } = await home.lake('sql', 'select * from realtime.events_per_minute')
+
+    expect(exitCode).toBe(1)
+    expect(stderr).toContain('add --engine clickhouse')
+  })
+
+  it('knows the tables that a user made under LAKE_URI, by name and folder', async () => {
+    const rows = join(home.path, 'people.ndjson')
+    await writeFile(rows, '{"id":1}\n')
+    for (const name of ['people', 'team/a/people', 'gold/own'])
+      await home.lake('table', 'append', name, '--from', rows)
+
+    const sql = 'from people union all from "team/a".people union all from gold.own'
+    expect((await home.lake('sql', sql, '--format', 'csv')).stdout).toBe('id\n1\n1\n1\n')
+    const list: unknown = JSON.parse((await home.lake('table', 'list', '--json')).stdout)
+    expect(list).toMatchObject(
+      expect.arrayContaining([
+        expect.objectContaining({ table: 'people', version: 0, numRecords: 1, problem: null }),
+        expect.objectContaining({ table: 'team/a/people', version: 0 }),
+        expect.objectContaining({ table: 'gold/own' }),
+      ]),
+    )
+  })
+
   it('sees the lake at its newest version, and at older ones', async () => {
     const count = async (from: string): Promise<unknown> =>
       parsed((await home.lake('sql', `select count(*) as n from ${from}`, '--json')).stdout)
@@ -338,7 +407,7 @@ describe('lake sql', () => {
     const { exitCode, stderr } = await home.lake('sql', 'select * from gold.daily_active_user')
 
     expect(exitCode).toBe(1)
-    expect(stderr).toMatch(/daily_active_user does not exist!\n {2}→ .*gold\.daily_active_users, /)
+    expect(stderr).toMatch(/daily_active_user does not exist!\n {2}→ Did you mean gold\.daily_active_users\?/)
     expect(stderr).not.toContain('pg_')
   })
 

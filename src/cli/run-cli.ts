@@ -9,7 +9,7 @@ import { isLakeError } from '../lib/base/errors.ts'
 import { type CliIo, CommandLine } from './command-line.ts'
 import { reportError } from './failure.ts'
 import { StdoutClosed } from './output/output.ts'
-import { createProgram } from './program.ts'
+import { commandAt, createProgram } from './program.ts'
 
 /** Never throws, never ends the process, and closes all that the command has opened. */
 export async function runCli(argv: readonly string[], io: CliIo): Promise<number> {
@@ -17,7 +17,9 @@ export async function runCli(argv: readonly string[], io: CliIo): Promise<number
   const program = createProgram(cli)
   let exitCode = 0
   try {
-    await program.parseAsync(argv, { from: 'user' })
+    // Commander shows the help of the command above one that is not there.
+    const command = commandAt(program, argv)
+    await program.parseAsync(command.name() === 'sql' ? withStatement(argv) : argv, { from: 'user' })
     exitCode = cli.exitCode
   } catch (error) {
     exitCode = fail(error, cli)
@@ -28,6 +30,11 @@ export async function runCli(argv: readonly string[], io: CliIo): Promise<number
     exitCode = Math.max(exitCode, fail(error, cli))
   }
   return exitCode
+}
+
+/** A statement may begin with a comment, which is no option: a blank before it changes nothing. */
+function withStatement(argv: readonly string[]): readonly string[] {
+  return argv.map((word) => (/^--([^=\s]*\s|.*\n)/.test(word) ? ` ${word}` : word))
 }
 
 function fail(error: unknown, cli: CommandLine): number {

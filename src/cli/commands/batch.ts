@@ -8,7 +8,7 @@ import { describeOwner } from '../../lib/runs/owner.ts'
 import type { Scope } from '../../pipeline/batch/days.ts'
 import { isoDate, names } from '../arguments.ts'
 import type { CommandLine } from '../command-line.ts'
-import { drawTable } from '../output/rows.ts'
+import { drawTable } from '../output/table-text.ts'
 
 interface Flags {
   readonly full?: boolean

@@ -4,7 +4,7 @@ import { locateTable } from '../../pipeline/query/locate.ts'
 import { wholeNumber } from '../arguments.ts'
 import type { CommandLine } from '../command-line.ts'
 import { printableBytes } from '../output/printable.ts'
-import { drawTable } from '../output/rows.ts'
+import { drawTable } from '../output/table-text.ts'
 
 const previewLength = 60
 

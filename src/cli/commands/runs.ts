@@ -5,7 +5,7 @@ import { wholeNumber } from '../arguments.ts'
 import type { CommandLine } from '../command-line.ts'
 import { hintOf } from '../hints.ts'
 import { printable } from '../output/printable.ts'
-import { drawTable } from '../output/rows.ts'
+import { drawTable } from '../output/table-text.ts'
 
 export function addRuns(program: Command, cli: CommandLine): void {
   const runs = program

@@ -3,18 +3,24 @@ import { addAbortSignal } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { type Command, Option } from 'commander'
 import { isLakeError, LakeError } from '../../lib/base/errors.ts'
-import { lakeTableNames } from '../../pipeline/model/tables.ts'
+import { firstWord, splitStatements } from '../../lib/duckdb/statements.ts'
+import { lakeTables } from '../../pipeline/query/lake-tables.ts'
 import { createLakeViews } from '../../pipeline/query/lake-views.ts'
+import { wholeNumber } from '../arguments.ts'
 import type { CommandLine } from '../command-line.ts'
+import { didYouMean } from '../nearest.ts'
 import { clickhouseRows, returnsRows } from '../output/clickhouse-rows.ts'
 import { rowChunks, writeRows } from '../output/duckdb-rows.ts'
 import { formatRows, type RowFormat, rowFormats } from '../output/rows.ts'
+import { countsText, firstRows, type Shown, type ShowOptions, showRows } from '../output/show-rows.ts'
 import { type FileFormat, fileFormat, fileFormats, replaceFile, writePieces } from '../table/row-file.ts'
 
 interface Flags {
   readonly engine: 'duckdb' | 'clickhouse'
   readonly format?: RowFormat
   readonly out?: string
+  readonly limit?: number
+  readonly vertical?: boolean
 }
 
 export function addSql(program: Command, cli: CommandLine): void {
@@ -37,6 +43,12 @@ export function addSql(program: Command, cli: CommandLine): void {
         rowFormats,
       ),
     )
+    .option(
+      '--limit <number>',
+      'at most so many rows (default: a table on a terminal has 100)',
+      wholeNumber(),
+    )
+    .option('--vertical', 'a line for each value, for rows that are too wide')
     .option('--out <file>', 'write a .parquet, .csv, .ndjson or .json file instead')
     .addHelpText(
       'after',
@@ -49,14 +61,15 @@ export function addSql(program: Command, cli: CommandLine): void {
 }
 
 async function runSql(given: string, flags: Flags, cli: CommandLine): Promise<void> {
-  const sql = (given === '-' ? await readStdin(cli) : given).trim().replace(/[;\s]+$/, '')
-  if (sql === '') throw new LakeError('USAGE', 'sql: expected a statement, got an empty text')
-  const { out, format = cli.isJson ? 'ndjson' : 'table' } = flags
+  const sql = (given === '-' ? await readStdin(cli) : given).trim()
+  if (splitStatements(sql).length === 0) {
+    throw new LakeError('USAGE', 'sql: expected a statement, got an empty text')
+  }
+  const { out, limit, format = cli.isJson ? 'ndjson' : 'table', vertical = false } = flags
   const file = out === undefined ? undefined : { path: out, format: fileFormat(out, fileFormats) }
+  const show = { format, isVertical: vertical, ...(limit !== undefined && { limit }) }
   const run = flags.engine === 'duckdb' ? runDuckDb : runClickHouse
-  await run(sql, format, file, cli).catch((error: unknown) => {
-    throw withOurTables(error)
-  })
+  await run(sql, show, file, cli)
   if (file !== undefined) await cli.result({ out: file.path }, () => `wrote ${file.path}`)
 }
 
@@ -67,54 +80,109 @@ interface TargetFile {
 
 async function runDuckDb(
   sql: string,
-  format: RowFormat,
+  show: ShowOptions,
   file: TargetFile | undefined,
-  { platform, output, signal }: CommandLine,
+  cli: CommandLine,
 ): Promise<void> {
+  const { platform, signal, terminal } = cli
   using session = await (await platform.duckdb()).connect()
-  await createLakeViews(session, platform, sql, { signal })
-  if (file !== undefined) {
-    await writeRows(session, sql, file.path, file.format, { signal })
-    return
+  const statements = splitStatements(sql)
+  const last = statements.at(-1) ?? ''
+  try {
+    await createLakeViews(session, platform, sql, { signal })
+    for (const statement of statements.slice(0, -1)) await session.run(statement, { signal })
+    if (file !== undefined) {
+      if (!answers.has(firstWord(last)))
+        throw new LakeError('USAGE', 'sql --out: expected a last statement that returns rows')
+      const select = limited(last, show.limit)
+      await writeRows(session, select, file.path, file.format, { signal })
+    } else {
+      const shown = await showRows((most) => rowChunks(session, last, { limit: most, signal }), show, cli)
+      sayWhatIsCut(shown, cli)
+    }
+  } catch (error) {
+    throw await withOurTables(error, sql, cli)
   }
-  for await (const piece of formatRows(rowChunks(session, sql, { signal }), format)) await output.write(piece)
+  if (statements.some((statement) => makers.has(firstWord(statement))))
+    terminal.line('What this statement made is gone now; `lake table append` and `overwrite` keep rows.')
+}
+
+/** Statements that return rows, and those whose work in the memory of DuckDB ends with the command. */
+const answers = new Set([
+  'select',
+  'with',
+  'from',
+  'values',
+  'table',
+  'describe',
+  'show',
+  'summarize',
+  'pivot',
+  'unpivot',
+])
+const makers = new Set(['create', 'insert', 'update', 'delete', 'alter'])
+
+const limited = (select: string, limit: number | undefined): string =>
+  limit === undefined ? select : `select * from (\n${select}\n) limit ${limit}`
+
+function sayWhatIsCut(shown: Shown, { terminal }: CommandLine): void {
+  if (shown.rows === shown.total) return
+  terminal.line(`${countsText(shown)}; --limit shows more, --format csv or --out all of them`)
 }
 
 async function runClickHouse(
   sql: string,
-  format: RowFormat,
+  show: ShowOptions,
   file: TargetFile | undefined,
-  { platform, output, signal, terminal }: CommandLine,
+  cli: CommandLine,
 ): Promise<void> {
+  const { platform, signal, terminal } = cli
   const clickhouse = await platform.clickhouse()
-  if (!returnsRows(sql)) {
+  const last = sql.replace(/[;\s]+$/, '')
+  if (!returnsRows(last)) {
     if (file !== undefined) throw new LakeError('USAGE', 'sql --out: expected a statement that returns rows')
-    await clickhouse.command(sql, { signal })
+    await clickhouse.command(last, { signal })
     return terminal.line('done')
   }
   if (file === undefined) {
-    for await (const piece of formatRows(clickhouseRows(clickhouse, sql, { signal }), format))
-      await output.write(piece)
-    return
+    return sayWhatIsCut(await showRows(() => clickhouseRows(clickhouse, last, { signal }), show, cli), cli)
   }
   const { path, format: fileKind } = file
   await replaceFile(path, (draft) =>
     writePieces(
       draft,
       fileKind === 'parquet'
-        ? clickhouse.raw(sql, { format: 'Parquet', signal })
-        : formatRows(clickhouseRows(clickhouse, sql, { signal }), fileKind),
+        ? clickhouse.raw(limited(last, show.limit), { format: 'Parquet', signal })
+        : formatRows(
+            firstRows(clickhouseRows(clickhouse, last, { signal }), { rows: 0, total: 0 }, show.limit),
+            fileKind,
+          ),
     ),
   )
 }
 
 /** For a table that is not there DuckDB offers those of its own catalogue: ours are named instead. */
-function withOurTables(error: unknown): unknown {
+async function withOurTables(
+  error: unknown,
+  sql: string,
+  { platform, signal }: CommandLine,
+): Promise<unknown> {
   const message = isLakeError(error, 'SQL_INVALID') ? error.message : ''
-  const missing = /^Catalog Error: (?<what>Table with name .* does not exist!)/.exec(message)
+  const missing =
+    /(?<what>(?:Table|Schema) with name "?(?<name>.*?)"? does not exist(?:!| because schema .* does not exist\.))/.exec(
+      message,
+    )
   if (missing === null) return error
-  const fix = `The lake has ${lakeTableNames.map((name) => name.replace('/', '.')).join(', ')}.`
-  return new LakeError('SQL_INVALID', missing.groups?.['what'] ?? '', { cause: error, details: { fix } })
+  const { what = '', name = '' } = missing.groups ?? {}
+  const options = { cause: error }
+  const inClickHouse = /\b(?:realtime|serving)"?\s*\.\s*"?\w+/i.exec(sql)?.[0]
+  if (inClickHouse !== undefined) {
+    const fix = `${inClickHouse} is in ClickHouse: add --engine clickhouse.`
+    return new LakeError('SQL_INVALID', what, { ...options, details: { fix } })
+  }
+  const known = (await lakeTables(platform, { signal })).map((table) => table.replaceAll('/', '.'))
+  const fix = didYouMean(name, known) ?? `The lake has ${known.join(', ')}.`
+  return new LakeError('SQL_INVALID', what, { ...options, details: { fix } })
 }
 
 async function readStdin({ io: { stdin }, signal }: CommandLine): Promise<string> {

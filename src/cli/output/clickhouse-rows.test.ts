@@ -31,8 +31,8 @@ describe('clickhouseRows(clickhouse, sql, options)', () => {
     for await (const chunk of clickhouseRows({ raw }, '', {})) chunks.push(chunk)
 
     expect(chunks).toEqual([
-      { columns: ['a', 'a:1'], rows: [] },
-      { columns: ['a', 'a:1'], rows: [] },
+      { columns: ['a', 'a'], rows: [] },
+      { columns: ['a', 'a'], rows: [] },
     ])
   })
 })

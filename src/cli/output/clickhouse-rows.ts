@@ -29,7 +29,7 @@ export async function* clickhouseRows(
   let readings: readonly ReturnType<typeof floatReading>[] | undefined
   for await (const lines of linesOf(bytes)) {
     const rows = lines.map((line) => rowOf(line))
-    columns ??= distinct(rows.shift()?.map(String) ?? [])
+    columns ??= rows.shift()?.map(String) ?? []
     // The two first lines may come apart.
     readings ??= rows.shift()?.map((type) => floatReading(String(type)))
     yield { columns, rows: rows.map((row) => row.map((value, at) => readings?.[at]?.(value) ?? value)) }
@@ -40,16 +40,6 @@ function rowOf(line: string): readonly JsonValue[] {
   const row = parseJson(line, 'answer of ClickHouse')
   if (Array.isArray(row)) return row
   throw new LakeError('CLICKHOUSE_FAILED', `Answer of ClickHouse: expected a row, got ${line.slice(0, 200)}`)
-}
-
-/** A second column of a name is `name:1`, as DuckDB has it. */
-function distinct(columns: readonly string[]): readonly string[] {
-  const seen = new Map<string, number>()
-  return columns.map((name) => {
-    const before = seen.get(name) ?? 0
-    seen.set(name, before + 1)
-    return before === 0 ? name : `${name}:${before}`
-  })
 }
 
 async function* linesOf(bytes: AsyncIterable<Uint8Array>): AsyncIterable<readonly string[]> {

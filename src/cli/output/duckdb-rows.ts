@@ -4,19 +4,17 @@ import type { DuckDbSession } from '../../lib/duckdb/duckdb.ts'
 import { text } from '../../lib/duckdb/sql-text.ts'
 import type { FileFormat } from '../table/row-file.ts'
 import { replaceFile, writePieces } from '../table/row-file.ts'
-import { formatRows, type RowChunk } from './rows.ts'
+import { formatRows } from './rows.ts'
+import type { CountedChunk } from './show-rows.ts'
 
 export async function* rowChunks(
   session: DuckDbSession,
   select: string,
-  { signal, onRows }: IoOptions & { readonly onRows?: (rows: number) => void } = {},
-): AsyncIterable<RowChunk> {
-  let count = 0
-  for await (const { columns, rows } of session.chunks(select, { signal })) {
-    const names = columns.map(({ name }) => name)
-    count += rows.length
-    onRows?.(count)
-    yield { columns: names, rows: rows.map((row) => names.map((name) => row[name])) }
+  options: IoOptions & { readonly limit?: number | undefined } = {},
+): AsyncIterable<CountedChunk> {
+  const { limit = Number.POSITIVE_INFINITY, signal } = options
+  for await (const { columns, rows, more } of session.tuples(select, { limit, signal })) {
+    yield { columns: columns.map(({ name }) => name), rows, more }
   }
 }
 

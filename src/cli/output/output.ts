@@ -1,6 +1,7 @@
 /** Stdout: results and nothing else, written as fast as the reader takes them. */
 import type { Writable } from 'node:stream'
 import { LakeError, messageOf, systemCode } from '../../lib/base/errors.ts'
+import type { TableLook } from './table-text.ts'
 
 /** The reader has gone (`| head`): the command has nothing left to do, and that is no failure. */
 export class StdoutClosed extends Error {
@@ -19,6 +20,17 @@ export class Output {
     this.#stream = stream
     this.#signal = signal
     stream.on('error', (error: unknown) => this.#fail(error))
+  }
+
+  get isTty(): boolean {
+    return 'isTTY' in this.#stream && this.#stream.isTTY === true
+  }
+
+  /** How tables are drawn for whoever reads. */
+  get look(): TableLook {
+    if (!this.isTty) return {}
+    const columns = 'columns' in this.#stream ? this.#stream.columns : undefined
+    return { width: typeof columns === 'number' && columns > 0 ? columns : 80, hasGroups: true }
   }
 
   /**

@@ -1,12 +1,14 @@
 /**
- * Rows as text: cells, JSON, CSV.
+ * Rows as text: tables, JSON, CSV.
  *
  * Integers keep all digits. Binary is base64, NaN and the infinities are the texts `NaN`, `Infinity` and
- * `-Infinity`. In CSV (quoted as in RFC 4180, lines end in LF) null is an empty field and an empty text is `""`; what is nested is JSON.
+ * `-Infinity`. In CSV (quoted as in RFC 4180, lines end in LF) null is an empty field and an empty text is `""`; what is
+ * nested is JSON. Two columns of one name are told apart by a number: `a`, `a:1`.
  */
-import Table from 'cli-table3'
+import { distinctNames } from '../../lib/base/distinct-names.ts'
 import { formatJson } from '../../lib/base/json.ts'
-import { printable, printableBytes } from './printable.ts'
+import { objectText, toJson } from './json-value.ts'
+import { drawTable, type TableLook } from './table-text.ts'
 
 export const rowFormats = ['table', 'json', 'ndjson', 'csv'] as const
 export type RowFormat = (typeof rowFormats)[number]
@@ -19,50 +21,85 @@ export interface RowChunk {
 
 /** So many rows are measured and drawn together. */
 const tablePage = 1_000
-const cellWidth = 80
+/** A piece of text that is written at once; a row may be longer. */
+const mostPiece = 1 << 18
 
 /** The text of all rows, in pieces; never more than a chunk or a page is held. */
-export async function* formatRows(chunks: AsyncIterable<RowChunk>, format: RowFormat): AsyncIterable<string> {
+export async function* formatRows(
+  chunks: AsyncIterable<RowChunk>,
+  format: RowFormat,
+  look: TableLook = {},
+): AsyncIterable<string> {
   switch (format) {
     case 'ndjson':
-      for await (const { columns, rows } of chunks)
-        yield rows.map((row) => `${objectText(columns, row)}\n`).join('')
+      yield* inPieces(lines(chunks, objectLine))
       return
     case 'json':
-      yield* jsonArray(chunks)
+      yield* inPieces(jsonArray(chunks))
       return
     case 'csv':
-      yield* csv(chunks)
+      yield* inPieces(csv(chunks))
       return
     case 'table':
-      yield* tables(chunks)
+      yield* tables(chunks, look)
   }
 }
 
-async function* jsonArray(chunks: AsyncIterable<RowChunk>): AsyncIterable<string> {
-  let separator = '['
-  for await (const { columns, rows } of chunks) {
-    let text = ''
-    for (const row of rows) {
-      text += `${separator}${objectText(columns, row)}`
-      separator = ',\n'
+/** Lines that are gathered up to a size, so that memory follows the bytes and not the number of rows. */
+async function* inPieces(lines: AsyncIterable<readonly string[] | Iterable<string>>): AsyncIterable<string> {
+  for await (const some of lines) {
+    let piece = ''
+    for (const line of some) {
+      piece += line
+      if (piece.length < mostPiece) continue
+      yield piece
+      piece = ''
     }
-    yield text
+    if (piece !== '') yield piece
   }
-  yield separator === '[' ? '[]\n' : ']\n'
 }
 
-async function* csv(chunks: AsyncIterable<RowChunk>): AsyncIterable<string> {
+type RowText = (names: readonly string[], row: readonly unknown[]) => string
+
+const objectLine: RowText = (names, row) => `${objectText(names, row)}\n`
+
+async function* lines(chunks: AsyncIterable<RowChunk>, textOf: RowText): AsyncIterable<Iterable<string>> {
+  let names: readonly string[] | undefined
+  for await (const { columns, rows } of chunks) {
+    names ??= jsonNames(columns)
+    yield textsOf(names, rows, textOf)
+  }
+}
+
+function* textsOf(names: readonly string[], rows: RowChunk['rows'], textOf: RowText): Iterable<string> {
+  for (const row of rows) yield textOf(names, row)
+}
+
+const jsonNames = (columns: readonly string[]): readonly string[] =>
+  distinctNames(columns).map((name) => formatJson(name))
+
+async function* jsonArray(chunks: AsyncIterable<RowChunk>): AsyncIterable<Iterable<string>> {
+  let separator = '['
+  yield* lines(chunks, (names, row) => {
+    const text = `${separator}${objectText(names, row)}`
+    separator = ',\n'
+    return text
+  })
+  yield [separator === '[' ? '[]\n' : ']\n']
+}
+
+async function* csv(chunks: AsyncIterable<RowChunk>): AsyncIterable<Iterable<string>> {
   let isFirst = true
   for await (const { columns, rows } of chunks) {
-    const lines = rows.map((row) => row.map(csvField).join(','))
-    if (isFirst) lines.unshift(columns.map(csvField).join(','))
+    if (isFirst) yield [csvLine(distinctNames(columns))]
     isFirst = false
-    yield lines.map((line) => `${line}\n`).join('')
+    yield textsOf([], rows, (_, row) => csvLine(row))
   }
 }
 
-async function* tables(chunks: AsyncIterable<RowChunk>): AsyncIterable<string> {
+const csvLine = (fields: readonly unknown[]): string => `${fields.map(csvField).join(',')}\n`
+
+async function* tables(chunks: AsyncIterable<RowChunk>, look: TableLook): AsyncIterable<string> {
   let page: (readonly unknown[])[] = []
   let named: readonly string[] = []
   let isDrawn = false
@@ -70,52 +107,22 @@ async function* tables(chunks: AsyncIterable<RowChunk>): AsyncIterable<string> {
     named = columns
     for (const row of rows) {
       page.push(row)
-      if (page.length < tablePage) continue
-      yield `${drawTable(named, page)}\n`
+      if (page.length < pageOf(columns)) continue
+      yield `${drawTable(named, page, look)}\n`
       isDrawn = true
       page = []
     }
   }
-  if (page.length > 0 || (!isDrawn && named.length > 0)) yield `${drawTable(named, page)}\n`
+  if (page.length > 0 || (!isDrawn && named.length > 0)) yield `${drawTable(named, page, look)}\n`
 }
 
-/** A table of cells, without an end of line. What is too wide for a cell is cut, and ends in `…`. */
-export function drawTable(columns: readonly string[], rows: readonly (readonly unknown[])[]): string {
-  const isNumeric = columns.map((_, index) =>
-    rows.every((row) => ['number', 'bigint', 'undefined'].includes(typeof (row[index] ?? undefined))),
-  )
-  const table = new Table({
-    head: columns.map(printable),
-    style: { head: [], border: [], compact: true },
-    colAligns: isNumeric.map((right) => (right ? 'right' : 'left')),
-  })
-  table.push(...rows.map((row) => columns.map((_, index) => cellText(row[index]))))
-  return table.toString()
-}
-
-function cellText(value: unknown): string {
-  if (value === null || value === undefined) return ''
-  if (value instanceof Uint8Array) return printableBytes(value, cellWidth)
-  const text = printable(typeof value === 'object' ? formatJson(toJson(value)) : String(value))
-  return text.length > cellWidth ? `${text.slice(0, cellWidth - 1)}…` : text
-}
+/** Of a table with many columns fewer rows are drawn together. */
+const pageOf = (columns: readonly string[]): number =>
+  Math.max(1, Math.min(tablePage, Math.floor(100_000 / Math.max(1, columns.length))))
 
 function csvField(value: unknown): string {
   const plain = toJson(value)
   if (plain === null || plain === undefined) return ''
   const text = typeof plain === 'object' ? formatJson(plain) : String(plain)
   return text === '' || /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text
-}
-
-function objectText(columns: readonly string[], row: readonly unknown[]): string {
-  return formatJson(Object.fromEntries(columns.map((name, index) => [name, toJson(row[index] ?? null)])))
-}
-
-/** The value as JSON can hold it. */
-export function toJson(value: unknown): unknown {
-  if (typeof value === 'number') return Number.isFinite(value) ? value : String(value)
-  if (typeof value !== 'object' || value === null) return value
-  if (value instanceof Uint8Array) return Buffer.from(value).toString('base64')
-  if (Array.isArray(value)) return value.map(toJson)
-  return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, toJson(each)]))
 }

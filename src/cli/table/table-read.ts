@@ -1,13 +1,12 @@
 /** `lake table read`: the rows of one version. */
 
-import { countOf } from '../../lib/base/count-of.ts'
 import { LakeError } from '../../lib/base/errors.ts'
 import { explainRead, type ReadPlan, selectChanges, selectRows } from '../../lib/delta/index.ts'
 import { locateTable } from '../../pipeline/query/locate.ts'
 import type { VersionRange } from '../arguments.ts'
 import type { CommandLine } from '../command-line.ts'
 import { rowChunks, writeRows } from '../output/duckdb-rows.ts'
-import { formatRows } from '../output/rows.ts'
+import { countsText, showRows } from '../output/show-rows.ts'
 import { fileFormat } from './row-file.ts'
 
 export interface ReadFlags {
@@ -19,11 +18,12 @@ export interface ReadFlags {
   readonly out?: string
   readonly explain?: boolean
   readonly changes?: VersionRange
+  readonly vertical?: boolean
 }
 
 export async function readTable(name: string, flags: ReadFlags, cli: CommandLine): Promise<void> {
-  const { platform, signal, output, terminal } = cli
-  const { timestamp, columns, where, limit, out, explain = false, changes } = flags
+  const { platform, signal, terminal } = cli
+  const { timestamp, columns, where, limit, out, explain = false, changes, vertical = false } = flags
   if (changes !== undefined && (flags.version !== undefined || timestamp !== undefined || explain)) {
     throw new LakeError(
       'USAGE',
@@ -50,15 +50,12 @@ export async function readTable(name: string, flags: ReadFlags, cli: CommandLine
     await cli.result({ table: table.uri, version: snapshot.version, out }, () => `wrote ${out}`)
     return
   }
-  let rows = 0
-  const chunks = rowChunks(session, select, {
-    signal,
-    onRows: (count) => {
-      rows = count
-    },
-  })
-  for await (const text of formatRows(chunks, cli.isJson ? 'ndjson' : 'table')) await output.write(text)
-  if (!cli.isJson) terminal.line(`${countOf(rows, 'row')}, version ${snapshot.version}`)
+  const shown = await showRows(
+    (most) => rowChunks(session, select, { limit: most, signal }),
+    { format: cli.isJson ? 'ndjson' : 'table', isVertical: vertical },
+    cli,
+  )
+  if (!cli.isJson) terminal.line(`${countsText(shown)}, version ${snapshot.version}`)
 }
 
 function planLines(plan: ReadPlan): string {

@@ -3,11 +3,12 @@
 import { type Command, Option } from 'commander'
 import { isLakeError, messageOf } from '../../lib/base/errors.ts'
 import type { DeltaTable, Snapshot } from '../../lib/delta/index.ts'
-import { type LakeTable, lakeTableNames } from '../../pipeline/model/tables.ts'
+import { isLakeTable } from '../../pipeline/model/tables.ts'
+import { lakeTables } from '../../pipeline/query/lake-tables.ts'
 import { locateTable } from '../../pipeline/query/locate.ts'
 import { isoTime, names, versionRange, wholeNumber } from '../arguments.ts'
 import type { CommandLine } from '../command-line.ts'
-import { drawTable } from '../output/rows.ts'
+import { drawTable } from '../output/table-text.ts'
 import { addTableAlter } from './table-alter.ts'
 import { addTableDiff } from './table-diff.ts'
 import { addTableMaintain } from './table-maintain.ts'
@@ -24,8 +25,10 @@ export function addTable(program: Command, cli: CommandLine): void {
 
   table
     .command('list')
-    .summary('the tables of the platform')
-    .description('The tables of the platform: version, rows, size, and when they were last written.')
+    .summary('all tables under LAKE_URI')
+    .description(
+      'The tables under LAKE_URI, of the platform and of users: version, rows, size, and when they were last written.',
+    )
     .addHelpText('after', '\nExamples:\n  lake table list\n  lake table list --json')
     .action(() => listTables(cli))
 
@@ -61,6 +64,7 @@ export function addTable(program: Command, cli: CommandLine): void {
       'instead of the rows what these versions changed, with _change_type',
       versionRange,
     )
+    .option('--vertical', 'a line for each value, for rows that are too wide')
     .option('--explain', 'say which files would be read and why the others are not, and read none')
     .addHelpText(
       'after',
@@ -99,7 +103,7 @@ interface VersionFlags {
 }
 
 interface Listed {
-  readonly table: LakeTable
+  readonly table: string
   readonly uri: string
   /** null, as all that follows, where nothing has been written yet or the table cannot be read. */
   readonly version: number | null
@@ -115,8 +119,12 @@ interface Listed {
 async function listTables(cli: CommandLine): Promise<void> {
   const listed: Listed[] = []
   const failures: unknown[] = []
-  for (const name of lakeTableNames) {
-    const table = await cli.platform.table(name)
+  const { platform, signal } = cli
+  const names = await lakeTables(platform, { signal })
+  for (const name of names) {
+    const table = isLakeTable(name)
+      ? await platform.table(name)
+      : await platform.tableAt(`${platform.config.lakeUri}/${name}`)
     try {
       listed.push(await listedTable(name, table, cli))
     } catch (error) {
@@ -125,7 +133,7 @@ async function listTables(cli: CommandLine): Promise<void> {
       listed.push(unlisted(name, table, messageOf(error)))
     }
   }
-  if (failures.length === lakeTableNames.length) throw failures[0]
+  if (failures.length === names.length) throw failures[0]
   await cli.result(listed, () =>
     drawTable(
       ['table', 'version', 'rows', 'files', 'bytes', 'last commit'],
@@ -142,7 +150,7 @@ async function listTables(cli: CommandLine): Promise<void> {
   if (failures.length > 0) throw new AggregateError(failures, 'Some tables cannot be read')
 }
 
-async function listedTable(name: LakeTable, table: DeltaTable, { signal }: CommandLine): Promise<Listed> {
+async function listedTable(name: string, table: DeltaTable, { signal }: CommandLine): Promise<Listed> {
   try {
     const { version, numRecords = null, files, sizeBytes } = await table.snapshot({ signal })
     const lastCommit = await lastCommitOf(table, { signal })
@@ -154,7 +162,7 @@ async function listedTable(name: LakeTable, table: DeltaTable, { signal }: Comma
   }
 }
 
-function unlisted(name: LakeTable, { uri }: DeltaTable, problem: string | null): Listed {
+function unlisted(name: string, { uri }: DeltaTable, problem: string | null): Listed {
   const nothing = { version: null, numRecords: null, numFiles: null, sizeBytes: null, lastCommit: null }
   return { table: name, uri, ...nothing, problem }
 }

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -237,5 +237,63 @@ describe('writeParquet(session, select, options)', () => {
 describe('parseQuotedPath(path)', () => {
   it('splits at dots outside quotes and undoubles quotes inside', () => {
     expect(parseQuotedPath('"a.b"."c ""d"""')).toEqual(['a.b', 'c "d"'])
+  })
+})
+
+describe('DuckDbSession.tuples(sql, options)', () => {
+  it('keeps the place of every column, whatever its name, and doubled names', async () => {
+    const rows: unknown[] = []
+    for await (const chunk of session.tuples('select 1 as "__proto__", 2 as "2024", 3 as a, 4 as a')) {
+      expect(chunk.columns.map(({ name }) => name)).toEqual(['__proto__', '2024', 'a', 'a'])
+      rows.push(...chunk.rows)
+    }
+
+    expect(rows).toEqual([[1, 2, 3, 4]])
+  })
+
+  it('holds about a MiB of large values, also where a chunk of the engine has far more', async () => {
+    const sizes: number[] = []
+    for await (const { rows } of session.tuples("select repeat('x', 500000) as a from range(20)"))
+      sizes.push(rows.length)
+
+    expect(sizes).toEqual([0, 3, 3, 3, 3, 3, 3, 2])
+  })
+
+  it('counts what is beyond the limit, and does not read it', async () => {
+    let [read, more] = [0, 0]
+    for await (const chunk of session.tuples('from range(5000)', { limit: 100 })) {
+      read += chunk.rows.length
+      more += chunk.more
+    }
+
+    expect([read, more]).toEqual([100, 4900])
+  })
+})
+
+describe('DuckDbSession.rows(sql)', () => {
+  it('loses no column: one may be called __proto__, and two the same', async () => {
+    const [row = {}] = await session.rows('select 1 as "__proto__", 2 as a, 3 as a, 4 as "a:1"')
+
+    expect(Object.entries(row)).toEqual([
+      ['__proto__', 1],
+      ['a', 2],
+      ['a:2', 3],
+      ['a:1', 4],
+    ])
+  })
+
+  it.each([
+    '',
+    'PAR1',
+    'PAR1 is not all that a file needs',
+    '{"a":1}',
+  ])('takes the file %j for damaged, not the SQL for wrong', async (text) => {
+    const path = join(directory, 'damaged.parquet')
+    await writeFile(path, text)
+
+    await expect(session.rows(`from read_parquet('${path}')`)).rejects.toMatchObject({
+      code: 'SOURCE_FAILED',
+      details: { fault: 'file-damaged' },
+    })
   })
 })

@@ -11,6 +11,7 @@ import {
   type DuckDBResult,
   ResultReturnType,
 } from '@duckdb/node-api'
+import { distinctNames } from '../base/distinct-names.ts'
 import { LakeError, messageOf } from '../base/errors.ts'
 import type { IoOptions } from '../base/io.ts'
 import { memoryShares } from '../base/memory.ts'
@@ -35,6 +36,19 @@ export interface RowChunk {
   readonly rows: readonly Row[]
 }
 
+export interface TupleChunk {
+  readonly columns: readonly Column[]
+  /** Values by the position of their column. */
+  readonly rows: readonly (readonly Value[])[]
+  /** Rows beyond the `limit`: counted, and not read. */
+  readonly more: number
+}
+
+export interface TupleOptions extends IoOptions {
+  /** At most so many rows are read; the others are counted. */
+  readonly limit?: number
+}
+
 export interface ColumnChunk {
   readonly rowCount: number
   /** Column → its values, in the order of the rows. */
@@ -42,6 +56,8 @@ export interface ColumnChunk {
 }
 
 const interruptAgainMs = 50
+/** A value may be megabytes long, and stand in every row of a chunk of the engine. */
+const mostChunkBytes = 1 << 20
 
 export async function openDuckDb(options: DuckDbOptions = {}): Promise<DuckDb> {
   const instance = await DuckDBInstance.create(':memory:', {
@@ -122,25 +138,41 @@ export class DuckDbSession implements Disposable {
     const result = await this.#interruptible(signal, () => this.connection.stream(sql))
     const columns = columnsOf(result)
     yield { columns, rows: [] }
-    const names = columns.map(({ name }) => name)
+    const names = namesOf(columns)
     for (;;) {
       const chunk = await this.#nextChunk(result, sql, { signal })
       if (chunk === undefined) return
-      const rows = chunk.convertRows(plainValue).map((values) => {
-        const row: Record<string, Row[string]> = {}
-        names.forEach((name, index) => {
-          row[name] = values[index] ?? null
-        })
-        return row
-      })
+      const rows = chunk.convertRows(plainValue).map((values) => rowOf(names, values))
       yield { columns, rows }
+    }
+  }
+
+  /**
+   * Rows by position, as the consumer asks: names may be doubled, and any text. The first chunk has no rows, and names
+   * the columns. What is held is bounded by bytes: a row, or a MiB of them.
+   */
+  async *tuples(
+    sql: string,
+    { limit = Number.POSITIVE_INFINITY, signal }: TupleOptions = {},
+  ): AsyncIterable<TupleChunk> {
+    const result = await this.#interruptible(signal, () => this.connection.stream(sql))
+    const columns = columnsOf(result)
+    yield { columns, rows: [], more: 0 }
+    let count = 0
+    for (;;) {
+      const chunk = await this.#nextChunk(result, sql, { signal })
+      if (chunk === undefined) return
+      const wanted = Math.min(chunk.rowCount, limit - count)
+      for (const rows of tuplesOf(chunk, wanted)) yield { columns, rows, more: 0 }
+      if (wanted < chunk.rowCount) yield { columns, rows: [], more: chunk.rowCount - wanted }
+      count += wanted
     }
   }
 
   /** The same by columns: each chunk has at least one row, and as many values in each column. */
   async *columnChunks(sql: string, { signal }: IoOptions = {}): AsyncIterable<ColumnChunk> {
     const result = await this.#interruptible(signal, () => this.connection.stream(sql))
-    const names = columnsOf(result).map(({ name }) => name)
+    const names = namesOf(columnsOf(result))
     for (;;) {
       const chunk = await this.#nextChunk(result, sql, { signal })
       if (chunk === undefined) return
@@ -201,13 +233,47 @@ export class DuckDbSession implements Disposable {
 }
 
 function columnsOf(result: DuckDBResult): readonly Column[] {
-  return result
-    .deduplicatedColumnNames()
-    .map((name, index) => ({ name, type: result.columnType(index).toString() }))
+  return result.columnNames().map((name, index) => ({ name, type: result.columnType(index).toString() }))
 }
 
+/** A name that is doubled gets a number: `a`, `a:1`. */
+const namesOf = (columns: readonly Column[]): readonly string[] =>
+  distinctNames(columns.map(({ name }) => name))
+
+/** Not by assignment: `__proto__` is a name like any other. */
+const rowOf = (names: readonly string[], values: readonly Value[]): Row =>
+  Object.fromEntries(names.map((name, index) => [name, values[index] ?? null]))
+
 async function rowsOf(result: DuckDBResult): Promise<readonly Row[]> {
-  return (await result.convertRowObjects(plainValue)) as readonly Row[]
+  const names = namesOf(columnsOf(result))
+  return (await result.convertRows(plainValue)).map((values) => rowOf(names, values))
+}
+
+/** The first `count` rows of a chunk, each value decoded when its batch is asked for. */
+function* tuplesOf(chunk: DuckDBDataChunk, count: number): Iterable<readonly (readonly Value[])[]> {
+  const vectors = Array.from({ length: chunk.columnCount }, (_, index) => chunk.getColumnVector(index))
+  let batch: (readonly Value[])[] = []
+  let sizeBytes = 0
+  for (let row = 0; row < count; row++) {
+    const values = vectors.map((vector) => plainValue(vector.getItem(row), vector.type, plainValue))
+    batch.push(values)
+    sizeBytes += sizeOf(values)
+    if (sizeBytes < mostChunkBytes) continue
+    yield batch
+    batch = []
+    sizeBytes = 0
+  }
+  if (batch.length > 0) yield batch
+}
+
+/** About what a value takes in memory. */
+function sizeOf(value: Value): number {
+  if (typeof value === 'string') return 16 + value.length
+  if (typeof value !== 'object' || value === null) return 16
+  if (value instanceof Uint8Array) return 16 + value.length
+  let sizeBytes = 16
+  for (const inner of Array.isArray(value) ? value : Object.values(value)) sizeBytes += sizeOf(inner)
+  return sizeBytes
 }
 
 /** DuckDB tells kinds of errors apart by the first words of the message alone. */
@@ -222,8 +288,24 @@ function engineError(error: unknown): LakeError {
   if (/^Out of Memory\b/.test(message)) {
     return new LakeError('OUT_OF_MEMORY', `DuckDB: ${message}`, { cause: error })
   }
+  if (isDamagedFile(message)) {
+    return new LakeError('SOURCE_FAILED', `DuckDB: ${message}`, {
+      cause: error,
+      details: { fault: 'file-damaged' },
+    })
+  }
   if (/^(IO|Permission|Internal|FATAL|INTERNAL)\b/.test(message)) {
     return new LakeError('SOURCE_FAILED', `DuckDB: ${message}`, { cause: error })
   }
   return new LakeError('SQL_INVALID', message, { cause: error })
+}
+
+/** What DuckDB says of a Parquet file that is cut off, or is none: it has no kind of its own for that. */
+function isDamagedFile(message: string): boolean {
+  return (
+    /^(Invalid|Invalid Input|IO|Serialization|TProtocolException)\b/.test(message) &&
+    /magic bytes|parquet file|footer|TProtocol|TTransport|thrift|decompress|page header|Parquet reader|dictionary|know what type/i.test(
+      message,
+    )
+  )
 }

@@ -1,7 +1,7 @@
 /**
- * The lake as a schema for SQL: `bronze.events` … `gold.*` at their newest versions, and any older one by
- * `at_version('gold.daily_active_users', 3)` or `at_timestamp('gold.daily_active_users', '2026-01-31T12:00:00Z')`, in
- * UTC where it names no zone.
+ * The lake as a schema for SQL: `bronze.events` … `gold.*`, and the tables of users under LAKE_URI (`people`,
+ * `folder.people`), at their newest versions; any older one by `at_version('gold.daily_active_users', 3)` or
+ * `at_timestamp('gold.daily_active_users', '2026-01-31T12:00:00Z')`, in UTC where it names no zone.
  *
  * Only the tables that the statement names are opened, each at one version for the whole statement.
  */
@@ -12,6 +12,7 @@ import type { DuckDbSession } from '../../lib/duckdb/duckdb.ts'
 import { identifier, text } from '../../lib/duckdb/sql-text.ts'
 import { lakeTableNames } from '../model/tables.ts'
 import type { Platform } from '../platform/compose.ts'
+import { userTables } from './lake-tables.ts'
 import { locateTable } from './locate.ts'
 
 const timeTravel =
@@ -42,6 +43,12 @@ export async function createLakeViews(
   for (const name of lakeTableNames) {
     const [schema = '', table = ''] = name.split('/')
     if (mentions(sql, schema, table)) await makeView(`${schema}.${identifier(table)}`, name, {})
+  }
+  for (const name of await userTables(platform, { signal })) {
+    const { schema, table } = placeOf(name)
+    if (!mentions(sql, schema, table)) continue
+    if (schema !== '') await session.run(`create schema if not exists ${identifier(schema)}`, { signal })
+    await makeView(`${schema === '' ? 'main' : identifier(schema)}.${identifier(table)}`, name, {})
   }
   const made = new Set<string>()
   for (const kind of ['version', 'timestamp'] as const) {
@@ -75,6 +82,15 @@ function versionChoice(kind: 'version' | 'timestamp', at: string): VersionChoice
   throw new LakeError('SQL_INVALID', `at_timestamp: expected a time such as 2026-01-31T12:30:00Z, got ${at}`)
 }
 
+/** `folder/people` is `folder.people`; a table right under the root has no schema. */
+function placeOf(name: string): { readonly schema: string; readonly table: string } {
+  const at = name.lastIndexOf('/')
+  return { schema: name.slice(0, Math.max(0, at)), table: name.slice(at + 1) }
+}
+
+/** Whether the statement may name the table; more views than it needs do no harm. */
 function mentions(sql: string, schema: string, table: string): boolean {
-  return new RegExp(`\\b${schema}"?\\s*\\.\\s*"?${table}\\b`, 'i').test(sql)
+  const [folder, name] = [schema, table].map((each) => each.replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&'))
+  const before = schema === '' ? '' : `${folder}"?\\s*\\.\\s*"?`
+  return new RegExp(`(?<!\\w)${before}${name}(?!\\w)`, 'i').test(sql)
 }

@@ -6,6 +6,7 @@ import type { DeltaTable } from '../../lib/delta/index.ts'
 import { isLakeTable } from '../model/tables.ts'
 import type { Platform } from '../platform/compose.ts'
 import { isWithinHome } from '../platform/config.ts'
+import { lakeTables } from './lake-tables.ts'
 
 /**
  * A name (`gold/daily_active_users`, or with a dot), or any path or URI of a Delta table. A relative path is
@@ -40,6 +41,6 @@ export async function locateTable(
     return platform.tableAt(place)
   }
   throw new LakeError('TABLE_MISSING', `${given}: no Delta table at ${places.join(' or ')}`, {
-    details: { table: given },
+    details: { table: given, known: await lakeTables(platform, { signal }) },
   })
 }
