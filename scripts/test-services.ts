@@ -26,6 +26,18 @@ const projectDir = resolve(import.meta.dirname, '..')
 const say = (line: string): void => void process.stderr.write(`${line}\n`)
 const secondsSince = (startMs: number): string => `${((performance.now() - startMs) / 1000).toFixed(1)} s`
 
+const usage = `Usage: npm run test:services [-- options] [tests]
+
+Installs and starts real servers on the loopback, runs the service tests against them, and ends the servers.
+
+  --only a,b   only these: ${services.map(({ name }) => name).join(', ')}
+  --install    only install the servers
+  --help       show this help
+
+Everything else goes to vitest: npm run test:services -- --only kafka src/lib/eventlog
+LAKE_SERVICES_CACHE names the folder of the installed servers (default: .cache/services).
+`
+
 /** Takes `--only a,b` out of the arguments; the rest are vitest's. */
 function choose(args: readonly string[]): { chosen: readonly Service[]; rest: readonly string[] } {
   const at = args.findIndex((argument) => argument === '--only' || argument.startsWith('--only='))
@@ -69,6 +81,10 @@ function runTests(
 
 async function main(): Promise<number> {
   const args = process.argv.slice(2)
+  if (args.includes('--help') || args.includes('-h')) {
+    process.stdout.write(usage)
+    return 0
+  }
   const isInstall = args.includes('--install')
   const { chosen, rest } = choose(args.filter((argument) => argument !== '--install'))
   const place = {

@@ -65,6 +65,7 @@ const catalogue: Readonly<Record<ErrorCode, Hints>> = {
       `Make ${path === undefined ? 'it' : text(path)} writable for this user, or name another place.`,
     faults: {
       'home-unwritable': 'Make the folder writable, or set LAKE_HOME to another one.',
+      'no-access': 'Give this user the rights on the file that the message names, or name another place.',
       stdout: 'Send stdout somewhere else.',
       'page-unwritable':
         'Make the folder writable, or run `npm run build` once as a user who may write there.',

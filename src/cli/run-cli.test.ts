@@ -1,4 +1,4 @@
-import { readdir, readFile, writeFile } from 'node:fs/promises'
+import { chmod, lstat, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type CliHome, Collected, openCliHome } from './cli.fixture.ts'
@@ -326,6 +326,23 @@ describe('lake sql', () => {
 
     expect(made).toMatchObject({ exitCode: 0, stderr: expect.stringContaining('is gone now') })
     expect(await readFile(out, 'utf8')).toBe('a,1\n1,2\n')
+  })
+
+  it.each([
+    'csv',
+    'parquet',
+  ])('keeps the link and the mode of a .%s file that --out replaces', async (ending) => {
+    const target = join(home.path, `real.${ending}`)
+    const link = join(home.path, `link.${ending}`)
+    await writeFile(target, 'before')
+    await chmod(target, 0o640)
+    await symlink(target, link)
+
+    expect(await home.lake('sql', 'select 1 as a', '--out', link)).toMatchObject({ exitCode: 0 })
+
+    expect((await lstat(link)).isSymbolicLink()).toBe(true)
+    expect((await stat(target)).mode & 0o777).toBe(0o640)
+    expect(await readFile(target, 'latin1')).toMatch(/^(a\n1\n|PAR1)/)
   })
 
   it('stops at --limit, in any format', async () => {

@@ -4,7 +4,7 @@
  * The ending of its name says the format.
  */
 import { randomUUID } from 'node:crypto'
-import { open, rename, rm } from 'node:fs/promises'
+import { open, realpath, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, extname, join, resolve } from 'node:path'
 import { LakeError, messageOf, systemCode } from '../../lib/base/errors.ts'
 
@@ -20,21 +20,32 @@ export function fileFormat(path: string, allowed: readonly FileFormat[]): FileFo
   throw new LakeError('USAGE', `--out ${path}: expected a name that ends in ${expected}`)
 }
 
-/** `write` is given the path of a draft, which takes the place of `path` once it is whole. */
+/**
+ * `write` is given the path of a draft, which takes the place of `path` once it is whole. A link stays a link to the file
+ * that is replaced, and a file keeps its mode. What is no regular file (`/dev/stdout`, a pipe) is written as it is.
+ */
 export async function replaceFile(path: string, write: (draft: string) => Promise<void>): Promise<void> {
-  const target = resolve(path)
-  const draft = join(dirname(target), `.${basename(target)}.${randomUUID()}`)
+  let draft: string | undefined
   try {
+    const target = await realpath(path).catch(() => resolve(path))
+    const before = await stat(target).catch(() => undefined)
+    if (before !== undefined && !before.isFile() && !before.isDirectory()) return await write(target)
+    draft = join(dirname(target), `.${basename(target)}.${randomUUID()}`)
     await (await open(draft, 'wx')).close()
     await write(draft)
     const file = await open(draft, 'r+')
-    await file.sync().finally(() => file.close())
+    try {
+      if (before !== undefined) await file.chmod(before.mode & 0o7777)
+      await file.sync()
+    } finally {
+      await file.close()
+    }
     await rename(draft, target)
   } catch (error) {
-    await rm(draft, { force: true })
+    if (draft !== undefined) await rm(draft, { force: true })
     if (systemCode(error) === undefined || error instanceof LakeError) throw error
     const code = systemCode(error) === 'ENOSPC' ? 'DISK_FULL' : 'FILE_UNWRITABLE'
-    throw new LakeError(code, `write ${path}: ${messageOf(error)}`, { cause: error })
+    throw new LakeError(code, `write ${path}: ${messageOf(error)}`, { cause: error, details: { path } })
   }
 }
 

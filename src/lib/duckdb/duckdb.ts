@@ -288,6 +288,12 @@ function engineError(error: unknown): LakeError {
   if (/^Out of Memory\b/.test(message)) {
     return new LakeError('OUT_OF_MEMORY', `DuckDB: ${message}`, { cause: error })
   }
+  if (/Read-only file system|Permission denied|Operation not permitted/.test(message)) {
+    return new LakeError('FILE_UNWRITABLE', `DuckDB: ${message}`, {
+      cause: error,
+      details: { fault: 'no-access' },
+    })
+  }
   if (isDamagedFile(message)) {
     return new LakeError('SOURCE_FAILED', `DuckDB: ${message}`, {
       cause: error,

@@ -1,8 +1,8 @@
 /**
  * Cron expressions in UTC: five fields, or six with seconds first, as `node-cron` reads them.
  *
- * `node-cron` parses, and judges days (`L`, `W`, `#` included; a day of month and a day of week must both
- * hold); which ticks lie after or between given times is ours, and pure.
+ * `node-cron` parses, and judges days (`L`, `W`, `#` included). Where both a day of month and a day of week are given,
+ * either is enough, as POSIX has it. Which ticks lie after or between given times is ours, and pure.
  */
 import nodeCron from 'node-cron'
 import { LakeError } from '../base/errors.ts'
@@ -32,7 +32,8 @@ const allowed: Readonly<Record<string, string>> = {
  * @param setting What the expression is called where it was written.
  * @throws LakeError `CONFIG_INVALID` that says which field is wrong, what stands there, and what may.
  */
-export function parseCron(text: string, setting: string): Cron {
+export function parseCron(given: string, setting: string): Cron {
+  const text = given.trim()
   const { errors, fields } = nodeCron.validateDetailed(text)
   if (fields === undefined || errors.length > 0) {
     const [first] = errors
@@ -45,7 +46,7 @@ export function parseCron(text: string, setting: string): Cron {
         : `${first?.field}: expected ${range}, or *, a list, a range or a step of these, got ${first?.value}`,
     )
   }
-  const task = nodeCron.createTask(text, () => undefined, { timezone: 'UTC' })
+  const tasks = dayRules(text).map((rule) => nodeCron.createTask(rule, () => undefined, { timezone: 'UTC' }))
   const ascending = (values: readonly number[]): number[] => [...new Set(values)].sort((a, b) => a - b)
   const timesOfDayMs = ascending(fields.hour).flatMap((hour) =>
     ascending(fields.minute).flatMap((minute) =>
@@ -57,12 +58,25 @@ export function parseCron(text: string, setting: string): Cron {
     text,
     timesOfDayMs,
     hasTicksOn: (day) =>
-      fields.month.includes(new Date(day).getUTCMonth() + 1) && task.match(new Date(day + firstOfDay)),
+      fields.month.includes(new Date(day).getUTCMonth() + 1) &&
+      tasks.some((task) => task.match(new Date(day + firstOfDay))),
   }
-  // Drops the task from the list that node-cron keeps for its own timers; matching needs none.
-  void task.destroy()
+  // Drops the tasks from the list that node-cron keeps for its own timers; matching needs none.
+  for (const task of tasks) void task.destroy()
   if (findTick(cron, 0) === undefined) throw invalid(text, setting, 'expected a day that exists, got none')
   return cron
+}
+
+/**
+ * The expression once for each of the two day fields, the other one free, where both name days; node-cron itself wants
+ * both to hold. A field that begins with `*` names none.
+ */
+function dayRules(text: string): readonly string[] {
+  const fields = text.split(/\s+/)
+  const [dayOfMonth = '*', month = '*', dayOfWeek = '*'] = fields.slice(-3)
+  if (fields.length < 5 || /^[*?]/.test(dayOfMonth) || /^[*?]/.test(dayOfWeek)) return [text]
+  const before = fields.slice(0, -3)
+  return [[...before, dayOfMonth, month, '*'].join(' '), [...before, '*', month, dayOfWeek].join(' ')]
 }
 
 /** The first tick strictly after `afterMs`. */

@@ -89,20 +89,23 @@ class S3Store implements ObjectStore {
     this.#knownKeys = knownKeys
     this.#copies = new LocalCopies({ directory: cacheDirectory, maxBytes: cacheBytes, clock })
     this.stagingRoot = this.#copies.staging
-    this.#client = new S3Client({
-      region,
-      // Ours is the only loop that tries again, so that each attempt is counted once.
-      maxAttempts: 1,
-      requestHandler: { connectionTimeout: 5_000, socketTimeout: 30_000 },
-      // Checksums that only AWS knows make other servers fail.
-      requestChecksumCalculation: 'WHEN_REQUIRED',
-      responseChecksumValidation: 'WHEN_REQUIRED',
-      ...(endpoint !== undefined && { endpoint, forcePathStyle: true }),
-      ...(accessKey !== undefined &&
-        secretKey !== undefined && {
-          credentials: { accessKeyId: accessKey, secretAccessKey: secretKey },
+    this.#client = withoutNotice(
+      () =>
+        new S3Client({
+          region,
+          // Ours is the only loop that tries again, so that each attempt is counted once.
+          maxAttempts: 1,
+          requestHandler: { connectionTimeout: 5_000, socketTimeout: 30_000 },
+          // Checksums that only AWS knows make other servers fail.
+          requestChecksumCalculation: 'WHEN_REQUIRED',
+          responseChecksumValidation: 'WHEN_REQUIRED',
+          ...(endpoint !== undefined && { endpoint, forcePathStyle: true }),
+          ...(accessKey !== undefined &&
+            secretKey !== undefined && {
+              credentials: { accessKeyId: accessKey, secretAccessKey: secretKey },
+            }),
         }),
-    })
+    )
   }
 
   async read(key: string, { signal }: IoOptions = {}): Promise<Uint8Array> {
@@ -348,6 +351,21 @@ class S3Store implements ObjectStore {
       `${this.#where}: lists ${JSON.stringify(key)} after ${JSON.stringify(after)}: not in byte order`,
       { details: { fault: 'unordered-listing' } },
     )
+  }
+}
+
+/** The SDK tells each process that its Node is old; which Node runs is not for the reader of a command to decide. */
+function withoutNotice<T>(make: () => T): T {
+  const { emitWarning } = process
+  process.emitWarning = (warning: string | Error, ...rest: unknown[]): void => {
+    if (!String(warning).startsWith('NodeVersionSupportWarning')) {
+      Reflect.apply(emitWarning, process, [warning, ...rest])
+    }
+  }
+  try {
+    return make()
+  } finally {
+    process.emitWarning = emitWarning
   }
 }
 
