@@ -1,9 +1,10 @@
 /**
  * The command line as a process: signals in, exit code out.
  *
- * The first SIGINT or SIGTERM asks the command to end in order, the second ends it at once. Those that come with the
- * first are it: one Ctrl-C reaches us from the terminal, and again from npm and tsx, which pass it on.
+ * The first SIGINT or SIGTERM asks the command to end in order; the second, or ten seconds, end it at once. Signals that
+ * come with the first count as one: a Ctrl-C reaches us from the terminal, and again from npm and tsx, which pass it on.
  */
+import { spawn } from 'node:child_process'
 import { setMaxListeners } from 'node:events'
 import { systemClock } from '../lib/base/clock.ts'
 import { LakeError } from '../lib/base/errors.ts'
@@ -17,8 +18,10 @@ export async function runProcess(argv: readonly string[]): Promise<never> {
   let firstMs: number | undefined
   const interrupt = (signal: NodeJS.Signals): void => {
     const nowMs = performance.now()
-    if (firstMs !== undefined && nowMs - firstMs > sameKeystrokeMs) process.exit(130)
-    firstMs ??= nowMs
+    if (firstMs !== undefined && nowMs - firstMs > sameKeystrokeMs) endAtOnce()
+    if (firstMs !== undefined) return
+    firstMs = nowMs
+    setTimeout(endAtOnce, mostEndingMs).unref()
     controller.abort(new LakeError('INTERRUPTED', `Interrupted by ${signal}`))
   }
   process.on('SIGINT', interrupt)
@@ -33,7 +36,23 @@ export async function runProcess(argv: readonly string[]): Promise<never> {
 }
 
 const patienceMs = 1_000
+/** Longer than a stage takes to end in order, which is what it is given before it is ended at once. */
+const mostEndingMs = 9_200
 const sameKeystrokeMs = 500
+
+/**
+ * Node waits at its end for work in its threads, such as a query that cannot be interrupted. A process of its own kills
+ * us where that takes longer than a moment.
+ */
+function endAtOnce(): never {
+  const killer = spawn('sh', ['-c', `sleep 0.4; kill -KILL ${process.pid}`], {
+    detached: true,
+    stdio: 'ignore',
+  })
+  killer.on('error', () => undefined)
+  process.stderr.write('lake: ended before its work was done\n')
+  process.exit(130)
+}
 
 /** Whoever was asked to end waits no longer for a reader that takes nothing. */
 async function patienceAfter(signal: AbortSignal): Promise<void> {

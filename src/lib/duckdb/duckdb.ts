@@ -4,6 +4,7 @@
  * One instance, many connections; every connection is UTC. Nothing is downloaded: extensions that are not
  * part of the binary are neither installed nor loaded.
  */
+import { setImmediate } from 'node:timers/promises'
 import {
   type DuckDBConnection,
   type DuckDBDataChunk,
@@ -149,12 +150,14 @@ export class DuckDbSession implements Disposable {
 
   /**
    * Rows by position, as the consumer asks: names may be doubled, and any text. The first chunk has no rows, and names
-   * the columns. What is held is bounded by bytes: a row, or a MiB of them.
+   * the columns. Of what the engine holds (a chunk of 2,048 rows) a MiB is decoded at a time, or one row.
    */
   async *tuples(
     sql: string,
     { limit = Number.POSITIVE_INFINITY, signal }: TupleOptions = {},
   ): AsyncIterable<TupleChunk> {
+    // By default the engine fills a second chunk ahead, which holds gigabytes where values are large.
+    await this.run("set streaming_buffer_size = '1KB'", { signal })
     const result = await this.#interruptible(signal, () => this.connection.stream(sql))
     const columns = columnsOf(result)
     yield { columns, rows: [], more: 0 }
@@ -163,7 +166,12 @@ export class DuckDbSession implements Disposable {
       const chunk = await this.#nextChunk(result, sql, { signal })
       if (chunk === undefined) return
       const wanted = Math.min(chunk.rowCount, limit - count)
-      for (const rows of tuplesOf(chunk, wanted)) yield { columns, rows, more: 0 }
+      for (const rows of tuplesOf(chunk, wanted)) {
+        yield { columns, rows, more: 0 }
+        // A reader that takes everything at once, such as a file, never lets a signal through.
+        await setImmediate()
+        signal?.throwIfAborted()
+      }
       if (wanted < chunk.rowCount) yield { columns, rows: [], more: chunk.rowCount - wanted }
       count += wanted
     }
