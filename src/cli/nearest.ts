@@ -1,6 +1,6 @@
 /** Names that somebody may have meant. */
 
-/** Up to three of `names`, nearest first: those that a few wrong, missing or swapped letters away. */
+/** Up to three of `names`, nearest first: a few letters are wrong, missing or swapped. */
 export function nearest(given: string, names: Iterable<string>): readonly string[] {
   const wanted = given.toLowerCase()
   const most = Math.max(1, Math.floor(wanted.length * 0.4))

@@ -26,7 +26,7 @@ export async function runProcess(argv: readonly string[]): Promise<never> {
   }
   process.on('SIGINT', interrupt)
   process.on('SIGTERM', interrupt)
-  // Whoever read the messages has gone; the work itself is not touched by that.
+  // The reader of the messages has gone; the work goes on.
   process.stderr.on('error', () => undefined)
   const { stdout, stderr } = process
   const exitCode = await runCli(argv, { stdout, stderr, stdin: process.stdin, signal: controller.signal })
@@ -54,7 +54,7 @@ function endAtOnce(): never {
   process.exit(130)
 }
 
-/** Whoever was asked to end waits no longer for a reader that takes nothing. */
+/** A command that was asked to end does not wait for a reader that takes nothing. */
 async function patienceAfter(signal: AbortSignal): Promise<void> {
   if (!signal.aborted) {
     await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }))

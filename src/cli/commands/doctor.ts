@@ -1,4 +1,4 @@
-/** `lake doctor`: is each part there, and what mends it. */
+/** `lake doctor`: whether each part works, and what fixes it. */
 import type { Command } from 'commander'
 import { examine, type Finding } from '../../pipeline/platform/doctor.ts'
 import type { CommandLine } from '../command-line.ts'
@@ -8,10 +8,10 @@ import { printable } from '../output/printable.ts'
 export function addDoctor(program: Command, cli: CommandLine): void {
   program
     .command('doctor')
-    .summary('is each part there, and what mends it')
+    .summary('whether each part works, and what fixes it')
     .description(
-      'Tries each part: reachable, version, writable, disk, clock; a line each, with the mend where there is ' +
-        'something to mend. Exits 2 when a part fails.',
+      'Tries each part: reachable, version, writable, disk, clock. One line each, and below it what to do if the part ' +
+        'does not work. Exits 2 if a part fails.',
     )
     .addHelpText('after', '\nExamples:\n  lake doctor\n  lake doctor --json')
     .action(() => runDoctor(cli))

@@ -26,7 +26,7 @@ export class Output {
     return 'isTTY' in this.#stream && this.#stream.isTTY === true
   }
 
-  /** How tables are drawn for whoever reads. */
+  /** How tables are drawn on this stdout. */
   get look(): TableLook {
     if (!this.isTty) return {}
     const columns = 'columns' in this.#stream ? this.#stream.columns : undefined

@@ -1,5 +1,5 @@
 /**
- * Rows into a file that appears whole or not at all: written beside it, synced, renamed.
+ * Writes rows to a file that appears whole or not at all: a draft beside it is written, synced and renamed.
  *
  * The ending of its name says the format.
  */

@@ -1,4 +1,4 @@
-/** Each part of the platform, tried: is it there, which version, can it be written, and what mends it. */
+/** Tries each part of the platform: is it there, which version, can it be written, and what fixes it. */
 import { access, constants, rm, stat, statfs, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { countOf } from '../../lib/base/count-of.ts'
@@ -12,7 +12,7 @@ export interface Finding {
   readonly part: string
   readonly state: 'ok' | 'warn' | 'fail'
   readonly finding: string
-  /** What to do; absent where there is nothing to mend. */
+  /** What to do; absent where there is nothing to fix. */
   readonly mend?: string
 }
 
