@@ -40,8 +40,6 @@ const longFunctions: Readonly<Record<string, string>> = {
   'src/lib/clickhouse-server/http.ts:answer': 'one request from its first byte to its answer, in order',
   'src/lib/dag/execute.ts:execute': 'one loop over the nodes, whose states its closures share',
   'src/lib/delta/change/merge/merge-plan.ts:stageMerged': 'one statement of SQL, from top to bottom',
-  'src/lib/delta/rows/diff.ts:diffVersions': 'one statement of SQL, from top to bottom',
-  'src/lib/delta/rows/stage.ts:stageRows': 'the order of its steps is what is promised',
   'src/pipeline/model/event-rules.ts:parsedMessages': 'one statement of SQL, from top to bottom',
 }
 

@@ -8,7 +8,7 @@ import { createHash, randomUUID } from 'node:crypto'
 import { readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import { LakeError, messageOf, systemCode } from '../lib/base/errors.ts'
-import { makeFolders } from '../lib/base/folders.ts'
+import { makeFolders } from '../lib/base/files/folders.ts'
 
 const root = join(import.meta.dirname, '../..')
 

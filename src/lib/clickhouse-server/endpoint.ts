@@ -8,9 +8,9 @@ import { createHmac } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isLakeError, systemCode } from '../base/errors.ts'
-import { makeFolders, privateMode } from '../base/folders.ts'
+import { makeFolders, privateMode } from '../base/files/folders.ts'
+import { replaceFile } from '../base/files/replace-file.ts'
 import { parseJson } from '../base/json.ts'
-import { replaceFile } from '../base/replace-file.ts'
 
 export interface Endpoint {
   readonly url: string

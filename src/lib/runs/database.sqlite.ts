@@ -12,7 +12,7 @@ import {
 } from 'kysely'
 import type { Clock } from '../base/clock.ts'
 import { isLakeError, LakeError, messageOf, systemCode } from '../base/errors.ts'
-import { makeFolders } from '../base/folders.ts'
+import { makeFolders } from '../base/files/folders.ts'
 import { retry } from '../base/retry.ts'
 import { type Connection, openPlainConnection } from '../sqlite/connection.ts'
 import type { RunDatabase } from './database.ts'

@@ -7,7 +7,7 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { z } from 'zod'
 import { LakeError, messageOf } from '../base/errors.ts'
-import { makeFolders } from '../base/folders.ts'
+import { makeFolders } from '../base/files/folders.ts'
 import { type ExclusiveLock, tryExclusiveLock } from './exclusive-lock.ts'
 
 export interface ProcessLockHolder {

@@ -13,8 +13,8 @@ import { link, readdir, rename, rm, stat, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Clock } from '../base/clock.ts'
 import { systemCode } from '../base/errors.ts'
-import { makeFolders } from '../base/folders.ts'
-import { OwnFolder } from '../base/own-folder.ts'
+import { makeFolders } from '../base/files/folders.ts'
+import { OwnFolder } from '../base/files/own-folder.ts'
 import { fileFailure } from './file-failure.ts'
 
 export interface LocalCopiesOptions {

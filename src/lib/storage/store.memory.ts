@@ -2,8 +2,8 @@ import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { LakeError } from '../base/errors.ts'
+import { replaceFile } from '../base/files/replace-file.ts'
 import type { IoOptions } from '../base/io.ts'
-import { replaceFile } from '../base/replace-file.ts'
 import { compareUtf8, type ObjectMeta, type ObjectStore, type PutOutcome, requireKeyWithin } from './store.ts'
 
 interface Stored {

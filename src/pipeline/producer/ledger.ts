@@ -6,7 +6,7 @@ import { constants } from 'node:fs'
 import { access, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { LakeError, messageOf } from '../../lib/base/errors.ts'
-import { replaceFile } from '../../lib/base/replace-file.ts'
+import { replaceFile } from '../../lib/base/files/replace-file.ts'
 import type { Delivery } from './generate.ts'
 
 /** What the ledger file holds, as JSON. */

@@ -5,7 +5,7 @@
 import { readFile } from 'node:fs/promises'
 import { z } from 'zod'
 import { LakeError, messageOf, systemCode } from '../../lib/base/errors.ts'
-import { replaceFile } from '../../lib/base/replace-file.ts'
+import { replaceFile } from '../../lib/base/files/replace-file.ts'
 import type { MessageSink } from './sink.ts'
 
 const historySchema = z.object({

@@ -8,7 +8,7 @@
 import { randomUUID } from 'node:crypto'
 import { open, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { makeFolders } from '../../base/folders.ts'
+import { makeFolders } from '../../base/files/folders.ts'
 import type { IoOptions } from '../../base/io.ts'
 import { formatJson, type JsonValue } from '../../base/json.ts'
 import type { DuckDb } from '../../duckdb/duckdb.ts'

@@ -26,7 +26,7 @@ import { dirname, join } from 'node:path'
 import { crc32 } from 'node:zlib'
 import { z } from 'zod'
 import { isLakeError, LakeError, messageOf, systemCode } from '../../base/errors.ts'
-import { makeFolders } from '../../base/folders.ts'
+import { makeFolders } from '../../base/files/folders.ts'
 import { parseJson } from '../../base/json.ts'
 import { type PartitionEnd, segmentFile, writeEmptySegment } from './segment.sqlite.ts'
 

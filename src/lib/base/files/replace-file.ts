@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import { open, rename, rm, writeFile } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
-import { LakeError, messageOf, systemCode } from './errors.ts'
+import { LakeError, messageOf, systemCode } from '../errors.ts'
 
 export interface ReplaceOptions {
   /** What the file is, for the message. */

@@ -6,10 +6,10 @@
 import { randomUUID } from 'node:crypto'
 import { readdir, rm, stat, utimes } from 'node:fs/promises'
 import { basename, join } from 'node:path'
-import type { Clock } from './clock.ts'
-import { systemCode } from './errors.ts'
+import type { Clock } from '../clock.ts'
+import { systemCode } from '../errors.ts'
+import { machineName } from '../machine.ts'
 import { makeFolders, privateMode } from './folders.ts'
-import { machineName } from './machine.ts'
 
 const ofThisProcess = new Set<string>()
 

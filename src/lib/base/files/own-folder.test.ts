@@ -3,8 +3,8 @@ import { mkdir, mkdtemp, readdir, rm, utimes } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { ManualClock } from './clock.ts'
-import { machineName } from './machine.ts'
+import { ManualClock } from '../clock.ts'
+import { machineName } from '../machine.ts'
 import { OwnFolder } from './own-folder.ts'
 
 let directory: string

@@ -1,7 +1,7 @@
 /** Folders on disk. */
 import { mkdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { systemCode } from './errors.ts'
+import { systemCode } from '../errors.ts'
 
 /** The mode of a folder that its user alone may enter. */
 export const privateMode = 0o700
