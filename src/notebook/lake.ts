@@ -22,6 +22,8 @@ export interface TableSummary {
   readonly rows: number
   readonly files: number
   readonly sizeBytes: number
+  /** The version of the table below that a batch made it from; absent in bronze, and before the first batch. */
+  readonly madeFrom?: { readonly table: TableName; readonly version: number }
 }
 
 export interface Lake {

@@ -98,6 +98,7 @@ describe('npm run notebook -- --execute', () => {
     const outputs = cells.flatMap((cell) => cell.outputs)
     const texts = outputs.map(({ text = '', data }) => `${text}${String(data['text/html'] ?? '')}`).join('\n')
     expect(texts).toContain('DAU by hand and in gold are equal')
+    expect(texts).toMatch(/Where the rows of bronze went, at its version \d+/)
     expect(texts).toContain('All equal.')
     expect(texts.match(/<td style="text-align:left">equal<\/td>/g)).toHaveLength(4)
     const figure = outputs

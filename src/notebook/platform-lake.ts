@@ -1,9 +1,10 @@
 /** A `Lake` over the parts of the platform. It reads the configuration that the stages read, and writes nothing. */
 
 import { isLakeError, LakeError } from '../lib/base/errors.ts'
-import { selectRows } from '../lib/delta/index.ts'
+import { type Snapshot, selectRows } from '../lib/delta/index.ts'
 import { identifier } from '../lib/duckdb/sql-text.ts'
 import { type AnyRow, plainNumber } from '../lib/notebook/cell-value.ts'
+import { madeFrom } from '../pipeline/batch/days.ts'
 import { lakeTableNames } from '../pipeline/model/tables.ts'
 import type { Platform } from '../pipeline/platform/compose.ts'
 import { createLakeViews } from '../pipeline/query/lake-views.ts'
@@ -73,17 +74,33 @@ export function createLake(platform: Platform): Lake {
 async function summaryOf(platform: Platform, name: TableName): Promise<TableSummary | undefined> {
   try {
     const snapshot = await (await platform.table(name)).snapshot()
+    const version = await inputVersion(platform, name, snapshot)
     return {
       table: name,
       version: snapshot.version,
       rows: snapshot.numRecords ?? Number.NaN,
       files: snapshot.files.length,
       sizeBytes: snapshot.sizeBytes,
+      ...(version !== undefined && { madeFrom: version }),
     }
   } catch (error) {
     if (isLakeError(error, 'TABLE_MISSING')) return undefined
     throw error
   }
+}
+
+async function inputVersion(
+  platform: Platform,
+  name: TableName,
+  snapshot: Snapshot,
+): Promise<TableSummary['madeFrom']> {
+  if (name.startsWith('bronze/')) return undefined
+  const table: TableName = name.startsWith('silver/') ? 'bronze/events' : 'silver/events'
+  const inputTable = await platform.table(table)
+  if (!(await inputTable.exists())) return undefined
+  const input = await inputTable.snapshot()
+  const version = snapshot.transactionVersion(madeFrom(table, input))
+  return version === undefined ? undefined : { table, version }
 }
 
 /** Columns and types are those of the table, which `rows.ts` is held to. */
