@@ -8,11 +8,7 @@ import { isLakeError } from '../base/errors.ts'
 import type { ColumnType, TypedColumn } from '../duckdb/column-type.ts'
 import { type DuckDb, openDuckDb } from '../duckdb/duckdb.ts'
 import { decimal256 } from './parquet.fixture.ts'
-import { csvField, mutated, trickyTexts } from './row-file.fixture.ts'
 import { openRowFile } from './row-file.ts'
-
-const seed = Number(process.env['LAKE_FUZZ_SEED'] ?? Date.now() % 1_000_000_007)
-const fuzzedFiles = 5_000
 
 let duckdb: DuckDb
 let folder: string
@@ -313,52 +309,3 @@ describe('openRowFile(path)', () => {
     await expect(stat(dirname(path))).rejects.toThrow('ENOENT')
   })
 })
-
-describe(`openRowFile of random bytes, seed ${seed}`, () => {
-  it(`reads or refuses each of ${fuzzedFiles} files`, async () => {
-    const random = randomOf(seed)
-    let [read, refused] = [0, 0]
-    for (let index = 0; index < fuzzedFiles; index++) {
-      const isCsv = random(2) === 0
-      const whole = Buffer.from(isCsv ? randomCsv(random) : randomNdjson(random))
-      const path = await file(isCsv ? 'fuzzed.csv' : 'fuzzed.ndjson', mutated(whole, random))
-      try {
-        await using _ = await openRowFile(path)
-        read += 1
-      } catch (error) {
-        if (!isLakeError(error, 'SOURCE_FAILED')) throw error
-        expect(error.message.split('\n')).toHaveLength(1)
-        refused += 1
-      }
-    }
-    expect(read).toBeGreaterThan(0)
-    expect(refused).toBeGreaterThan(0)
-  })
-})
-
-type Random = (below: number) => number
-
-function randomOf(from: number): Random {
-  let state = from >>> 0
-  return (below) => {
-    state = (Math.imul(state ^ (state >>> 15), 0x2c1b3c6d) + 0x6d2b79f5) >>> 0
-    return Math.floor(((state >>> 4) / 2 ** 28) * below)
-  }
-}
-
-const anyText = (random: Random): string => trickyTexts[random(trickyTexts.length)] ?? ''
-
-function randomCsv(random: Random): string {
-  const width = 1 + random(3)
-  const records = Array.from({ length: 1 + random(4) }, () =>
-    Array.from({ length: width }, () => csvField(anyText(random), random(2) === 0)).join(','),
-  )
-  return `${['a', 'b', 'c'].slice(0, width).join(',')}\n${records.join('\n')}\n`
-}
-
-function randomNdjson(random: Random): string {
-  return Array.from(
-    { length: 1 + random(4) },
-    () => `${JSON.stringify({ a: anyText(random), b: [random(9), { c: null }] })}\n`,
-  ).join('')
-}

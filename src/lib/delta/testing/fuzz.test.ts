@@ -12,7 +12,7 @@ import { randomOf } from './random.fixture.ts'
 import { withFeatures, writeRawFile } from './raw-table.fixture.ts'
 
 const seed = Number(process.env['LAKE_FUZZ_SEED'] ?? Date.now() % 1_000_000_007)
-const logs = 3_000
+const logs = 1_500
 /** Rows are read of one log in so many: that is the engine's time, not ours. */
 const readOneIn = 20
 

@@ -1,0 +1,3 @@
+import { describeRandomFiles } from './random-files.contract.ts'
+
+describeRandomFiles({ files: 20_000 })
