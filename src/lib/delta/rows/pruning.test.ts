@@ -222,3 +222,28 @@ describe('times whose offset lacks its seconds, as Spark 3.2 wrote them', () => 
     expect(files.length > 0).toBe(isLeft)
   })
 })
+
+describe('bounds of long decimals that a writer rounded to doubles', () => {
+  it.each([
+    ['6.023456789012346e19', '6.023456789012346e19', '60234567890123456789.01'],
+    ['-6.023456789012346e19', '-6.023456789012346e19', '-60234567890123456789.01'],
+    ['9007199254740993.5', '9007199254740993.5', '9007199254740993.49'],
+    ['1.5', '1.5', '1.50'],
+  ])('leave in the file of %s to %s for %s', async (min, max, value) => {
+    await using store = await MemoryStore.open()
+    const stats = `{"numRecords":1,"minValues":{"m":${min}},"maxValues":{"m":${max}},"nullCount":{"m":0}}`
+    const file = { path: 'a', partitionValues: {}, size: 1, modificationTime: 0, dataChange: true, stats }
+    const raw = await createRawTable(store, duckdb, {
+      schema: structOf(field('m', 'decimal(38,2)')),
+      files: [file],
+    })
+    const snapshot = await raw.snapshot()
+
+    const kept = await duckdb.use(async (session) => {
+      const predicate = await parsePredicate(session, `m = ${value}`, snapshot)
+      return (await pruneFiles(session, snapshot, snapshot.files, predicate)).files
+    })
+
+    expect(kept).toHaveLength(1)
+  })
+})

@@ -232,7 +232,10 @@ function boundName(name: 'minValues' | 'maxValues', column: ColumnPath): string 
   return `lake_${name} ${JSON.stringify(column.map(nameInFiles))}`
 }
 
-/** The bounds of long decimals that a predicate compares, digit by digit. */
+/**
+ * The bounds of long decimals that a predicate compares, digit by digit. delta-rs writes them as doubles: one that may
+ * be rounded is taken as far out as rounding may have moved it.
+ */
 function exactBounds(predicate: Predicate, files: readonly AddFile[]): readonly TextColumn[] {
   const columns = new Map(longDecimals(predicate).map((column) => [boundName('minValues', column), column]))
   if (columns.size === 0) return []
@@ -240,9 +243,23 @@ function exactBounds(predicate: Predicate, files: readonly AddFile[]): readonly 
   return [...columns.values()].flatMap((column) =>
     (['minValues', 'maxValues'] as const).map((name) => ({
       name: boundName(name, column),
-      values: statistics.map((found) => textAt(found, [name, ...column.map(nameInFiles)])),
+      values: statistics.map((found) => unrounded(textAt(found, [name, ...column.map(nameInFiles)]), name)),
     })),
   )
+}
+
+/** More digits than a double has when it is written: no double was in between. */
+const digitsOfDouble = 17
+
+function unrounded(bound: string | null, name: 'minValues' | 'maxValues'): string | null {
+  if (bound === null) return null
+  const digits = bound.replace(/e.*$/i, '').replace(/\D/g, '').replace(/^0+/, '')
+  if (digits.length > digitsOfDouble) return bound
+  const value = Number(bound)
+  const outwards = name === 'minValues' ? -1 : 1
+  const moved = value + outwards * Math.abs(value) * Number.EPSILON
+  // Of a whole number all digits are written, however many there are.
+  return Number.isSafeInteger(value) || !Number.isInteger(moved) ? moved.toFixed(20) : String(BigInt(moved))
 }
 
 function longDecimals(predicate: Predicate): readonly ColumnPath[] {

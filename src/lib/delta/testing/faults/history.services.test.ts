@@ -113,7 +113,12 @@ describe('a random history', () => {
     const clock = new ManualClock(Date.now())
     const table = new DeltaTable({ store: openLocalStore(path), duckdb, clock })
     const isPartitioned = random(2) !== 0
-    await table.createIfMissing({ schema: modelSchema, partitionBy: isPartitioned ? ['day'] : [] })
+    await table.createIfMissing({
+      schema: modelSchema,
+      partitionBy: isPartitioned ? ['day'] : [],
+      // Versions are as old as the test's clock says, not as their files.
+      properties: { 'delta.enableInCommitTimestamps': 'true' },
+    })
     let rows: ModelRows = []
     const states = new Map<number, readonly string[]>([[0, []]])
     const write = async (count: number): Promise<void> => {

@@ -161,6 +161,9 @@ write_deltalake(path, rows_, partition_by=['part'], configuration={'delta.enable
   ['compaction of the log', `DeltaTable(path).compact_logs(2, 9)`],
 ]
 
+/** Steps after which conditions are tried: each leaves files that another part of delta-rs wrote. */
+const judged = ['append with odd partitions', 'z-order', 'overwrite']
+
 describe('we read what delta-rs writes', () => {
   it('after each operation, and at every version', async () => {
     const path = join(root, 'theirs')
@@ -169,6 +172,7 @@ describe('we read what delta-rs writes', () => {
     for (const [step, program] of theirs) {
       await rust.ask(program)
       expect([step, await ourRows(ours.table)]).toEqual([step, await theirRows(path)])
+      if (!judged.includes(step)) continue
       const misjudged = await duckdb.use(async (session) =>
         misjudgedConditions(session, ours.table, await ours.table.snapshot(), { values: 1 }),
       )
