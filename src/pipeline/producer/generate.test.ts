@@ -170,7 +170,7 @@ describe('historyTimes(history, seed)', () => {
     const daysBack = times.map((timeMs) => Math.ceil((untilMs - timeMs) / 86_400_000))
     expect(times).toEqual([...times].sort((a, b) => a - b))
     expect([3, 2, 1].map((back) => daysBack.filter((each) => each === back).length)).toEqual([
-      9_226, 14_880, 24_000,
+      6_000, 12_000, 24_000,
     ])
     const lastHour = times.filter((timeMs) => timeMs >= untilMs - 3_600_000).length
     expect(lastHour).toBeGreaterThan(1_000)

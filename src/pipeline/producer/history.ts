@@ -22,7 +22,7 @@ const hours = [3, 2, 2, 1, 1, 2, 3, 4, 5, 6, 6, 6, 7, 6, 6, 6, 6, 7, 8, 9, 9, 8,
 const quarters = Array.from({ length: 96 }, (_, at) => 1 - 0.4 * Math.sin((2 * Math.PI * (at + 0.5)) / 96))
 
 /** What a day has of the messages of the day after it. */
-const growth = 0.62
+const growth = 0.5
 
 /** A history that grows day by day up to `lastDayCount` messages on its last day. */
 export function growingHistory(days: number, lastDayCount: number, untilMs: number): History {
