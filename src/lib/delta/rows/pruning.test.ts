@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type DuckDb, openDuckDb } from '../../duckdb/duckdb.ts'
 import { MemoryStore } from '../../storage/store.memory.ts'
-import { field, structOf } from '../schema/schema.ts'
+import { type DataType, field, structOf } from '../schema/schema.ts'
 import { DeltaTable } from '../table.ts'
 import { createRawTable } from '../testing/raw-table.fixture.ts'
 import { parsePredicate } from './predicate.ts'
@@ -229,12 +229,13 @@ describe('bounds of long decimals that a writer rounded to doubles', () => {
     ['-6.023456789012346e19', '-6.023456789012346e19', '-60234567890123456789.01'],
     ['9007199254740993.5', '9007199254740993.5', '9007199254740993.49'],
     ['1.5', '1.5', '1.50'],
-  ])('leave in the file of %s to %s for %s', async (min, max, value) => {
+    ['1e-25', '1e-25', '0.0000000000000000000000001', 'decimal(38,30)'],
+  ])('leave in the file of %s to %s for %s', async (min, max, value, type = 'decimal(38,2)') => {
     await using store = await MemoryStore.open()
     const stats = `{"numRecords":1,"minValues":{"m":${min}},"maxValues":{"m":${max}},"nullCount":{"m":0}}`
     const file = { path: 'a', partitionValues: {}, size: 1, modificationTime: 0, dataChange: true, stats }
     const raw = await createRawTable(store, duckdb, {
-      schema: structOf(field('m', 'decimal(38,2)')),
+      schema: structOf(field('m', type as DataType)),
       files: [file],
     })
     const snapshot = await raw.snapshot()

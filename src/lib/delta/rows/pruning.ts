@@ -251,6 +251,9 @@ function exactBounds(predicate: Predicate, files: readonly AddFile[]): readonly 
 /** More digits than a double has when it is written: no double was in between. */
 const digitsOfDouble = 17
 
+/** Of a decimal. */
+const mostScale = 38
+
 function unrounded(bound: string | null, name: 'minValues' | 'maxValues'): string | null {
   if (bound === null) return null
   const digits = bound.replace(/e.*$/i, '').replace(/\D/g, '').replace(/^0+/, '')
@@ -258,8 +261,7 @@ function unrounded(bound: string | null, name: 'minValues' | 'maxValues'): strin
   const value = Number(bound)
   const outwards = name === 'minValues' ? -1 : 1
   const moved = value + outwards * Math.abs(value) * Number.EPSILON
-  // Of a whole number all digits are written, however many there are.
-  return Number.isSafeInteger(value) || !Number.isInteger(moved) ? moved.toFixed(20) : String(BigInt(moved))
+  return Number.isInteger(moved) ? String(BigInt(moved)) : moved.toFixed(mostScale)
 }
 
 function longDecimals(predicate: Predicate): readonly ColumnPath[] {
