@@ -9,7 +9,8 @@
 
 import { LakeError } from '../../lib/base/errors.ts'
 import type { IoOptions } from '../../lib/base/io.ts'
-import type { AddFile, ChangedPartitions, CommitInfo, CommitRef, Snapshot } from '../../lib/delta/index.ts'
+import type { AddFile, ChangedPartitions, CommitRef, Snapshot } from '../../lib/delta/index.ts'
+import { madeFrom, madeFromOf } from '../model/made-from.ts'
 
 /** What a batch is to make: what has changed, everything, or the days of a range (`from` included, `to` not). */
 export type Scope =
@@ -32,19 +33,6 @@ export type Lineage = { readonly kind: 'kept' } | { readonly kind: 'broken'; rea
 
 /** Both tables of a batch are partitioned by it, if they have partitions. */
 const dayColumn = 'event_date'
-
-/** The tags of a target's commit that say which commit of the input it was made from. */
-export function madeFromTags({ version: of, id }: CommitRef): Readonly<Record<string, string>> {
-  return { inputVersion: String(of), inputCommit: id }
-}
-
-/**
- * The application under which a target keeps the version of `input` that it was made from. A table that was made
- * anew has versions of its own.
- */
-export function madeFrom(input: string, { metadata }: Snapshot): string {
-  return `batch/v2/${input}/${metadata.id}`
-}
 
 /** The table that days are made from, at one version. */
 export interface Input {
@@ -120,19 +108,13 @@ async function sinceOwnCommit(
   for await (const commit of target.commits({ signal })) {
     if (application in commit.transactions) {
       const changed: ChangedPartitions = isKnown ? { kind: 'known', values } : { kind: 'unknown' }
-      return { version: made, changed, madeFrom: recordedIn(commit.info) }
+      return { version: made, changed, madeFrom: madeFromOf(commit.info) }
     }
     const changed = target.partitionsChangedBy(commit, dayColumn)
     if (changed.kind === 'unknown') isKnown = false
     else for (const value of changed.values) values.add(value)
   }
   return undefined
-}
-
-function recordedIn({ tags }: CommitInfo): CommitRef | undefined {
-  const { inputVersion, inputCommit } = tags ?? {}
-  if (inputVersion === undefined || inputCommit === undefined) return undefined
-  return { version: Number(inputVersion), id: inputCommit }
 }
 
 async function lineageOf(

@@ -22,17 +22,9 @@ import {
 } from '../../lib/delta/index.ts'
 import type { DuckDb } from '../../lib/duckdb/duckdb.ts'
 import { type Expectation, evaluateExpectations } from '../../lib/quality/expectation.ts'
+import { madeFrom, madeFromTags } from '../model/made-from.ts'
 import { type LakeTable, lakeTables } from '../model/tables.ts'
-import {
-  type DayPlan,
-  filesOfDays,
-  filesThatMayHold,
-  isByDay,
-  madeFrom,
-  madeFromTags,
-  planDays,
-  type Scope,
-} from './days.ts'
+import { type DayPlan, filesOfDays, filesThatMayHold, isByDay, planDays, type Scope } from './days.ts'
 
 export interface MakeContext {
   readonly table: (name: LakeTable) => DeltaTable

@@ -23,6 +23,7 @@ import { text } from '../../lib/duckdb/sql-text.ts'
 import { type Message, type Offset, offset } from '../../lib/eventlog/eventlog.ts'
 import type { MicroBatch } from '../../lib/stream/micro-batch.ts'
 import { parsedMessages } from '../model/event-rules.ts'
+import { landedPartitions, landingApplication } from '../model/landed.ts'
 import { createMessagesTable } from '../model/messages.ts'
 import { lakeTables } from '../model/tables.ts'
 import type { OffsetRange } from '../streaming/offset-range.ts'
@@ -96,7 +97,7 @@ export class Bronze implements LogSink<Landed> {
 
   /** The next offset of a partition, `undefined` when nothing of it was landed yet. */
   next(partition: number): Offset | undefined {
-    const next = this.#events.transactionVersion(appId(this.#options, partition))
+    const next = this.#events.transactionVersion(landingApplication(this.#options, partition))
     return next === undefined ? undefined : offset(BigInt(next))
   }
 
@@ -134,8 +135,10 @@ export class Bronze implements LogSink<Landed> {
 
   /** Ids of clusters whose topic of this name was landed. */
   async knownClusters(): Promise<ReadonlySet<string>> {
-    const ids = [this.#events, this.#rejected].flatMap(({ transactions }) => Object.keys(transactions))
-    return new Set(ids.flatMap((id) => clusterOf(id, this.#options.topic) ?? []))
+    const landed = [this.#events, this.#rejected].flatMap(landedPartitions)
+    return new Set(
+      landed.flatMap(({ topic, clusterId }) => (topic === this.#options.topic ? [clusterId] : [])),
+    )
   }
 
   /** @returns what of `bronze/rejected` is lost, in words; `undefined` if all is there. */
@@ -177,7 +180,7 @@ export class Bronze implements LogSink<Landed> {
   /** Moves the events' offsets behind the gaps; the commit that does so names them in its parameters. */
   async skip(gaps: readonly OffsetRange[], { signal }: IoOptions = {}): Promise<'skipped' | 'superseded'> {
     const transactions = Object.fromEntries(
-      gaps.map(({ partition, to }) => [appId(this.#options, partition), Number(to)]),
+      gaps.map(({ partition, to }) => [landingApplication(this.#options, partition), Number(to)]),
     )
     const outcome = await this.#commit(this.#options.tables.events, this.#events, nothing, transactions, {
       signal,
@@ -197,7 +200,7 @@ export class Bronze implements LogSink<Landed> {
     const staged = await tables.rejected.stage(session, this.#rejected, select, { missing: 'null', signal })
     const transactions = Object.fromEntries(
       [...batch.next].map(([partition, next]) => {
-        const id = appId(this.#options, partition)
+        const id = landingApplication(this.#options, partition)
         return [id, Math.max(Number(next), this.#rejected.transactionVersion(id) ?? 0)]
       }),
     )
@@ -222,7 +225,10 @@ export class Bronze implements LogSink<Landed> {
         ? nothing
         : await tables.events.stage(session, this.#events, select, { missing: 'null', signal })
     const transactions = Object.fromEntries(
-      [...batch.next].map(([partition, next]) => [appId(this.#options, partition), Number(next)]),
+      [...batch.next].map(([partition, next]) => [
+        landingApplication(this.#options, partition),
+        Number(next),
+      ]),
     )
     const tags = await this.#rejectedTags({ signal })
     const outcome = await this.#commit(tables.events, this.#events, staged, transactions, { signal, tags })
@@ -271,19 +277,6 @@ export class Bronze implements LogSink<Landed> {
   }
 }
 
-/** The application of a partition in the tables' `txn` actions. */
-export function appId(
-  { clusterId, topic }: { readonly clusterId: string; readonly topic: string },
-  partition: number,
-): string {
-  return `landing/v1/${clusterId}/${topic}/${partition}`
-}
-
-function clusterOf(id: string, topic: string): string | undefined {
-  const parts = /^landing\/v1\/(?<cluster>.+)\/(?<topic>[^/]+)\/\d+$/.exec(id)?.groups
-  return parts?.['topic'] === topic ? parts['cluster'] : undefined
-}
-
 async function readState(
   options: BronzeOptions,
   { signal }: IoOptions,
@@ -291,7 +284,7 @@ async function readState(
   // In this order: rejects that are committed after the first read make the second one's offsets larger, never smaller.
   const events = await options.tables.events.snapshot({ signal })
   const rejected = await options.tables.rejected.snapshot({ signal })
-  const prefix = appId(options, 0).slice(0, -1)
+  const prefix = landingApplication(options, 0).slice(0, -1)
   const ahead = Object.entries(rejected.transactions).filter(
     ([id, next]) => id.startsWith(prefix) && next > (events.transactionVersion(id) ?? 0),
   )
