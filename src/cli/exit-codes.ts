@@ -40,6 +40,8 @@ export const exitCodes: Readonly<Record<ErrorCode, ExitCode>> = {
   RUNSTORE_UNAVAILABLE: 2,
   RUNSTORE_REFUSED: 2,
   RUN_MISSING: 1,
+  RELEASE_MISSING: 1,
+  BOOKS_UNBALANCED: 1,
   RUN_BUSY: 2,
   LEASE_LOST: 1,
   TASK_FAILED: 1,

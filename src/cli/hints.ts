@@ -287,6 +287,11 @@ const catalogue: Readonly<Record<ErrorCode, Hints>> = {
       'statement-refused': 'See what the database refuses, and give its user the rights.',
     },
   },
+  BOOKS_UNBALANCED: {
+    otherwise:
+      '`lake ledger` and `lake reconcile` name the rows; `lake trace PARTITION OFFSET` tells the way of one.',
+  },
+  RELEASE_MISSING: { otherwise: '`lake release list` shows the releases there are.' },
   RUN_MISSING: { otherwise: '`lake runs list` shows the runs there are.' },
   RUN_BUSY: { otherwise: 'Wait for the run that the message names, and run it again.' },
   LEASE_LOST: { otherwise: 'Another process took over. Run it again if that one did not finish.' },

@@ -8,8 +8,10 @@ import { addBatch } from './commands/batch.ts'
 import { addConsole } from './commands/console.ts'
 import { addDoctor } from './commands/doctor.ts'
 import { addLand } from './commands/land.ts'
+import { addLedger } from './commands/ledger.ts'
 import { addProduce } from './commands/produce.ts'
 import { addRealtime } from './commands/realtime.ts'
+import { addReconcile } from './commands/reconcile.ts'
 import { addRejected } from './commands/rejected.ts'
 import { addRuns } from './commands/runs.ts'
 import { addSchedule } from './commands/schedule.ts'
@@ -52,6 +54,8 @@ export function createProgram(cli: CommandLine): Command {
     addBatch,
     addSchedule,
     addRuns,
+    addLedger,
+    addReconcile,
     addTable,
     addSql,
     addRejected,

@@ -8,6 +8,7 @@ import { describeOwner } from '../../lib/runs/owner.ts'
 import type { Scope } from '../../pipeline/batch/days.ts'
 import { isoDate, names } from '../arguments.ts'
 import type { CommandLine } from '../command-line.ts'
+import { dayRange } from '../day-range.ts'
 import { drawTable } from '../output/table-text.ts'
 
 interface Flags {
@@ -75,19 +76,8 @@ function scopeOf({ full = false, from, to }: Flags): Scope {
     throw new LakeError('USAGE', 'batch --full: expected no --from or --to beside it')
   }
   if (full) return { kind: 'full' }
-  if (from === undefined && to === undefined) return { kind: 'changed' }
-  if (from === undefined || to === undefined) {
-    throw new LakeError(
-      'USAGE',
-      `batch ${from === undefined ? '--to' : '--from'}: expected both --from and --to`,
-    )
-  }
-  if (from >= to) {
-    throw new LakeError('USAGE', `batch --from ${from} --to ${to}: expected a later day after --to`, {
-      details: { fix: 'The day of --to is left out: --from 2026-01-30 --to 2026-01-31 is one day.' },
-    })
-  }
-  return { kind: 'range', from, to }
+  const range = dayRange({ ...(from !== undefined && { from }), ...(to !== undefined && { to }) }, 'batch')
+  return range === undefined ? { kind: 'changed' } : { kind: 'range', ...range }
 }
 
 async function explainBatch(

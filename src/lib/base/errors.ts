@@ -47,6 +47,8 @@ export const errorCatalogue = {
   RUNSTORE_UNAVAILABLE: { retryable: true },
   RUNSTORE_REFUSED: { retryable: false },
   RUN_MISSING: { retryable: false },
+  RELEASE_MISSING: { retryable: false },
+  BOOKS_UNBALANCED: { retryable: false },
   RUN_BUSY: { retryable: true },
   LEASE_LOST: { retryable: true },
   TASK_FAILED: { retryable: false },

@@ -1,10 +1,13 @@
-/** The run store: runs, leases and ticks in one database, SQLite or MySQL by its URL. */
+/** The run store: runs, leases, ticks, releases, results of checks and the ledger in one database, SQLite or MySQL by its URL. */
 import type { Clock } from '../base/clock.ts'
 import { LakeError } from '../base/errors.ts'
+import { type CheckBook, createCheckBook } from './check-book.ts'
 import { openMysql } from './database.mysql.ts'
 import { openSqlite } from './database.sqlite.ts'
 import type { RunDatabase } from './database.ts'
 import { createLeases, type Leases } from './leases.ts'
+import { createLedgerBook, type LedgerBook } from './ledger-book.ts'
+import { createReleaseBook, type ReleaseBook } from './release-book.ts'
 import { createRunBook, type RunBook } from './run-book.ts'
 import { createTicks, type Ticks } from './ticks.ts'
 
@@ -14,6 +17,9 @@ export interface RunStore extends AsyncDisposable {
   readonly runs: RunBook
   readonly leases: Leases
   readonly ticks: Ticks
+  readonly releases: ReleaseBook
+  readonly checks: CheckBook
+  readonly ledger: LedgerBook
 }
 
 export interface OpenRunStoreOptions {
@@ -91,6 +97,9 @@ export async function openRunStore(options: OpenRunStoreOptions): Promise<RunSto
     runs: createRunBook(database, clock),
     leases,
     ticks: createTicks(database, leases),
+    releases: createReleaseBook(database, clock),
+    checks: createCheckBook(database, clock),
+    ledger: createLedgerBook(database, clock),
     [Symbol.asyncDispose]: () => database[Symbol.asyncDispose](),
   }
 }

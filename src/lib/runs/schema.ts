@@ -65,7 +65,55 @@ export interface LeasesTable {
   expires_ms: StoredInteger
 }
 
+/** Rows are added, and never changed: each holds the hash of the one before. */
+export interface LedgerTable {
+  /** From 1, without a gap. */
+  sequence: StoredInteger
+  /** Drawn by the writer, so that an insert whose answer was lost can be repeated. */
+  token: string
+  run_id: NullableInteger
+  subject: string
+  recorded_ms: StoredInteger
+  content: string
+  previous_hash: string
+  hash: string
+}
+
+/** Rows are added, and never changed; the greatest id is what readers see. */
+export interface ReleasesTable {
+  id: Generated<number | bigint>
+  token: string
+  run_id: StoredInteger
+  released_ms: StoredInteger
+  tables: string
+}
+
+/** Rows are added, and never changed. */
+export interface CheckResultsTable {
+  id: Generated<number | bigint>
+  token: string
+  run_id: NullableInteger
+  recorded_ms: StoredInteger
+  table_name: string
+  check_name: string
+  /** The UTC day of the rows; the empty text for a check of the table as a whole. */
+  day: string
+  state: string
+  content: string
+}
+
+/** Rows that were made and refused: files of a table that no version has. */
+export interface CandidatesTable {
+  run_id: StoredInteger
+  table_name: string
+  content: string
+}
+
 export interface Schema {
+  ledger: LedgerTable
+  releases: ReleasesTable
+  check_results: CheckResultsTable
+  candidates: CandidatesTable
   runs: RunsTable
   attempts: AttemptsTable
   ticks: TicksTable
@@ -76,7 +124,7 @@ export interface Schema {
 /** Appended to each `create table`: what only MySQL has to be told. */
 type TableEnd = RawBuilder<unknown>
 
-const steps: readonly ((db: Kysely<Schema>, end: TableEnd) => Promise<void>)[] = [createTables]
+const steps: readonly ((db: Kysely<Schema>, end: TableEnd) => Promise<void>)[] = [createTables, createBooks]
 
 /** The version that this release writes. */
 export const schemaVersion = steps.length
@@ -164,6 +212,46 @@ async function createTables(db: Kysely<Schema>, end: TableEnd): Promise<void> {
     .addColumn('fencing_token', 'bigint', (column) => column.notNull())
     .addColumn('acquired_ms', 'bigint', (column) => column.notNull())
     .addColumn('expires_ms', 'bigint', (column) => column.notNull())
+    .execute()
+}
+
+async function createBooks(db: Kysely<Schema>, end: TableEnd): Promise<void> {
+  const table = (name: keyof Schema) => db.schema.createTable(name).ifNotExists().modifyEnd(end)
+  await table('ledger')
+    .addColumn('sequence', 'bigint', (column) => column.notNull().primaryKey())
+    .addColumn('token', 'varchar(64)', (column) => column.notNull().unique())
+    .addColumn('run_id', 'bigint')
+    .addColumn('subject', 'varchar(191)', (column) => column.notNull())
+    .addColumn('recorded_ms', 'bigint', (column) => column.notNull())
+    .addColumn('content', longText, (column) => column.notNull())
+    .addColumn('previous_hash', 'varchar(64)', (column) => column.notNull())
+    .addColumn('hash', 'varchar(64)', (column) => column.notNull())
+    .addUniqueConstraint('ledger_by_subject', ['subject', 'sequence'])
+    .execute()
+  await table('releases')
+    .addColumn('id', 'integer', (column) => column.primaryKey().autoIncrement())
+    .addColumn('token', 'varchar(64)', (column) => column.notNull().unique())
+    .addColumn('run_id', 'bigint', (column) => column.notNull())
+    .addColumn('released_ms', 'bigint', (column) => column.notNull())
+    .addColumn('tables', longText, (column) => column.notNull())
+    .execute()
+  await table('check_results')
+    .addColumn('id', 'integer', (column) => column.primaryKey().autoIncrement())
+    .addColumn('token', 'varchar(64)', (column) => column.notNull().unique())
+    .addColumn('run_id', 'bigint')
+    .addColumn('recorded_ms', 'bigint', (column) => column.notNull())
+    .addColumn('table_name', 'varchar(191)', (column) => column.notNull())
+    .addColumn('check_name', 'varchar(191)', (column) => column.notNull())
+    .addColumn('day', 'varchar(32)', (column) => column.notNull())
+    .addColumn('state', 'varchar(32)', (column) => column.notNull())
+    .addColumn('content', longText, (column) => column.notNull())
+    .addUniqueConstraint('check_results_by_check', ['table_name', 'check_name', 'day', 'id'])
+    .execute()
+  await table('candidates')
+    .addColumn('run_id', 'bigint', (column) => column.notNull())
+    .addColumn('table_name', 'varchar(191)', (column) => column.notNull())
+    .addColumn('content', longText, (column) => column.notNull())
+    .addPrimaryKeyConstraint('candidates_key', ['run_id', 'table_name'])
     .execute()
 }
 

@@ -9,7 +9,6 @@
 
 import type { Clock } from '../../lib/base/clock.ts'
 import type { IoOptions } from '../../lib/base/io.ts'
-import { formatJson } from '../../lib/base/json.ts'
 import type {
   CommitOutcome,
   CommitRef,
@@ -23,7 +22,7 @@ import { text } from '../../lib/duckdb/sql-text.ts'
 import { type Message, type Offset, offset } from '../../lib/eventlog/eventlog.ts'
 import type { MicroBatch } from '../../lib/stream/micro-batch.ts'
 import { parsedMessages } from '../model/event-rules.ts'
-import { landedPartitions, landingApplication } from '../model/landed.ts'
+import { landedPartitions, landingApplication, skippedParameters } from '../model/landed.ts'
 import { createMessagesTable } from '../model/messages.ts'
 import { lakeTables } from '../model/tables.ts'
 import type { OffsetRange } from '../streaming/offset-range.ts'
@@ -184,7 +183,7 @@ export class Bronze implements LogSink<Landed> {
     )
     const outcome = await this.#commit(this.#options.tables.events, this.#events, nothing, transactions, {
       signal,
-      parameters: { skipped: formatJson(gaps) },
+      parameters: skippedParameters(gaps),
       tags: await this.#rejectedTags({ signal }),
     })
     return outcome.kind === 'committed' ? 'skipped' : 'superseded'

@@ -1,5 +1,7 @@
 /** How bronze records what of the log it holds: a `txn` for each partition, whose version is the next offset. */
-import type { Snapshot } from '../../lib/delta/index.ts'
+import { formatJson, type JsonValue, parseJson } from '../../lib/base/json.ts'
+import type { CommitInfo, Snapshot } from '../../lib/delta/index.ts'
+import type { OffsetRange } from '../streaming/offset-range.ts'
 
 /** How far a partition of one log has been landed. */
 export interface LandedPartition {
@@ -27,4 +29,30 @@ export function landedPartitions({ transactions }: Snapshot): readonly LandedPar
     if (clusterId === undefined || topic === undefined) return []
     return [{ clusterId, topic, partition: Number(partition), next: BigInt(next) }]
   })
+}
+
+/** Parameters of a commit that moves the offsets behind what the log has lost for good. */
+export function skippedParameters(ranges: readonly OffsetRange[]): Readonly<Record<string, string>> {
+  return { skipped: formatJson(ranges) }
+}
+
+/** The offsets that a commit has skipped, by partition; none for any other commit. */
+export function skippedIn({ operationParameters }: CommitInfo): readonly SkippedRange[] {
+  const skipped = operationParameters?.['skipped']
+  if (typeof skipped !== 'string') return []
+  const ranges = parseJson(skipped, 'skipped offsets of a commit')
+  return Array.isArray(ranges) ? ranges.flatMap(skippedRange) : []
+}
+
+export interface SkippedRange {
+  readonly partition: number
+  readonly from: bigint
+  /** One past the last. */
+  readonly to: bigint
+}
+
+function skippedRange(value: JsonValue): readonly SkippedRange[] {
+  if (typeof value !== 'object' || value === null || !('partition' in value)) return []
+  const { partition, from, to } = value
+  return [{ partition: Number(partition), from: BigInt(String(from)), to: BigInt(String(to)) }]
 }

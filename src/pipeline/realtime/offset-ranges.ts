@@ -23,6 +23,8 @@ export interface Covered {
   readonly partition: number
   /** The first offset that is covered. */
   readonly first: Offset
+  /** One past the last. */
+  readonly next: Offset
   readonly mayHaveExpired: boolean
 }
 
@@ -45,10 +47,11 @@ export async function readCoverage(
     { params: { log: logId }, signal },
   )
   const expiring = await tablesWithTtl(clickhouse, { signal })
-  const covered = rows.map(({ owner, p, first }) => ({
+  const covered = rows.map(({ owner, p, first, next }) => ({
     table: owner,
     partition: p,
     first: offset(BigInt(first)),
+    next: offset(BigInt(next)),
     mayHaveExpired: expiring.has(owner),
   }))
   const faults = headHoles(covered)
@@ -67,6 +70,7 @@ interface CoverageRow {
   readonly owner: RealtimeTable
   readonly p: number
   readonly first: number | bigint
+  readonly next: number | bigint
   readonly starts: number
   readonly lone_starts: number
   readonly lone_ends: number
@@ -75,7 +79,7 @@ interface CoverageRow {
 
 /** Bitmaps of offsets stay small over months of ranges, where grouping by range takes a gigabyte. */
 function coverageSelect(table: RealtimeTable): string {
-  return `SELECT '${table}' AS owner, kafka_partition AS p, min(offset_from) AS first,
+  return `SELECT '${table}' AS owner, kafka_partition AS p, min(offset_from) AS first, max(offset_to) AS next,
      groupBitmapState(toUInt64(offset_from)) AS from_offsets, groupBitmapState(toUInt64(offset_to)) AS to_offsets,
      bitmapCardinality(from_offsets) AS starts,
      bitmapAndnotCardinality(from_offsets, to_offsets) AS lone_starts,

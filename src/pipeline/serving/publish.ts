@@ -12,7 +12,7 @@ import type { Clock } from '../../lib/base/clock.ts'
 import { LakeError } from '../../lib/base/errors.ts'
 import { makeFolders } from '../../lib/base/files/folders.ts'
 import type { IoOptions } from '../../lib/base/io.ts'
-import { formatJson, parseJson } from '../../lib/base/json.ts'
+import { formatJson } from '../../lib/base/json.ts'
 import type { Logger } from '../../lib/base/log.ts'
 import type { ClickHouse } from '../../lib/clickhouse/clickhouse.ts'
 import { anyPartitions, replacePartitions } from '../../lib/clickhouse/load.ts'
@@ -24,6 +24,7 @@ import type { LakeTable } from '../model/tables.ts'
 import { boundaryOf } from './boundary.ts'
 import { type LoadPlan, planLoad, type ShownTable } from './load-plan.ts'
 import { ensureServingSchema } from './schema.ts'
+import { type Parts, readShown, type Shown } from './shown.ts'
 
 export interface PublishContext {
   readonly table: (name: LakeTable) => DeltaTable
@@ -50,22 +51,6 @@ export interface Published {
   readonly versionsBefore: Readonly<Record<string, number>>
   /** The first UTC day that was not closed at the pinned version of bronze. */
   readonly boundary: string
-}
-
-/** Month (`202611`) → the load whose rows of it are shown. */
-type Parts = Readonly<Record<string, number>>
-
-/** The load that ClickHouse shows. */
-interface Shown {
-  readonly loadId: number
-  readonly boundary: string
-  readonly versions: Readonly<Record<string, number>>
-  /** Gold table → id of its Delta table. */
-  readonly tables: Readonly<Record<string, string>>
-  /** Gold table → identity of the Delta commit. */
-  readonly commits: Readonly<Record<string, string>>
-  /** By gold table. */
-  readonly parts: Readonly<Record<string, Parts>>
 }
 
 /** Loads that readers may still be at when the next one is switched on. */
@@ -181,17 +166,6 @@ async function loadAll(
     await rm(folder, { recursive: true, force: true })
   }
   return { rows, parts }
-}
-
-async function readShown(clickhouse: ClickHouse, { signal }: IoOptions): Promise<Shown | undefined> {
-  const [load] = await clickhouse.query<Omit<Shown, 'versions'> & { readonly versions: string }>(
-    `SELECT load_id AS loadId, versions, toString(boundary) AS boundary, tables, commits, parts
-     FROM serving.loads ORDER BY load_id DESC LIMIT 1`,
-    { signal },
-  )
-  if (load === undefined) return undefined
-  const versions = parseJson(load.versions, 'serving.loads, versions') as Readonly<Record<string, number>>
-  return { ...load, versions }
 }
 
 function shownTable(shown: Shown | undefined, name: GoldTable): ShownTable | undefined {

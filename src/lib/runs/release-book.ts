@@ -1,0 +1,108 @@
+/**
+ * Releases: which version of each table readers are to see together. Nobody sees part of a release: it is there with
+ * its row, which is written last.
+ */
+import { randomUUID } from 'node:crypto'
+import type { Selectable } from 'kysely'
+import { z } from 'zod'
+import { type Clock, systemClock } from '../base/clock.ts'
+import { LakeError } from '../base/errors.ts'
+import type { IoOptions } from '../base/io.ts'
+import { formatJson, parseJson } from '../base/json.ts'
+import { integer, type RunDatabase, read, transact } from './database.ts'
+import type { ReleasesTable } from './schema.ts'
+
+/** One version of a table: a restore may bring another commit under its number, or another table to its place. */
+export interface ReleasedTable {
+  readonly version: number
+  /** Identity of the commit; absent if the table's log no longer has it. */
+  readonly commit?: string | undefined
+  /** Identity of the table. */
+  readonly id: string
+}
+
+export interface NewRelease {
+  readonly runId: number
+  readonly tables: Readonly<Record<string, ReleasedTable>>
+}
+
+export interface Release extends NewRelease {
+  /** Grows by one or more with each release. */
+  readonly id: number
+  readonly releasedMs: number
+}
+
+export interface ReleaseBook {
+  publish(release: NewRelease, options?: IoOptions): Promise<Release>
+  /** `undefined` if nothing has been released yet. */
+  newest(options?: IoOptions): Promise<Release | undefined>
+  /** @throws LakeError `RELEASE_MISSING` */
+  show(id: number, options?: IoOptions): Promise<Release>
+  /** Newest first; 20 without a limit. */
+  list(options?: IoOptions & { readonly limit?: number }): Promise<readonly Release[]>
+}
+
+const tables = z.record(
+  z.string(),
+  z.object({ version: z.number().int(), commit: z.string().optional(), id: z.string() }),
+)
+
+export function createReleaseBook(database: RunDatabase, clock: Clock = systemClock): ReleaseBook {
+  const list: ReleaseBook['list'] = ({ limit = 20, signal } = {}) =>
+    read(
+      database,
+      async (db) => {
+        const rows = await db.selectFrom('releases').selectAll().orderBy('id', 'desc').limit(limit).execute()
+        return rows.map(decode)
+      },
+      { signal },
+    )
+  return {
+    list,
+    newest: async (options) => (await list({ ...options, limit: 1 }))[0],
+    show: (id, options) =>
+      read(
+        database,
+        async (db) => {
+          const row = await db.selectFrom('releases').selectAll().where('id', '=', id).executeTakeFirst()
+          if (row !== undefined) return decode(row)
+          throw new LakeError('RELEASE_MISSING', `Release ${id}: there is no such release`, {
+            details: { id },
+          })
+        },
+        options,
+      ),
+    async publish(release, options) {
+      const token = randomUUID()
+      return transact(
+        database,
+        async (trx) => {
+          const mine = trx.selectFrom('releases').selectAll().where('token', '=', token)
+          const repeated = await mine.executeTakeFirst()
+          if (repeated !== undefined) return decode(repeated)
+          await trx
+            .insertInto('releases')
+            .values({
+              token,
+              run_id: release.runId,
+              released_ms: integer(clock.now()),
+              tables: formatJson(release.tables),
+            })
+            .execute()
+          return decode(await mine.executeTakeFirstOrThrow())
+        },
+        options,
+      )
+    },
+  }
+}
+
+function decode(row: Selectable<ReleasesTable>): Release {
+  const id = integer(row.id)
+  return {
+    id,
+    runId: integer(row.run_id),
+    releasedMs: integer(row.released_ms),
+    tables: tables.parse(parseJson(row.tables, `Release ${id}`)),
+  }
+}

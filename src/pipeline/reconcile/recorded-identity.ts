@@ -1,0 +1,71 @@
+/** An identity as the ledger keeps it: with what tells whether it must be looked at again. */
+import { z } from 'zod'
+import type { JsonValue } from '../../lib/base/json.ts'
+import type { LedgerEntry } from '../../lib/runs/ledger-book.ts'
+import type { Identity } from './books.ts'
+import type { RowsDigest } from './silver-rows.ts'
+
+/** How far a partition was read, and of which topic. */
+export type ReadPlace = readonly [topic: string, partition: number, next: bigint]
+
+export interface AuditedIdentity extends Identity {
+  /** Of what was read: files, rows and rules. The identity holds as long as it stays the same. */
+  readonly mark?: string
+  /** Of a day of bronze, up to the cut: what a later audit must find again. */
+  readonly bronze?: RowsDigest & { readonly engine: string; readonly read: readonly ReadPlace[] }
+  /** Why the fault was taken for right. */
+  readonly accepted?: string
+}
+
+const whole = z.union([z.number(), z.bigint()]).transform(BigInt)
+const place = z.object({ partition: z.number(), offset: whole })
+const stored = z.object({
+  name: z.string(),
+  table: z.string(),
+  date: z.string().optional(),
+  partition: z.number().optional(),
+  left: whole,
+  right: whole,
+  fault: z.string().optional(),
+  places: z.array(place).optional(),
+  mark: z.string().optional(),
+  bronze: z
+    .object({
+      rows: whole,
+      digest: z.string(),
+      engine: z.string(),
+      read: z.array(z.tuple([z.string(), z.number(), whole])),
+    })
+    .optional(),
+  accepted: z.string().optional(),
+})
+
+/** Under which name the ledger keeps an identity. */
+export function subjectOf({ name, table, date, partition }: Identity): string {
+  const of = date ?? (partition === undefined ? '' : `partition ${partition}`)
+  return `${name} · ${table} ${of}`.trim()
+}
+
+export function contentOf({ rows: _, ...identity }: AuditedIdentity): JsonValue {
+  return JSON.parse(JSON.stringify(identity, bigintsAsNumbers)) as JsonValue
+}
+
+/** Counts and offsets of a log stay far below 2^53. */
+function bigintsAsNumbers(_: string, value: unknown): unknown {
+  return typeof value === 'bigint' ? Number(value) : value
+}
+
+/** @throws ZodError never for an entry whose hash holds. */
+export function identityIn({ content }: LedgerEntry): AuditedIdentity {
+  const { date, partition, fault, places, mark, bronze, accepted, ...rest } = stored.parse(content)
+  return {
+    ...rest,
+    ...(date !== undefined && { date }),
+    ...(partition !== undefined && { partition }),
+    ...(fault !== undefined && { fault }),
+    ...(places !== undefined && { places }),
+    ...(mark !== undefined && { mark }),
+    ...(bronze !== undefined && { bronze }),
+    ...(accepted !== undefined && { accepted }),
+  }
+}
