@@ -7,6 +7,7 @@ import type { CommandLine } from './command-line.ts'
 import { addBatch } from './commands/batch.ts'
 import { addConsole } from './commands/console.ts'
 import { addDoctor } from './commands/doctor.ts'
+import { addExplain } from './commands/explain.ts'
 import { addLand } from './commands/land.ts'
 import { addLedger } from './commands/ledger.ts'
 import { addProduce } from './commands/produce.ts'
@@ -16,6 +17,7 @@ import { addRejected } from './commands/rejected.ts'
 import { addRuns } from './commands/runs.ts'
 import { addSchedule } from './commands/schedule.ts'
 import { addSql } from './commands/sql.ts'
+import { addTrace } from './commands/trace.ts'
 import { addUp } from './commands/up.ts'
 import { didYouMean } from './nearest.ts'
 import { addTable } from './table/table.ts'
@@ -56,6 +58,8 @@ export function createProgram(cli: CommandLine): Command {
     addRuns,
     addLedger,
     addReconcile,
+    addExplain,
+    addTrace,
     addTable,
     addSql,
     addRejected,

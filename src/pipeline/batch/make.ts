@@ -22,7 +22,7 @@ import {
 } from '../../lib/delta/index.ts'
 import type { DuckDb } from '../../lib/duckdb/duckdb.ts'
 import { type Expectation, evaluateExpectations } from '../../lib/quality/expectation.ts'
-import { madeFrom, madeFromTags } from '../model/made-from.ts'
+import { madeFrom, madeFromTags, runTags } from '../model/made-from.ts'
 import { type LakeTable, lakeTables } from '../model/tables.ts'
 import { type DayPlan, filesOfDays, filesThatMayHold, isByDay, planDays, type Scope } from './days.ts'
 
@@ -192,7 +192,7 @@ function planOf(
         numOutputBytes: staged.sizeBytes,
         numRemovedFiles: replaced.length,
       },
-      tags: { task, run: String(runId), ...(plan.madeFrom && madeFromTags(plan.madeFrom)) },
+      tags: { ...runTags(runId, task, days), ...(plan.madeFrom && madeFromTags(plan.madeFrom)) },
     },
   }
 }

@@ -1,4 +1,4 @@
-/** How a table records which commit of its input it was made from: in the commit that holds its rows. */
+/** How a table records the run and the commit of its input that it was made from: in the commit that holds its rows. */
 import type { CommitInfo, CommitRef, Snapshot } from '../../lib/delta/index.ts'
 
 /**
@@ -19,4 +19,24 @@ export function madeFromOf({ tags }: CommitInfo): CommitRef | undefined {
   const { inputVersion, inputCommit } = tags ?? {}
   if (inputVersion === undefined || inputCommit === undefined) return undefined
   return { version: Number(inputVersion), id: inputCommit }
+}
+
+/** The tags of a commit that say which run made which days. */
+export function runTags(
+  run: number,
+  task: string,
+  days: readonly string[],
+): Readonly<Record<string, string>> {
+  return { task, run: String(run), days: days.join(' ') }
+}
+
+/** The run that a commit is of; `undefined` if it is of none. */
+export function runOf({ tags }: CommitInfo): number | undefined {
+  const run = Number(tags?.['run'])
+  return Number.isSafeInteger(run) ? run : undefined
+}
+
+/** The UTC days that a commit has made; `undefined` if it does not say. */
+export function daysOfRun({ tags }: CommitInfo): readonly string[] | undefined {
+  return tags?.['days']?.split(' ')
 }
