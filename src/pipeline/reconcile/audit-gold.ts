@@ -1,10 +1,10 @@
 /** Gold, metric by metric and day by day: those days alone whose rows, silver or SQL have changed since an audit. */
-import { isLakeError, messageOf } from '../../lib/base/errors.ts'
 import type { IoOptions } from '../../lib/base/io.ts'
 import type { Snapshot } from '../../lib/delta/index.ts'
 import { identifier } from '../../lib/duckdb/sql-text.ts'
 import { type GoldTable, goldColumnsOf, goldTableNames, metricOf } from '../model/gold.ts'
 import { madeFrom } from '../model/made-from.ts'
+import { snapshotAt } from '../serving/load-plan.ts'
 import { fileMarks, markOf } from './file-marks.ts'
 import { goldIdentity, goldRows } from './gold-rows.ts'
 import type { Audit } from './ledger.ts'
@@ -88,11 +88,11 @@ async function silverOf(
   const version = gold.transactionVersion(madeFrom('silver/events', newest))
   if (version === undefined) return { kind: 'lost', reason: 'it was not made from this table silver/events' }
   if (version === newest.version) return { kind: 'found', silver: newest }
-  try {
-    const silver = await context.table('silver/events').snapshot({ version, signal })
-    return { kind: 'found', silver }
-  } catch (error) {
-    if (!isLakeError(error, 'VERSION_MISSING')) throw error
-    return { kind: 'lost', reason: `version ${version} of silver/events: ${messageOf(error)}` }
-  }
+  const silver = await snapshotAt(context.table('silver/events'), version, { signal })
+  return silver === undefined
+    ? {
+        kind: 'lost',
+        reason: `it was made from version ${version} of silver/events, which is no longer there`,
+      }
+    : { kind: 'found', silver }
 }

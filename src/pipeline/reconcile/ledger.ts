@@ -72,7 +72,7 @@ export async function auditLedger(
       { signal },
     ),
   )
-  const identities = [chainIdentity(chain), ...found].map((identity) =>
+  const identities = [chainIdentity(chain), ...found, ...vanished(found, entries)].map((identity) =>
     judged(identity, known(identity), accept),
   )
   await ledger.append(
@@ -99,6 +99,20 @@ async function audit(of: Audit, { signal }: IoOptions): Promise<readonly Audited
   onProgress('gold in ClickHouse')
   const served = await servedGold(context, session, clickhouse, { signal })
   return [...landed, ...silver, ...gold, ...counted.identities, ...served]
+}
+
+/** What was audited before, and is no longer there to be audited: a day, a partition, a table. */
+function vanished(
+  found: readonly AuditedIdentity[],
+  entries: ReadonlyMap<string, LedgerEntry>,
+): readonly AuditedIdentity[] {
+  const subjects = new Set([...found.map(subjectOf), subjectOf(chainIdentity({ entries: 0 }))])
+  return [...entries]
+    .filter(([subject]) => !subjects.has(subject))
+    .map(([, entry]) => {
+      const { mark: _, ...identity } = identityIn(entry)
+      return { ...identity, right: 0n, fault: 'it was audited before, and is no longer there' }
+    })
 }
 
 /** A fault that was accepted before, in the same words, stays accepted. */

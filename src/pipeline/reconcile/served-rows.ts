@@ -16,6 +16,7 @@ import { duckDbType } from '../../lib/delta/index.ts'
 import type { DuckDbSession } from '../../lib/duckdb/duckdb.ts'
 import { identifier, text } from '../../lib/duckdb/sql-text.ts'
 import { type GoldTable, goldColumnsOf, goldSchemaOf, goldTableNames, metricOf } from '../model/gold.ts'
+import { snapshotAt } from '../serving/load-plan.ts'
 import { readShown } from '../serving/shown.ts'
 import type { BooksContext, Identity } from './books.ts'
 import { createRowsView } from './rows-of.ts'
@@ -34,7 +35,18 @@ export async function servedGold(
   for (const metric of goldTableNames) {
     const version = shown.versions[`gold/${metric}`]
     if (version === undefined) continue
-    const gold = await context.table(`gold/${metric}`).snapshot({ version, signal })
+    const gold = await snapshotAt(context.table(`gold/${metric}`), version, { signal })
+    if (gold === undefined) {
+      const fault = `the newest load shows version ${version} of gold/${metric}, which is no longer there`
+      identities.push({
+        name: 'gold in Delta = serving in ClickHouse',
+        table: `serving.${metric}`,
+        left: 0n,
+        right: 1n,
+        fault,
+      })
+      continue
+    }
     identities.push(...(await servedRows(context, session, { metric, gold, clickhouse, signal })))
   }
   return identities

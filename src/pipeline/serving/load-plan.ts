@@ -63,7 +63,8 @@ export async function planLoad(
   }
 }
 
-async function snapshotAt(
+/** `undefined` if the log of the table no longer has the version. */
+export async function snapshotAt(
   table: DeltaTable,
   version: number,
   { signal }: IoOptions,

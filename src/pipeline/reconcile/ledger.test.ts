@@ -1,0 +1,376 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { ClickHouse } from '../../lib/clickhouse/clickhouse.ts'
+import { openEmbeddedClickHouse } from '../../lib/clickhouse-server/embedded.ts'
+import { type Home, temporaryHome } from '../../lib/clickhouse-server/home.fixture.ts'
+import { append, deleteRows, optimize, updateRows } from '../../lib/delta/index.ts'
+import { type DuckDb, openDuckDb } from '../../lib/duckdb/duckdb.ts'
+import { openRunStore, type RunStore } from '../../lib/runs/run-store.ts'
+import { openPlainConnection } from '../../lib/sqlite/connection.ts'
+import { goldTableNames } from '../model/gold.ts'
+import type { LakeTable } from '../model/tables.ts'
+import { openSmallPlatform, type SmallPlatform, someMessages } from './books.fixture.ts'
+import type { Place } from './books.ts'
+import { auditLedger, type LedgerReport } from './ledger.ts'
+
+let duckdb: DuckDb
+let home: Home
+let clickhouse: ClickHouse
+let books: SmallPlatform
+let folder = ''
+beforeAll(async () => {
+  duckdb = await openDuckDb({ threads: 2 })
+  home = await temporaryHome()
+  clickhouse = await openEmbeddedClickHouse({ home: home.path })
+  folder = await mkdtemp(join(tmpdir(), 'lakeshore-ledger-'))
+  books = await openSmallPlatform(duckdb, clickhouse)
+  await books.send(someMessages(200, 1))
+  await books.send(someMessages(100, 2, '2026-11-21'))
+  await books.land()
+  await books.realtime()
+  await books.batch()
+})
+afterAll(async () => {
+  await books[Symbol.asyncDispose]()
+  await rm(folder, { recursive: true, force: true })
+  await clickhouse[Symbol.asyncDispose]()
+  await home[Symbol.asyncDispose]()
+  duckdb[Symbol.dispose]()
+})
+
+let stores = 0
+const openStore = (): Promise<RunStore> =>
+  openRunStore({ url: `sqlite:${join(folder, `runs-${++stores}.db`)}` })
+
+async function auditOnce(platform: SmallPlatform): Promise<LedgerReport> {
+  await using store = await openStore()
+  return await auditLedger(platform.context, { ledger: store.ledger })
+}
+
+/** Identities that do not hold, as `table day-or-partition`, with what is wrong. */
+const faultsOf = ({ identities }: LedgerReport): Readonly<Record<string, string>> =>
+  Object.fromEntries(
+    identities.flatMap(({ table, date, partition, fault }) =>
+      fault === undefined ? [] : [[`${table} ${date ?? partition ?? ''}`.trim(), fault]],
+    ),
+  )
+
+/** What becomes of one row of a table, in a change that another writer might make. */
+const harms = {
+  dropped: async ({ context }: SmallPlatform, name: LakeTable, where: string) => {
+    await duckdb.use((session) => deleteRows(context.table(name), session, { where }))
+  },
+  doubled: async ({ context }: SmallPlatform, name: LakeTable, where: string) => {
+    const table = context.table(name)
+    await duckdb.use(async (session) => {
+      const scan = await table.scan(session, await table.snapshot())
+      await append(table, { session, select: `select * from (${scan}) where ${where}` })
+    })
+  },
+  changed: async ({ context }: SmallPlatform, name: LakeTable, where: string) => {
+    const set = changes[name] ?? {}
+    await duckdb.use((session) => updateRows(context.table(name), session, { set, where }))
+  },
+}
+
+/** A change of each table's rows that leaves their number as it is. */
+const changes: Readonly<Partial<Record<LakeTable, Record<string, string>>>> = {
+  'bronze/events': { user_id: 'user_id + 1' },
+  'silver/events': { user_id: 'user_id + 1' },
+  'silver/quarantine': { page: "'/other'" },
+  'gold/daily_active_users': { dau_count: 'dau_count + 1' },
+  'gold/conversion_rate_daily': { conversion_rate: 'conversion_rate / 2' },
+  'gold/events_per_source_daily': { source: "case source when 'web' then 'mobile' else 'web' end" },
+  'gold/purchases_per_page_daily': { page: "'/other'" },
+}
+
+/** The place of the first row of a table on a day, and a condition that finds that row. */
+async function someRow(
+  name: LakeTable,
+): Promise<{ readonly where: string; readonly place: Place | undefined }> {
+  const table = books.context.table(name)
+  const [row = {}] = await duckdb.use(async (session) => {
+    const scan = await table.scan(session, await table.snapshot())
+    return await session.rows(`from (${scan}) order by all limit 1`)
+  })
+  if (name.startsWith('gold/')) {
+    const rest = Object.keys(row).includes('page') ? `and page = '${row['page']}'` : ''
+    return { where: `event_date = date '2026-11-20' ${rest}`, place: undefined }
+  }
+  const place = { partition: Number(row['kafka_partition']), offset: BigInt(String(row['kafka_offset'])) }
+  return { where: `kafka_partition = ${place.partition} and kafka_offset = ${place.offset}`, place }
+}
+
+describe('auditLedger(context, options)', () => {
+  it('balances for what landing, speed layer and batch have made, and counts every message', async () => {
+    const report = await auditOnce(books)
+
+    expect(faultsOf(report)).toEqual({})
+    expect(report.balanced).toBe(true)
+    const landed = report.identities.filter(({ name }) => name === 'log = bronze + rejected')
+    expect(landed.reduce((sum, { left }) => sum + left, 0n)).toBe(300n)
+    expect(landed.reduce((sum, { right }) => sum + right, 0n)).toBe(300n)
+    const days = report.identities.filter(({ name }) => name === 'bronze = silver + duplicates + quarantine')
+    expect(days.map(({ date }) => date)).toEqual(['2026-11-20', '2026-11-21'])
+  })
+
+  it.each<[keyof typeof harms, LakeTable, string]>([
+    ['dropped', 'bronze/events', 'offsets are in neither table'],
+    ['doubled', 'bronze/events', 'rows have the offset of another'],
+    ['changed', 'bronze/events', 'other values than in bronze'],
+    ['dropped', 'bronze/rejected', 'offsets are in neither table'],
+    ['doubled', 'bronze/rejected', 'rows have the offset of another'],
+    ['dropped', 'silver/events', 'valid in bronze, and not in silver'],
+    ['doubled', 'silver/events', 'more than once in silver or quarantine'],
+    ['changed', 'silver/events', 'other values than in bronze'],
+    ['dropped', 'silver/quarantine', 'not valid in bronze, and not in quarantine'],
+    ['doubled', 'silver/quarantine', 'more than once in silver or quarantine'],
+    ['changed', 'silver/quarantine', 'other values than in bronze'],
+  ])('finds a row that was %s in %s, by its place', async (harm, name, words) => {
+    await using harmed = await books.copy()
+    const { where, place } = await someRow(name)
+    await harms[harm](harmed, name, where)
+
+    const report = await auditOnce(harmed)
+
+    expect(report.balanced).toBe(false)
+    expect(Object.values(faultsOf(report)).join('; ')).toContain(words)
+    expect(report.identities.flatMap(({ places = [] }) => places)).toContainEqual(place)
+  })
+
+  it.each<[keyof typeof harms, LakeTable]>(
+    goldTableNames.flatMap((metric): [keyof typeof harms, LakeTable][] => [
+      ['dropped', `gold/${metric}`],
+      ['doubled', `gold/${metric}`],
+      ['changed', `gold/${metric}`],
+    ]),
+  )('finds a row that was %s in %s, by its day', async (harm, name) => {
+    await using harmed = await books.copy()
+    const { where } = await someRow(name)
+    await harms[harm](harmed, name, where)
+
+    const { identities, balanced } = await auditOnce(harmed)
+
+    expect(balanced).toBe(false)
+    const faulty = identities.filter(({ fault }) => fault !== undefined)
+    expect(faulty.map(({ name: equation, table, date }) => [equation, table, date])).toEqual([
+      ['silver ⇒ gold', name, '2026-11-20'],
+    ])
+    expect(faulty[0]?.rows).not.toEqual([])
+  })
+
+  it('finds two values that were swapped, which leaves every count and sum as it was', async () => {
+    await using harmed = await books.copy()
+    const { context } = harmed
+    const rows = await duckdb.use(async (session) => {
+      const table = context.table('silver/events')
+      const scan = await table.scan(session, await table.snapshot())
+      return await session.rows(
+        `select min_by(event_id, kafka_offset) as event_id, min_by(kafka_partition, kafka_offset) as p, min(kafka_offset) as o, page
+         from (${scan}) where event_date = date '2026-11-20' group by page order by page limit 2`,
+      )
+    })
+    const [one, other] = rows
+    const set = {
+      page: `case event_id when '${one?.['event_id']}' then '${other?.['page']}' else '${one?.['page']}' end`,
+    }
+    const where = `event_id in ('${one?.['event_id']}', '${other?.['event_id']}')`
+    await duckdb.use((session) => updateRows(context.table('silver/events'), session, { set, where }))
+
+    const report = await auditOnce(harmed)
+
+    expect(faultsOf(report)['silver/events 2026-11-20']).toBe('2 × other values than in bronze')
+    const places = rows.map((row) => ({ partition: Number(row['p']), offset: BigInt(String(row['o'])) }))
+    for (const place of places)
+      expect(report.identities.flatMap((each) => each.places ?? [])).toContainEqual(place)
+  })
+
+  it('finds a second delivery in silver, where the first one is missing', async () => {
+    await using harmed = await books.copy()
+    const { context } = harmed
+    const [first] = await duckdb.use(async (session) => {
+      const silver = context.table('silver/events')
+      const bronze = context.table('bronze/events')
+      const kept = await silver.scan(session, await silver.snapshot())
+      const all = await bronze.scan(session, await bronze.snapshot())
+      const rows = await session.rows(
+        `select kept.kafka_partition as p, kept.kafka_offset as o, event_id from (${kept}) as kept
+         where event_id in (select event_id from (${all}) group by event_id having count(*) > 1) order by all limit 1`,
+      )
+      await append(silver, {
+        session,
+        select: `select * from (${all}) where event_id = '${rows[0]?.['event_id']}'
+          qualify row_number() over (order by kafka_timestamp desc, kafka_offset desc) = 1`,
+      })
+      return rows
+    })
+
+    const report = await auditOnce(harmed)
+
+    expect(Object.values(faultsOf(report)).join('; ')).toContain(
+      'another delivery of the same event is in silver too',
+    )
+    expect(first).toBeDefined()
+  })
+
+  it.each<[string, string, string, string]>([
+    [
+      'a day that is missing in gold.*',
+      'gold.daily_active_users',
+      "DELETE FROM TABLE WHERE event_date = '2026-11-20'",
+      'gold.daily_active_users 2026-11-20',
+    ],
+    [
+      'a day in gold.* that Delta has not',
+      'gold.daily_active_users',
+      "INSERT INTO TABLE (event_date, dau_count, updated_at) VALUES ('2026-11-25', 3, 0)",
+      'gold.daily_active_users 2026-11-25',
+    ],
+    [
+      'a changed value in serving.*',
+      'serving.purchases_per_page_daily_loads',
+      "ALTER TABLE TABLE UPDATE purchase_count = purchase_count + 1 WHERE event_date = '2026-11-21'",
+      'serving.purchases_per_page_daily 2026-11-21',
+    ],
+    [
+      'a doubled row in serving.*',
+      'serving.events_per_source_daily_loads',
+      "INSERT INTO TABLE SELECT * FROM TABLE WHERE event_date = '2026-11-20' LIMIT 1",
+      'serving.events_per_source_daily 2026-11-20',
+    ],
+    [
+      'a lost insert of the speed layer',
+      'realtime.purchases_per_minute',
+      'DELETE FROM TABLE WHERE offset_from = 0 AND kafka_partition = 0',
+      'realtime.purchases_per_minute 0',
+    ],
+    [
+      'an insert of the speed layer that was made twice',
+      'realtime.events_per_minute',
+      'INSERT INTO TABLE SELECT * REPLACE (offset_from + 1 AS offset_from) FROM (SELECT * FROM TABLE WHERE kafka_partition = 0 AND offset_from = 0)',
+      'realtime.events_per_minute 0',
+    ],
+    [
+      'a table of the speed layer that has lost a partition',
+      'realtime.late_events',
+      'DELETE FROM TABLE WHERE kafka_partition = 1',
+      'realtime.late_events 1',
+    ],
+  ])('finds %s', async (_, table, statement, place) => {
+    await using store = await openStore()
+    const audit = (): Promise<LedgerReport> => auditLedger(books.context, { ledger: store.ledger })
+    await audit()
+    await using _kept = await keep(table)
+    await clickhouse.command(statement.replaceAll(/(?<!ALTER )\bTABLE\b/g, table), {
+      settings: { mutations_sync: 2, lightweight_deletes_sync: 2 },
+    })
+
+    const report = await audit()
+
+    expect(report.balanced).toBe(false)
+    expect(Object.keys(faultsOf(report))).toEqual([place])
+  })
+
+  it('does not read again what has balanced, and reads what has changed since', async () => {
+    await using store = await openStore()
+    await using platform = await books.copy()
+    const steps: string[] = []
+    const audit = (): Promise<LedgerReport> => {
+      steps.length = 0
+      return auditLedger(platform.context, { ledger: store.ledger, onProgress: (step) => steps.push(step) })
+    }
+    const first = await audit()
+    const second = await audit()
+
+    expect(steps).toEqual(['offsets of the log', 'gold in ClickHouse'])
+    expect(second.identities.filter(({ table }) => table !== 'ledger')).toEqual(
+      expect.arrayContaining(first.identities.filter(({ table }) => table !== 'ledger')),
+    )
+
+    await harms.changed(platform, 'silver/events', (await someRow('silver/events')).where)
+    expect(faultsOf(await audit())).toMatchObject({
+      'silver/events 2026-11-20': '1 × other values than in bronze',
+    })
+  })
+
+  it('finds a change of bronze that a later batch has carried into silver and gold, until it is accepted', async () => {
+    await using store = await openStore()
+    await using platform = await books.copy()
+    const audit = (accept?: string): Promise<LedgerReport> =>
+      auditLedger(platform.context, { ledger: store.ledger, ...(accept !== undefined && { accept }) })
+    try {
+      await audit()
+      await harms.changed(platform, 'bronze/events', (await someRow('bronze/events')).where)
+      await platform.batch()
+
+      const carried = {
+        'bronze/events 2026-11-20': 'rows that were audited before are gone, or have other values',
+      }
+      expect(faultsOf(await audit())).toEqual(carried)
+      expect(await audit()).toMatchObject({ balanced: false })
+      expect(await audit('a correction that was asked for')).toMatchObject({ balanced: true })
+      expect(await audit()).toMatchObject({ balanced: true })
+
+      await harms.changed(platform, 'bronze/events', (await someRow('bronze/events')).where)
+      await platform.batch()
+      expect(faultsOf(await audit())).toMatchObject(carried)
+    } finally {
+      await showAgain()
+    }
+  })
+
+  it('balances after compaction, and while landing is ahead of the batch', async () => {
+    await using store = await openStore()
+    await using platform = await books.copy()
+    await auditLedger(platform.context, { ledger: store.ledger })
+    for (const name of ['bronze/events', 'silver/events'] as const)
+      await optimize(platform.context.table(name))
+    await platform.send(someMessages(40, 3, '2026-11-21'))
+    await platform.land()
+
+    expect(faultsOf(await auditLedger(platform.context, { ledger: store.ledger }))).toEqual({})
+
+    await platform.realtime()
+    await platform.batch()
+    expect(faultsOf(await auditLedger(platform.context, { ledger: store.ledger }))).toEqual({})
+    await showAgain()
+  })
+
+  it.each([
+    'UPDATE ledger SET content = replace(content, \'"left":\', \'"left":1\') WHERE sequence = 2',
+    'DELETE FROM ledger WHERE sequence = 2',
+  ])('finds an entry of its own that was tampered with: %s', async (statement) => {
+    await using store = await openStore()
+    await auditLedger(books.context, { ledger: store.ledger })
+    const database = openPlainConnection(store.place.replace('SQLite file ', ''), { busyTimeoutMs: 1_000 })
+    database.exec(statement)
+    database.close()
+
+    const report = await auditLedger(books.context, { ledger: store.ledger })
+
+    expect(report.balanced).toBe(false)
+    expect(faultsOf(report)['ledger']).toContain('entry 2')
+  })
+})
+
+/** Puts the rows of a table of ClickHouse back when it is disposed. */
+async function keep(table: string): Promise<AsyncDisposable> {
+  const kept = `${table}_kept`
+  await clickhouse.command(
+    `CREATE TABLE ${kept} ENGINE = MergeTree ORDER BY tuple() AS SELECT * FROM ${table}`,
+  )
+  return {
+    [Symbol.asyncDispose]: async () => {
+      await clickhouse.command(`TRUNCATE TABLE ${table}`)
+      await clickhouse.command(`INSERT INTO ${table} SELECT * FROM ${kept}`, {
+        settings: { insert_deduplicate: 0 },
+      })
+      await clickhouse.command(`DROP TABLE ${kept}`)
+    },
+  }
+}
+
+/** What a batch of a copy of the lake has loaded gives way to what the lake itself has. */
+const showAgain = (): Promise<void> => books.batch({ kind: 'full' })
