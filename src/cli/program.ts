@@ -14,6 +14,7 @@ import { addProduce } from './commands/produce.ts'
 import { addRealtime } from './commands/realtime.ts'
 import { addReconcile } from './commands/reconcile.ts'
 import { addRejected } from './commands/rejected.ts'
+import { addRelease } from './commands/release.ts'
 import { addRuns } from './commands/runs.ts'
 import { addSchedule } from './commands/schedule.ts'
 import { addSql } from './commands/sql.ts'
@@ -56,6 +57,7 @@ export function createProgram(cli: CommandLine): Command {
     addBatch,
     addSchedule,
     addRuns,
+    addRelease,
     addLedger,
     addReconcile,
     addExplain,

@@ -12,7 +12,7 @@ export interface RowsOptions<Column extends string = string> {
   /** In SQL: `event_date, source desc`. Without it the order is nobody's promise. */
   readonly orderBy?: string
   readonly limit?: number
-  /** The table as it was at this version; the newest without it. */
+  /** The table as it was at this version; without it as the newest release has it, and bronze as it is now. */
   readonly version?: number
 }
 
@@ -42,7 +42,7 @@ export interface Lake {
     options?: RowsOptions<C>,
   ): Promise<Pick<TableRows[T], C>[]>
   /**
-   * DuckDB's SQL over the newest versions, `select * from gold.daily_active_users`, and older ones, `select * from
+   * DuckDB's SQL over the newest release, `select * from gold.daily_active_users`, and other versions, `select * from
    * at_version('gold.daily_active_users', 3)`. Whole numbers come as `number`, and as bigint where that would round
    * them.
    */

@@ -8,6 +8,7 @@ import { madeFrom } from '../pipeline/model/made-from.ts'
 import { lakeTableNames } from '../pipeline/model/tables.ts'
 import type { Platform } from '../pipeline/platform/compose.ts'
 import { createLakeViews } from '../pipeline/query/lake-views.ts'
+import { chosenRelease, releasedSnapshot } from '../pipeline/query/released.ts'
 import type { Lake, RowsOptions, TableSummary } from './lake.ts'
 import type { TableName, TableRows } from './rows.ts'
 
@@ -41,7 +42,8 @@ export function createLake(platform: Platform): Lake {
       const duckdb = await platform.duckdb()
       const table = await platform.table(name)
       const rows = await duckdb.use(async (session) => {
-        const selected = await selectRows(session, table, await table.snapshot({ version }), { where })
+        const snapshot = await snapshotOf(platform, name, version)
+        const selected = await selectRows(session, table, snapshot, { where })
         const query = [
           `select ${columns.length === 0 ? '*' : columns.map(identifier).join(', ')} from (${selected})`,
           // On lines of their own: a comment at the end of one ends there.
@@ -69,6 +71,18 @@ export function createLake(platform: Platform): Lake {
 
     close: async () => platform[Symbol.asyncDispose](),
   }
+}
+
+/** As the newest release has it, unless a version is asked for. */
+async function snapshotOf(
+  platform: Platform,
+  name: TableName,
+  version: number | undefined,
+): Promise<Snapshot> {
+  const table = await platform.table(name)
+  if (version !== undefined) return table.snapshot({ version })
+  const release = await chosenRelease(platform, undefined)
+  return releasedSnapshot(name, table, { release, isChosen: false })
 }
 
 async function summaryOf(platform: Platform, name: TableName): Promise<TableSummary | undefined> {

@@ -45,6 +45,7 @@ async function runExplain(
     import('../../pipeline/reconcile/explain.ts'),
     import('../../pipeline/platform/stages.ts'),
   ])
+  const { releases } = await platform.runs()
   const explanation = await explainNumber(
     await batchContextOf(platform),
     {
@@ -52,18 +53,20 @@ async function runExplain(
       date,
       ...(where !== undefined && { where }),
       ...(tableVersion !== undefined && { version: tableVersion }),
+      releases,
     },
     { signal },
   )
   await cli.result(explanation, () => describe(explanation))
 }
 
-function describe({ table, date, version, run, values, inputs, offsets }: Explanation): string {
+function describe({ table, date, version, release, run, values, inputs, offsets }: Explanation): string {
   const [first = {}] = values
   const columns = Object.keys(first)
   const made = run === undefined ? '' : `, made by run ${run}`
+  const shown = release === undefined ? ', in no release' : `, in release ${release}`
   return [
-    `${table} of ${date}, version ${version}${made}`,
+    `${table} of ${date}, version ${version}${made}${shown}`,
     values.length === 0
       ? 'no rows'
       : drawTable(

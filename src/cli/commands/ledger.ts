@@ -35,9 +35,10 @@ async function runLedger({ full = false, accept }: Flags, cli: CommandLine): Pro
     import('../../pipeline/reconcile/ledger.ts'),
     import('../../pipeline/platform/stages.ts'),
   ])
-  const { ledger } = await platform.runs()
+  const { ledger, releases } = await platform.runs()
   const { balanced, identities } = await auditLedger(await batchContextOf(platform), {
     ledger,
+    releases,
     isFull: full,
     ...(accept !== undefined && { accept }),
     onProgress: (step) => terminal.progress(() => `ledger: ${step}`),

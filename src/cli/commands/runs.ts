@@ -36,29 +36,39 @@ interface ListFlags {
 }
 
 async function listRuns({ limit = 20, state }: ListFlags, cli: CommandLine): Promise<void> {
-  const { runs } = await cli.platform.runs()
+  const { runs, releases } = await cli.platform.runs()
   const found = await runs.list({ limit, ...(state && { states: [state] }) }, { signal: cli.signal })
-  await cli.result(found.map(runDocument), () =>
-    found.length === 0
-      ? 'no runs yet: `lake batch` makes one'
-      : drawTable(
-          ['run', 'state', 'trigger', 'started', 'seconds', 'error'],
-          found.map((run) => [
-            run.id,
-            run.state,
-            run.trigger,
-            isoOf(run.startedMs),
-            secondsOf(run),
-            run.error?.message,
-          ]),
-        ),
+  const released = await releases.ofRuns(
+    found.map(({ id }) => id),
+    { signal: cli.signal },
+  )
+  await cli.result(
+    found.map((run) => runDocument(run, released.get(run.id))),
+    () =>
+      found.length === 0
+        ? 'no runs yet: `lake batch` makes one'
+        : drawTable(
+            ['run', 'state', 'trigger', 'started', 'seconds', 'error'],
+            found.map((run) => [
+              run.id,
+              run.state,
+              run.trigger,
+              isoOf(run.startedMs),
+              secondsOf(run),
+              run.error?.message,
+            ]),
+          ),
   )
 }
 
 async function showRun(id: number, cli: CommandLine): Promise<void> {
-  const { runs } = await cli.platform.runs()
+  const { runs, releases } = await cli.platform.runs()
   const run = await runs.show(id, { signal: cli.signal })
-  await cli.result({ ...runDocument(run), attempts: run.attempts.map(attemptDocument) }, () => describe(run))
+  const released = await releases.ofRuns([id], { signal: cli.signal })
+  await cli.result(
+    { ...runDocument(run, released.get(id)), attempts: run.attempts.map(attemptDocument) },
+    () => describe(run),
+  )
 }
 
 function describe(run: RunWithAttempts): string {
@@ -95,9 +105,10 @@ function versionsOf({ versionsBefore = {}, versionsAfter = {} }: Attempt): strin
     .join(', ')
 }
 
-function runDocument({ startedMs, endedMs, tick, ...run }: Run): object {
+function runDocument({ startedMs, endedMs, tick, ...run }: Run, release: number | undefined): object {
   return {
     ...run,
+    release: release ?? null,
     startedAt: isoOf(startedMs),
     endedAt: isoOf(endedMs),
     tick: tick === undefined ? null : { schedule: tick.schedule, at: isoOf(tick.tickMs) },

@@ -21,6 +21,7 @@ interface Flags {
   readonly out?: string
   readonly limit?: number
   readonly vertical?: boolean
+  readonly release?: number
 }
 
 export function addSql(program: Command, cli: CommandLine): void {
@@ -29,7 +30,8 @@ export function addSql(program: Command, cli: CommandLine): void {
     .summary('a query over the lake or in ClickHouse')
     .description(
       'Runs a statement; of several the last one answers (DuckDB). DuckDB knows bronze.events, bronze.rejected,\n' +
-        'silver.events, silver.quarantine and gold.* at their newest versions; an older one, or any Delta table by its path, is\n' +
+        'silver.events, silver.quarantine and gold.*, the last three as the newest release has them; another version, or any\n' +
+        'Delta table by its path, is\n' +
         "  FROM at_version('gold.daily_active_users', 3)\n" +
         "  FROM at_timestamp('silver.events', '2026-01-31T12:00:00Z')\n" +
         'ClickHouse knows realtime.*, gold.* and serving.*.',
@@ -49,6 +51,11 @@ export function addSql(program: Command, cli: CommandLine): void {
       wholeNumber(),
     )
     .option('--vertical', 'a line for each value, for rows that are too wide')
+    .option(
+      '--release <number>',
+      'the tables as this release has them, bronze among them (DuckDB)',
+      wholeNumber({ min: 1 }),
+    )
     .option('--out <file>', 'write a .parquet, .csv, .ndjson or .json file instead')
     .addHelpText(
       'after',
@@ -68,7 +75,14 @@ async function runSql(given: string, flags: Flags, cli: CommandLine): Promise<vo
   const { out, limit, format = cli.isJson ? 'ndjson' : 'table', vertical = false } = flags
   const file = out === undefined ? undefined : { path: out, format: fileFormat(out, fileFormats) }
   const show = { format, isVertical: vertical, ...(limit !== undefined && { limit }) }
-  const run = flags.engine === 'duckdb' ? runDuckDb : runClickHouse
+  const { release } = flags
+  if (release !== undefined && flags.engine !== 'duckdb') {
+    throw new LakeError(
+      'USAGE',
+      'sql --release: expected --engine duckdb; serving.* shows the newest release alone',
+    )
+  }
+  const run = flags.engine === 'duckdb' ? runDuckDb(release) : runClickHouse
   await run(sql, show, file, cli)
   if (file !== undefined) await cli.result({ out: file.path }, () => `wrote ${file.path}`)
 }
@@ -78,34 +92,31 @@ interface TargetFile {
   readonly format: FileFormat
 }
 
-async function runDuckDb(
-  sql: string,
-  show: ShowOptions,
-  file: TargetFile | undefined,
-  cli: CommandLine,
-): Promise<void> {
-  const { platform, signal, terminal } = cli
-  using session = await (await platform.duckdb()).connect()
-  const statements = splitStatements(sql)
-  const last = statements.at(-1) ?? ''
-  try {
-    await createLakeViews(session, platform, sql, { signal })
-    for (const statement of statements.slice(0, -1)) await session.run(statement, { signal })
-    if (file !== undefined) {
-      if (!answers.has(firstWord(last)))
-        throw new LakeError('USAGE', 'sql --out: expected a last statement that returns rows')
-      const select = limited(last, show.limit)
-      await writeRows(session, select, file.path, file.format, { signal })
-    } else {
-      const shown = await showRows((most) => rowChunks(session, last, { limit: most, signal }), show, cli)
-      sayWhatIsCut(shown, cli)
+const runDuckDb =
+  (release: number | undefined) =>
+  async (sql: string, show: ShowOptions, file: TargetFile | undefined, cli: CommandLine): Promise<void> => {
+    const { platform, signal, terminal } = cli
+    using session = await (await platform.duckdb()).connect()
+    const statements = splitStatements(sql)
+    const last = statements.at(-1) ?? ''
+    try {
+      await createLakeViews(session, platform, sql, { release, signal })
+      for (const statement of statements.slice(0, -1)) await session.run(statement, { signal })
+      if (file !== undefined) {
+        if (!answers.has(firstWord(last)))
+          throw new LakeError('USAGE', 'sql --out: expected a last statement that returns rows')
+        const select = limited(last, show.limit)
+        await writeRows(session, select, file.path, file.format, { signal })
+      } else {
+        const shown = await showRows((most) => rowChunks(session, last, { limit: most, signal }), show, cli)
+        sayWhatIsCut(shown, cli)
+      }
+    } catch (error) {
+      throw await withOurTables(error, sql, cli)
     }
-  } catch (error) {
-    throw await withOurTables(error, sql, cli)
+    if (statements.some((statement) => makers.has(firstWord(statement))))
+      terminal.line('What this statement made is gone now; `lake table append` and `overwrite` keep rows.')
   }
-  if (statements.some((statement) => makers.has(firstWord(statement))))
-    terminal.line('What this statement made is gone now; `lake table append` and `overwrite` keep rows.')
-}
 
 /** Statements that return rows, and those whose work in the memory of DuckDB ends with the command. */
 const answers = new Set([

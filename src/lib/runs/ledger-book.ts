@@ -12,7 +12,7 @@ import { integer, optionalInteger, type RunDatabase, read, transact } from './da
 import type { LedgerTable } from './schema.ts'
 
 export interface NewLedgerEntry {
-  /** What was audited: `silver/events 2026-01-31`. At most 191 characters. */
+  /** What was audited, by a name of the caller's. At most 191 characters. */
   readonly subject: string
   readonly content: JsonValue
 }

@@ -38,6 +38,8 @@ export interface ReleaseBook {
   newest(options?: IoOptions): Promise<Release | undefined>
   /** @throws LakeError `RELEASE_MISSING` */
   show(id: number, options?: IoOptions): Promise<Release>
+  /** Run → the release that it has made; runs that have made none are left out. */
+  ofRuns(runs: readonly number[], options?: IoOptions): Promise<ReadonlyMap<number, number>>
   /** Newest first; 20 without a limit. */
   list(options?: IoOptions & { readonly limit?: number }): Promise<readonly Release[]>
 }
@@ -69,6 +71,20 @@ export function createReleaseBook(database: RunDatabase, clock: Clock = systemCl
           throw new LakeError('RELEASE_MISSING', `Release ${id}: there is no such release`, {
             details: { id },
           })
+        },
+        options,
+      ),
+    ofRuns: (runs, options) =>
+      read(
+        database,
+        async (db) => {
+          if (runs.length === 0) return new Map()
+          const rows = await db
+            .selectFrom('releases')
+            .select(['id', 'run_id'])
+            .where('run_id', 'in', runs)
+            .execute()
+          return new Map(rows.map(({ id, run_id }) => [integer(run_id), integer(id)]))
         },
         options,
       ),

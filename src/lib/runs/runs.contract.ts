@@ -533,6 +533,89 @@ export function describeRunStore(adapter: string, makeDatabase: () => Promise<Fr
       expect(lease.owner.split(':').slice(0, 2)).toEqual(formatOwner(newOwner()).split(':').slice(0, 2))
     })
   })
+
+  describe(`the ledger in ${adapter}`, () => {
+    const subjects = ['a', 'b', 'a']
+
+    it('keeps every entry, and knows the newest of each subject', async () => {
+      const store = await openStore()
+      for (const [n, subject] of subjects.entries())
+        await store.ledger.append([{ subject, content: { n } }], { runId: 7 })
+
+      const newest = await store.ledger.newest()
+
+      expect(
+        [...newest]
+          .map(([subject, { sequence, runId, content }]) => [subject, sequence, runId, content])
+          .sort(),
+      ).toEqual([
+        ['a', 3, 7, { n: 2 }],
+        ['b', 2, 7, { n: 1 }],
+      ])
+      expect(await store.ledger.verify()).toEqual({ entries: 3 })
+    })
+
+    it('gives each entry a number of its own, if two processes add at once', async () => {
+      const [one, other] = [await openStore(), await openStore()]
+      await Promise.all(
+        Array.from({ length: 10 }, (_, n) =>
+          (n % 2 === 0 ? one : other).ledger.append([
+            { subject: `s${n}`, content: n },
+            { subject: `t${n}`, content: n },
+          ]),
+        ),
+      )
+
+      expect(await one.ledger.verify()).toEqual({ entries: 20 })
+    })
+  })
+
+  describe(`releases in ${adapter}`, () => {
+    const tables = { gold: { version: 3, commit: 'c3', id: 'table' } }
+
+    it('shows the newest one, each by its number, and the release of a run', async () => {
+      const { releases } = await openStore()
+      expect(await releases.newest()).toBeUndefined()
+      const first = await releases.publish({ runId: 4, tables })
+      const second = await releases.publish({ runId: 9, tables: {} })
+
+      expect(second.id).toBeGreaterThan(first.id)
+      expect(await releases.newest()).toEqual(second)
+      expect(await releases.show(first.id)).toEqual({ ...first, runId: 4, tables })
+      expect((await releases.list()).map(({ id }) => id)).toEqual([second.id, first.id])
+      expect([...(await releases.ofRuns([4, 5]))]).toEqual([[4, first.id]])
+      await expect(releases.show(99)).rejects.toSatisfy(code('RELEASE_MISSING'))
+    })
+  })
+
+  describe(`results of checks in ${adapter}`, () => {
+    it('keeps each result, and knows the newest of each check and day', async () => {
+      const { checks } = await openStore()
+      const result = { table: 't', check: 'c', date: '2026-01-31', content: {} } as const
+      await checks.append([
+        { ...result, state: 'failed' },
+        { table: 't', check: 'whole', state: 'passed', content: 1 },
+      ])
+      await checks.append([{ ...result, state: 'passed' }], { runId: 3 })
+
+      expect(
+        (await checks.newest('t')).map(({ check, date, state, runId }) => [check, date, state, runId]).sort(),
+      ).toEqual([
+        ['c', '2026-01-31', 'passed', 3],
+        ['whole', undefined, 'passed', undefined],
+      ])
+      expect((await checks.list({ check: 'c' })).map(({ state }) => state)).toEqual(['passed', 'failed'])
+    })
+
+    it('keeps what a run has made and not published, once for each table', async () => {
+      const { checks } = await openStore()
+      await checks.keepCandidate(3, 't', { files: ['a'] })
+      await checks.keepCandidate(3, 't', { files: ['b'] })
+
+      expect(await checks.candidate(3, 't')).toEqual({ files: ['b'] })
+      expect(await checks.candidate(4, 't')).toBeUndefined()
+    })
+  })
 }
 
 async function until(isSo: () => Promise<boolean>, timeoutMs = 60_000): Promise<void> {

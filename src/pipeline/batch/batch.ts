@@ -24,10 +24,12 @@ import { plan, type Selection } from '../../lib/dag/plan.ts'
 import type { RunRecorder } from '../../lib/dag/recorder.ts'
 import type { DeltaTable, Snapshot } from '../../lib/delta/index.ts'
 import type { DuckDb } from '../../lib/duckdb/duckdb.ts'
+import type { ReleaseBook } from '../../lib/runs/release-book.ts'
 import { invalidReasons, isValid } from '../model/event-rules.ts'
 import { goldMetrics } from '../model/gold.ts'
 import { columnNames, type LakeTable, lakeTableNames, lakeTables } from '../model/tables.ts'
 import { publishGold } from '../serving/publish.ts'
+import { publishRelease } from '../serving/release.ts'
 import { planDays, type Scope } from './days.ts'
 import { type Made, makeDays } from './make.ts'
 
@@ -38,6 +40,8 @@ export interface BatchContext {
   /** Asked for by the last task alone. */
   readonly clickhouse: () => Promise<ClickHouse>
   readonly temporaryDirectory: string
+  /** Where what readers see together is written down; without it nothing is released. */
+  readonly releases?: ReleaseBook
   readonly clock?: Clock
   readonly logger?: Logger
 }
@@ -137,13 +141,16 @@ export function batchGraph(context: BatchContext, bronze: Snapshot, scope: Scope
           bronze,
           { runId, isFull: scope.kind === 'full', signal },
         )
+        const { releases } = context
+        const release =
+          releases && (await publishRelease({ ...context, releases }, { runId, gold: versions }, { signal }))
         return {
           kind,
           rowsIn: rows,
           rowsOut: rows,
           versionsBefore,
           versionsAfter: versions,
-          details: { boundary },
+          details: { boundary, ...(release !== undefined && { release: release.id }) },
         }
       },
     },

@@ -28,19 +28,22 @@ export async function runRecordedBatch(
   return store.leases.withLease(
     batchDag,
     ({ lease, signal: leased }) =>
-      runBatch(context, {
-        scope,
-        tasks,
-        signal: leased,
-        recorder: store.runs.recorder({
-          dag: batchDag,
-          trigger,
-          parameters: { scope: { ...scope }, tasks: [...tasks] },
-          lease,
-          ...(tick && { tick }),
-        }),
-        ...(onEvent && { onEvent }),
-      }),
+      runBatch(
+        { ...context, releases: store.releases },
+        {
+          scope,
+          tasks,
+          signal: leased,
+          recorder: store.runs.recorder({
+            dag: batchDag,
+            trigger,
+            parameters: { scope: { ...scope }, tasks: [...tasks] },
+            lease,
+            ...(tick && { tick }),
+          }),
+          ...(onEvent && { onEvent }),
+        },
+      ),
     { wait: true, signal, ...(onWait && { onWait }) },
   )
 }

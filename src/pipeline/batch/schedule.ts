@@ -3,6 +3,7 @@ import { type Clock, systemClock } from '../../lib/base/clock.ts'
 import { LakeError } from '../../lib/base/errors.ts'
 import type { IoOptions } from '../../lib/base/io.ts'
 import { type Logger, silentLogger } from '../../lib/base/log.ts'
+import type { DeltaTable } from '../../lib/delta/index.ts'
 import type { RunStore } from '../../lib/runs/run-store.ts'
 import { parseCron } from '../../lib/schedule/cron.ts'
 import { runSchedule, type ScheduleEvent } from '../../lib/schedule/schedule.ts'
@@ -53,7 +54,10 @@ export async function runBatchSchedule(
         throw new LakeError('INTERRUPTED', `Run ${outcome.runId} was cut short`)
       const today = new Date(clock.now()).toISOString().slice(0, 10)
       if (today !== vacuumedDay) {
-        await vacuumTables(lakeTableNames.map(context.table), { logger, signal: ending })
+        await vacuumTables(await unreleasedLeftOut(context, store, { signal: ending }), {
+          logger,
+          signal: ending,
+        })
         vacuumedDay = today
       }
       if (outcome.kind === 'failed') {
@@ -61,6 +65,27 @@ export async function runBatchSchedule(
       }
     },
   })
+}
+
+/** A table whose newest release is an older version keeps its files: readers see them until the next release. */
+async function unreleasedLeftOut(
+  { table }: BatchContext,
+  { releases }: RunStore,
+  { signal }: IoOptions,
+): Promise<readonly DeltaTable[]> {
+  const release = await releases.newest({ signal })
+  const found: DeltaTable[] = []
+  for (const name of lakeTableNames) {
+    const released = name.startsWith('bronze/') ? undefined : release?.tables[name]
+    if (released === undefined || (await newestVersion(table(name), { signal })) === released.version) {
+      found.push(table(name))
+    }
+  }
+  return found
+}
+
+async function newestVersion(table: DeltaTable, { signal }: IoOptions): Promise<number | undefined> {
+  return (await table.exists({ signal })) ? (await table.snapshot({ signal })).version : undefined
 }
 
 function logEvent(event: ScheduleEvent, logger: Logger): void {

@@ -1,6 +1,6 @@
 /**
  * The lake as a schema for SQL: `bronze.events` … `gold.*`, and the tables of users under LAKE_URI (`people`,
- * `folder.people`), at their newest versions; any older one by `at_version('gold.daily_active_users', 3)` or
+ * `folder.people`). Silver and gold are at the versions of the newest release, the others at their newest; any older one by `at_version('gold.daily_active_users', 3)` or
  * `at_timestamp('gold.daily_active_users', '2026-01-31T12:00:00Z')`, in UTC where it names no zone.
  *
  * Only the tables that the statement names are opened, each at one version for the whole statement.
@@ -8,15 +8,23 @@
 import { LakeError } from '../../lib/base/errors.ts'
 import type { IoOptions } from '../../lib/base/io.ts'
 import { parseIsoTime } from '../../lib/base/iso-time.ts'
+import type { DeltaTable, Snapshot } from '../../lib/delta/index.ts'
 import type { DuckDbSession } from '../../lib/duckdb/duckdb.ts'
 import { identifier, text } from '../../lib/duckdb/sql-text.ts'
+import type { Release } from '../../lib/runs/release-book.ts'
 import { lakeTableNames } from '../model/tables.ts'
 import type { Platform } from '../platform/compose.ts'
 import { userTables } from './lake-tables.ts'
 import { locateTable } from './locate.ts'
+import { chosenRelease, releasedSnapshot } from './released.ts'
 
 const timeTravel =
   /\bat_(?<kind>version|timestamp)\s*\(\s*'(?<table>(?:[^']|'')+)'\s*,\s*(?:'(?<quoted>[^']*)'|(?<bare>\d+))\s*\)/gi
+
+export interface LakeViewsOptions extends IoOptions {
+  /** The tables of the platform as this release has them; without it silver and gold are as the newest one has them. */
+  readonly release?: number | undefined
+}
 
 /**
  * Makes the views that `sql` needs, in place of those of an earlier statement. They are the database's, not the
@@ -28,21 +36,29 @@ export async function createLakeViews(
   session: DuckDbSession,
   platform: Platform,
   sql: string,
-  { signal }: IoOptions = {},
+  { release: id, signal }: LakeViewsOptions = {},
 ): Promise<void> {
+  const viewOf = async (view: string, table: DeltaTable, snapshot: Snapshot): Promise<void> =>
+    session.run(`create or replace view ${view} as ${await table.scan(session, snapshot, { signal })}`, {
+      signal,
+    })
   const makeView = async (view: string, name: string, at: VersionChoice): Promise<void> => {
     const table = await locateTable(platform, name, { signal })
-    const snapshot = await table.snapshot({ ...at, signal })
-    await session.run(
-      `create or replace view ${view} as ${await table.scan(session, snapshot, { signal })}`,
-      { signal },
-    )
+    await viewOf(view, table, await table.snapshot({ ...at, signal }))
+  }
+  // One release for the whole statement.
+  let chosen: Promise<Release | undefined> | undefined
+  const makeReleasedView = async (view: string, name: string): Promise<void> => {
+    const table = await locateTable(platform, name, { signal })
+    chosen ??= chosenRelease(platform, id, { signal })
+    const at = { release: await chosen, isChosen: id !== undefined, signal }
+    await viewOf(view, table, await releasedSnapshot(name, table, at))
   }
   for (const schema of ['bronze', 'silver', 'gold'])
     await session.run(`create schema if not exists ${schema}`, { signal })
   for (const name of lakeTableNames) {
     const [schema = '', table = ''] = name.split('/')
-    if (mentions(sql, schema, table)) await makeView(`${schema}.${identifier(table)}`, name, {})
+    if (mentions(sql, schema, table)) await makeReleasedView(`${schema}.${identifier(table)}`, name)
   }
   for (const name of await userTables(platform, { signal })) {
     const { schema, table } = placeOf(name)

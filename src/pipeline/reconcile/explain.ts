@@ -8,11 +8,15 @@ import { recordsIn, type Snapshot } from '../../lib/delta/index.ts'
 import type { DuckDbSession } from '../../lib/duckdb/duckdb.ts'
 import { identifier } from '../../lib/duckdb/sql-text.ts'
 import type { Row } from '../../lib/duckdb/values.ts'
+import type { ReleaseBook } from '../../lib/runs/release-book.ts'
 import { type GoldTable, goldColumnsOf, goldTableNames, metricOf } from '../model/gold.ts'
 import { daysOfRun, madeFrom, runOf } from '../model/made-from.ts'
 import type { LakeTable } from '../model/tables.ts'
 import { type BooksContext, bigintOf, filesOfDays } from './books.ts'
 import { createRowsView } from './rows-of.ts'
+
+/** Newest first. */
+const releasesSearched = 1_000
 
 export interface ExplainRequest {
   /** `gold/daily_active_users`, or `silver/events`. */
@@ -23,6 +27,7 @@ export interface ExplainRequest {
   readonly where?: string
   /** The version that is explained; the newest without it. */
   readonly version?: number
+  readonly releases?: ReleaseBook
 }
 
 export interface ExplainInput {
@@ -46,6 +51,8 @@ export interface Explanation {
   readonly table: LakeTable
   readonly date: string
   readonly version: number
+  /** The newest release that shows this version; absent if none does. */
+  readonly release?: number
   /** The run that made the day; absent if the log of the table no longer says. */
   readonly run?: number
   /** The rows of the day; with `where`, what they would be of those events alone. */
@@ -57,7 +64,7 @@ export interface Explanation {
 /** @throws LakeError `TABLE_MISSING`, `VERSION_MISSING`, `SQL_INVALID` for a condition that is none, `USAGE`. */
 export async function explainNumber(
   context: BooksContext,
-  { table: name, date, where = 'true', version }: ExplainRequest,
+  { table: name, date, where = 'true', version, releases }: ExplainRequest,
   { signal }: IoOptions = {},
 ): Promise<Explanation> {
   const metric = goldTableNames.find((each) => name === `gold/${each}`)
@@ -67,6 +74,7 @@ export async function explainNumber(
   const target = await snapshotOf(context, name, version, { signal })
   const silver = metric === undefined ? target : await inputOf(context, target, 'silver/events', { signal })
   const bronze = await inputOf(context, silver, 'bronze/events', { signal })
+  const release = await releaseOf(releases, name, target, { signal })
   const run = await runThatMade(target, date, { signal })
   return context.duckdb.use(async (session) => {
     const silverFiles = filesOfDays(silver, [date])
@@ -87,6 +95,7 @@ export async function explainNumber(
       table: name,
       date,
       version: target.version,
+      ...(release !== undefined && { release }),
       ...(run !== undefined && { run }),
       values: await valuesOf(
         context,
@@ -150,6 +159,18 @@ async function runThatMade(
     if (daysOfRun(info)?.includes(date) === true) return runOf(info)
   }
   return undefined
+}
+
+async function releaseOf(
+  releases: ReleaseBook | undefined,
+  name: LakeTable,
+  target: Snapshot,
+  { signal }: IoOptions,
+): Promise<number | undefined> {
+  const found = (await releases?.list({ limit: releasesSearched, signal })) ?? []
+  return found.find(
+    ({ tables }) => tables[name]?.version === target.version && tables[name].id === target.metadata.id,
+  )?.id
 }
 
 interface ValuesRequest {

@@ -7,6 +7,7 @@
 import type { IoOptions } from '../../lib/base/io.ts'
 import type { DuckDbSession } from '../../lib/duckdb/duckdb.ts'
 import type { Chain, LedgerBook, LedgerEntry } from '../../lib/runs/ledger-book.ts'
+import type { Release, ReleaseBook } from '../../lib/runs/release-book.ts'
 import { auditGold } from './audit-gold.ts'
 import { auditSilver } from './audit-silver.ts'
 import type { BooksContext, Identity } from './books.ts'
@@ -18,6 +19,7 @@ import { servedGold } from './served-rows.ts'
 
 export interface LedgerOptions extends IoOptions {
   readonly ledger: LedgerBook
+  readonly releases?: ReleaseBook
   /** Every day again, whatever an audit before has found. */
   readonly isFull?: boolean
   readonly runId?: number
@@ -42,15 +44,18 @@ export interface Audit {
     identity: Pick<Identity, 'name' | 'table' | 'date' | 'partition'>,
   ) => AuditedIdentity | undefined
   readonly isFull: boolean
+  /** The release that readers see. */
+  readonly release: Release | undefined
   readonly onProgress: (done: string) => void
 }
 
 /** @throws LakeError `TABLE_MISSING` if no batch has run yet. */
 export async function auditLedger(
   context: BooksContext,
-  { ledger, isFull = false, runId, accept, onProgress = () => undefined, signal }: LedgerOptions,
+  { ledger, releases, isFull = false, runId, accept, onProgress = () => undefined, signal }: LedgerOptions,
 ): Promise<LedgerReport> {
   const cut = await readCut(context, { signal })
+  const release = await releases?.newest({ signal })
   const chain = await ledger.verify({ signal })
   const entries = await ledger.newest({ signal })
   const known = (
@@ -67,6 +72,7 @@ export async function auditLedger(
           return entry && identityIn(entry)
         },
         isFull,
+        release,
         onProgress,
       },
       { signal },
@@ -89,7 +95,7 @@ export function isBalanced({ fault, accepted }: AuditedIdentity): boolean {
 }
 
 async function audit(of: Audit, { signal }: IoOptions): Promise<readonly AuditedIdentity[]> {
-  const { context, session, cut, onProgress } = of
+  const { context, session, cut, release, onProgress } = of
   onProgress('offsets of the log')
   const clickhouse = await context.clickhouse()
   const counted = await countedOffsets(clickhouse, { signal })
@@ -97,7 +103,7 @@ async function audit(of: Audit, { signal }: IoOptions): Promise<readonly Audited
   const silver = await auditSilver(of, { signal })
   const gold = await auditGold(of, { signal })
   onProgress('gold in ClickHouse')
-  const served = await servedGold(context, session, clickhouse, { signal })
+  const served = await servedGold(context, session, clickhouse, { release, signal })
   return [...landed, ...silver, ...gold, ...counted.identities, ...served]
 }
 

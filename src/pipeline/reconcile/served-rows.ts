@@ -15,9 +15,10 @@ import type { Snapshot } from '../../lib/delta/index.ts'
 import { duckDbType } from '../../lib/delta/index.ts'
 import type { DuckDbSession } from '../../lib/duckdb/duckdb.ts'
 import { identifier, text } from '../../lib/duckdb/sql-text.ts'
+import type { Release } from '../../lib/runs/release-book.ts'
 import { type GoldTable, goldColumnsOf, goldSchemaOf, goldTableNames, metricOf } from '../model/gold.ts'
 import { snapshotAt } from '../serving/load-plan.ts'
-import { readShown } from '../serving/shown.ts'
+import { readShown, type Shown } from '../serving/shown.ts'
 import type { BooksContext, Identity } from './books.ts'
 import { createRowsView } from './rows-of.ts'
 import { sameRows } from './same-rows.ts'
@@ -27,11 +28,11 @@ export async function servedGold(
   context: BooksContext,
   session: DuckDbSession,
   clickhouse: ClickHouse,
-  { signal }: IoOptions = {},
+  { release, signal }: IoOptions & { readonly release: Release | undefined },
 ): Promise<readonly Identity[]> {
   const shown = await readShown(clickhouse, { signal })
   if (shown === undefined) return []
-  const identities: Identity[] = []
+  const identities: Identity[] = [...servedRelease(release, shown)]
   for (const metric of goldTableNames) {
     const version = shown.versions[`gold/${metric}`]
     if (version === undefined) continue
@@ -50,6 +51,25 @@ export async function servedGold(
     identities.push(...(await servedRows(context, session, { metric, gold, clickhouse, signal })))
   }
   return identities
+}
+
+/** Whether readers of the lake and readers of ClickHouse see the same versions of gold. */
+function servedRelease(release: Release | undefined, shown: Shown | undefined): readonly Identity[] {
+  if (release === undefined || shown === undefined) return []
+  return goldTableNames.flatMap((metric) => {
+    const table = `gold/${metric}`
+    const [left, right] = [release.tables[table]?.version, shown.versions[table]]
+    if (left === undefined && right === undefined) return []
+    const identity = {
+      name: 'release = load in ClickHouse',
+      table,
+      left: BigInt(left ?? -1),
+      right: BigInt(right ?? -1),
+    }
+    if (left === right) return [identity]
+    const fault = `release ${release.id} has version ${left ?? 'none'}, the newest load version ${right ?? 'none'}`
+    return [{ ...identity, fault }]
+  })
 }
 
 interface ServedOptions extends IoOptions {

@@ -1,0 +1,65 @@
+/** What readers of the lake see of the tables that a batch makes: the versions of a release, and no run half done. */
+import { access } from 'node:fs/promises'
+import { LakeError } from '../../lib/base/errors.ts'
+import type { IoOptions } from '../../lib/base/io.ts'
+import type { DeltaTable, Snapshot } from '../../lib/delta/index.ts'
+import type { Release } from '../../lib/runs/release-book.ts'
+import { parseRunStoreUrl } from '../../lib/runs/run-store.ts'
+import type { Platform } from '../platform/compose.ts'
+
+/** What landing goes on with; the newest version is whole by itself. */
+const isStreamed = (name: string): boolean => name.startsWith('bronze/')
+
+/**
+ * A table at a release; at its newest version if the release has none of it, or of another table in its place.
+ *
+ * @param release the release that readers see. Without one, tables are at their newest versions.
+ * @param isChosen the reader asked for this very release: then bronze is at it as well.
+ * @throws LakeError `VERSION_MISSING` if the version is no longer there.
+ */
+export async function releasedSnapshot(
+  name: string,
+  table: DeltaTable,
+  {
+    release,
+    isChosen,
+    signal,
+  }: IoOptions & { readonly release: Release | undefined; readonly isChosen: boolean },
+): Promise<Snapshot> {
+  const newest = await table.snapshot({ signal })
+  const released = isStreamed(name) && !isChosen ? undefined : release?.tables[name]
+  if (released === undefined || released.id !== newest.metadata.id) {
+    if (isChosen && released !== undefined) {
+      throw new LakeError(
+        'VERSION_MISSING',
+        `Release ${release?.id}, ${name}: another table is in its place`,
+        {
+          details: { table: name },
+        },
+      )
+    }
+    return newest
+  }
+  return released.version === newest.version ? newest : table.snapshot({ version: released.version, signal })
+}
+
+/** The release that readers see, or the one with this number. @throws LakeError `RELEASE_MISSING` */
+export async function chosenRelease(
+  platform: Platform,
+  id: number | undefined,
+  { signal }: IoOptions = {},
+): Promise<Release | undefined> {
+  if (id === undefined && !(await hasRunStore(platform))) return undefined
+  const { releases } = await platform.runs()
+  return id === undefined ? releases.newest({ signal }) : releases.show(id, { signal })
+}
+
+/** Looking at tables makes no file: where no run was ever recorded, nothing was released. */
+async function hasRunStore({ config }: Platform): Promise<boolean> {
+  const address = parseRunStoreUrl(config.metadata.url)
+  if (address.kind !== 'sqlite') return true
+  return access(address.path).then(
+    () => true,
+    () => false,
+  )
+}
