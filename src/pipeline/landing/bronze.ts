@@ -27,8 +27,14 @@ import { createMessagesTable } from '../model/messages.ts'
 import { lakeTables } from '../model/tables.ts'
 import type { OffsetRange } from '../streaming/offset-range.ts'
 import type { ReadUpTo } from '../streaming/same-log.ts'
-import type { LogSink, WriteOutcome } from '../streaming/stage.ts'
-import { landingOperation, landingTags, lostRejects, rejectedTags } from './rejected-lineage.ts'
+import type { LogSink, Superseded, WriteOutcome } from '../streaming/stage.ts'
+import {
+  checkRejects,
+  landingOperation,
+  landingTags,
+  type RejectsCheck,
+  rejectedTags,
+} from './rejected-lineage.ts'
 
 export interface BronzeTables {
   readonly events: DeltaTable
@@ -140,9 +146,9 @@ export class Bronze implements LogSink<Landed> {
     )
   }
 
-  /** @returns what of `bronze/rejected` is lost, in words; `undefined` if all is there. */
-  lostRejects(options: IoOptions = {}): Promise<string | undefined> {
-    return lostRejects(this.#events, this.#rejected, options)
+  /** Whether `bronze/rejected` still holds every commit that `bronze/events` was landed after. */
+  checkRejects(options: IoOptions = {}): Promise<RejectsCheck> {
+    return checkRejects(this.#events, this.#rejected, options)
   }
 
   /** Lands a batch: rejects first, events second. Offsets that are there already make it `superseded`. */
@@ -169,8 +175,8 @@ export class Bronze implements LogSink<Landed> {
 
     // Rejects first: were events first, a crash in between would lose the rejects of the batch.
     if (rejected > 0) {
-      const reason = await this.#landRejects(session, batch, { signal })
-      if (reason !== undefined) return { kind: 'superseded', reason }
+      const outcome = await this.#landRejects(session, batch, { signal })
+      if (outcome.kind === 'superseded') return outcome
     }
     // Awaited here: the session closes when this function returns.
     return await this.#landEvents(session, batch, { events, rejected }, { signal })
@@ -193,7 +199,7 @@ export class Bronze implements LogSink<Landed> {
     session: DuckDbSession,
     batch: MicroBatch<Message>,
     { signal }: IoOptions,
-  ): Promise<string | undefined> {
+  ): Promise<{ readonly kind: 'landed' } | Superseded> {
     const { tables, clock } = this.#options
     const select = `select value as raw, key, headers, reject_reasons as reasons, ${this.#place(clock)} from parsed where not is_event order by kafka_partition, kafka_offset`
     const staged = await tables.rejected.stage(session, this.#rejected, select, { missing: 'null', signal })
@@ -204,11 +210,11 @@ export class Bronze implements LogSink<Landed> {
       }),
     )
     const outcome = await this.#commit(tables.rejected, this.#rejected, staged, transactions, { signal })
-    if (outcome.kind === 'conflict') return outcome.reason
+    if (outcome.kind === 'conflict') return { kind: 'superseded', reason: outcome.reason }
     this.#rejected = await tables.rejected.snapshot({ signal })
     // Another writer's rejects came right behind ours: which they are must be known before the next batch.
     this.#isBehind = this.#rejected.version !== outcome.version
-    return undefined
+    return { kind: 'landed' }
   }
 
   async #landEvents(

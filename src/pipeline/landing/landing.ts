@@ -34,10 +34,11 @@ export async function land(options: LandingOptions, { signal }: IoOptions = {}):
   const report = { events: 0, rejected: 0, commits: 0 }
   const clusterId = await log.clusterId({ signal })
   const bronze = await Bronze.open({ tables, duckdb, clock, topic: log.topic, clusterId }, { signal })
-  const lost = await bronze.lostRejects({ signal })
-  if (lost !== undefined && options.acceptGap !== true) throw rejectsLost(tables, lost)
-  if (lost !== undefined)
-    logger.warn({ reason: lost }, 'Rejects that were landed are lost, and that is accepted')
+  const rejects = await bronze.checkRejects({ signal })
+  if (rejects.kind === 'lost') {
+    if (options.acceptGap !== true) throw rejectsLost(tables, rejects.reason)
+    logger.warn({ reason: rejects.reason }, 'Rejects that were landed are lost, and that is accepted')
+  }
   await using compaction = new Compaction([tables.events, tables.rejected], {
     minFiles: options.compactFrom ?? 50,
     shutdownDeadlineMs: 1_000,

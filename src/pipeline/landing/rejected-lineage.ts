@@ -17,22 +17,29 @@ export function rejectedTags(newest: CommitRef | undefined): Readonly<Record<str
     : { ...landingTags, rejectedVersion: String(newest.version), rejectedCommit: newest.id }
 }
 
-/** @returns what of `bronze/rejected` is lost, in words; `undefined` if all is there. */
-export async function lostRejects(
+export type RejectsCheck =
+  | { readonly kind: 'complete' }
+  /** Commits of `bronze/rejected` are gone; `reason` says which. */
+  | { readonly kind: 'lost'; readonly reason: string }
+
+/** Whether `rejected` holds every commit that `events` was landed after. */
+export async function checkRejects(
   events: Snapshot,
   rejected: Snapshot,
   { signal }: IoOptions = {},
-): Promise<string | undefined> {
+): Promise<RejectsCheck> {
   const recorded = await recordedIn(events, { signal })
-  if (recorded === undefined) return undefined
+  if (recorded === undefined) return { kind: 'complete' }
   const newest = rejected.version
-  if (newest < recorded.version)
-    return `expected version ${recorded.version} or later, which ${events.uri} was landed after, got ${newest}`
+  if (newest < recorded.version) {
+    const reason = `expected version ${recorded.version} or later, which ${events.uri} was landed after, got ${newest}`
+    return { kind: 'lost', reason }
+  }
   const found = await rejected.commitRef({ version: recorded.version, signal })
   // A commit that was cleaned up cannot be compared: the table has gone on far beyond it.
-  return found === undefined || found.id === recorded.id
-    ? undefined
-    : `version ${recorded.version} is another commit than the one that ${events.uri} was landed after`
+  if (found === undefined || found.id === recorded.id) return { kind: 'complete' }
+  const reason = `version ${recorded.version} is another commit than the one that ${events.uri} was landed after`
+  return { kind: 'lost', reason }
 }
 
 /** By the newest commit of landing; `undefined` if it is not in the log, or of a version that did not record it. */

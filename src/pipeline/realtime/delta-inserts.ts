@@ -11,6 +11,7 @@ import { isLakeError, LakeError } from '../../lib/base/errors.ts'
 import type { IoOptions } from '../../lib/base/io.ts'
 import type { ClickHouse } from '../../lib/clickhouse/clickhouse.ts'
 import type { RealtimeTable } from '../serving/tables.ts'
+import type { Superseded } from '../streaming/stage.ts'
 
 /** A row of the table, by column. */
 export interface DeltaRow {
@@ -35,6 +36,8 @@ export interface DeltaInsertOptions {
   readonly logId: string
 }
 
+export type InsertOutcome = { readonly kind: 'inserted' } | Superseded
+
 interface Attempt {
   readonly insert: DeltaInsert
   readonly token: string
@@ -48,14 +51,14 @@ const pauseMs = 200
  * Side by side: each table and partition has a position of its own. All are waited for, so that none is still
  * under way when reading goes on after a failure.
  *
- * @returns why another writer was first with some of them, or `undefined` when all our rows are there.
+ * @returns `inserted` when all rows are there, `superseded` when another writer was first with some of them.
  * @throws CLICKHOUSE_UNAVAILABLE where an insert was tried in vain, and whatever else ClickHouse refuses.
  */
 export async function insertDeltas(
   options: DeltaInsertOptions,
   inserts: readonly DeltaInsert[],
   { signal }: IoOptions = {},
-): Promise<string | undefined> {
+): Promise<InsertOutcome> {
   let pending: readonly Attempt[] = inserts.map((insert) => ({ insert, token: tokenOf(options, insert) }))
   for (let attempt = 1; pending.length > 0; attempt++) {
     const losses = await allEnded(pending.map((each) => send(options, each, { signal })))
@@ -68,7 +71,10 @@ export async function insertDeltas(
       const found = await search(options, insert, { signal })
       if (found.isOurs) continue
       const { table, partition, from } = insert
-      if (found.furthest > 0n) return `partition ${partition} of ${table} was counted up to ${found.furthest}`
+      if (found.furthest > 0n) {
+        const reason = `partition ${partition} of ${table} was counted up to ${found.furthest}`
+        return { kind: 'superseded', reason }
+      }
       const loss = losses[at]
       lost ??= loss
       if (attempt >= attempts) {
@@ -87,7 +93,7 @@ export async function insertDeltas(
     if (lost !== undefined) await options.clock.sleep(pauseMs, { signal })
     pending = next
   }
-  return undefined
+  return { kind: 'inserted' }
 }
 
 const tokenOf = ({ logId }: DeltaInsertOptions, { partition, from }: DeltaInsert): string =>

@@ -18,7 +18,7 @@ import { type RealtimeTable, realtimeTableNames } from '../serving/tables.ts'
 import type { OffsetRange } from '../streaming/offset-range.ts'
 import type { ReadUpTo } from '../streaming/same-log.ts'
 import type { LogSink, WriteOutcome } from '../streaming/stage.ts'
-import { type DeltaInsert, type DeltaRow, insertDeltas } from './delta-inserts.ts'
+import { type DeltaInsert, type DeltaRow, type InsertOutcome, insertDeltas } from './delta-inserts.ts'
 import { aggregates, countsOf, windowedEvents } from './windows.ts'
 
 export interface SpeedLayerOptions {
@@ -196,8 +196,8 @@ export class SpeedLayer implements LogSink<Counted> {
       'select count(*) filter (not is_late) as events, count(*) filter (is_late) as late from events',
     )
     const inserts = await this.#planInserts(session, batch, newest)
-    const reason = await this.#insertAll(inserts, { signal })
-    if (reason !== undefined) return { kind: 'superseded', reason }
+    const outcome = await this.#insertAll(inserts, { signal })
+    if (outcome.kind === 'superseded') return outcome
     return {
       kind: 'written',
       written: {
@@ -220,19 +220,19 @@ export class SpeedLayer implements LogSink<Counted> {
         return [{ ...at, rows: [row] }]
       }),
     )
-    return (await this.#insertAll(inserts, { signal })) === undefined ? 'skipped' : 'superseded'
+    const { kind } = await this.#insertAll(inserts, { signal })
+    return kind === 'inserted' ? 'skipped' : kind
   }
 
-  /** @returns why another writer was first with some of them, or `undefined` when all our rows are there. */
-  async #insertAll(inserts: readonly PlannedInsert[], options: IoOptions): Promise<string | undefined> {
-    const reason = await insertDeltas({ ...this.#options, logId: this.logId }, inserts, options)
-    if (reason !== undefined) return reason
+  async #insertAll(inserts: readonly PlannedInsert[], options: IoOptions): Promise<InsertOutcome> {
+    const outcome = await insertDeltas({ ...this.#options, logId: this.logId }, inserts, options)
+    if (outcome.kind === 'superseded') return outcome
     for (const { table, partition, next, newestEventTime, last } of inserts) {
       const positions = this.#positions.get(table) ?? new Map<number, Position>()
       positions.set(partition, { next, newestEventTime, last })
       this.#positions.set(table, positions)
     }
-    return undefined
+    return outcome
   }
 
   async #planInserts(

@@ -23,10 +23,13 @@ import { firstState, next, type StageOutcome, type StageState } from '../../lib/
 import { describeRanges, type OffsetRange } from './offset-range.ts'
 import { type ReadUpTo, requireKnownLog, requireSameLog } from './same-log.ts'
 
-export type WriteOutcome<Written> =
-  | { readonly kind: 'written'; readonly written: Written }
-  /** Another writer has some of these offsets: read on from the present position of the sink. */
-  | { readonly kind: 'superseded'; readonly reason: string }
+/** Another writer has some of these offsets: read on from the present position of the sink. */
+export interface Superseded {
+  readonly kind: 'superseded'
+  readonly reason: string
+}
+
+export type WriteOutcome<Written> = { readonly kind: 'written'; readonly written: Written } | Superseded
 
 export interface StreamSink<Written> {
   /** Reads the position of the sink again. */

@@ -89,8 +89,8 @@ export async function reachableRows(
   const of = [await parsePredicate(session, on, { ...context, alias: aliases.target })]
   for (const key of keys) {
     const bounds = await boundsOf(session, key, source, { signal })
-    if (bounds === 'none') of.push(none)
-    else if (bounds !== undefined) of.push(await parsePredicate(session, bounds, context))
+    if (bounds.kind === 'noRow') of.push(none)
+    if (bounds.kind === 'rows') of.push(await parsePredicate(session, bounds.condition, context))
   }
   return { kind: 'and', of }
 }
@@ -101,13 +101,20 @@ const none: Predicate = { kind: 'or', of: [] }
 /** More values than these are known by the least and the greatest alone. */
 const maxValues = 64
 
-/** A condition on the column; `none` where no value of it matches; `undefined` where the type's order says nothing. */
+type KeyBounds =
+  /** The rows that may match meet the condition, SQL over the table's columns. */
+  | { readonly kind: 'rows'; readonly condition: string }
+  /** The source has no value that a row could match. */
+  | { readonly kind: 'noRow' }
+  /** The type's order says nothing about the rows. */
+  | { readonly kind: 'unknown' }
+
 async function boundsOf(
   session: DuckDbSession,
   { target, source: expression, nullIsEqual }: KeyEquality,
   source: string,
   { signal }: IoOptions,
-): Promise<string | undefined> {
+): Promise<KeyBounds> {
   const column = target.map(identifier).join('.')
   const from = `from temp.${source} as ${aliases.source}`
   const [typed] = await columnTypes(session, `select ${expression} as v ${from}`)
@@ -118,23 +125,25 @@ async function boundsOf(
       : type?.kind === 'scalar' && ordered.has(type.name)
         ? type.name
         : undefined
-  if (name === undefined) return undefined
+  if (name === undefined) return { kind: 'unknown' }
   const values = `(select ${expression} as v ${from})`
   const { low, high, count, nulls } = await session.row(
     `select min(v)::varchar as low, max(v)::varchar as high, count(distinct v) as count, count(*) - count(v) as nulls from ${values}`,
     { signal },
   )
   const orNull = nullIsEqual && Number(nulls) > 0 ? [`${column} is null`] : []
-  if (low === null || high === null) return orNull[0] ?? 'none'
+  const anyOf = (...conditions: readonly string[]): KeyBounds =>
+    conditions.length === 0 ? { kind: 'noRow' } : { kind: 'rows', condition: conditions.join(' or ') }
+  if (low === null || high === null) return anyOf(...orNull)
   const literal = (value: unknown): string => `cast(${text(String(value))} as ${name})`
   if (Number(count) > maxValues) {
     const range = `(${column} >= ${literal(low)} and ${column} <= ${literal(high)})`
-    return [range, ...orNull].join(' or ')
+    return anyOf(range, ...orNull)
   }
   const distinct = await session.rows(`select distinct v::varchar as v from ${values} where v is not null`, {
     signal,
   })
-  return [`${column} in (${distinct.map(({ v }) => literal(v)).join(', ')})`, ...orNull].join(' or ')
+  return anyOf(`${column} in (${distinct.map(({ v }) => literal(v)).join(', ')})`, ...orNull)
 }
 
 /** Types that a comparison with any other orders as they order themselves. */
