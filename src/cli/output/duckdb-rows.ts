@@ -1,9 +1,11 @@
 /** Rows of DuckDB: to stdout as they come, or to a file. */
+
+import { replaceFile } from '../../lib/base/files/replace-file.ts'
 import type { IoOptions } from '../../lib/base/io.ts'
 import type { DuckDbSession } from '../../lib/duckdb/duckdb.ts'
 import { text } from '../../lib/duckdb/sql-text.ts'
 import type { FileFormat } from '../table/row-file.ts'
-import { replaceFile, writePieces } from '../table/row-file.ts'
+import { writePieces } from '../table/row-file.ts'
 import { formatRows } from './rows.ts'
 import type { CountedChunk } from './show-rows.ts'
 

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { chmod, lstat, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -39,6 +39,25 @@ describe('replaceFile(path, content)', () => {
     await replaceFile(join(folder, 'secret'), 'x', { mode: 0o600 })
 
     expect((await stat(join(folder, 'secret'))).mode & 0o777).toBe(0o600)
+  })
+
+  it('keeps the link and the rights of the file that it replaces', async () => {
+    const [file, link] = [join(folder, 'file'), join(folder, 'link')]
+    await writeFile(file, 'old')
+    await chmod(file, 0o440)
+    await symlink(file, link)
+
+    await replaceFile(link, 'new')
+
+    expect((await lstat(link)).isSymbolicLink()).toBe(true)
+    expect(await readFile(file, 'utf8')).toBe('new')
+    expect((await stat(file)).mode & 0o777).toBe(0o440)
+  })
+
+  it('writes to what is no file as it is', async () => {
+    await replaceFile('/dev/null', 'lost')
+
+    expect((await stat('/dev/null')).isCharacterDevice()).toBe(true)
   })
 
   it('names the file and what it is where it cannot be written', async () => {
