@@ -11,7 +11,8 @@ import { fileSchema } from '../protocol/mapping.ts'
 import type { Metadata } from '../protocol/metadata.ts'
 import { propertiesOf } from '../protocol/properties.ts'
 import { nameInFiles, partitionKeys, spelledBy } from '../schema/column-mapping.ts'
-import { duckDbType, type PrimitiveType, type StructType } from '../schema/schema.ts'
+import { type DataType, duckDbType, type PrimitiveType, type StructType } from '../schema/schema.ts'
+import { leavesOf } from '../schema/walk.ts'
 import { partitionValueSql } from './partition-value.ts'
 import { cutOffset } from './statistics.ts'
 
@@ -32,8 +33,8 @@ export interface ParsedStatistics {
   readonly fields: Readonly<Record<string, string>>
 }
 
-/** A column, or the columns of a struct, by their names in files. */
-type Leaves = { readonly [name: string]: PrimitiveType | Leaves }
+/** A column's type, or the columns of a struct, by their names in files. */
+interface Leaves extends ReadonlyMap<string, PrimitiveType | Leaves> {}
 
 export function statisticsForms(metadata: Metadata): StatisticsForms {
   const { writeStatsAsJson, writeStatsAsStruct } = propertiesOf(metadata.configuration)
@@ -44,14 +45,14 @@ function parsedStatistics(metadata: Metadata): ParsedStatistics {
   const schema = fileSchema(metadata)
   const partitionColumns = spelledBy(schema, metadata.partitionColumns)
   const stored = { ...schema, fields: schema.fields.filter(({ name }) => !partitionColumns.includes(name)) }
-  const counts = leavesOf(stored, () => 'long')
-  const bounds = leavesOf(stored, (type) => (hasBounds(type) ? type : undefined))
+  const counts = leafTree(stored, () => 'long')
+  const bounds = leafTree(stored, (type) => (hasBounds(type) ? type : undefined))
   const trees: readonly (readonly [string, Leaves])[] = [
     ['minValues', bounds],
     ['maxValues', bounds],
     ['nullCount', counts],
   ]
-  const kept = trees.filter(([, leaves]) => Object.keys(leaves).length > 0)
+  const kept = trees.filter(([, leaves]) => leaves.size > 0)
   const textFields = kept.map(([name, leaves]) => `${identifier(name)} ${textsType(leaves)}`)
   const parts = kept.map(
     ([name, leaves]) => `${identifier(name)} := ${typed(`add.stats_parsed.${name}`, leaves)}`,
@@ -73,28 +74,37 @@ function parsedStatistics(metadata: Metadata): ParsedStatistics {
   }
 }
 
-function leavesOf(
-  { fields }: StructType,
-  typeOf: (type: StructType['fields'][number]['type']) => PrimitiveType | undefined,
-): Leaves {
-  const entries = fields.flatMap((field): readonly (readonly [string, PrimitiveType | Leaves])[] => {
-    const { type } = field
-    const isStruct = typeof type === 'object' && type.type === 'struct'
-    const found = isStruct ? leavesOf(type, typeOf) : typeOf(type)
-    if (found === undefined || (typeof found === 'object' && Object.keys(found).length === 0)) return []
-    return [[nameInFiles(field), found]]
-  })
-  return Object.fromEntries(entries)
+/** The leaves of the schema for which `typeOf` gives a type; a struct that has none is left out. */
+function leafTree(schema: StructType, typeOf: (type: DataType) => PrimitiveType | undefined): Leaves {
+  const tree: MutableLeaves = new Map()
+  for (const path of leavesOf(schema)) {
+    const type = typeOf(path.at(-1)?.type ?? 'void')
+    if (type !== undefined) plant(tree, path.map(nameInFiles), type)
+  }
+  return tree
+}
+
+interface MutableLeaves extends Map<string, PrimitiveType | MutableLeaves> {}
+
+function plant(tree: MutableLeaves, [name = '', ...below]: readonly string[], type: PrimitiveType): void {
+  if (below.length === 0) {
+    tree.set(name, type)
+    return
+  }
+  const found = tree.get(name)
+  const branch: MutableLeaves = typeof found === 'object' ? found : new Map()
+  tree.set(name, branch)
+  plant(branch, below, type)
 }
 
 const unordered = new Set<unknown>(['binary', 'boolean', 'variant', 'void'])
 
-function hasBounds(type: StructType['fields'][number]['type']): type is PrimitiveType {
+function hasBounds(type: DataType): type is PrimitiveType {
   return typeof type === 'string' && !unordered.has(type)
 }
 
 function textsType(leaves: Leaves): string {
-  const fields = Object.entries(leaves).map(
+  const fields = [...leaves].map(
     ([name, leaf]) => `${identifier(name)} ${typeof leaf === 'string' ? 'VARCHAR' : textsType(leaf)}`,
   )
   return `STRUCT(${fields.join(', ')})`
@@ -110,7 +120,7 @@ function boundSql(part: string, type: PrimitiveType): string {
 
 /** A bound that is none of its type is absent. */
 function typed(value: string, leaves: Leaves): string {
-  const fields = Object.entries(leaves).map(([name, leaf]) => {
+  const fields = [...leaves].map(([name, leaf]) => {
     const part = `${value}.${identifier(name)}`
     const cast = typeof leaf === 'string' ? boundSql(part, leaf) : typed(part, leaf)
     return `${identifier(name)} := ${cast}`
@@ -143,7 +153,7 @@ function parsed(stats: string | undefined): Readonly<Record<string, unknown>> | 
 
 function picked(values: unknown, leaves: Leaves): unknown {
   if (!isObject(values)) return undefined
-  const entries = Object.entries(leaves).map(([name, leaf]) => {
+  const entries = [...leaves].map(([name, leaf]) => {
     const value = values[name]
     if (typeof leaf !== 'string') return [name, picked(value, leaf)]
     return [
