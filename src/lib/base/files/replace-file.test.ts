@@ -1,4 +1,17 @@
-import { chmod, lstat, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
+import { execFileSync } from 'node:child_process'
+import {
+  chmod,
+  constants,
+  lstat,
+  mkdtemp,
+  open,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -54,10 +67,16 @@ describe('replaceFile(path, content)', () => {
     expect((await stat(file)).mode & 0o777).toBe(0o440)
   })
 
-  it('writes to what is no file as it is', async () => {
-    await replaceFile('/dev/null', 'lost')
+  it('writes to a pipe, and leaves it one', async () => {
+    const pipe = join(folder, 'pipe')
+    execFileSync('mkfifo', [pipe])
+    const reader = await open(pipe, constants.O_RDONLY | constants.O_NONBLOCK)
 
-    expect((await stat('/dev/null')).isCharacterDevice()).toBe(true)
+    await replaceFile(pipe, 'text')
+
+    expect(String((await reader.read(Buffer.alloc(4))).buffer)).toBe('text')
+    expect((await stat(pipe)).isFIFO()).toBe(true)
+    await reader.close()
   })
 
   it('names the file and what it is where it cannot be written', async () => {
