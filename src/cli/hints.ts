@@ -46,6 +46,8 @@ const catalogue: Readonly<Record<ErrorCode, Hints>> = {
       'event-log-damaged': bringBack,
       'host-not-ours': 'Set CONSOLE_HOST to an address of this machine; `hostname -I` lists them.',
       'mapping-fixed': 'A table that has files can go from none to name, and nowhere else.',
+      'newer-event-log': ({ folder }) =>
+        `A newer release made this event log: run that release. If none did, log.json is damaged. ${bringBack({ folder })}`,
       'not-a-cron-expression': ({ setting }) =>
         `Set ${text(setting)} to five fields: minute, hour, day of month, month, day of week. "0 1 * * *" is daily at 01:00.`,
       'not-an-interval':

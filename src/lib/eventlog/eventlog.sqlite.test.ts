@@ -178,6 +178,19 @@ describe('openSqliteEventLog(options)', () => {
     expect(await again.clusterId()).toBe(await log.clusterId())
   })
 
+  it('refuses a log that a newer release has made, and leaves it as it was', async () => {
+    const identity = join(directory, 'newer', 'log.json')
+    await openSqliteEventLog({ directory, topic: 'newer' }).then((log) => log[Symbol.asyncDispose]())
+    await writeFile(identity, '{"version":2,"clusterId":"x","shards":[]}')
+
+    await expect(openSqliteEventLog({ directory, topic: 'newer' })).rejects.toMatchObject({
+      code: 'CONFIG_INVALID',
+      message: `${identity}: expected a log of version 1, got 2`,
+      details: { fault: 'newer-event-log' },
+    })
+    expect(await readFile(identity, 'utf8')).toBe('{"version":2,"clusterId":"x","shards":[]}')
+  })
+
   it('stops at its identity whichever bit of it has flipped', async () => {
     const identity = join(directory, 'flipped', 'log.json')
     await openSqliteEventLog({ directory, topic: 'flipped' }).then((log) => log[Symbol.asyncDispose]())

@@ -25,18 +25,23 @@ import {
 import { dirname, join } from 'node:path'
 import { crc32 } from 'node:zlib'
 import { z } from 'zod'
-import { isLakeError, LakeError, messageOf, systemCode } from '../../base/errors.ts'
+import { LakeError, messageOf, systemCode } from '../../base/errors.ts'
 import { makeFolders } from '../../base/files/folders.ts'
 import { parseJson } from '../../base/json.ts'
 import { type PartitionEnd, segmentFile, writeEmptySegment } from './segment.sqlite.ts'
 
+/** The version of folder and segments that this release writes, and the newest that it reads. */
+const logVersion = 1
+
 /** Strict: if a bit of the name `checksum` is flipped, the file must not pass for one of a version without it. */
 const identitySchema = z.strictObject({
-  version: z.literal(1),
+  version: z.literal(logVersion),
   clusterId: z.string().min(1),
   partitions: z.number().int().positive(),
   checksum: z.string().optional(),
 })
+
+const newerSchema = z.looseObject({ version: z.number().int().gt(logVersion) })
 
 /** The identity of a log. It never changes. */
 export interface LogIdentity {
@@ -186,7 +191,7 @@ export class SegmentFolder {
 }
 
 function identityText({ clusterId, partitions }: LogIdentity): string {
-  const identity = { version: 1, clusterId, partitions }
+  const identity = { version: logVersion, clusterId, partitions }
   return JSON.stringify({ ...identity, checksum: checksumOf(identity) })
 }
 
@@ -195,16 +200,20 @@ function checksumOf({ clusterId, partitions }: LogIdentity): string {
 }
 
 function readIdentity(path: string): LogIdentity {
-  let identity: z.infer<typeof identitySchema>
-  try {
-    identity = identitySchema.parse(parseJson(readFileSync(path, 'utf8'), path))
-  } catch (cause) {
-    if (!isLakeError(cause) && !(cause instanceof z.ZodError)) throw cause
-    throw new LakeError('CONFIG_INVALID', `${path}: expected the identity of an event log`, {
-      cause,
-      details: { fault: 'event-log-damaged', folder: dirname(path) },
-    })
+  const stored = parsedIdentity(path)
+  const newer = newerSchema.safeParse(stored)
+  if (newer.success) {
+    const { version } = newer.data
+    throw new LakeError(
+      'CONFIG_INVALID',
+      `${path}: expected a log of version ${logVersion}, got ${version}`,
+      {
+        details: { fault: 'newer-event-log', folder: dirname(path) },
+      },
+    )
   }
+  const { data: identity, error } = identitySchema.safeParse(stored)
+  if (identity === undefined) throw notAnIdentity(path, error)
   // Logs of a version that wrote no checksum stay readable.
   if (identity.checksum !== undefined && identity.checksum !== checksumOf(identity)) {
     throw new LakeError('LOG_CORRUPT', `${path}: its content is not what was written`, {
@@ -213,6 +222,21 @@ function readIdentity(path: string): LogIdentity {
   }
   return identity
 }
+
+function parsedIdentity(path: string): unknown {
+  const bytes = readFileSync(path, 'utf8')
+  try {
+    return parseJson(bytes, path)
+  } catch (cause) {
+    throw notAnIdentity(path, cause)
+  }
+}
+
+const notAnIdentity = (path: string, cause: unknown): LakeError =>
+  new LakeError('CONFIG_INVALID', `${path}: expected the identity of an event log`, {
+    cause,
+    details: { fault: 'event-log-damaged', folder: dirname(path) },
+  })
 
 async function makeOwnFolders(path: string): Promise<void> {
   try {
