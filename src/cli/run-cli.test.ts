@@ -440,7 +440,7 @@ describe('lake sql', () => {
 
 describe('lake doctor', () => {
   it('tells of each part, and exits 2 where one fails', async () => {
-    await using other = await openCliHome({ CLICKHOUSE_URL: 'http://127.0.0.1:2' })
+    await using other = await openCliHome({ CLICKHOUSE_URL: 'http://127.0.0.1:2', CONSOLE_HOST: '0.0.0.0' })
 
     const { exitCode, stdout, stderr } = await other.lake('doctor', '--json')
 
@@ -453,7 +453,8 @@ describe('lake doctor', () => {
           part: 'engine',
           finding: expect.stringMatching(/^duckdb, version v/),
         }),
-        expect.objectContaining({ part: 'ClickHouse', state: 'fail', mend: expect.any(String) }),
+        expect.objectContaining({ part: 'ClickHouse', state: 'fail', mend: expect.stringMatching(/./) }),
+        expect.objectContaining({ part: 'console', mend: expect.stringContaining('CONSOLE_TOKEN') }),
         expect.objectContaining({ part: 'run store', state: 'ok' }),
       ]),
     })

@@ -1,9 +1,10 @@
 /** `lake console`: the page and its API alone, over what other processes make. */
 import type { Command } from 'commander'
 import type { Config } from '../../pipeline/platform/config.ts'
-import { exposureMend, exposureOf } from '../../pipeline/platform/exposure.ts'
+import { exposureOf } from '../../pipeline/platform/exposure.ts'
 import { wholeNumber } from '../arguments.ts'
 import type { CommandLine } from '../command-line.ts'
+import { hintOfProblem } from '../finding-hints.ts'
 
 /** The address, and how to open it where there is a token. The token itself is not shown. */
 export function openingOf(url: string, { console }: Config): string {
@@ -13,7 +14,8 @@ export function openingOf(url: string, { console }: Config): string {
 /** On stderr, last, so that it is not overlooked. */
 export function warnOfExposure({ config, terminal }: CommandLine): void {
   const exposure = exposureOf(config.console)
-  if (exposure !== undefined) terminal.line(`WARNING: ${exposure}. ${exposureMend}`)
+  if (exposure !== undefined)
+    terminal.line(`WARNING: ${exposure}. ${hintOfProblem({ kind: 'console-exposed' })}`)
 }
 
 export function addConsole(program: Command, cli: CommandLine): void {

@@ -1,8 +1,8 @@
 /** `lake doctor`: whether each part works, and what fixes it. */
 import type { Command } from 'commander'
-import { examine, type Finding } from '../../pipeline/platform/doctor.ts'
+import { examine } from '../../pipeline/platform/doctor.ts'
 import type { CommandLine } from '../command-line.ts'
-import { hintOf } from '../hints.ts'
+import { hintOfProblem } from '../finding-hints.ts'
 import { printable } from '../output/printable.ts'
 
 export function addDoctor(program: Command, cli: CommandLine): void {
@@ -19,17 +19,28 @@ export function addDoctor(program: Command, cli: CommandLine): void {
 
 async function runDoctor(cli: CommandLine): Promise<void> {
   const { platform, output, signal } = cli
-  const findings: Finding[] = []
-  for await (const finding of examine(platform, { hintOf, signal })) {
-    findings.push(finding)
-    if (!cli.isJson) await output.write(lineOf(finding))
+  const findings: ShownFinding[] = []
+  for await (const found of examine(platform, { signal })) {
+    const { part, state, finding } = found
+    const shown = { part, state, finding, ...('problem' in found && { mend: hintOfProblem(found.problem) }) }
+    findings.push(shown)
+    if (!cli.isJson) await output.write(lineOf(shown))
   }
   const isWell = findings.every(({ state }) => state !== 'fail')
   if (cli.isJson) await cli.result({ ok: isWell, parts: findings }, () => '')
   if (!isWell) cli.exitCode = 2
 }
 
-function lineOf({ part, state, finding, mend }: Finding): string {
+/** As `--json` has it: scripts rely on these names. */
+interface ShownFinding {
+  readonly part: string
+  readonly state: 'ok' | 'warn' | 'fail'
+  readonly finding: string
+  /** What to do; absent where there is nothing to fix. */
+  readonly mend?: string
+}
+
+function lineOf({ part, state, finding, mend }: ShownFinding): string {
   const line = `${state.padEnd(5)} ${part.padEnd(10)} ${printable(finding)}\n`
   return mend === undefined ? line : `${line}${' '.repeat(17)}→ ${printable(mend)}\n`
 }

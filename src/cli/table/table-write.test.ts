@@ -52,7 +52,7 @@ async function made(name: string, ...ids: readonly number[]): Promise<string> {
 
 /** So many more files of a row each in the first partition. */
 async function smallFiles(path: string, count: number): Promise<void> {
-  using duckdb = await openDuckDb({ threads: 2 })
+  using duckdb = await openDuckDb({ threads: 1 })
   using session = await duckdb.connect()
   const table = new DeltaTable({ store: openLocalStore(path), duckdb })
   for (let id = 0; id < count; id++) {

@@ -1,4 +1,4 @@
-/** Tries each part of the platform: is it there, which version, can it be written, and what fixes it. */
+/** Tries each part of the platform: is it there, which version, can it be written, and if not, why. */
 import { access, constants, rm, stat, statfs, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { countOf } from '../../lib/base/count-of.ts'
@@ -6,22 +6,26 @@ import { messageOf } from '../../lib/base/errors.ts'
 import type { IoOptions } from '../../lib/base/io.ts'
 import { lakeTableNames } from '../model/tables.ts'
 import type { Platform } from './compose.ts'
-import { exposureMend, exposureOf } from './exposure.ts'
+import { exposureOf } from './exposure.ts'
 
-export interface Finding {
-  readonly part: string
-  readonly state: 'ok' | 'warn' | 'fail'
-  readonly finding: string
-  /** What to do; absent where there is nothing to fix. */
-  readonly mend?: string
-}
+/** What is wrong with a part, and the facts that its fix needs. */
+export type Problem =
+  | { readonly kind: 'error'; readonly error: unknown }
+  | { readonly kind: 'node-too-old'; readonly least: string }
+  | { readonly kind: 'home-open-to-others'; readonly home: string }
+  | { readonly kind: 'disk-low' }
+  | { readonly kind: 'producer-timestamps'; readonly topic: string }
+  | { readonly kind: 'timestamp-type-unknown'; readonly topic: string }
+  | { readonly kind: 'console-exposed' }
+  | { readonly kind: 'clocks-differ' }
 
-export interface ExamineOptions extends IoOptions {
-  /** What to do about a failure. */
-  readonly hintOf: (error: unknown) => string
-}
+type Result =
+  | { readonly state: 'ok'; readonly finding: string }
+  | { readonly state: 'warn' | 'fail'; readonly finding: string; readonly problem: Problem }
 
-type Result = Omit<Finding, 'part'>
+/** What one check found, in words for people. */
+export type Finding = Result & { readonly part: string }
+
 type Check = (platform: Platform, options: IoOptions) => Promise<Result>
 
 const gib = 2 ** 30
@@ -43,17 +47,14 @@ const checks: Readonly<Record<string, Check>> = {
 }
 
 /** One finding for each part, as it comes; a part that fails stops no other. @throws only when aborted. */
-export async function* examine(
-  platform: Platform,
-  { hintOf, signal }: ExamineOptions,
-): AsyncIterable<Finding> {
+export async function* examine(platform: Platform, { signal }: IoOptions = {}): AsyncIterable<Finding> {
   for (const [part, check] of Object.entries(checks)) {
     signal?.throwIfAborted()
     try {
       yield { part, ...(await check(platform, { signal })) }
     } catch (error) {
       signal?.throwIfAborted()
-      yield { part, state: 'fail', finding: messageOf(error), mend: hintOf(error) }
+      yield { part, state: 'fail', finding: messageOf(error), problem: { kind: 'error', error } }
     }
   }
 }
@@ -67,7 +68,7 @@ async function checkNode(): Promise<Result> {
   return {
     state: 'fail',
     finding: process.versions.node,
-    mend: `Install Node ${leastNode.join('.')} or newer.`,
+    problem: { kind: 'node-too-old', least: leastNode.join('.') },
   }
 }
 
@@ -84,7 +85,7 @@ async function checkHome(platform: Platform): Promise<Result> {
   return {
     state: 'warn',
     finding: `${home} can be written; other users of this machine may enter it (mode ${(mode & 0o777).toString(8)})`,
-    mend: `chmod 700 ${home}`,
+    problem: { kind: 'home-open-to-others', home },
   }
 }
 
@@ -93,7 +94,7 @@ async function checkDisk({ config }: Platform): Promise<Result> {
   const free = bavail * bsize
   const finding = `${(free / gib).toFixed(1)} GiB free at ${config.home}`
   if (free >= leastDisk.warn) return ok(finding)
-  return { state: free < leastDisk.fail ? 'fail' : 'warn', finding, mend: 'Free space, or move LAKE_HOME.' }
+  return { state: free < leastDisk.fail ? 'fail' : 'warn', finding, problem: { kind: 'disk-low' } }
 }
 
 async function nearestFolder(path: string): Promise<string> {
@@ -121,13 +122,13 @@ async function checkLog(platform: Platform, { signal }: IoOptions): Promise<Resu
       return {
         state: 'warn',
         finding: `${finding}; its timestamps are the producers' own`,
-        mend: `Set message.timestamp.type=LogAppendTime on the topic ${log.topic}.`,
+        problem: { kind: 'producer-timestamps', topic: log.topic },
       }
     case 'unknown':
       return {
         state: 'warn',
         finding: `${finding}; whose timestamps it holds cannot be read`,
-        mend: `Allow DescribeConfigs, or see that ${log.topic} has message.timestamp.type=LogAppendTime.`,
+        problem: { kind: 'timestamp-type-unknown', topic: log.topic },
       }
   }
 }
@@ -164,7 +165,8 @@ async function checkClickHouse(platform: Platform, { signal }: IoOptions): Promi
 
 async function checkConsole({ config }: Platform): Promise<Result> {
   const exposure = exposureOf(config.console)
-  if (exposure !== undefined) return { state: 'warn', finding: exposure, mend: exposureMend }
+  if (exposure !== undefined)
+    return { state: 'warn', finding: exposure, problem: { kind: 'console-exposed' } }
   const { host, port, token } = config.console
   return ok(`${host}:${port}, ${token === undefined ? 'for this machine alone' : 'with a token'}`)
 }
@@ -179,11 +181,7 @@ async function checkClock(platform: Platform, { signal }: IoOptions): Promise<Re
   const skewMs = Math.round(Number(row?.now) - (before + Date.now()) / 2)
   const finding = `${Math.abs(skewMs)} ms ${skewMs < 0 ? 'ahead of' : 'behind'} ClickHouse's`
   if (Math.abs(skewMs) <= mostSkewMs) return ok(finding)
-  return {
-    state: 'warn',
-    finding,
-    mend: 'Set both clocks by NTP: late and future events are judged by them.',
-  }
+  return { state: 'warn', finding, problem: { kind: 'clocks-differ' } }
 }
 
 async function checkRuns(platform: Platform, { signal }: IoOptions): Promise<Result> {

@@ -8,5 +8,3 @@ export function exposureOf({ host, token }: Config['console']): string | undefin
   if (isLoopback || token !== undefined) return undefined
   return `The console listens on ${host} without a token: whoever reaches this machine can read it`
 }
-
-export const exposureMend = 'Set CONSOLE_TOKEN or CONSOLE_TOKEN_FILE, or CONSOLE_HOST=127.0.0.1.'
