@@ -19,7 +19,7 @@ let cacheDirectory: string
 let duckdb: DuckDb
 beforeAll(async () => {
   cacheDirectory = await mkdtemp(join(tmpdir(), 'lakeshore-s3-'))
-  duckdb = await openDuckDb({ threads: 2 })
+  duckdb = await openDuckDb({ threads: 1 })
   const client = new S3Client({
     endpoint,
     region: 'us-east-1',

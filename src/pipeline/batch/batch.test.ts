@@ -25,7 +25,7 @@ let duckdb: DuckDb
 let home: Home
 let clickhouse: ClickHouse
 beforeAll(async () => {
-  duckdb = await openDuckDb({ threads: 2 })
+  duckdb = await openDuckDb({ threads: 1 })
   home = await temporaryHome()
   clickhouse = await openEmbeddedClickHouse({ home: home.path })
 })

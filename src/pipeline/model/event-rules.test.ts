@@ -7,7 +7,7 @@ import { invalidReasons, parsedMessages } from './event-rules.ts'
 let duckdb: DuckDb
 let session: DuckDbSession
 beforeAll(async () => {
-  duckdb = await openDuckDb({ threads: 2 })
+  duckdb = await openDuckDb({ threads: 1 })
   session = await duckdb.connect()
 })
 afterAll(() => {

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { hintOf } from '../../cli/hints.ts'
+import { systemClock } from '../../lib/base/clock.ts'
 import { LakeError } from '../../lib/base/errors.ts'
 import { silentLogger } from '../../lib/base/log.ts'
 import type { ClickHouse } from '../../lib/clickhouse/clickhouse.ts'
@@ -19,7 +20,7 @@ let duckdb: DuckDb
 let home: Home
 let clickhouse: ClickHouse
 beforeAll(async () => {
-  duckdb = await openDuckDb({ threads: 2 })
+  duckdb = await openDuckDb({ threads: 1 })
   home = await temporaryHome()
   clickhouse = await openEmbeddedClickHouse({ home: home.path })
 })
@@ -373,9 +374,27 @@ describe('runRealtime(options)', () => {
       clickhouse.command(`ALTER TABLE realtime.${table} DELETE WHERE ${where}`, {
         settings: { mutations_sync: 2 },
       })
+    const clock = { ...systemClock, now: () => startMs + 86_400_000 }
+    let areKept = false
+    /** Counted once, and kept: each test gets these rows as those of its own log. */
     beforeEach(async () => {
+      log = createMemoryEventLog({ topic: 'user-events', clusterId: `log-${logs}`, clock })
       await send(messages(600, 21))
-      await drain({ maxRows: 60 })
+      if (!areKept) {
+        await drain({ maxRows: 60 })
+        await clickhouse.command('CREATE DATABASE kept')
+      }
+      for (const table of realtimeTableNames) {
+        if (!areKept) {
+          await clickhouse.command(`CREATE TABLE kept.${table} AS realtime.${table}`)
+          await clickhouse.command(`INSERT INTO kept.${table} SELECT * FROM realtime.${table}`)
+        } else {
+          await clickhouse.command(
+            `INSERT INTO realtime.${table} SELECT * REPLACE ('log-${logs}/user-events' AS log_id) FROM kept.${table}`,
+          )
+        }
+      }
+      areKept = true
     })
 
     it.each([

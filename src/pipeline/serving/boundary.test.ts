@@ -10,7 +10,7 @@ let store: MemoryStore
 let bronze: DeltaTable
 let landed = 0
 beforeAll(async () => {
-  duckdb = await openDuckDb({ threads: 2 })
+  duckdb = await openDuckDb({ threads: 1 })
 })
 afterAll(() => duckdb[Symbol.dispose]())
 beforeEach(async () => {

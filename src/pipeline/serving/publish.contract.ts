@@ -128,7 +128,7 @@ const accidents = [
 export function describePublishing(extent: 'short' | 'whole'): void {
   const isWhole = extent === 'whole'
   beforeAll(async () => {
-    duckdb = await openDuckDb({ threads: 2 })
+    duckdb = await openDuckDb({ threads: 1 })
     home = await temporaryHome()
     clickhouse = await openEmbeddedClickHouse({ home: home.path })
   })

@@ -7,7 +7,7 @@ import { type InsertIfAbsentOptions, insertIfAbsent } from './insert-if-absent.t
 
 let duckdb: DuckDb
 beforeAll(async () => {
-  duckdb = await openDuckDb({ threads: 2 })
+  duckdb = await openDuckDb({ threads: 1 })
 })
 afterAll(() => duckdb[Symbol.dispose]())
 

@@ -12,7 +12,7 @@ import { openParquetSeal, requireUnbroken, requireUnbrokenParquet, sealed, sealP
 let duckdb: DuckDb
 let folder = ''
 beforeAll(async () => {
-  duckdb = await openDuckDb({ threads: 2 })
+  duckdb = await openDuckDb({ threads: 1 })
   folder = await mkdtemp(join(tmpdir(), 'lakeshore-seal-'))
 })
 afterAll(async () => {

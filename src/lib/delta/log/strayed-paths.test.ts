@@ -22,7 +22,7 @@ let duckdb: DuckDb
 let root: string
 let store: ObjectStore
 beforeAll(async () => {
-  duckdb = await openDuckDb({ threads: 2 })
+  duckdb = await openDuckDb({ threads: 1 })
 })
 afterAll(() => {
   duckdb[Symbol.dispose]()

@@ -23,7 +23,7 @@ export interface ConditionsExtent {
 export function describeConditions({ seed, tables, conditions }: ConditionsExtent): void {
   let duckdb: DuckDb
   beforeAll(async () => {
-    duckdb = await openDuckDb({ threads: 2 })
+    duckdb = await openDuckDb({ threads: 1 })
   })
   afterAll(() => duckdb[Symbol.dispose]())
 

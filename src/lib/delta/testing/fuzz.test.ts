@@ -19,7 +19,7 @@ const readOneIn = 20
 let duckdb: DuckDb
 let store: MemoryStore
 beforeAll(async () => {
-  duckdb = await openDuckDb({ threads: 2 })
+  duckdb = await openDuckDb({ threads: 1 })
   store = await MemoryStore.open()
 })
 afterAll(async () => {

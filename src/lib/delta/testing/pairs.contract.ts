@@ -17,7 +17,7 @@ import { beforeNextCommit, openFixture } from './write.fixture.ts'
 let duckdb: DuckDb
 let operations: ModelOperations
 beforeAll(async () => {
-  duckdb = await openDuckDb({ threads: 2 })
+  duckdb = await openDuckDb({ threads: 1 })
   operations = modelOperations(duckdb)
 })
 afterAll(() => duckdb[Symbol.dispose]())

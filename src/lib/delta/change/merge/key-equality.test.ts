@@ -20,7 +20,7 @@ const schema = structOf(
 let duckdb: DuckDb
 let fixture: Fixture
 beforeAll(async () => {
-  duckdb = await openDuckDb({ threads: 2 })
+  duckdb = await openDuckDb({ threads: 1 })
   fixture = await openFixture(duckdb, { schema, partitionBy: ['part'] })
   await duckdb.use((session) =>
     append(fixture.table, {

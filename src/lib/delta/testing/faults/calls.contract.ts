@@ -16,7 +16,7 @@ export function describeFailingCalls(
   let writes = 0
   const points = { reading: 0, writing: 0 }
   beforeAll(async () => {
-    duckdb = await openDuckDb({ threads: 2 })
+    duckdb = await openDuckDb({ threads: 1 })
     bench = await openBench(duckdb)
   })
   afterAll(async () => {

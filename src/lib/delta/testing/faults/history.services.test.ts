@@ -30,7 +30,7 @@ let duckdb: DuckDb
 let root = ''
 const figures = { histories: 0, versions: 0, vacuumed: 0 }
 beforeAll(async () => {
-  duckdb = await openDuckDb({ threads: 2 })
+  duckdb = await openDuckDb({ threads: 1 })
   root = await mkdtemp(join(tmpdir(), 'lakeshore-history-'))
 })
 afterAll(async () => {

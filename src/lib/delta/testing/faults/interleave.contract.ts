@@ -11,7 +11,7 @@ export function describeInterleaved(names: Parameters<typeof pairsOf>[0]): void 
   let bench: Bench
   let made = 0
   beforeAll(async () => {
-    duckdb = await openDuckDb({ threads: 2 })
+    duckdb = await openDuckDb({ threads: 1 })
     bench = await openBench(duckdb)
   })
   afterAll(async () => {

@@ -39,7 +39,7 @@ export async function judgeTable(
   acknowledged: ReadonlyMap<string, number>,
   foreign: readonly string[] = [],
 ): Promise<Verdict> {
-  using duckdb: DuckDb = await openDuckDb({ threads: 2 })
+  using duckdb: DuckDb = await openDuckDb({ threads: 1 })
   const replay = replayOwn(path)
   const faults = [...replay.faults]
   for (const [application, version] of acknowledged) {

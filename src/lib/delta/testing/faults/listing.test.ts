@@ -8,7 +8,7 @@ import { buildTable, type FaultOperation, faultOperations, stateOf } from './ope
 let duckdb: DuckDb
 let built: MemoryStore
 beforeAll(async () => {
-  duckdb = await openDuckDb({ threads: 2 })
+  duckdb = await openDuckDb({ threads: 1 })
   built = await MemoryStore.open()
   const table = new DeltaTable({ store: built, duckdb })
   await buildTable(table)

@@ -35,7 +35,7 @@ export function describeS3Faults(
   const versionOf = async (): Promise<number> => onTable(async (table) => (await table.snapshot()).version)
 
   beforeAll(async () => {
-    duckdb = await openDuckDb({ threads: 2 })
+    duckdb = await openDuckDb({ threads: 1 })
     server = await FakeS3.open()
     cache = await mkdtemp(join(tmpdir(), 'lakeshore-s3-faults-'))
     await onTable(buildTable)

@@ -15,7 +15,7 @@ export function describeTorn({ cuts, flips }: TornExtent): void {
   let duckdb: DuckDb
   const figures = new Map<string, Record<string, number>>()
   beforeAll(async () => {
-    duckdb = await openDuckDb({ threads: 2 })
+    duckdb = await openDuckDb({ threads: 1 })
   })
   afterAll(() => {
     duckdb[Symbol.dispose]()

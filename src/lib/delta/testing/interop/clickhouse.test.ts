@@ -79,7 +79,7 @@ let duckdb: DuckDb
 let told: readonly Told[]
 beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), 'lake-interop-'))
-  duckdb = await openDuckDb({ threads: 2 })
+  duckdb = await openDuckDb({ threads: 1 })
   told = await tell(duckdb, root, storyNames)
 })
 afterAll(async () => {

@@ -20,7 +20,7 @@ let rust: Peer
 let told: readonly Told[]
 beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), 'lake-deltalake-'))
-  duckdb = await openDuckDb({ threads: 2 })
+  duckdb = await openDuckDb({ threads: 1 })
   rust = await Peer.start(process.env['DELTALAKE_COMMAND'])
   told = await tell(duckdb, root)
 })

@@ -21,7 +21,7 @@ export interface Sparks {
 /** Ends with its tables. */
 export async function startSpark(): Promise<Sparks & AsyncDisposable> {
   const root = await mkdtemp(join(tmpdir(), 'lake-spark-'))
-  const duckdb = await openDuckDb({ threads: 2 })
+  const duckdb = await openDuckDb({ threads: 1 })
   const [spark, told] = await Promise.all([Peer.start(process.env['SPARK_COMMAND']), tell(duckdb, root)])
   return {
     root,
