@@ -1,6 +1,22 @@
 import { defineConfig } from 'vitest/config'
+import { longestFirst } from './scripts/longest-first.ts'
 
 process.env['TZ'] = 'UTC'
+
+/** What takes ten seconds and more of a quiet machine. */
+const longest = [
+  'src/pipeline/batch/batch.test.ts',
+  'src/pipeline/realtime/realtime.test.ts',
+  'src/lib/clickhouse-server/launch.test.ts',
+  'src/pipeline/serving/publish.test.ts',
+  'src/acceptance/end-to-end.test.ts',
+  'src/pipeline/landing/landing.test.ts',
+  'src/lib/delta/testing/corpus.test.ts',
+  'src/lib/delta/testing/interop/clickhouse.test.ts',
+  'src/cli/table/table-write.test.ts',
+  'src/cli/process.test.ts',
+  'examples/examples.test.ts',
+]
 
 /** Everything that needs no server. Real servers: `vitest.services.config.ts`. */
 export default defineConfig({
@@ -13,6 +29,7 @@ export default defineConfig({
     expect: { poll: { timeout: 60_000 } },
     // One more than the cores that it must be quick on: many tests wait for a process of theirs.
     maxWorkers: 3,
+    sequence: { sequencer: longestFirst(longest) },
     // A process for each file took a third of the time; what a file leaves open, it has to close itself.
     isolate: false,
   },
