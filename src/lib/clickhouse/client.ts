@@ -7,7 +7,7 @@
 import { constants, createReadStream } from 'node:fs'
 import { access } from 'node:fs/promises'
 import { Readable } from 'node:stream'
-import type { ClickHouseClient, ClickHouseSettings } from '@clickhouse/client'
+import type { ClickHouseClient, ClickHouseSettings, ResultSet } from '@clickhouse/client'
 import { LakeError } from '../base/errors.ts'
 import type { IoOptions } from '../base/io.ts'
 import { formatJson } from '../base/json.ts'
@@ -118,18 +118,7 @@ export async function openClickHouse(options: ClickHouseOptions): Promise<ClickH
           ...statement(given, readSettings),
         }),
       )
-      const close = (): void => result.close()
-      signal?.addEventListener('abort', close, { once: true })
-      try {
-        for await (const rows of result.stream()) for (const row of rows) yield row.json()
-        signal?.throwIfAborted()
-      } catch (thrown) {
-        signal?.throwIfAborted()
-        throw failureOf(thrown, 'read from ClickHouse', connection.url)
-      } finally {
-        signal?.removeEventListener('abort', close)
-        close()
-      }
+      yield* readUntilAborted(rowsOf(result), () => result.close(), connection, signal)
     },
 
     async *raw(sql, given) {
@@ -141,18 +130,7 @@ export async function openClickHouse(options: ClickHouseOptions): Promise<ClickH
           ...statement(given, rawSettings),
         }),
       )
-      const close = (): void => void stream.destroy()
-      signal?.addEventListener('abort', close, { once: true })
-      try {
-        for await (const chunk of stream) yield chunk
-        signal?.throwIfAborted()
-      } catch (thrown) {
-        signal?.throwIfAborted()
-        throw failureOf(thrown, 'read from ClickHouse', connection.url)
-      } finally {
-        signal?.removeEventListener('abort', close)
-        close()
-      }
+      yield* readUntilAborted<Buffer>(stream, () => void stream.destroy(), connection, signal)
     },
 
     command: (sql, given = {}) =>
@@ -182,6 +160,30 @@ export async function openClickHouse(options: ClickHouseOptions): Promise<ClickH
     [Symbol.asyncDispose]: () => connection.close(),
   }
   return clickhouse
+}
+
+async function* rowsOf<T>(result: ResultSet<'JSONEachRow'>): AsyncGenerator<T> {
+  for await (const rows of result.stream<T>()) for (const row of rows) yield row.json()
+}
+
+/** The pieces of an answer; an abort ends it by `close`, as its end does, and throws the reason. */
+async function* readUntilAborted<Piece>(
+  answer: AsyncIterable<Piece>,
+  close: () => void,
+  { url }: Connection,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Piece> {
+  signal?.addEventListener('abort', close, { once: true })
+  try {
+    yield* answer
+    signal?.throwIfAborted()
+  } catch (thrown) {
+    signal?.throwIfAborted()
+    throw failureOf(thrown, 'read from ClickHouse', url)
+  } finally {
+    signal?.removeEventListener('abort', close)
+    close()
+  }
 }
 
 async function proveWith(client: ClickHouseClient, { signal }: IoOptions = {}): Promise<void> {

@@ -8,13 +8,17 @@ import { retry } from '../base/retry.ts'
 import type { RunDatabase } from './database.ts'
 import { migrate, type Schema } from './schema.ts'
 
-export interface MysqlOptions {
+/** Where the database is, and who asks. */
+export interface MysqlAddress {
   readonly host: string
   readonly port: number
   readonly user: string
   readonly password: string
   readonly database: string
   readonly hasTls: boolean
+}
+
+export interface MysqlOptions extends MysqlAddress {
   /** The server's own clock by default. */
   readonly clock?: Clock | undefined
 }

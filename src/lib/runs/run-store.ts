@@ -2,7 +2,7 @@
 import type { Clock } from '../base/clock.ts'
 import { LakeError } from '../base/errors.ts'
 import { type CheckBook, createCheckBook } from './check-book.ts'
-import { openMysql } from './database.mysql.ts'
+import { type MysqlAddress, openMysql } from './database.mysql.ts'
 import { openSqlite } from './database.sqlite.ts'
 import type { RunDatabase } from './database.ts'
 import { createLeases, type Leases } from './leases.ts'
@@ -34,15 +34,7 @@ export interface OpenRunStoreOptions {
 
 export type RunStoreAddress =
   | { readonly kind: 'sqlite'; readonly path: string }
-  | {
-      readonly kind: 'mysql'
-      readonly host: string
-      readonly port: number
-      readonly user: string
-      readonly password: string
-      readonly database: string
-      readonly hasTls: boolean
-    }
+  | ({ readonly kind: 'mysql' } & MysqlAddress)
 
 /** @throws LakeError `CONFIG_INVALID`, which never repeats the URL: it may hold a password. */
 export function parseRunStoreUrl(url: string): RunStoreAddress {
