@@ -1,8 +1,9 @@
 /**
- * When each version was committed, and which was the newest at a time. Delta PROTOCOL.md, "In-Commit Timestamps".
+ * When each version was committed, and which version was the newest at a time. Delta PROTOCOL.md, "In-Commit
+ * Timestamps".
  *
- * A version's time is its in-commit timestamp; before a table had those, that of its file, made to rise by a
- * millisecond where clocks disagreed.
+ * The time of a version is its in-commit timestamp. Without one it is the time of the commit's file; if clocks
+ * disagreed, it is moved to a millisecond after the version before.
  */
 
 import { LakeError } from '../../base/errors.ts'

@@ -1,9 +1,9 @@
 /**
  * Makes a staged change visible: the only place that writes a commit to `_delta_log`.
  *
- * Data files were written once, before this runs, and are reused by every attempt: N racing writers cost N
- * data files. After a put whose answer was lost, the version is read again and looked at for our own
- * `txnId`: neither success nor conflict may be assumed.
+ * Data files are written once, before this runs, and every attempt uses them again: N racing writers write N data
+ * files. If the answer to a put is lost, the version is read again and searched for our own `txnId`; neither success
+ * nor conflict is assumed.
  */
 
 import { randomUUID } from 'node:crypto'
@@ -25,7 +25,7 @@ export interface Operation {
   readonly name: string
   readonly parameters?: Readonly<Record<string, JsonValue>>
   readonly metrics?: Readonly<Record<string, JsonValue>>
-  /** Ours: which run and task, for whoever reads the history. */
+  /** Our own: which run and task made the commit. */
   readonly tags?: StringMap
 }
 
@@ -68,7 +68,7 @@ export const engineInfo = 'lakeshore/0.1.0'
 /**
  * Commits at the first free version after the one that was read.
  *
- * @returns `conflict` when a winner's commit makes the change wrong: the caller must compute it anew.
+ * @returns `conflict` when a winner's commit makes the change wrong: the caller must compute it again.
  * @throws LakeError `COMMIT_LOST` when `maxAttempts` compatible writers were faster, `COMMIT_UNKNOWN` when
  * the store did not answer and does not say what became of the commit.
  */

@@ -1,8 +1,8 @@
 /**
- * Whether a change that was computed from one version may still follow a commit that came in between.
+ * Whether a change that was computed from one version may follow a commit that was made in between.
  *
- * Pure. The rules are those of Delta's reference implementation (ConflictChecker), in its order. One is milder:
- * a rewrite that changes no data (`dataChange` false) takes nothing from a change that only read the files.
+ * Pure. The rules and their order are those of Delta's reference implementation (ConflictChecker). One is milder: a
+ * rewrite that changes no data (`dataChange` false) does not conflict with a change that only read the files.
  */
 
 import type { Action, AddFile } from './actions.ts'

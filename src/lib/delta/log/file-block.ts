@@ -15,7 +15,7 @@ import { decodeFilePath } from './file-path.ts'
 import type { Source } from './layered-map.ts'
 
 const filesPerBlock = 2048
-/** Stands between the values of a column: no JSON text and no encoded path holds it. */
+/** Separates the values of a column: no JSON text and no encoded path holds it. */
 const separator = '\u0001'
 
 /** SQL: the path may leave the table. Such paths are looked at before anyone asks for the files. */

@@ -22,7 +22,7 @@ export function decodeFilePath(path: string): FileLocation {
   const decoded = decode(path)
   if (decoded.includes('\0')) throw corrupt(path, 'it holds a zero byte')
   if (path.startsWith('/')) return { kind: 'absolute', uri: decoded }
-  // Of the path as it stands: a colon that is encoded belongs to a name.
+  // In the encoded path: an encoded colon belongs to a name.
   if (/^[a-z][a-z0-9+.-]*:/i.test(path)) {
     return { kind: 'absolute', uri: decoded.replace(/^file:(?:\/\/)?(?=\/)/i, '') }
   }

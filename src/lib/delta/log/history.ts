@@ -1,4 +1,4 @@
-/** Who did what to a table: the commits that are still in its log, and the `commitInfo` of each. */
+/** The commits that are still in the log, with the `commitInfo` of each: who changed what, and when. */
 import { LakeError } from '../../base/errors.ts'
 import type { IoOptions } from '../../base/io.ts'
 import type { ObjectStore } from '../../storage/store.ts'

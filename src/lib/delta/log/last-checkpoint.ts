@@ -7,7 +7,7 @@ import { formatJson, type JsonValue } from '../../base/json.ts'
 
 type Json = { readonly [key: string]: JsonValue }
 
-/** The hint as its file has it, with the checksum that tells a torn one. */
+/** The text of the file, with the checksum that shows a torn one. */
 export function encodeLastCheckpoint(hint: Json): Uint8Array {
   return new TextEncoder().encode(formatJson({ ...hint, checksum: jsonChecksum(hint) }))
 }

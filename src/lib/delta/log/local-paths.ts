@@ -1,4 +1,4 @@
-/** The local files of what the log names: relative to the table, or anywhere by an absolute path or URI. */
+/** The local paths of files that the log names: relative to the table, or absolute, as path or URI. */
 import { access } from 'node:fs/promises'
 import { isLakeError, LakeError, systemCode } from '../../base/errors.ts'
 import type { IoOptions } from '../../base/io.ts'

@@ -1,8 +1,9 @@
 /**
- * A checksum within a file of the log, since the format has none. A reader finds a flipped bit, and lines lost at the end.
+ * A checksum inside a file of the log, because the format has none. It shows a flipped bit, and lines that are missing
+ * at the end.
  *
- * It lies in the first line: in `commitInfo`, or in the tags of `checkpointMetadata`. In a Parquet file it lies in the
- * metadata of the footer. Other readers ignore it. It covers all bytes, with zeros in its own place.
+ * It lies in the first line: in `commitInfo`, or in the tags of `checkpointMetadata`; in a Parquet file, in the
+ * metadata of the footer. Other readers ignore it. It covers all bytes of the file, with zeros in its own place.
  */
 import { type FileHandle, open } from 'node:fs/promises'
 import { crc32 } from 'node:zlib'
@@ -55,7 +56,7 @@ function placeOf(bytes: Buffer): number | undefined {
   return at === -1 ? undefined : at + marker.length
 }
 
-/** What DuckDB is told when it writes a Parquet file that is to be sealed. */
+/** The option for DuckDB when it writes a Parquet file that will be sealed. */
 export const openParquetSeal = `kv_metadata {lakeshoreCrc32: '${blank}'}`
 
 /** Between the name and the digits are the kind and the length of the value. */

@@ -1,4 +1,4 @@
-/** The metadata and the protocol of a table that gets another schema, partitioning or properties. Pure. */
+/** The new metadata and protocol of a table whose schema, partitioning or properties change. Pure. */
 import { withoutMapping } from '../schema/column-mapping.ts'
 import { decodeSchema, encodeSchema, type StructType } from '../schema/schema.ts'
 import { requireUniqueNames } from '../schema/schema-path.ts'

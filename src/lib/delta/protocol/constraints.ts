@@ -1,9 +1,9 @@
 /**
- * What every row of a table must satisfy: NOT NULL, CHECK constraints and column invariants.
- * Delta PROTOCOL.md, "CHECK Constraints" and "Column Invariants".
+ * What every row of a table must satisfy: NOT NULL, CHECK constraints and column invariants. Delta PROTOCOL.md, "CHECK
+ * Constraints" and "Column Invariants".
  *
- * Their expressions are Spark SQL. Those that mean the same in DuckDB are enforced; for all others the write is
- * refused, never let through. Unlike standard SQL, a CHECK that gives null is violated.
+ * The expressions are Spark SQL. Those that mean the same in DuckDB are enforced. If an expression does not, the write
+ * is refused, never let through. Unlike in standard SQL, a CHECK that gives null is violated.
  */
 
 import { isLakeError, LakeError } from '../../base/errors.ts'
@@ -225,7 +225,7 @@ export async function translateSparkSql(
   return sql
 }
 
-/** Spark's quoting as DuckDB's, for whoever only looks at the expression. @throws LakeError `PROTOCOL_UNSUPPORTED` where it differs. */
+/** Turns Spark's quoting into DuckDB's, to look at the expression only. @throws LakeError `PROTOCOL_UNSUPPORTED` where it differs. */
 export function requoteSparkSql(expression: string): string {
   return requote(expression, (part) => new LakeError('PROTOCOL_UNSUPPORTED', `${expression}: ${part}`))
 }

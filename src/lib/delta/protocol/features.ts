@@ -120,7 +120,7 @@ export function usedFeatures(schema: StructType, configuration: StringMap): read
   )
 }
 
-/** Whether readers are told of one of the features. */
+/** Whether one of the features is also a reader feature. */
 export function hasReaderFeature(protocol: Protocol, ...names: readonly string[]): boolean {
   return protocol.minReaderVersion >= 3 && names.some((name) => protocol.readerFeatures?.includes(name))
 }
@@ -136,7 +136,7 @@ const impliedByWriterVersion: readonly (readonly string[])[] = [
   ['identityColumns'],
 ]
 
-/** All that a writer may meet in such a table: what the protocol lists, or what its version stands for. */
+/** All features that a table may use: those that the protocol lists, or those that its version implies. */
 export function impliedFeatures({ minWriterVersion, writerFeatures = [] }: Protocol): readonly string[] {
   return minWriterVersion >= 7 ? writerFeatures : impliedByWriterVersion.slice(0, minWriterVersion + 1).flat()
 }

@@ -1,4 +1,6 @@
-/** Spans of time in table properties, as Spark writes them: `interval 7 days`, `interval 1 week 12 hours`. */
+/**
+ * Parses the spans of time in table properties, as Spark writes them: `interval 7 days`, `interval 1 week 12 hours`.
+ */
 
 const unitMs: Readonly<Record<string, number>> = {
   week: 604_800_000,

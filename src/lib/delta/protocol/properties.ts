@@ -184,5 +184,5 @@ export function propertiesOf(configuration: StringMap): TableProperties {
   return Object.create(null, Object.fromEntries(getters))
 }
 
-/** A CHECK constraint stands among the properties, as `delta.constraints.NAME`. */
+/** A CHECK constraint is a property, `delta.constraints.NAME`. */
 export const constraintPrefix = 'delta.constraints.'

@@ -13,7 +13,7 @@ const isForReaders = (name: string): boolean => features[name]?.isForReaders ===
 
 /** What a new table may use without asking: all writers know these. */
 const always = ['appendOnly', 'invariants']
-/** Stands for just those, also to writers that know no features by name. */
+/** The version that implies exactly those, also for writers that know no features by name. */
 const plain: Protocol = { minReaderVersion: 1, minWriterVersion: 2 }
 
 /**

@@ -1,8 +1,8 @@
 /**
- * The rows of a version as Apache Arrow record batches, without a value rounded.
+ * The rows of a version as Apache Arrow record batches. No value is rounded.
  *
- * Whole numbers, floats and booleans keep their width; decimals are 128 bits wide; dates are days; timestamps are
- * microseconds, in UTC where they are instants.
+ * Whole numbers, floats and booleans keep their width; decimals have 128 bits; dates are days; timestamps are
+ * microseconds, in UTC if they are instants.
  */
 import {
   Field as ArrowField,

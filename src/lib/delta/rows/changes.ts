@@ -1,10 +1,10 @@
 /**
- * The rows that versions added, took away and changed. Delta PROTOCOL.md, "Change Data Files" and "Change Data
+ * The rows that each version inserted, updated and deleted. Delta PROTOCOL.md, "Change Data Files" and "Change Data
  * Feed".
  *
- * A commit that has change files says with them all that it changed; of any other, rows of the files that it added
- * are inserts, and of those that it removed deletes. Where a file only got another deletion vector, the rows between
- * the two are what changed.
+ * If a commit has change files, they hold all of its changes. Otherwise the rows of added files are inserts, and the
+ * rows of removed files are deletes. If a file only got a new deletion vector, the changes are the rows in which the
+ * two vectors differ.
  */
 
 import { LakeError } from '../../base/errors.ts'

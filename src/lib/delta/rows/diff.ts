@@ -1,8 +1,8 @@
 /**
- * How the rows of two versions of a table differ, by a key.
+ * Compares two versions of a table by a key: which rows were added, removed and changed.
  *
- * Files that both versions have are not read: their rows are the same. A key must name a row, in the files that
- * are read at least: where two rows of a version have the same key there is no telling which became which.
+ * Files that both versions have are not read: their rows are equal. The key must be unique in the files that are read.
+ * If it is not, the diff is refused, because nothing says which row became which.
  */
 
 import { LakeError } from '../../base/errors.ts'

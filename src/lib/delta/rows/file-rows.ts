@@ -1,8 +1,9 @@
 /**
- * The rows of a file as a SELECT, in the types of the table that they go to.
+ * The rows of a CSV, JSON or Parquet file as a SELECT, in the types of the table that they go to.
  *
- * Of CSV and JSON the engine is given texts: those of columns that the table has are cast without loss, and a value
- * that does not fit is named with its line; the others are of a type that prints them as they are, or texts.
+ * DuckDB gets the values of CSV and JSON as text. A column that the table has is cast without loss, and a value that
+ * does not fit is reported with its line. A column that the table lacks gets a type that prints its values unchanged,
+ * or stays text.
  */
 import { isLakeError, LakeError } from '../../base/errors.ts'
 import type { IoOptions } from '../../base/io.ts'
@@ -171,7 +172,7 @@ async function requireFitting(
   )
 }
 
-/** The same for values that are nested: the cast itself tells, and is tried on fewer and fewer lines where it fails. */
+/** The same for nested values: the cast is tried, and where it fails, tried on fewer and fewer lines. */
 async function requireNestedFitting(
   session: DuckDbSession,
   name: string,

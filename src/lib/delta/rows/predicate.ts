@@ -1,8 +1,8 @@
 /**
- * What a condition says of a whole file: the part of it that partition values and statistics can answer.
+ * The part of a condition that the partition values and the statistics of a file can answer.
  *
- * A file may be left out only where no row of it can satisfy the condition. All that is not understood is
- * `unknown`, which leaves nothing out. Comparisons are DuckDB's own, made over bounds instead of values.
+ * A file may be skipped only if none of its rows can satisfy the condition. Whatever is not understood becomes
+ * `unknown`, which skips nothing. DuckDB does the comparisons, with bounds in place of values.
  */
 
 import type { IoOptions } from '../../base/io.ts'
@@ -45,7 +45,7 @@ export type Predicate =
 export interface PredicateContext extends IoOptions {
   readonly schema: StructType
   readonly partitionColumns: readonly string[]
-  /** A name before the column's that stands for the table: `t` in `t.id = s.id`. */
+  /** The table's alias, before a column: `t` in `t.id = s.id`. */
   readonly alias?: string
 }
 
@@ -120,7 +120,7 @@ async function folded(
     return replaced(tree, constants)
   } catch {
     signal?.throwIfAborted()
-    // What cannot be computed rules out nothing; whoever evaluates the condition says what is wrong with it.
+    // What cannot be computed rules out nothing; evaluating the condition reports what is wrong with it.
     return tree
   }
 }

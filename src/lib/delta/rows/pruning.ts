@@ -1,9 +1,9 @@
 /**
- * Which files of a snapshot a condition needs: the rest can hold no row that satisfies it.
+ * Which files of a snapshot a condition needs: no other file has a row that satisfies it.
  *
- * A bound that is missing, or that DuckDB cannot read, leaves the file in. Bounds of timestamps are widened, since
- * writers cut them to milliseconds and their offsets to minutes; upper bounds of floats are not used where NaN, which no writer
- * counts, would be above them. Delta PROTOCOL.md, "Per-file Statistics".
+ * A bound that is missing, or that DuckDB cannot read, keeps the file. Bounds of timestamps are widened, because
+ * writers cut them to milliseconds, and their offsets to minutes. Upper bounds of floats are not used: no writer
+ * counts NaN, which is above them. Delta PROTOCOL.md, "Per-file Statistics".
  */
 import type { IoOptions } from '../../base/io.ts'
 import { formatJson, type JsonValue, parseJsonDigits } from '../../base/json.ts'
@@ -213,7 +213,7 @@ function statistic(name: 'minValues' | 'maxValues', column: ColumnPath): string 
   const type = column.at(-1)?.type ?? 'string'
   const written = isLongDecimal(column) ? identifier(boundName(name, column)) : extracted(name, column)
   const value = `try_cast(${written} as ${duckDbType(type)})`
-  // A file of floats tells the shortest text of its bound, which is above the float itself as often as below.
+  // A file of floats holds the shortest text of its bound, which may be above the float itself or below it.
   if (type === 'double' && wasFloat(column)) return `least(${value}, try_cast(${value} as float)::double)`
   if (type !== 'timestamp' && type !== 'timestamp_ntz') return value
   const slack = `to_milliseconds(if(regexp_matches(${written}, '${cutOffset}'), ${minuteMs}, 0)${name === 'maxValues' ? ' + 1' : ''})`

@@ -1,4 +1,4 @@
-/** The door to `arrow.ts`: Apache Arrow is loaded when it is first asked for. */
+/** Loads `arrow.ts`, and Apache Arrow with it, on first use. */
 import type { RecordBatch, Schema } from 'apache-arrow'
 import type { StructType } from '../schema/schema.ts'
 import type { ReadRowsOptions } from './read.ts'

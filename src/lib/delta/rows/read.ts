@@ -1,8 +1,8 @@
 /**
- * The rows of a version, as they are asked for: the reader sets the pace, and one chunk is held at a time.
+ * Reads the rows of a version as a stream. The caller sets the pace, and one chunk is in memory at a time.
  *
- * Files that the condition rules out are not read. Each reading has a session of its own, which ends with it, also
- * where the reader stops early.
+ * Files that the condition rules out are not read. Each read has a session of its own, which is closed at the end,
+ * also if the caller stops early.
  */
 import { LakeError } from '../../base/errors.ts'
 import type { IoOptions } from '../../base/io.ts'

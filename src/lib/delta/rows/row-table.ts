@@ -1,4 +1,4 @@
-/** Sets of rows as a table that DuckDB can join with. */
+/** Puts sets of row numbers into a table that DuckDB can join with. */
 import type { IoOptions } from '../../base/io.ts'
 import { createTemporaryTable } from '../../duckdb/append.ts'
 import type { DuckDbSession } from '../../duckdb/duckdb.ts'

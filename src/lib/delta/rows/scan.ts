@@ -1,8 +1,8 @@
 /**
- * A snapshot as SQL that DuckDB can read from: which files, where each value comes from, which rows are gone.
+ * A snapshot as a SELECT for DuckDB: which files, where each column comes from, which rows are deleted.
  *
- * Partition values come from the log alone, never from folder names; a column that a file lacks is null.
- * What is too long for SQL text lies in temporary tables of the session, so the SELECT is good in it alone.
+ * Partition values come from the log alone, never from folder names. A column that a file lacks is null. Long lists
+ * lie in temporary tables of the session, so the SELECT works only in this session.
  */
 import { LakeError, messageOf } from '../../base/errors.ts'
 import type { IoOptions } from '../../base/io.ts'

@@ -1,4 +1,4 @@
-/** A part of a table's rows as a SELECT: some columns, a condition, so many rows. */
+/** A SELECT of some of a table's rows: columns, a condition, a limit. */
 
 import { LakeError } from '../../base/errors.ts'
 import type { IoOptions } from '../../base/io.ts'

@@ -1,7 +1,7 @@
 /**
- * Rows into data files that nobody sees yet: checked, cast without loss, partitioned, with statistics.
+ * Writes rows to data files that no reader sees yet: checked, cast without loss, partitioned, with statistics.
  *
- * The adds that would make the files visible are plain data; a commit writes them to the log.
+ * The result is `add` actions as plain data. A commit that writes them to the log makes the files visible.
  */
 
 import { join } from 'node:path'

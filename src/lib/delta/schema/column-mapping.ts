@@ -1,6 +1,6 @@
 /**
- * Names of columns in data files, partition values and statistics, where they are not those of the schema.
- * Delta PROTOCOL.md, "Column Mapping".
+ * The names of columns in data files, partition values and statistics, if they differ from those of the schema. Delta
+ * PROTOCOL.md, "Column Mapping".
  */
 
 import { text } from '../../duckdb/sql-text.ts'

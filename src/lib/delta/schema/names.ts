@@ -1,4 +1,4 @@
-/** Names of columns, which differ in more than case: some writers spell them in another case than the schema. */
+/** Compares names of columns. Case does not count: some writers spell a name in another case than the schema. */
 
 export function isSameName(a: string, b: string): boolean {
   return a.toLowerCase() === b.toLowerCase()

@@ -1,7 +1,7 @@
 /**
- * The schema of a table widened to hold rows that bring more with them: further columns, wider types.
+ * Extends the schema of a table for rows that bring more: new columns, wider types.
  *
- * Pure. What the table has stays where it is; nothing is ever taken away or narrowed.
+ * Pure. The columns of the table keep their places; none is removed or narrowed.
  */
 import { LakeError } from '../../base/errors.ts'
 import { isSameName } from './names.ts'

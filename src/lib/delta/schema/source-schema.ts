@@ -1,4 +1,4 @@
-/** The schema that rows from a query bring with them. */
+/** The schema of the rows that a query gives. */
 import { LakeError } from '../../base/errors.ts'
 import type { IoOptions } from '../../base/io.ts'
 import { type ColumnType, columnTypes, type TypedColumn } from '../../duckdb/column-type.ts'

@@ -1,6 +1,6 @@
 /**
- * Columns given a wider type, with the note of it that readers of older files need.
- * Delta PROTOCOL.md, "Type Widening".
+ * Gives columns a wider type, and records the change, which readers of older files need. Delta PROTOCOL.md, "Type
+ * Widening".
  */
 import { LakeError } from '../../base/errors.ts'
 import type { JsonValue } from '../../base/json.ts'

@@ -1,8 +1,8 @@
 /**
- * Columns whose type was widened: files hold the type of their time. Delta PROTOCOL.md, "Type Widening".
+ * Columns whose type was widened: older files still hold the older type. Delta PROTOCOL.md, "Type Widening".
  *
- * A change that could lose something of an old file's values is refused; a change is made only where the protocol
- * has it on its list.
+ * A table is refused if a widening could lose part of a value of an old file. We make only widenings that the protocol
+ * lists.
  */
 import { LakeError } from '../../base/errors.ts'
 import type { JsonValue } from '../../base/json.ts'

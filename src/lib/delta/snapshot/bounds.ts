@@ -1,4 +1,4 @@
-/** Between which values the rows of each file lie, by its statistics. */
+/** The least and the greatest value of a column in each file, from its statistics. */
 import type { JsonValue } from '../../base/json.ts'
 import type { AddFile } from '../log/actions.ts'
 import { nameInFiles } from '../schema/column-mapping.ts'

@@ -1,4 +1,4 @@
-/** Of which partitions commits have changed rows. */
+/** The partitions whose rows a range of commits has changed. */
 import type { IoOptions } from '../../base/io.ts'
 import type { ObjectStore } from '../../storage/store.ts'
 import type { Action } from '../log/actions.ts'

@@ -1,8 +1,8 @@
 /**
- * What a checkpoint says of a file in columns of their own types: its statistics and the values of its partition.
- * Delta PROTOCOL.md, "Checkpoint Schema".
+ * The statistics and the partition values of a file as typed columns of a checkpoint. Delta PROTOCOL.md, "Checkpoint
+ * Schema".
  *
- * Bounds go from JSON to the engine as texts, digit by digit, and are cast there: no decimal is rounded on the way.
+ * Bounds go from JSON to DuckDB as text, digit by digit, and are cast there, so that no decimal is rounded.
  */
 
 import { parseJsonDigits } from '../../base/json.ts'

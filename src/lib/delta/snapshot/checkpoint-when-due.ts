@@ -1,4 +1,4 @@
-/** A checkpoint after every so many commits. Delta PROTOCOL.md, "Checkpoints". */
+/** Writes a checkpoint after every N commits. Delta PROTOCOL.md, "Checkpoints". */
 import type { IoOptions } from '../../base/io.ts'
 import type { Logger } from '../../base/log.ts'
 import type { Version } from '../log/log-path.ts'

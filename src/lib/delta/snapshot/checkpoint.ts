@@ -1,9 +1,9 @@
 /**
- * A table's state as one Parquet file, or as a V2 checkpoint with sidecars, so that opening costs the same after a
- * week as after a minute. Delta PROTOCOL.md, "Checkpoints" and "V2 Spec".
+ * Writes the state of a table as one Parquet file, or as a V2 checkpoint with sidecars, so that opening a table does
+ * not get slower with its age. Delta PROTOCOL.md, "Checkpoints" and "V2 Spec".
  *
- * Removes are kept until their tombstone expires; every `txn` and domain is kept for ever, because a sink
- * finds its place in them. Readers see nothing of a checkpoint before its last file, which is put as a whole.
+ * Removes are kept until their tombstone expires. Every `txn` and domain is kept for ever, because a sink finds its
+ * position in them. Readers see a checkpoint only once its last file is written, which is put as a whole.
  */
 import { randomUUID } from 'node:crypto'
 import { open, readFile, rm } from 'node:fs/promises'

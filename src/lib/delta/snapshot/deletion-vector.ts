@@ -159,7 +159,7 @@ export function encodeDeletionVectorFile(sets: readonly RowSet[], uuid: string):
   return { key: `deletion_vector_${uuid}.bin`, bytes: Buffer.concat(parts), vectors }
 }
 
-/** Tells the deletion vectors of one data file apart. Delta PROTOCOL.md, "Derived Fields". */
+/** Distinguishes the deletion vectors of one data file. Delta PROTOCOL.md, "Derived Fields". */
 export function deletionVectorId({ storageType, pathOrInlineDv, offset }: DeletionVector): string {
   return `${storageType}${pathOrInlineDv}${offset === undefined ? '' : `@${offset}`}`
 }

@@ -1,8 +1,8 @@
 /**
- * Old commits and checkpoints taken out of the log. Delta PROTOCOL.md, "Metadata Cleanup".
+ * Deletes old commits and checkpoints from the log. Delta PROTOCOL.md, "Metadata Cleanup".
  *
- * The newest checkpoint at or before the cutoff stays, with the commit of its version and all that came after:
- * every version that was the newest at some time since the cutoff can be read. The oldest files go first.
+ * The newest checkpoint at or before the cutoff stays, with the commit of its version and everything after it. So
+ * every version that was the newest one at some time since the cutoff can be read. The oldest files go first.
  */
 import { isLakeError } from '../../base/errors.ts'
 import type { IoOptions } from '../../base/io.ts'

@@ -29,7 +29,7 @@ export function partitionValueSql(name: string, type: DataType): string {
     case 'string':
       return value
     case 'binary':
-      // Each character stands for itself; DuckDB's own cast would read backslashes as escapes.
+      // Each character is taken as it is; DuckDB's own cast would read backslashes as escapes.
       return `encode(${value})`
     case 'timestamp':
     case 'timestamp_ntz':

@@ -158,7 +158,7 @@ function columnNamed(schema: StructType, name: string, uri: string): string {
 export interface SnapshotOptions extends IoOptions {
   /** The newest without it. */
   readonly version?: number | undefined
-  /** Told the files of checkpoints that could not be read, where the version was read without them. */
+  /** Called with the checkpoint files that could not be read, if the version was read without them. */
   readonly onBrokenCheckpoint?: (keys: readonly string[], error: unknown) => void
 }
 

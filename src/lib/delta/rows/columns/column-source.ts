@@ -1,7 +1,7 @@
 /**
- * From the columns of a data file to those of the schema: other names, further types, fields that are missing.
+ * SQL that maps the columns of a data file to those of the schema: other names, wider types, missing fields.
  *
- * Types of files are cast to types of the table by DuckDB, field by field; only names need text of ours.
+ * DuckDB casts the types of the file to those of the table, field by field. Only fields whose names differ need SQL.
  */
 import { createHash } from 'node:crypto'
 import { identifier } from '../../../duckdb/sql-text.ts'

@@ -1,9 +1,8 @@
 /**
- * Where the fields of the schema are in Parquet files that may name them each in its own way: by field id, or
- * by physical name at depths where fields have come and gone. Delta PROTOCOL.md, "Reader Requirements for Column
- * Mapping".
+ * Finds the fields of the schema in Parquet files that name them differently: by field id, or by physical name at
+ * depths where fields were added or dropped. Delta PROTOCOL.md, "Reader Requirements for Column Mapping".
  *
- * Footers are read for this, so it is asked for only where names alone do not say.
+ * This reads footers, so it is called only if the names alone do not decide.
  */
 
 import { LakeError } from '../../../base/errors.ts'

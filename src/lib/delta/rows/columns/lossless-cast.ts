@@ -1,8 +1,9 @@
 /**
- * Values of a query as values of a table: a cast that fails where it would change the value.
+ * Casts values of a query to the types of a table, and fails if a cast would change a value.
  *
- * DuckDB's own casts round, cut and drop without a word: 1.5 to a whole number, a nanosecond to a microsecond,
- * a zone to none. Those pass here which give the same value back, and texts which say no more than their type.
+ * DuckDB's own casts lose without an error: 1.5 becomes a whole number, a nanosecond a microsecond, and a time zone is
+ * dropped. A value passes if it can be cast back to what it was, or if it is a text that says no more than its new
+ * type.
  */
 
 import { LakeError } from '../../../base/errors.ts'
@@ -144,7 +145,7 @@ export function textLossSql(value: string, to: PrimitiveType): string | undefine
   return `case when try_cast(${value} as ${duckDbType(to)}) is null then true else ${says} end`
 }
 
-/** SQL: whether the text says more than a value of the type can hold. Whether it is one, the cast itself tells. */
+/** SQL: whether the text says more than a value of the type can hold. The cast itself checks that it is such a value. */
 function textFaultSql(value: string, to: PrimitiveType): string | undefined {
   const unlike = (pattern: string): string => `not regexp_full_match(${value}, ${text(pattern)})`
   const like = (pattern: string): string => `regexp_matches(${value}, ${text(pattern)})`

@@ -1,6 +1,6 @@
 /**
- * Variants whose parts lie in columns of their own, put together again to the one binary that stands for them.
- * Parquet's VariantEncoding.md and VariantShredding.md; a value that has no such parts is not touched.
+ * Joins the parts of a shredded variant, which lie in columns of their own, into one binary. Parquet's
+ * VariantEncoding.md and VariantShredding.md. A value without such parts is not touched.
  */
 import { LakeError } from '../../../base/errors.ts'
 import type { ColumnType } from '../../../duckdb/column-type.ts'
