@@ -19,7 +19,7 @@ export interface AppendOptions extends WriteOptions {
 }
 
 /**
- * Appends all rows in one commit. Where protocol, schema or properties changed meanwhile they are staged anew.
+ * Appends all rows in one commit. If protocol, schema or properties have changed meanwhile, the rows are staged again.
  *
  * @throws LakeError as `DeltaTable.stage`, `write`, `createFrom` and `mergedWithRows` do. Nothing is appended then.
  */

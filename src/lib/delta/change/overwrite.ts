@@ -50,7 +50,7 @@ interface ReplaceOptions extends OverwriteOptions {
 }
 
 /**
- * Of two that overwrite the same rows the later commit stands, unless it names what it was computed from.
+ * If two overwrite the same rows, the later commit wins, unless it names the version that it was computed from.
  *
  * @throws LakeError `CONSTRAINT_VIOLATED` for a row that does not satisfy the condition, or a table that only
  * grows, and as `DeltaTable.stage` and `write` do. Nothing is replaced then.

@@ -56,7 +56,7 @@ export async function requireUnused(
 function names({ columns, text }: Reference, path: readonly string[]): boolean {
   const [first = ''] = path
   if (columns === undefined) return text.toLowerCase().includes(first.toLowerCase())
-  // `s.a` names `s`, and whoever names `s` names `s.a`.
+  // `s.a` names `s`, and `s` names `s.a`.
   return columns.some((column) =>
     column.slice(0, path.length).every((part, index) => isSameName(part, path[index] ?? part)),
   )

@@ -19,7 +19,7 @@ export interface WriteOptions extends IoOptions {
    * which is otherwise planned again.
    */
   readonly computedFrom?: number
-  /** Commit properties, for whoever reads the history. */
+  /** Further properties of the commit, shown in the history. */
   readonly tags?: StringMap
 }
 

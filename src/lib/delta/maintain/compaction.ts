@@ -5,7 +5,7 @@ import type { AddFile } from '../log/actions.ts'
 import type { StringMap } from '../protocol/metadata.ts'
 import { decodeStatistics } from '../snapshot/statistics.ts'
 
-/** Files of one partition whose rows are written anew. */
+/** Files of one partition whose rows are written again. */
 export interface Bin {
   readonly files: readonly AddFile[]
   readonly sizeBytes: number
@@ -29,7 +29,7 @@ export interface FileSizes {
 /** How large a file of a table becomes that does not say it. */
 export const defaultTargetFileBytes = 128 * 2 ** 20
 
-/** A file is written anew where more of its rows are deleted. */
+/** A file is written again if more than this part of its rows is deleted. */
 const mostDeleted = 0.05
 
 /** Tags of a file that is one of a Z-ordered set, as the reference implementation names them. */

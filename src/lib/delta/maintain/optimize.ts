@@ -36,13 +36,13 @@ export interface OptimizeOptions extends IoOptions {
   readonly minFileBytes?: number
   /** Puts the rows of each partition in the order of a Z-curve through these columns. */
   readonly zOrderBy?: readonly string[]
-  /** Orders anew what is in this order already. */
+  /** Orders also the files that are in this order already. */
   readonly full?: boolean
   /** A batch takes files of so many bytes, and one bin at least. 1 GiB without it. */
   readonly batchBytes?: number
-  /** Commit properties, for whoever reads the history. */
+  /** Further properties of the commit, shown in the history. */
   readonly tags?: StringMap
-  /** Told in the history: whether a program asked for it, not a person. */
+  /** Shown in the history: a program asked for it, not a person. */
   readonly auto?: boolean
   /** After each commit. */
   readonly onProgress?: (soFar: OptimizeOutcome) => void

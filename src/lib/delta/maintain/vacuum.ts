@@ -1,10 +1,10 @@
 /**
- * Files that no version within the retention needs, removed from the table's folder.
+ * Deletes the files in the table's folder that no version within the retention needs.
  *
- * A file goes only where neither the newest version, nor what was removed within the retention, nor the change data
- * of a commit in it names the file, and where the file itself is older: who stages files now, or has staged them and
- * will commit within the retention, keeps them. Nothing is written to the log: the table stays the version it is.
- * Empty folders stay: a writer that has found its partition's folder there makes its file in it a moment later.
+ * A file is deleted only if three things hold: the newest version does not name it; no commit within the retention
+ * removed it or has it as change data; and it is older than the retention. So a writer that has staged a file and
+ * commits within the retention keeps it. Empty folders stay, because a writer may be about to write into one. Nothing
+ * is written to the log.
  */
 
 import { LakeError } from '../../base/errors.ts'

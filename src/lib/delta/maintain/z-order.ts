@@ -1,9 +1,9 @@
 /**
- * Rows in the order of a Z-curve, so that files have narrow bounds in several columns at once.
+ * Orders rows along a Z-curve, so that files have narrow bounds in several columns at once.
  *
- * Each column is cut into ranges of as many rows each, by a sample; the bits of the ranges' numbers, interleaved, are
- * the place on the curve. A set of files that were ordered together is marked by tags, and is left alone until as
- * many rows have come since as it has.
+ * A sample divides each column into ranges with equally many rows. The bits of the range numbers, interleaved, are the
+ * place on the curve. Tags mark a set of files that were ordered together; the set is ordered again only once as many
+ * rows as it has were added since.
  */
 
 import { randomUUID } from 'node:crypto'

@@ -244,7 +244,7 @@ export async function dropNotNull(
   })
 }
 
-/** Describes a column, for whoever reads the schema. @throws LakeError as `alterTable` does. */
+/** Sets the comment of a column. @throws LakeError as `alterTable` does. */
 export async function setComment(
   table: DeltaTable,
   column: ColumnPath,

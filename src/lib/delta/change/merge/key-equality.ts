@@ -1,7 +1,7 @@
 /**
- * What the source of a merge says of the rows that it can match: bounds of a column, or the values themselves.
+ * Bounds, or a list of values, for the rows of the table that the source of a merge can match.
  *
- * A bound is compared as the condition compares: the column with a value of the type of the source.
+ * Values are compared as the merge condition compares them: the column of the table with a value of the source's type.
  */
 
 import type { IoOptions } from '../../../base/io.ts'
