@@ -1,10 +1,10 @@
 /**
  * What a statement may do in the embedded engine, as a configuration file of ClickHouse.
  *
- * Whoever holds the password may read and change tables. The engine then reads and writes no other file, opens
- * no connection and runs no program: it has no grant on a source (file, url, s3, mysql, executable, …) and may
- * only use table engines that keep their data in its own folder. The values of an INSERT are literals, because
- * an expression among them could call the function `file`. ClickHouse documentation, "Access Rights".
+ * A client with the password may read and change tables. The engine then reads and writes no other file, opens no
+ * connection and runs no program: it has no grant on a source (file, url, s3, mysql, executable, …), and may only use
+ * table engines that keep their data in its own folder. The values of an INSERT are literals, because an expression
+ * among them could call the function `file`. ClickHouse documentation, "Access Rights".
  */
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'

@@ -1,4 +1,4 @@
-/** A client of the embedded server: the server is found or started on demand, and lives while a client is open. */
+/** A client of the embedded server. The server is found or started on demand, and runs as long as a client is open. */
 import type { Clock } from '../base/clock.ts'
 import type { IoOptions } from '../base/io.ts'
 import type { Logger } from '../base/log.ts'

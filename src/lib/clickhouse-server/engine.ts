@@ -88,15 +88,15 @@ export class EngineError extends Error {
   }
 }
 
-const told =
+const errorText =
   /^Code: (?<code>\d+)\. (?:DB::Exception: )?(?<reason>[\s\S]*?)\s*\((?<type>[A-Z][A-Z0-9_]+)\)\s*$/
 
 function engineError(thrown: unknown): EngineError {
   const message = messageOf(thrown)
-  const groups = told.exec(message)?.groups
+  const groups = errorText.exec(message)?.groups
   if (groups === undefined) return new EngineError(1002, 'UNKNOWN_EXCEPTION', message)
   const type = groups['type'] ?? ''
-  // The data of an insert are read by a client within the engine, which tells its own errand with the fault.
+  // A client within the engine reads the data of an insert, and adds what it was doing to the error.
   const reason = (groups['reason'] ?? '')
     .replace(/^(?:Code: \d+\. DB::Exception: )+/, '')
     .replace(/\s*\(version [\d.]+\)\.?$/, '')
@@ -332,7 +332,7 @@ async function prepare(session: EngineSession, used: Connection, work: Work): Pr
   }
 }
 
-/** Asks the engine again and again to end a statement: it may not have begun when it is first asked. */
+/** Asks the engine to end a statement, again and again, because it may not have begun at the first request. */
 function endWhenAborted(
   control: EngineSession,
   id: string,

@@ -175,8 +175,7 @@ async function sendRead(
         ? work.sql.slice(resultAt)
         : `FORMAT ${work.format}`
     }`
-    const told = await engine.run({ ...work, sql }, signal)
-    describe(response, told)
+    describe(response, await engine.run({ ...work, sql }, signal))
     const { size } = await stat(file)
     const source = createReadStream(file)
     if (wantsGzip(request)) {
@@ -189,9 +188,9 @@ async function sendRead(
   }
 }
 
-async function sendBytes(request: IncomingMessage, response: ServerResponse, told: Answer): Promise<void> {
-  describe(response, told)
-  let bytes = told.bytes
+async function sendBytes(request: IncomingMessage, response: ServerResponse, answer: Answer): Promise<void> {
+  describe(response, answer)
+  let { bytes } = answer
   if (wantsGzip(request) && bytes.byteLength > 1024) {
     bytes = await promisify(gzip)(bytes, { level: 1 })
     response.setHeader('Content-Encoding', 'gzip')

@@ -81,7 +81,7 @@ export async function findOrStart(
 }
 
 /**
- * Ends the server of a home in order, where one answers. Whoever still uses it starts another on demand.
+ * Ends the server of a home in order, if one answers. A client that still uses it starts another on demand.
  *
  * @returns false when it was still there after `deadlineMs`; it then ends by itself when idle.
  */

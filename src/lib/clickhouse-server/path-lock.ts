@@ -1,9 +1,9 @@
 /**
- * A lock on a path, held by one process of this host until that process ends, whatever ends it.
+ * A lock on a path, held by one process of this host until it ends, however it ends.
  *
- * A lock file is lost when its folder is deleted or replaced while the holder runs. This lock is the name of an
- * abstract Unix socket, which no file operation can take away. Linux only; elsewhere, and between containers,
- * the engine's own lock file decides alone. unix(7), "Abstract sockets".
+ * A lock file is lost if its folder is deleted or replaced while the holder runs. This lock is the name of an abstract
+ * Unix socket, which no file operation can remove. Linux only: on other systems, and between containers, only the
+ * engine's own lock file decides. unix(7), "Abstract sockets".
  */
 import { createHash } from 'node:crypto'
 import { connect, createServer } from 'node:net'
@@ -38,13 +38,13 @@ export async function lockPath(path: string): Promise<PathLock> {
 
 function holderOf(name: string): Promise<number | undefined> {
   return new Promise((resolve) => {
-    let told = ''
+    let answer = ''
     const socket = connect({ path: name, timeout: 1_000 })
     socket.on('data', (chunk: Buffer) => {
-      told += chunk.toString()
+      answer += chunk.toString()
     })
     socket.on('timeout', () => socket.destroy())
     socket.on('error', () => undefined)
-    socket.on('close', () => resolve(/^\d+\n$/.test(told) ? Number(told) : undefined))
+    socket.on('close', () => resolve(/^\d+\n$/.test(answer) ? Number(answer) : undefined))
   })
 }

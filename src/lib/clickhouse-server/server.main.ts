@@ -1,8 +1,9 @@
 /**
- * The process of the embedded ClickHouse. `launch.ts` starts it with its settings as arguments and its log as
- * standard output and error. Exit 0: ended as asked, or idle. Exit 76 (the engine's own number for it): another
- * process serves this home. Exit 1: another failure, which the log tells. It kills itself when its folders were
- * replaced, or when a statement does not end.
+ * The process of the embedded ClickHouse. `launch.ts` starts it, with settings as arguments and the log as standard
+ * output and standard error.
+ *
+ * Exit 0: ended on request, or idle. Exit 76 (the engine's own number): another process serves this home. Exit 1: any
+ * other failure, which is in the log. It kills itself if its folders were replaced, or if a statement does not end.
  */
 import { copyFileSync, fstatSync, ftruncateSync } from 'node:fs'
 import { parseArgs } from 'node:util'

@@ -1,8 +1,8 @@
 /**
- * Runs the nodes of a plan, those that do not depend on each other side by side.
+ * Runs the nodes of a plan; nodes that do not depend on each other run side by side.
  *
- * A node starts when all that it depends on has ended well or was left out by the plan. A failed node takes
- * its descendants out, and nobody else. What a node does is recorded before it begins and when it has ended.
+ * A node starts when everything it depends on has succeeded, or was left out by the plan. If a node fails, its
+ * descendants are skipped, and no others. What a node does is recorded before it starts and after it ends.
  */
 import { type Clock, systemClock } from '../base/clock.ts'
 import { isLakeError, LakeError, messageOf } from '../base/errors.ts'
@@ -27,7 +27,7 @@ export interface ExecuteOptions extends IoOptions {
 }
 
 /**
- * Aborting lets no further node start, tells those that run, and waits for them: the outcome then is `cancelled`.
+ * After an abort no further node starts; those that run get the signal and are waited for. The outcome is `cancelled`.
  *
  * @throws what the recorder throws, after every node that runs has ended: there is no going on without a record.
  */
@@ -49,7 +49,7 @@ export async function execute(
   const running = new Set<Promise<void>>()
   const lost: unknown[] = []
 
-  /** Without its record the run must not go on: what runs is told to stop, and nothing else starts. */
+  /** Without its record the run must not go on: running nodes are aborted, and no other starts. */
   async function record(write: () => Promise<void>): Promise<void> {
     try {
       await write()

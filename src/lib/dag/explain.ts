@@ -1,4 +1,4 @@
-/** A plan for people: a line for each node, in the plan's own order. */
+/** A plan as text: one line for each node, in the order of the plan. */
 import { assertNever } from '../base/errors.ts'
 import type { Plan, PlannedNode } from './plan.ts'
 

@@ -1,4 +1,6 @@
-/** A graph of named nodes without cycles. Its order: dependencies first, and else as the nodes were declared. */
+/**
+ * A graph of named nodes without cycles. Dependencies come first; otherwise nodes keep the order of their declaration.
+ */
 import { LakeError } from '../base/errors.ts'
 
 export interface GraphNode {

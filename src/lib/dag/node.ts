@@ -1,4 +1,4 @@
-/** What a node of a DAG is, and what becomes of it in a run. */
+/** A node of a DAG, and its outcome in a run. */
 import type { JsonValue } from '../base/json.ts'
 import type { GraphNode } from './graph.ts'
 import type { TableVersions } from './recorder.ts'

@@ -1,4 +1,6 @@
-/** A plan is data: for every node of a graph, whether it is to run, and if not, why. Running and explaining read it. */
+/**
+ * A plan is data: for every node of a graph, whether it runs, and if not, why. Executing and explaining both read it.
+ */
 import { LakeError } from '../base/errors.ts'
 import { descendantsOf, type Graph, type GraphNode } from './graph.ts'
 

@@ -6,10 +6,10 @@ type Line =
   | ({ readonly kind: 'node-ended' } & NodeEnd)
   | { readonly kind: 'run-ended'; readonly state: string; readonly error?: unknown }
 
-/** The record as a list of lines, in the order of writing; public so that a test can read it, or make it fail. */
+/** Records a run as a list of lines, in the order of the calls. Tests read the list, and can make a call fail. */
 export class MemoryRecorder implements RunRecorder {
   readonly lines: Line[] = []
-  /** Called before each line is kept; what it throws is what the recorder throws. */
+  /** Called before each line is kept; the recorder throws what it throws. */
   beforeWrite: (line: Line) => void = () => undefined
 
   async runStarted({ nodes }: { readonly nodes: readonly string[] }): Promise<number> {

@@ -1,4 +1,4 @@
-/** Port: where an execution writes down what it does, as it does it. One recorder is the record of one run. */
+/** Port: where an execution records what it does, as it does it. One recorder records one run. */
 import type { JsonValue } from '../base/json.ts'
 
 /** Table → version, or null where the table was not there. */

@@ -1,4 +1,4 @@
-/** Patience with files that other processes hold, or have just dropped: a synchronous call is made again for a while. */
+/** Repeats a synchronous call for a while, if another process holds the file or has just dropped it. */
 import { systemClock } from '../base/clock.ts'
 import { LakeError } from '../base/errors.ts'
 import type { IoOptions } from '../base/io.ts'

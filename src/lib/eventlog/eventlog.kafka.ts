@@ -1,9 +1,9 @@
 /**
- * The event log on Kafka, through kafkajs.
+ * The event log on Kafka, with kafkajs.
  *
- * Offsets committed to Kafka are telemetry and never read: every assignment seeks to where the sink is. kafkajs
- * has no maintainer, so what it does on its own is kept small: it never restarts itself, a member that crashed
- * or fell silent is replaced by a new one, and a producer that failed once is thrown away.
+ * The offsets that a group commits to Kafka are telemetry and are never read: every assignment seeks to the position
+ * of the sink. kafkajs has no maintainer, so it decides little by itself: it never restarts a consumer. A member that
+ * crashed or stopped answering is replaced by a new one, and so is a producer that failed.
  */
 import { randomUUID } from 'node:crypto'
 import kafkajs, { type Admin, type Kafka } from 'kafkajs'

@@ -1,6 +1,7 @@
 /**
- * The event log in memory: the twin that tests use, with levers for what only time or an accident does to a
- * real one. One consumer of a group owns all partitions at a time, the others wait.
+ * The event log in memory, for tests. It has methods for what only time or an accident does to a real log.
+ *
+ * One consumer of a group owns all partitions at a time; the others wait.
  */
 import { type Clock, systemClock } from '../base/clock.ts'
 import { type EventLog, type Message, type NewMessage, type Offset, offset } from './eventlog.ts'

@@ -1,9 +1,9 @@
 /**
- * The event log in SQLite files: the embedded default. Any number of processes share one.
+ * The event log in SQLite files: the embedded default. Any number of processes may share it.
  *
- * Offsets are given out under the write lock of the active segment, so they are contiguous whoever appends, and
- * an acknowledged message is on disk. Retention drops whole segments, never the active one. The driver is
- * synchronous: every call is short, and the event loop has its turn between calls.
+ * Offsets are assigned under the write lock of the active segment, so they are contiguous even if several processes
+ * append. An acknowledged message is on disk. Retention drops whole segments, never the active one. The driver is
+ * synchronous: every call is short, and the event loop runs between calls.
  */
 import { join } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
@@ -91,7 +91,7 @@ class SegmentedLog implements SqliteEventLog {
   readonly #identity: LogIdentity
   readonly #retentionMs: number
   readonly #segmentMs: number
-  readonly #graceMs: number
+  readonly #readableMs: number
   readonly #segmentMessages: number
   readonly #clock: Clock
   readonly #logger: Logger
@@ -109,7 +109,7 @@ class SegmentedLog implements SqliteEventLog {
     this.#open = new OpenSegments(folder)
     this.#retentionMs = options.retentionMs ?? dayMs
     this.#segmentMs = options.segmentMs ?? Math.max(60_000, this.#retentionMs / 24)
-    this.#graceMs = Math.min(this.#segmentMs, this.#retentionMs)
+    this.#readableMs = Math.min(this.#segmentMs, this.#retentionMs)
     this.#segmentMessages = options.segmentMessages ?? 5_000_000
     this.#clock = options.clock ?? systemClock
     this.#logger = options.logger ?? silentLogger
@@ -207,7 +207,7 @@ class SegmentedLog implements SqliteEventLog {
       const { sealed } = state
       const isOver = sealed && nowMs - sealed.newestMs > this.#retentionMs
       // After a long pause the first append seals what readers may just be about to read.
-      if (!isOver || nowMs - sealed.atMs < this.#graceMs) break
+      if (!isOver || nowMs - sealed.atMs < this.#readableMs) break
       this.#open.close(number)
       this.#folder.drop(number)
       this.#logger.info({ topic: this.topic, segment: number }, 'retention dropped a segment')
@@ -301,7 +301,7 @@ class SegmentedLog implements SqliteEventLog {
     }
   }
 
-  /** The newest segment that counts, as far as this process knows: whoever writes or asks for ends sees the seal. */
+  /** The newest segment that counts, as far as this process knows. A write, and a read of the ends, find out that it was sealed. */
   #activeNumber(): number {
     if (this.#active !== undefined && this.#open.canRead(this.#active)) return this.#active
     const [newest = 0, before] = this.#folder.numbers().reverse()

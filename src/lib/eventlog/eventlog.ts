@@ -1,8 +1,8 @@
 /**
- * Port: an ordered, partitioned, replayable log of messages: a Kafka topic, or an embedded log in its place.
+ * Port: an ordered, partitioned log of messages that can be read again: a Kafka topic, or the embedded log.
  *
- * The log never decides what was processed. A sink stores offsets with its data and says, on every
- * assignment, where to read on; `acknowledge` is telemetry that a start never reads.
+ * The log never decides what was processed. A sink stores offsets with its data, and says at every assignment where to
+ * read on. `acknowledge` is telemetry, which no start reads.
  */
 import type { Brand } from '../base/brand.ts'
 import type { IoOptions } from '../base/io.ts'
@@ -19,7 +19,7 @@ export interface Header {
   readonly value: Uint8Array | null
 }
 
-/** What a producer hands over. A message without a value (`null`) and an empty one are two things. */
+/** A message to append. No value (`null`) and an empty value are different. */
 export interface NewMessage {
   readonly key: Uint8Array | null
   readonly value: Uint8Array | null
@@ -87,7 +87,7 @@ export interface EventLog extends AsyncDisposable {
    * topic may have been re-created.
    */
   readonly folder?: string
-  /** Tells this log from another with a topic of the same name. Stable over restarts. */
+  /** Distinguishes this log from another one that has a topic of the same name. Stable over restarts. */
   clusterId(options?: IoOptions): Promise<string>
   /** All partitions, by number. */
   partitions(options?: IoOptions): Promise<readonly PartitionRange[]>

@@ -1,6 +1,6 @@
 /**
- * Whose turn it is to read for a group: one reader at a time, over all processes, the others wait. The turn of a
- * process that is killed ends with it.
+ * Lets one reader of a group read at a time, over all processes; the others wait. If a process is killed, its turn
+ * ends.
  */
 import type { IoOptions } from '../base/io.ts'
 import type { Logger } from '../base/log.ts'

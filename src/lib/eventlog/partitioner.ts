@@ -1,6 +1,6 @@
 /**
- * Which partition a key belongs to: Kafka's own rule, so that a key keeps its partition whatever the adapter.
- * Apache Kafka `Utils.murmur2` and `BuiltInPartitioner.partitionForKey`.
+ * Kafka's own rule for the partition of a key, so that a key keeps its partition whatever the adapter. Apache Kafka
+ * `Utils.murmur2` and `BuiltInPartitioner.partitionForKey`.
  */
 const seed = 0x9747b28c
 const multiplier = 0x5bd1e995

@@ -1,4 +1,4 @@
-/** Where a reader starts: what its sink stored, held against what the log still has. */
+/** Where a reader starts: the position that its sink stored, checked against the offsets that the log still has. */
 import { countOf } from '../base/count-of.ts'
 import { LakeError } from '../base/errors.ts'
 import type { EventLog, Offset, PartitionRange, Positions } from './eventlog.ts'

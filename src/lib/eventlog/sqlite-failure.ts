@@ -1,4 +1,4 @@
-/** What errors of SQLite mean to the event log. */
+/** Converts errors of SQLite to errors of the event log. */
 import { existsSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { LakeError, messageOf, systemCode } from '../base/errors.ts'

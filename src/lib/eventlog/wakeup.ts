@@ -1,4 +1,4 @@
-/** Waiting for news that may never come: ends at the news, after a while, or on abort, whichever is first. */
+/** Waits for a notification, for a time limit, or for an abort, whichever comes first. */
 import type { IoOptions } from '../base/io.ts'
 
 export class Wakeup {

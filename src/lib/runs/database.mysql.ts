@@ -109,7 +109,7 @@ const refusals = [
   'ER_NOT_SUPPORTED_AUTH_MODE',
 ]
 
-/** A server that is not there, that goes away, or that let another one pass: the same may work in a moment. */
+/** A server that is not there, goes away, or ended this transaction for another: a retry may succeed. */
 const outages = [
   'ER_LOCK_DEADLOCK',
   'ER_LOCK_WAIT_TIMEOUT',

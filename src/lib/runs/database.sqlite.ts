@@ -1,4 +1,7 @@
-/** The run store in a SQLite file. Several processes of one machine may share it: WAL, and writers in turn. */
+/**
+ * The run store in a SQLite file. Several processes of one machine may share it: it is in WAL mode, and one writes at
+ * a time.
+ */
 import { dirname, resolve } from 'node:path'
 import {
   type DatabaseConnection,
@@ -39,7 +42,7 @@ export async function openSqlite(file: string, { clock }: SqliteOptions = {}): P
         database = openPlainConnection(path, { busyTimeoutMs })
         database.pragma('journal_mode = wal')
         database.pragma('synchronous = full')
-        // Each commit is copied to the file itself: whoever loses `-wal`, in a copy or after a kill, loses no run.
+        // Each commit is copied to the file itself, so that no run is lost with `-wal`, in a copy or after a kill.
         database.pragma('wal_autocheckpoint = 1')
         const db = new Kysely<Schema>({ dialect: new ImmediateDialect(database) })
         await db.transaction().execute((trx) => migrate(trx, place))

@@ -1,4 +1,4 @@
-/** A database that holds the run store: what SQLite and MySQL have in common, seen from the store. */
+/** What the run store needs of its database, whether SQLite or MySQL. */
 import type { Kysely, RawBuilder, Transaction } from 'kysely'
 import { isLakeError, LakeError } from '../base/errors.ts'
 import type { IoOptions } from '../base/io.ts'
@@ -26,7 +26,7 @@ const patience = {
 
 /**
  * Runs `work` in one transaction, again where the database was busy, chose us as a deadlock's victim, or was
- * gone for a moment. Its answer may get lost after the commit: `work` must bear being done twice.
+ * briefly gone. The answer may get lost after the commit, so it must be safe to do `work` twice.
  */
 export function transact<T>(
   { db, toLakeError }: RunDatabase,
@@ -45,7 +45,7 @@ export function transact<T>(
   )
 }
 
-/** Runs queries that change nothing; again where the database was busy, or was gone for a moment. */
+/** Runs queries that change nothing; again if the database was busy or briefly gone. */
 export function read<T>(
   { db, toLakeError }: RunDatabase,
   work: (db: Kysely<Schema>) => Promise<T>,

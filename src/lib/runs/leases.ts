@@ -1,9 +1,9 @@
 /**
- * Leases: at most one holder per name, of which everyone else can tell whether it still lives.
+ * Leases: a name has at most one holder, and every process can find out whether the holder still lives.
  *
- * A lease ends when it is released, when it is not renewed in time (by the database's clock), or at once when
- * its holder was a process of this machine that is gone. Each holder gets a higher fencing token than the one
- * before; what it writes under a lower one is refused.
+ * A lease ends when it is released, when it is not renewed in time (by the database's clock), or at once if its holder
+ * was a process of this machine that has ended. Each holder gets a higher fencing token than the one before. A write
+ * under a lower token is refused.
  */
 import { type Clock, systemClock } from '../base/clock.ts'
 import { LakeError } from '../base/errors.ts'
@@ -32,7 +32,7 @@ export type AcquireOutcome =
 export interface WithLeaseOptions extends IoOptions {
   /** Wait for the holder instead of failing with `RUN_BUSY`. */
   readonly wait?: boolean
-  /** Told once for each holder that is waited for, and again when it has begun its run. */
+  /** Called once for each holder that is waited for, and again when the holder has begun its run. */
   readonly onWait?: (holder: LeaseHolder) => void
 }
 
@@ -161,14 +161,14 @@ export function createLeases(
     name: string,
     { signal, wait = false, onWait }: WithLeaseOptions,
   ): Promise<Lease> {
-    for (let told = ''; ; ) {
+    for (let reported = ''; ; ) {
       const outcome = await acquire(name, { signal })
       if (outcome.kind === 'acquired') return outcome.lease
       const { holder } = outcome
       if (!wait) throw busy(holder)
       const seen = `${holder.fencingToken} ${holder.runId ?? ''}`
-      if (seen !== told) onWait?.(holder)
-      told = seen
+      if (seen !== reported) onWait?.(holder)
+      reported = seen
       await clock.sleep(pollMs, { signal })
     }
   }

@@ -1,10 +1,10 @@
 /**
- * Who holds a lease: a process, spelled `host:pid:token`, such that a process of the same machine can judge
- * whether it still lives.
+ * The holder of a lease: a process, as `host:pid:token`, so that another process of the same machine can check whether
+ * it still runs.
  *
- * The token is `machine.started.random`. `machine` names one boot of one pid namespace, so that equal pids of
- * two containers or two boots are never taken for each other; `started` is the process's start in clock ticks
- * after the boot, so that a reused pid is not taken for the old process. Both are empty where there is no /proc.
+ * The token is `machine.started.random`. `machine` identifies one boot and one pid namespace, because two containers
+ * may have equal pids. `started` is the start of the process in clock ticks after the boot, because pids are used
+ * again. Both are empty on a system without /proc.
  */
 import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'

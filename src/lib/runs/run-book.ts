@@ -1,8 +1,8 @@
 /**
- * The record of runs: what a DAG's execution writes while it goes on, and what people read.
+ * The records of runs: written while a DAG is executed, and read by people.
  *
- * Every write is durable when it resolves, may be repeated, and is refused with `LEASE_LOST` once the lease
- * of the run has passed to somebody else: a process that slept too long cannot overwrite its successor.
+ * A write is durable when it resolves, and may be repeated. It is refused with `LEASE_LOST` once another process holds
+ * the lease of the run, so that a process that slept cannot overwrite its successor.
  */
 import { randomUUID } from 'node:crypto'
 import type { Updateable } from 'kysely'
@@ -92,7 +92,7 @@ export interface RunBook {
 export function createRunBook(database: RunDatabase, clock: Clock = systemClock): RunBook {
   const { db } = database
 
-  /** Runs `work` with the run's row as it stands, or refuses. */
+  /** Runs `work` with the present row of the run, or refuses. */
   async function whileRunning(
     runId: number,
     isRepeated: (row: RunRow) => boolean,
@@ -136,7 +136,7 @@ export function createRunBook(database: RunDatabase, clock: Clock = systemClock)
       const found = attempts.find(({ node, attempt }) => node === at.node && attempt === at.attempt)
       if (found === undefined)
         throw new LakeError('BUG', `Run ${runId}: expected node ${at.node} among those announced`)
-      // The answer to the first try was lost: what stands there is ours.
+      // The answer to the first try was lost: the row there is ours.
       if (found.state !== to) assertAttemptMove(found.state, to)
     }
 

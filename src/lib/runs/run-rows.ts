@@ -1,4 +1,4 @@
-/** Rows of the run store → runs and attempts. The only place that knows their columns' spelling. */
+/** Converts rows of the run store to runs and attempts. No other file knows the names of their columns. */
 import type { Selectable } from 'kysely'
 import { z } from 'zod'
 import { parseJson } from '../base/json.ts'

@@ -1,13 +1,13 @@
 /**
- * The tables of the run store, and how a database is brought to them.
+ * The tables of the run store, and the steps that bring a database up to date.
  *
- * Every step may run again from its start: SQLite takes all of them in one transaction, MySQL knows no
- * transaction around DDL, so a process killed in the midst leaves tables that the next one finds.
+ * Every step may start again. SQLite makes all of them in one transaction. MySQL has no transactions around DDL: if a
+ * process is killed, the next one finds some of the tables.
  */
 import { type ColumnType, type Generated, type Kysely, type RawBuilder, sql } from 'kysely'
 import { LakeError } from '../base/errors.ts'
 
-/** 64-bit: drivers hand it out as number, bigint or text, whatever holds it without rounding. */
+/** 64-bit: a driver gives a number, a bigint or a text, whichever holds the value without rounding. */
 type AnyInteger = number | bigint | string
 export type StoredInteger = ColumnType<AnyInteger, number, AnyInteger>
 type NullableInteger = ColumnType<AnyInteger | null, number | null, number | null>
@@ -121,7 +121,7 @@ export interface Schema {
   schema_version: { version: StoredInteger }
 }
 
-/** Appended to each `create table`: what only MySQL has to be told. */
+/** Appended to each `create table`: options that only MySQL needs. */
 type TableEnd = RawBuilder<unknown>
 
 const steps: readonly ((db: Kysely<Schema>, end: TableEnd) => Promise<void>)[] = [createTables, createBooks]

@@ -1,8 +1,8 @@
 /**
- * Which ticks of a schedule have been made: a row each, unique by schedule and time.
+ * The ticks of a schedule that were made: one row each, unique by schedule and time.
  *
- * A tick is claimed under the lease of its schedule and settled when its run has ended, be it well or badly.
- * A claim whose process died before that counts as never made: the tick is run again.
+ * A tick is claimed under the lease of its schedule, and settled when its run has ended, whatever its state. If the
+ * process of a claim died before that, the tick is run again.
  */
 import { isLakeError } from '../base/errors.ts'
 import type { IoOptions } from '../base/io.ts'
@@ -12,7 +12,7 @@ import type { Leases } from './leases.ts'
 export interface TickClaim {
   readonly tickMs: number
   readonly kind: 'schedule' | 'catch-up'
-  /** How many older ticks this one stands for. */
+  /** How many older, missed ticks this one replaces. */
   readonly missed: number
 }
 

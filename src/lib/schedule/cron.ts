@@ -1,8 +1,9 @@
 /**
- * Cron expressions in UTC: five fields, or six with seconds first, as `node-cron` reads them.
+ * Cron expressions in UTC: five fields, or six with seconds first.
  *
- * `node-cron` parses, and judges days (`L`, `W`, `#` included). Where both a day of month and a day of week are given,
- * either is enough, as POSIX has it. Which ticks lie after or between given times is ours, and pure.
+ * `node-cron` parses them, and decides which days match (`L`, `W` and `#` too). If both a day of month and a day of
+ * week are given, one of them is enough, as in POSIX. This module computes which ticks lie after or between given
+ * times. Pure.
  */
 import nodeCron from 'node-cron'
 import { LakeError } from '../base/errors.ts'
@@ -30,7 +31,7 @@ const allowed: Readonly<Record<string, string>> = {
 
 /**
  * @param setting What the expression is called where it was written.
- * @throws LakeError `CONFIG_INVALID` that says which field is wrong, what stands there, and what may.
+ * @throws LakeError `CONFIG_INVALID` that says which field is wrong, what it has, and what it may have.
  */
 export function parseCron(given: string, setting: string): Cron {
   const text = given.trim()

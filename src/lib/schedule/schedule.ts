@@ -1,8 +1,8 @@
 /**
- * A schedule: waits for the ticks of a cron expression and runs each of them once.
+ * A schedule: waits for the ticks of a cron expression, and runs each of them once.
  *
- * That a tick is made once, whoever notices it, is the promise of the `TickStore`, a row for each tick. The loop
- * only says which tick is due; it may be late, see a clock go backwards, or run beside another of its kind.
+ * The `TickStore` makes sure that a tick runs once, with one row for each tick, whichever process notices it. The loop
+ * only finds the due tick. It may be late, the clock may go backwards, and another loop may run beside it.
  */
 import { type Clock, systemClock } from '../base/clock.ts'
 import { assertNever } from '../base/errors.ts'
@@ -38,28 +38,28 @@ export type ScheduleEvent =
   | { readonly kind: 'store-failed'; readonly error: unknown }
 
 export interface ScheduleOptions extends IoOptions {
-  /** What the store knows the schedule by. */
+  /** The name of the schedule in the store. */
   readonly name: string
   readonly cron: Cron
   readonly ticks: TickStore
   /**
-   * What a tick does. Its signal aborts when another process took the tick over, not when the schedule is to
-   * stop: a run in hand is let end. Whoever wants it cut short hands it a signal of his own.
+   * What a tick does. Its signal aborts when another process has taken the tick over. It does not abort when the
+   * schedule stops: the current run is finished. To cut it short, give the run a signal of your own.
    */
   readonly run: (tick: DueTick, options: { readonly signal: AbortSignal }) => Promise<void>
   readonly clock?: Clock
   readonly onEvent?: (event: ScheduleEvent) => void
-  /** How long to leave a store alone that failed, or a tick at which another process is. */
+  /** How long to wait before a store that failed, or a tick that another process runs, is tried again. */
   readonly retryMs?: number
 }
 
-/** A timer may oversleep a suspended machine or a moved clock: the time is looked at this often. */
+/** A machine may be suspended, and a clock may be set: the time is read at least this often. */
 const longestSleepMs = 60_000
 
 /**
- * Goes on until aborted, and then, when no run is in hand, throws the abort reason.
+ * Goes on until aborted. Once the current run has ended, it throws the abort reason.
  *
- * The very first start makes a baseline and catches nothing up. Later ones first run what was missed, once.
+ * The first start of all only sets a baseline. Later starts first run the newest missed tick, once.
  * @throws what the store throws at the start; later failures are events.
  */
 export async function runSchedule(options: ScheduleOptions): Promise<never> {

@@ -1,7 +1,7 @@
 import type { DueTick } from './due.ts'
 import type { TickStore } from './schedule.ts'
 
-/** Ticks as a map; public so that a test can plant and inspect them. */
+/** Ticks in a map. Tests put ticks in and look at them. */
 export class MemoryTickStore implements TickStore {
   readonly made = new Map<string, Set<number>>()
   /** Schedules at which somebody else is. */

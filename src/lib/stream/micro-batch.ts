@@ -1,9 +1,9 @@
 /**
- * Cuts a stream of fetches into micro-batches: as large as allowed, no later than the trigger says.
+ * Cuts a stream of fetches into micro-batches: as large as allowed, and no later than the trigger.
  *
- * Invariant: within a partition, batches hold messages in offset order, without holes and without overlap, until
- * a new assignment. Messages that were buffered under an older assignment are dropped, because the sink says again
- * where to read on. Types are structural: any log with partitions and offsets fits.
+ * Invariant: until a new assignment, the batches of a partition hold its messages in offset order, without gaps and
+ * without overlap. Messages that were buffered under an older assignment are dropped, because the sink says again
+ * where to read on. Any log with partitions and offsets fits the types.
  */
 import { type Clock, systemClock } from '../base/clock.ts'
 

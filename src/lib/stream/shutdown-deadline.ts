@@ -1,4 +1,7 @@
-/** How long work may still take after it was asked to end, so that a server that stalls cannot hold it for ever. */
+/**
+ * Limits how long work may go on after it was asked to end, so that a server that does not answer cannot hold it for
+ * ever.
+ */
 import { setMaxListeners } from 'node:events'
 import { LakeError } from '../base/errors.ts'
 

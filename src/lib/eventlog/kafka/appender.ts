@@ -1,8 +1,9 @@
 /**
- * Appending to a Kafka topic so that an acknowledged message is there once.
+ * Appends to a Kafka topic so that an acknowledged message is there once.
  *
- * The broker knows a repetition by the numbers that the producer gives its messages. kafkajs takes numbers back
- * when a request fails, so requests go one at a time, and after a failure a producer with new numbers takes over.
+ * The broker recognises a repetition by the sequence numbers of the producer. If a request fails, kafkajs uses its
+ * numbers again for other messages. So requests go one at a time, and after a failure a producer with new numbers
+ * takes over.
  */
 import kafkajs, { type IHeaders, type Kafka, type Producer, type Message as ProducerMessage } from 'kafkajs'
 import { LakeError } from '../../base/errors.ts'

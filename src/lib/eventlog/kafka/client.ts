@@ -1,4 +1,4 @@
-/** How kafkajs is set up: brokers, encryption, credentials, patience, and where its logs go. */
+/** Configures kafkajs: brokers, encryption, credentials, timeouts and retries, and its logger. */
 import kafkajs, { type KafkaConfig } from 'kafkajs'
 import type { Logger } from '../../base/log.ts'
 
@@ -34,7 +34,7 @@ export function clientConfig(options: KafkaConnection, logger: Logger): KafkaCon
     requestTimeout: 10_000,
     retry: { retries: 5, initialRetryTime: 200 },
     logLevel: kafkajs.logLevel.INFO,
-    // kafkajs reports each attempt at each broker as an error; what they come to is thrown, and told there.
+    // kafkajs reports each attempt at each broker as an error; the final failure is thrown, and reported by the caller.
     logCreator:
       () =>
       ({ level, namespace, log: { message, timestamp: _, logger: __, ...details } }) => {

@@ -1,4 +1,4 @@
-/** What the errors of kafkajs mean, in the words of the catalogue. */
+/** Converts errors of kafkajs to errors of our catalogue. */
 import { type ErrorCode, LakeError, messageOf, systemCode } from '../../base/errors.ts'
 
 interface Verdict {

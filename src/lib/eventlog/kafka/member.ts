@@ -1,13 +1,13 @@
 /**
- * One membership in a Kafka consumer group, from joining to leaving; it turns the pushes of kafkajs into pulls.
+ * One membership in a Kafka consumer group, from joining to leaving; turns the pushes of kafkajs into pulls.
  *
  *   joining ── GROUP_JOIN ──► assigned ── take() ──► announced ── startAt() ──► reading
  *      ▲                                                                          │
- *      └────────── the group rebalances: a new epoch, all in hand is dropped ◄────┘     any ── CRASH ──► crashed
+ *      └────────── the group rebalances: a new epoch, what waits is dropped  ◄────┘     any ── CRASH ──► crashed
  *
- * No fetch is handed out between an assignment and its `startAt`. At most one fetch with messages waits to be
- * taken, and while it waits the member keeps up its heartbeat. kafkajs steps over a batch of markers and aborted
- * messages by itself: that such offsets hold no message is handed out as a fetch without one.
+ * No fetch is delivered between an assignment and its `startAt`. At most one fetch with messages waits to be
+ * taken, and while it waits the member keeps up its heartbeat. kafkajs skips a batch of markers and aborted
+ * messages by itself; a fetch without messages says that these offsets hold none.
  */
 import type {
   Consumer,
@@ -57,7 +57,7 @@ export class KafkaMember {
   /** The next offset of each partition; `undefined` until the sink has said where it is. */
   #next: Map<number, Offset> | undefined
   #waiting: ConsumerEvent | undefined
-  /** Partition → where to read on after offsets without a message; to be told after what waits. */
+  /** Partition → where to read on after offsets without a message; delivered after the fetch that waits. */
   readonly #steppedOver = new Map<number, Offset>()
   #crash: LakeError | undefined
   #hasLeft = false
@@ -216,7 +216,7 @@ export class KafkaMember {
     this.#news.notify()
   }
 
-  /** Takes note of a batch that kafkajs does not hand out, for it holds markers and aborted messages alone. */
+  /** Records a batch that kafkajs does not deliver, because it holds only markers and aborted messages. */
   async #stepOver({
     partition,
     batchSize,

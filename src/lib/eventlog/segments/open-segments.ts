@@ -1,6 +1,6 @@
 /**
- * The segments that a process has open: those used last, and the active one. Nobody keeps a segment over an
- * `await`: it may be closed meanwhile.
+ * The segments that a process has open: the active one and those used last. No caller keeps a segment over an `await`,
+ * because it may be closed meanwhile.
  */
 import { systemCode } from '../../base/errors.ts'
 import { damaged } from '../sqlite-failure.ts'

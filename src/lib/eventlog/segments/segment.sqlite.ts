@@ -1,8 +1,8 @@
 /**
- * One segment of the SQLite log: a database file with a slice of time of every partition, in blocks.
+ * One segment of the SQLite log: a database file with the messages of a span of time, in blocks, for every partition.
  *
- * It is written until it is sealed, never after; the next segment is part of the log only when this one is
- * sealed. Every write is one transaction, so that a killed process leaves all of an append or nothing.
+ * A segment is written until it is sealed, and never after. The next segment is part of the log only once this one is
+ * sealed. Every write is one transaction: if a process is killed, an append is there as a whole or not at all.
  */
 import { join } from 'node:path'
 import { LakeError } from '../../base/errors.ts'
