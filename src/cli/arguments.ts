@@ -1,4 +1,4 @@
-/** Parsers of option values: each says what it expected. */
+/** Parsers of option values. Each error says what was expected. */
 import { InvalidArgumentError } from 'commander'
 import { parseIsoTime } from '../lib/base/iso-time.ts'
 

@@ -1,7 +1,7 @@
 /**
- * The whole platform in one process: what `lake up` brings up, keeps running, and ends in order.
+ * The whole platform in one process: `lake up` starts it, keeps it running, and ends it in order.
  *
- * A stage that fails for good stops alone and says so; the others go on. Nothing is lost by ending at any time:
+ * A stage that fails for good stops alone and reports it; the others go on. It may be ended at any time without loss:
  * each stage reads on from its own sink.
  */
 import type { StoppedStage } from '../console/answers.ts'

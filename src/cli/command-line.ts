@@ -1,4 +1,4 @@
-/** What every command is given: where to write, when to stop, and the platform, opened when it is asked for. */
+/** What every command gets: where to write, when to stop, and the platform, which is opened on first use. */
 import type { Readable, Writable } from 'node:stream'
 import { LakeError } from '../lib/base/errors.ts'
 import { formatJson } from '../lib/base/json.ts'

@@ -1,4 +1,4 @@
-/** The exit code that each failure stands for: 1 data or a task failed; 2 usage, configuration or infrastructure. */
+/** The exit code of each failure: 1 data or a task failed; 2 usage, configuration or infrastructure. */
 import type { ErrorCode } from '../lib/base/errors.ts'
 
 export type ExitCode = 1 | 2 | 130

@@ -1,4 +1,4 @@
-/** What went wrong, on stderr: what, and what to do about it; a stack trace only with --debug. */
+/** Reports a failure on stderr: what failed and what to do about it. A stack trace only with --debug. */
 import { inspect } from 'node:util'
 import { CommanderError } from 'commander'
 import { isLakeError, LakeError, messageOf, systemCode } from '../lib/base/errors.ts'
@@ -15,7 +15,7 @@ interface Shown {
   readonly exitCode: number
 }
 
-/** Writes the error and returns the exit code that it stands for. */
+/** Writes the error and returns its exit code. */
 export function reportError(error: unknown, cli: CommandLine, isInterrupted: boolean): number {
   const { terminal } = cli
   terminal.done()

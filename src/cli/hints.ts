@@ -1,8 +1,8 @@
 /**
- * What to do about a failure: one entry a code, which looks at the facts of the error.
+ * What to do about a failure: one entry for each code, which looks at the facts of the error.
  *
- * `details.fault` tells apart failures of one code that are fixed in different ways. A recorded error has code and
- * message alone, and gets what holds for every failure of that code.
+ * `details.fault` distinguishes failures of one code that have different fixes. An error that was recorded has only
+ * its code and message, and gets the hint for every failure of that code.
  */
 import { type ErrorCode, isLakeError } from '../lib/base/errors.ts'
 import { didYouMean } from './nearest.ts'
@@ -173,7 +173,7 @@ const catalogue: Readonly<Record<ErrorCode, Hints>> = {
         `Rename ${text(column)}, or leave delta.enableChangeDataFeed off.`,
       'column-in-use': ({ usedBy }) => `Drop ${list(usedBy)} first, or leave the column as it is.`,
       'foreign-table': ({ table }) =>
-        `Another version, or somebody by hand, made ${text(table)}: rename it or drop it, then run again.`,
+        `${text(table)} was made by another version, or by a person. Rename it or drop it, then run again.`,
       'nested-too-deep': 'Keep the column as a text, such as JSON.',
       'not-a-wider-type':
         'A column can become a wider number, decimal or float, or from a date a timestamp_ntz.',

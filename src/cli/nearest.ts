@@ -1,4 +1,4 @@
-/** Names that somebody may have meant. */
+/** Suggests names for one that was misspelled. */
 
 /** Up to three of `names`, nearest first: a few letters are wrong, missing or swapped. */
 export function nearest(given: string, names: Iterable<string>): readonly string[] {

@@ -1,8 +1,8 @@
 /**
- * The command line as a process: signals in, exit code out.
+ * The command line as a process: signals, standard streams and the exit code.
  *
- * The first SIGINT or SIGTERM asks the command to end in order; the second, or ten seconds, end it at once. Signals that
- * come with the first count as one: a Ctrl-C reaches us from the terminal, and again from npm and tsx, which pass it on.
+ * The first SIGINT or SIGTERM asks the command to end in order. A second one, or ten seconds, end it at once. Signals
+ * that arrive together count as one: a Ctrl-C comes from the terminal, and again from npm and tsx, which pass it on.
  */
 import { spawn } from 'node:child_process'
 import { setMaxListeners } from 'node:events'
@@ -42,7 +42,7 @@ const sameKeystrokeMs = 500
 
 /**
  * Node waits at its end for work in its threads, such as a query that cannot be interrupted. A process of its own kills
- * us where that takes longer than a moment.
+ * us if that takes long.
  */
 function endAtOnce(): never {
   const killer = spawn('sh', ['-c', `sleep 0.4; kill -KILL ${process.pid}`], {

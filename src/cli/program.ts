@@ -1,4 +1,4 @@
-/** The whole command line: its nouns, and what all of them share. */
+/** The command line as a whole: all commands, and the options that they share. */
 import { readFileSync } from 'node:fs'
 import { Command, type CommanderError } from 'commander'
 import { LakeError } from '../lib/base/errors.ts'
@@ -110,7 +110,7 @@ function unknownCommand(above: Command, word: string): LakeError {
   const known = above.commands.map((command) => command.name())
   const path = pathTo(above)
   const fix =
-    didYouMean(word, known) ?? `The commands are ${known.join(', ')}; \`${path} --help\` tells more.`
+    didYouMean(word, known) ?? `The commands are ${known.join(', ')}; \`${path} --help\` explains them.`
   return new LakeError('USAGE', `${path === 'lake' ? '' : `${path}: `}unknown command '${word}'`, {
     details: { fix },
   })
@@ -147,7 +147,7 @@ function usageFault(fault: CommanderError, command: string): LakeError {
   // Commander has written the help already: a noun was given without a verb.
   if (fault.code === 'commander.help') {
     return new LakeError('USAGE', `${command}: expected a command`, {
-      details: { fix: `Choose one of those above; \`${command} COMMAND --help\` tells more.` },
+      details: { fix: `Choose one of those above; \`${command} COMMAND --help\` explains it.` },
     })
   }
   const [message = '', suggestion] = fault.message.replace(/^error: /, '').split('\n')

@@ -1,8 +1,8 @@
 /**
- * One command from its arguments to its exit code, in any process.
+ * Runs one command, from its arguments to its exit code, in any process.
  *
- * 0 done (also when a long-running command was asked to end, or nobody reads stdout any more), 1 data or task
- * failed, 2 usage, configuration or infrastructure, 130 a finite command was interrupted.
+ * 0: done, also if a long-running command was asked to end, or if the reader of stdout has gone. 1: data or a task
+ * failed. 2: usage, configuration or infrastructure. 130: a finite command was interrupted.
  */
 import { CommanderError } from 'commander'
 import { isLakeError } from '../lib/base/errors.ts'

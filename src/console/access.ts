@@ -1,7 +1,9 @@
 /**
- * Who may read the console where it has a token: a program that sends it as `Authorization: Bearer …`, and a
- * browser that opened the page once with `?token=…` and got a cookie for it. The cookie is made from the token
- * and is not the token. Scripts cannot read it, and no other site can make a browser send it.
+ * Who may read a console that has a token: a program that sends it as `Authorization: Bearer …`, and a browser that
+ * opened the page once with `?token=…` and got a cookie.
+ *
+ * The cookie is derived from the token and does not contain it. Scripts cannot read it, and no other site can make a
+ * browser send it.
  */
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
 

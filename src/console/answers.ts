@@ -1,4 +1,4 @@
-/** What the REST API answers, as schemas: the types of server and page, and the source of `openapi.json`. */
+/** The answers of the REST API as schemas. The types of server and page, and `openapi.json`, come from them. */
 import { z } from 'zod'
 import { attemptStates, runStates, triggers } from '../lib/runs/run.ts'
 import { metricColumnTypes } from '../pipeline/model/metric-column.ts'

@@ -1,8 +1,8 @@
 /**
- * Builds the page with Vite, when its sources are others than those of the build that is there.
+ * Builds the page with Vite, if its sources have changed since the last build.
  *
- * A build lies in a folder named after the hash of its sources and appears there by one rename, so that it is
- * whole or absent, two builders at once do no harm, and a console that still serves an older one goes on.
+ * The folder of a build is named after the hash of its sources, and appears by one rename. So a build is whole or
+ * absent, two builders at once do no harm, and a console that serves an older build goes on.
  */
 import { createHash, randomUUID } from 'node:crypto'
 import { readdir, readFile, rename, rm, stat } from 'node:fs/promises'

@@ -1,8 +1,8 @@
 /**
- * The console: REST API and page on one port, for people who look on. It only reads.
+ * The console: REST API and page on one port. It only reads.
  *
- * Nothing that it asks for can hold it up: each part is read by itself, shared among all who look, and shown
- * with its age when it is late.
+ * No part can block it: each part is read by itself, one read serves all viewers, and a late value is shown with its
+ * age.
  */
 import { join } from 'node:path'
 import fastifyStatic from '@fastify/static'
@@ -46,7 +46,7 @@ export interface ConsolePlace {
   readonly webRoot?: string
   /** Names beside loopback and `host` under which the console may be asked. */
   readonly allowedHosts?: readonly string[]
-  /** What a reader must know. Not given: whoever reaches the console may read it. */
+  /** What a reader must send. Without it, everybody who reaches the console may read it. */
   readonly token?: string
 }
 
@@ -214,7 +214,7 @@ export async function startConsole(
   }
   const close = (): Promise<void> => app.close()
   const closeQuietly = (): void => {
-    // Whoever disposes of it waits for the same closing, and sees its failure.
+    // Who disposes of it waits for the same closing, and sees its failure.
     void close().catch(() => undefined)
   }
   signal?.addEventListener('abort', closeQuietly, { once: true })

@@ -1,4 +1,4 @@
-/** Rows of a panel's SQL → the figures that are drawn. Pure; a row of another shape is a `BUG`. */
+/** Converts the rows of a panel's SQL to the figures that are drawn. Pure. A row of another shape is a `BUG`. */
 import { LakeError } from '../lib/base/errors.ts'
 import type { Figures } from './answers.ts'
 import type { TimeRange } from './macros.ts'

@@ -1,8 +1,8 @@
 /**
- * How new each layer is, and from when on its figures may still change.
+ * How new the data of each layer is, and from when on its figures may still change.
  *
- * Batch: the load that serving shows, and its boundary. Speed layer: a window is closed once the newest event
- * time of every partition is past its end by the watermark delay.
+ * Batch: the load that serving shows, and its boundary. Speed layer: a window is closed once the newest event time of
+ * every partition is later than the window's end by the watermark delay.
  */
 import type { ClickHouse, StatementOptions } from '../lib/clickhouse/clickhouse.ts'
 import type { Layer } from '../pipeline/model/panel.ts'

@@ -1,4 +1,4 @@
-/** Grafana's dashboard from our list of panels: the same SQL, macros left for the plugin to expand. */
+/** Generates Grafana's dashboard from our list of panels. The SQL is the same; Grafana's plugin expands the macros. */
 import { PanelBuilder as BarsBuilder } from '@grafana/grafana-foundation-sdk/barchart'
 import type { Builder, Dataquery } from '@grafana/grafana-foundation-sdk/cog'
 import {

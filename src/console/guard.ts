@@ -1,6 +1,7 @@
 /**
- * Who may ask the console. Any web page can send a browser to a local port: the name in `Host` proves that the
- * browser meant us (a name that was rebound to our address is refused), and `Origin` that our own page asked.
+ * Checks who may ask the console. Any web page can make a browser send requests to a local port. The name in `Host`
+ * shows that the browser meant us, and refuses names that were rebound to our address. `Origin` shows that our own
+ * page asked.
  */
 import { isIP } from 'node:net'
 

@@ -1,6 +1,6 @@
 /**
- * The macros of Grafana's ClickHouse plugin that our panels use, expanded as the plugin expands them, so that
- * one SQL text serves both. A macro that is not known is an error rather than text sent to ClickHouse.
+ * Expands the macros of Grafana's ClickHouse plugin that our panels use, as the plugin does, so that both use one SQL
+ * text. An unknown macro is an error; it is never sent to ClickHouse.
  */
 import { LakeError } from '../lib/base/errors.ts'
 

@@ -1,6 +1,6 @@
 /**
- * The panels with their figures: one query a panel and refresh, however many look on. A panel that fails or is
- * slow keeps its last figures and says so; it takes no other down.
+ * The panels with their figures. One query for each panel and refresh serves all viewers. If a panel fails or is slow,
+ * it keeps its last figures and says so, and the other panels go on.
  */
 import type { Clock } from '../lib/base/clock.ts'
 import type { IoOptions } from '../lib/base/io.ts'

@@ -1,7 +1,8 @@
 /**
- * The panels of the *Lakehouse Platform Overview*: of the metrics, of both layers joined, and of the speed layer. The
- * console draws them, and Grafana's dashboard is generated from them. The SQL is Grafana's, macros and all; the console
- * expands them itself.
+ * The panels of the *Lakehouse Platform Overview*: metrics, views over both layers, and the speed layer.
+ *
+ * The console draws them, and Grafana's dashboard is generated from them. The SQL has Grafana's macros, which the
+ * console expands itself.
  */
 import { goldMetrics } from '../pipeline/model/gold.ts'
 import { type JoinedView, joinedViews } from '../pipeline/model/joined-view.ts'

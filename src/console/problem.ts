@@ -1,4 +1,4 @@
-/** Failures as the API shows them. What to do about one is told by the program that the console is part of. */
+/** Failures as the API shows them. The program that the console is part of adds what to do about each of them. */
 import { isLakeError, messageOf } from '../lib/base/errors.ts'
 import type { Problem } from './answers.ts'
 

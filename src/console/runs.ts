@@ -1,4 +1,4 @@
-/** Runs with their tasks as the console lists them. A run that has ended never changes, so it is read once. */
+/** Runs with their tasks, as the console lists them. A run that has ended never changes, so it is read once. */
 import type { IoOptions } from '../lib/base/io.ts'
 import type { Attempt, RecordedError, RunWithAttempts } from '../lib/runs/run.ts'
 import type { RunBook } from '../lib/runs/run-book.ts'

@@ -4,7 +4,7 @@
  *     fresh ──age──► due ──ask──► reading ──answer──► fresh
  *                     ▲              └──failure──► failed, the last value kept ──age──► due
  *
- * Whoever asks waits for `patienceMs` at most and then gets the last value, marked as stale; the read goes on
+ * A caller waits for `patienceMs` at most and then gets the last value, marked as stale; the read goes on
  * and is ended in the server after `deadlineMs`. A failure is shared like an answer, so that it hammers nobody.
  */
 import type { Clock } from '../lib/base/clock.ts'

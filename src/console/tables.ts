@@ -1,6 +1,6 @@
 /**
- * Delta tables as the console lists them. What a version says never changes, so it is read once. A table that
- * cannot be read keeps its last figures and says so; it takes no other down.
+ * Delta tables as the console lists them. A version never changes, so it is read once. If a table cannot be read, it
+ * keeps its last figures and says so, and the other tables go on.
  */
 
 import { isLakeError } from '../lib/base/errors.ts'

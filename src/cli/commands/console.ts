@@ -1,4 +1,4 @@
-/** `lake console`: the page and its API alone, over what other processes make. */
+/** `lake console`: the page and its API only, over the data of other processes. */
 import type { Command } from 'commander'
 import type { Config } from '../../pipeline/platform/config.ts'
 import { exposureOf } from '../../pipeline/platform/exposure.ts'
@@ -36,7 +36,7 @@ async function runConsole(port: number | undefined, cli: CommandLine): Promise<v
   await serveConsole(port, cli, openConsole)
 }
 
-/** Apart from its import: beside `using`, tsc leaves the path of an import as it stands. */
+/** A function of its own: in one with `using`, tsc does not rewrite the path of an import. */
 async function serveConsole(
   port: number | undefined,
   cli: CommandLine,

@@ -50,7 +50,7 @@ export function addProduce(program: Command, cli: CommandLine): void {
     .option('--malformed <fraction>', 'share of messages that will be rejected or quarantined', fraction)
     .addOption(new Option('--profile <name>', 'what the users do (default: web)').choices(profileNames))
     .option('--out <file>', 'write lines (NDJSON) to the file instead of sending; - is stdout')
-    .option('--from <file>', 'send each line of the file as it stands; - is stdin')
+    .option('--from <file>', 'send each line of the file unchanged; - is stdin')
     .option('--ledger <file>', 'write what was truly sent, as JSON')
     .addHelpText(
       'after',
@@ -132,7 +132,7 @@ async function withSink<T>(
   return await intoFile(await import('../../pipeline/producer/lines.ts'), out, work)
 }
 
-/** Apart from its import: beside `using`, tsc leaves the path of an import as it stands. */
+/** A function of its own: in one with `using`, tsc does not rewrite the path of an import. */
 async function intoFile<T>(
   { openLineSink }: typeof import('../../pipeline/producer/lines.ts'),
   path: string,

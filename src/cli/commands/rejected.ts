@@ -1,4 +1,4 @@
-/** `lake rejected`: messages that could not be parsed, with their bytes. */
+/** `lake rejected`: the messages that could not be parsed, with their bytes. */
 import type { Command } from 'commander'
 import { locateTable } from '../../pipeline/query/locate.ts'
 import { wholeNumber } from '../arguments.ts'

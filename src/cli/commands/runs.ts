@@ -1,4 +1,4 @@
-/** `lake runs`: what the run store knows of the batch. */
+/** `lake runs`: the runs of the batch, from the run store. */
 import { type Command, Option } from 'commander'
 import { type Attempt, type Run, type RunState, type RunWithAttempts, runStates } from '../../lib/runs/run.ts'
 import { wholeNumber } from '../arguments.ts'

@@ -1,4 +1,4 @@
-/** `lake schedule`: the batch by the clock. */
+/** `lake schedule`: runs the batch on its schedule. */
 import type { Command } from 'commander'
 import type { CommandLine } from '../command-line.ts'
 

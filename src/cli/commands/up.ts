@@ -39,7 +39,7 @@ async function runUp(flags: Flags, cli: CommandLine): Promise<void> {
   await holdUp(flags, cli, bringUp, lockHome)
 }
 
-/** Apart from its import: beside `using`, tsc leaves the path of an import as it stands. */
+/** A function of its own: in one with `using`, tsc does not rewrite the path of an import. */
 async function holdUp(
   { producer, port, historyDays }: Flags,
   cli: CommandLine,

@@ -1,6 +1,7 @@
 /**
- * Floats of ClickHouse that JSON has no number for: it writes `nan`, `inf` and `-inf`, we write what JavaScript
- * and DuckDB's rows have. The type of a column says where in its values floats are; a text `nan` stays a text.
+ * The floats of ClickHouse that JSON has no number for. ClickHouse writes `nan`, `inf` and `-inf`; we write them as
+ * JavaScript and DuckDB's rows do. The type of a column says which parts of its values are floats: a text `nan` stays
+ * a text.
  */
 import type { JsonValue } from '../../lib/base/json.ts'
 

@@ -1,4 +1,4 @@
-/** Rows of ClickHouse as they come, with the names of their columns also where there is no row. */
+/** Streams rows of ClickHouse. The names of the columns come first, also if there is no row. */
 
 import { LakeError } from '../../lib/base/errors.ts'
 import type { IoOptions } from '../../lib/base/io.ts'

@@ -1,4 +1,4 @@
-/** Rows of DuckDB: to stdout as they come, or to a file. */
+/** Streams rows of DuckDB to stdout, or writes them to a file. */
 
 import { replaceFile } from '../../lib/base/files/replace-file.ts'
 import type { IoOptions } from '../../lib/base/io.ts'

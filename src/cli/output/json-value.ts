@@ -1,4 +1,4 @@
-/** Values as JSON has them: integers keep all digits, binary is base64, NaN and the infinities are texts. */
+/** Values in JSON: integers keep all digits, binary is base64, NaN and the infinities are texts. */
 import { formatJson } from '../../lib/base/json.ts'
 
 /** The value as JSON can hold it. */
@@ -11,7 +11,7 @@ export function toJson(value: unknown): unknown {
 }
 
 /**
- * A row as one JSON object, in the order of its columns. Written by hand: an object of JavaScript moves names like
+ * A row as one JSON object, in the order of its columns. Built as text: an object of JavaScript moves names like
  * `2024` to the front.
  *
  * @param names as JSON has them, in quotes.

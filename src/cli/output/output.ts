@@ -1,4 +1,4 @@
-/** Stdout: results and nothing else, written as fast as the reader takes them. */
+/** Stdout: only results, written as fast as the reader takes them. */
 import type { Writable } from 'node:stream'
 import { LakeError, messageOf, systemCode } from '../../lib/base/errors.ts'
 import type { TableLook } from './table-text.ts'

@@ -1,4 +1,6 @@
-/** Text from outside, made safe to show: what could move a cursor or turn text around is written as an escape. */
+/**
+ * Makes text from outside safe to show: characters that move the cursor or change the direction of text are escaped.
+ */
 
 // A joiner between two pictures makes one emoji of them, and moves nothing.
 const unsafe =

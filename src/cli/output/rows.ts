@@ -1,9 +1,9 @@
 /**
- * Rows as text: tables, JSON, CSV.
+ * Formats rows as tables, JSON and CSV.
  *
- * Integers keep all digits. Binary is base64, NaN and the infinities are the texts `NaN`, `Infinity` and
- * `-Infinity`. In CSV (quoted as in RFC 4180, lines end in LF) null is an empty field and an empty text is `""`; what is
- * nested is JSON. Two columns of one name are told apart by a number: `a`, `a:1`.
+ * Integers keep all digits. Binary is base64; NaN and the infinities are the texts `NaN`, `Infinity` and `-Infinity`.
+ * In CSV (quoted as in RFC 4180, lines end in LF) null is an empty field, an empty text is `""`, and nested values are
+ * JSON. If two columns have one name, the second gets a number: `a`, `a:1`.
  */
 import { distinctNames } from '../../lib/base/distinct-names.ts'
 import { formatJson } from '../../lib/base/json.ts'

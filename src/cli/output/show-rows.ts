@@ -1,6 +1,6 @@
 /**
- * Rows on stdout. A table on a terminal has the first rows alone, and says how many there are; every other format, and
- * a pipe, gets all of them as they come.
+ * Shows rows on stdout. A table on a terminal has only the first rows, and says how many there are. Every other
+ * format, and a pipe, gets all rows as they come.
  */
 import type { CommandLine } from '../command-line.ts'
 import { formatRows, type RowChunk, type RowFormat } from './rows.ts'

@@ -1,6 +1,6 @@
 /**
- * Rows drawn as a table, or a line a value. The cost is linear in the cells; a column is as wide as its widest cell, and
- * no wider than the terminal has room for.
+ * Draws rows as a table, or with one line for each value. The time is linear in the number of cells. A column is as
+ * wide as its widest cell, but no wider than the terminal allows.
  */
 import { formatJson } from '../../lib/base/json.ts'
 import { toJson } from './json-value.ts'
@@ -12,7 +12,7 @@ export interface TableLook {
   readonly width?: number
   /** A line for each value instead of a row. */
   readonly isVertical?: boolean
-  /** What stands for a null. Default: nothing. */
+  /** The text of a null. Default: none. */
   readonly nullText?: string
   /** `1,234,567`. */
   readonly hasGroups?: boolean

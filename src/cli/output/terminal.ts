@@ -1,7 +1,7 @@
 /**
- * Stderr: messages, and how far the work has come.
+ * Stderr: messages and progress.
  *
- * On a TTY the progress is one line that is written over; elsewhere it is a plain line now and then.
+ * On a TTY the progress is one line that is overwritten; elsewhere it is a plain line now and then.
  */
 import { clearLine, cursorTo } from 'node:readline'
 import type { Writable } from 'node:stream'

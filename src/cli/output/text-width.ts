@@ -1,6 +1,6 @@
 /**
- * How many cells of a terminal a text takes, and texts cut to so many cells. What a reader sees as one character (an
- * emoji of several code points, a letter with its accents) is never cut.
+ * How many cells of a terminal a text takes, and how to cut a text to a number of cells. What a reader sees as one
+ * character (an emoji of several code points, a letter with its accents) is never cut.
  */
 const segmenter = new Intl.Segmenter('en', { granularity: 'grapheme' })
 const oneCellEach = /^[\x20-\x7e]*$/

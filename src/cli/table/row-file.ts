@@ -1,4 +1,4 @@
-/** The file of `--out`: the ending of its name says the format. */
+/** The file of `--out`. The extension of its name decides the format. */
 import { open } from 'node:fs/promises'
 import { extname } from 'node:path'
 import { LakeError } from '../../lib/base/errors.ts'

@@ -1,4 +1,4 @@
-/** `lake table alter`: columns, constraints and properties, and no row. */
+/** `lake table alter`: changes columns, constraints and properties. Rows stay as they are. */
 
 import { type Command, InvalidArgumentError } from 'commander'
 import { LakeError } from '../../lib/base/errors.ts'

@@ -1,4 +1,4 @@
-/** `lake table diff`: what became of rows between two versions. */
+/** `lake table diff`: the rows that differ between two versions. */
 
 import type { Command } from 'commander'
 import { countOf } from '../../lib/base/count-of.ts'

@@ -1,4 +1,4 @@
-/** `lake table optimize|vacuum|restore|clone|checkpoint`: files and versions, and what is in them stays what it is. */
+/** `lake table optimize|vacuum|restore|clone|checkpoint`: maintains the files and versions of a table. */
 
 import { type Command, InvalidArgumentError } from 'commander'
 import { countOf } from '../../lib/base/count-of.ts'
@@ -47,7 +47,7 @@ export function addTableMaintain(table: Command, cli: CommandLine): void {
       'size of a file, such as 64MB; delta.targetFileSize or 128 MiB without it',
       byteSize,
     )
-    .option('--full', 'order anew what is in this order already')
+    .option('--full', 'order also the files that are in this order already')
     .addHelpText(
       'after',
       '\nExamples:\n  lake table optimize silver/events\n  lake table optimize /data/orders --zorder-by customer,day',

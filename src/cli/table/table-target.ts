@@ -1,4 +1,4 @@
-/** The table that a command is to change. */
+/** Finds the table that a command changes. */
 
 import { LakeError } from '../../lib/base/errors.ts'
 import type { DeltaTable, WriteOutcome } from '../../lib/delta/index.ts'

@@ -1,4 +1,4 @@
-/** `lake table append|overwrite|delete|update|merge`: rows changed by hand, each in one commit. */
+/** `lake table append|overwrite|delete|update|merge`: changes rows, each command in one commit. */
 
 import { type Command, InvalidArgumentError } from 'commander'
 import { LakeError, messageOf } from '../../lib/base/errors.ts'
@@ -297,7 +297,7 @@ async function rowsFor(
 function requireNew(partitionBy: readonly string[], isThere: boolean, table: DeltaTable): void {
   if (partitionBy.length === 0 || !isThere) return
   throw new LakeError('USAGE', `--partition-by: ${table.uri} is there, and partitioned as it is`, {
-    details: { fix: '`lake table overwrite --overwrite-schema --partition-by …` partitions it anew.' },
+    details: { fix: '`lake table overwrite --overwrite-schema --partition-by …` changes the partitioning.' },
   })
 }
 

@@ -1,4 +1,4 @@
-/** `lake table`: what the tables are, and what is in them. */
+/** `lake table`: lists tables, and shows what is in them. */
 
 import { type Command, Option } from 'commander'
 import { isLakeError, messageOf } from '../../lib/base/errors.ts'

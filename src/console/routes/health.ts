@@ -1,4 +1,4 @@
-/** Whether each part answers, for people and for a container's health check. */
+/** Whether each part answers, for people and for the health check of a container. */
 import { type Health, healthSchema, type Problem, type TableSummary } from '../answers.ts'
 import type { Reading } from '../shared-reading.ts'
 import { type Route, route, type Sources } from './route.ts'

@@ -1,4 +1,4 @@
-/** The metrics as the batch last published them: their declarations, and their rows by day. */
+/** The metrics as the batch last published them: declarations, and rows by day. */
 import { z } from 'zod'
 import { goldMetrics } from '../../pipeline/model/gold.ts'
 import type { GoldMetric } from '../../pipeline/model/metric.ts'

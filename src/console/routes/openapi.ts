@@ -1,4 +1,4 @@
-/** `openapi.json`, made from the list of routes. */
+/** `openapi.json`, generated from the list of routes. */
 import { z } from 'zod'
 import { problemSchema } from '../answers.ts'
 import { answer, type Route, route } from './route.ts'

@@ -1,4 +1,4 @@
-/** The overview: all panels with their figures, and each of them alone. */
+/** The overview: all panels with their figures, or one panel. */
 import { z } from 'zod'
 import { overviewSchema, panelAnswerSchema } from '../answers.ts'
 import { rangesMinutes } from '../overview.ts'

@@ -1,6 +1,7 @@
 /**
- * A route of the REST API as one object: what it is asked, what it answers, how it fails, and how it is answered.
- * Fastify serves the list of routes, and `openapi.json` is made from the same list.
+ * A route of the REST API as one object: parameters, answer, failures and handler.
+ *
+ * Fastify serves the list of routes, and `openapi.json` is generated from the same list.
  */
 import type { z } from 'zod'
 import { LakeError } from '../../lib/base/errors.ts'

@@ -58,6 +58,6 @@ export const clockTime = (iso: string): string => iso.slice(11, 16)
 /** `2026-11-23 07:31:05 UTC`. */
 export const exactTime = (iso: string): string => `${iso.slice(0, 19).replace('T', ' ')} UTC`
 
-/** A text that a chart draws as it stands: charts read `<a href=…>` and `<b>` as markup. */
+/** Escapes a text for a chart: charts read `<a href=…>` and `<b>` as markup. */
 export const plainText = (text: string): string =>
   text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')

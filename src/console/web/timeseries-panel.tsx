@@ -93,7 +93,7 @@ function stackedBars(name: string, points: Points, provisionalFrom: string | nul
   ]
 }
 
-/** Dotted throughout, and drawn over where it is closed: what is told under the pointer is then one line's. */
+/** Dotted throughout, and drawn over where it is closed: the tooltip then shows one line. */
 function dottedLines(name: string, points: Points, provisionalFrom: string | null, color: string): Trace[] {
   const cut = provisionalFrom === null ? -1 : points.findIndex(({ time }) => time >= provisionalFrom)
   const closed = cut < 0 ? points : points.slice(0, cut)
@@ -113,7 +113,7 @@ function dottedLines(name: string, points: Points, provisionalFrom: string | nul
   ]
 }
 
-/** Half a minute more on both sides: a bar stands around its minute. */
+/** Half a minute more on both sides: a bar is centred on its minute. */
 const shifted = (iso: string, ms: number): string => new Date(Date.parse(iso) + ms).toISOString()
 
 function minutesLayout(theme: Theme, { from, to }: TimeseriesFigures): Layout {
