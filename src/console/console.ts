@@ -245,7 +245,7 @@ function listenFailure(error: unknown, host: string, port: number): LakeError {
     })
   }
   if (code === 'EACCES') {
-    return new LakeError('PORT_TAKEN', `Console: the system lets us not listen on ${where}`, {
+    return new LakeError('PORT_TAKEN', `Console: no permission to listen on ${where}`, {
       cause: error,
       details: { host, port, fault: 'port-reserved' },
     })

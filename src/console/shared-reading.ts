@@ -91,7 +91,7 @@ export class SharedReading<T> {
 
   /** Ends a read that is under way. */
   close(): void {
-    this.#closed = new LakeError('INTERRUPTED', `${this.#what}: the console ends`)
+    this.#closed = new LakeError('INTERRUPTED', `${this.#what}: the console is closing`)
     this.#ending?.abort(this.#closed)
   }
 

@@ -296,7 +296,7 @@ async function rowsFor(
 
 function requireNew(partitionBy: readonly string[], isThere: boolean, table: DeltaTable): void {
   if (partitionBy.length === 0 || !isThere) return
-  throw new LakeError('USAGE', `--partition-by: ${table.uri} is there, and partitioned as it is`, {
+  throw new LakeError('USAGE', `--partition-by: ${table.uri} exists, and its partitioning stays as it is`, {
     details: { fix: '`lake table overwrite --overwrite-schema --partition-by …` changes the partitioning.' },
   })
 }

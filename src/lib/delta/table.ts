@@ -350,9 +350,13 @@ export class DeltaTable {
 /** @throws LakeError `CONSTRAINT_VIOLATED` for a table that only grows. */
 function requireDeletable({ configuration }: Metadata, table: string): void {
   if (!propertiesOf(configuration).appendOnly) return
-  throw new LakeError('CONSTRAINT_VIOLATED', `${table}: delta.appendOnly is true: no row may go or change`, {
-    details: { table, fault: 'append-only' },
-  })
+  throw new LakeError(
+    'CONSTRAINT_VIOLATED',
+    `${table}: delta.appendOnly is true: rows may not be deleted or changed`,
+    {
+      details: { table, fault: 'append-only' },
+    },
+  )
 }
 
 /** A table that says that it is Serializable is so for every writer. */

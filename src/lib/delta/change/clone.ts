@@ -134,7 +134,7 @@ async function copyFiles(
   return cloned
 }
 
-/** A vector in the log goes with it; one whose file is named by an absolute path cannot stay so. */
+/** A vector inside the log, or in a file of the table, is copied. One whose file has an absolute path is refused. */
 function clonedVector(vector: DeletionVector, places: Places): DeletionVector {
   const place = deletionVectorPlace(vector)
   if (place.kind === 'inline') return vector

@@ -16,7 +16,7 @@ import type { RowSource } from './source.ts'
  * types are widened where `delta.enableTypeWidening` is true.
  *
  * @returns `undefined` where the rows fit already.
- * @throws LakeError `SCHEMA_MISMATCH` naming a column whose types do not go together, and as `altered` does.
+ * @throws LakeError `SCHEMA_MISMATCH` naming a column whose two types cannot be combined, and as `altered` does.
  */
 export async function mergedWithRows(
   table: DeltaTable,

@@ -10,7 +10,7 @@ import { rewritten, sizedLike } from './rewrite.ts'
 import { type WriteOptions, type WriteOutcome, write } from './write.ts'
 
 export interface UpdateOptions extends WriteOptions {
-  /** Expressions see the values that the row had. A row whose partition column is set moves. */
+  /** Expressions see the old values of the row. A row moves to another partition if a partition column is set. */
   readonly set: Assignments
   /** SQL over the table's columns; all rows without it. Rows for which it is null stay as they are. */
   readonly where?: string

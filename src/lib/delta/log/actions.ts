@@ -2,7 +2,7 @@
  * The actions of a commit, and their JSON: one action a line, `{"add": {…}}`.
  *
  * The shapes are those of the file (Delta PROTOCOL.md, "Actions"), so that what we do not know is carried
- * through. Numbers are safe integers, save inside `stats`, which stays text.
+ * through. Numbers are safe integers, except inside `stats`, which stays text.
  */
 
 import { LakeError } from '../../base/errors.ts'
@@ -43,7 +43,7 @@ export interface RemoveFile {
   readonly deletionVector?: DeletionVector
 }
 
-/** Rows of a change, as a file of their own: read by change data feeds alone. */
+/** A file with the rows of a change. Only change data feeds read it. */
 export interface ChangeFile {
   readonly path: string
   readonly partitionValues: Readonly<Record<string, string | null>>

@@ -34,7 +34,7 @@ const columnsRead = {
 type Named = keyof typeof columnsRead
 const named: readonly Named[] = ['protocol', 'metaData', 'txn', 'domainMetadata', 'remove']
 
-/** Of a checkpoint's files, blocks that nothing was made of yet; of all else, the actions. */
+/** The files of a checkpoint as blocks that are not decoded yet, and all other actions. */
 export type CheckpointPart = { readonly kind: 'actions'; readonly actions: readonly Action[] } | FileBlock
 
 /**
@@ -159,7 +159,7 @@ async function describe(session: DuckDbSession, files: readonly string[]): Promi
   )
 }
 
-/** The files that a file names, and what else it has of the kinds named. A row of it is one action. */
+/** The files that a checkpoint file names, and its other actions of the kinds named. Each row is one action. */
 async function* readParts(
   session: DuckDbSession,
   file: string,

@@ -110,7 +110,7 @@ export async function commit(
   })
 }
 
-/** 'exists' also when the answer was lost and the version is there: the caller looks whose it is. */
+/** 'exists' also if the answer was lost and the version is there: the caller finds out whose it is. */
 async function putCommit(store: ObjectStore, at: Version, body: Uint8Array): Promise<PutOutcome> {
   try {
     return await store.putIfAbsent(commitKey(at), body)

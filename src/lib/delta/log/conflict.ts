@@ -11,7 +11,7 @@ import { commitInfoOf } from './history.ts'
 
 /** What the change depends on. */
 export type ReadSet =
-  /** Nothing was read: the rows are right whatever else is in the table. */
+  /** Nothing was read: no other commit can make the rows wrong. */
   | { readonly kind: 'none' }
   /** All rows: any data that came or went makes the change wrong. */
   | { readonly kind: 'table' }

@@ -157,7 +157,7 @@ export class FileBlock implements Source<AddFile> {
       const common = { path, partitionValues, size, modificationTime, dataChange: false }
       const of = stats[index] ?? ''
       const [vector = '', rest = ''] = [vectors[index], rests[index]]
-      // Written out: a spread costs more than all else that is done for a file.
+      // Field by field: a spread would cost more than everything else that is done for a file.
       const file =
         of === '' ? common : { path, partitionValues, size, modificationTime, dataChange: false, stats: of }
       return vector === '' && rest === '' ? file : withFurther(file, vector, rest)

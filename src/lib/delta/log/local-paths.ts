@@ -12,7 +12,7 @@ const concurrency = 16
 /**
  * Local files with the content of `files`, in their order, for an engine that reads files.
  *
- * @throws LakeError `SOURCE_FAILED` for a file at another store, and for what is no regular file.
+ * @throws LakeError `SOURCE_FAILED` for a file at another store, and for a path that is no regular file.
  */
 export async function localPaths(
   store: ObjectStore,

@@ -57,7 +57,7 @@ export function checkpointKey(of: Version): string {
   return `${logFolder}${padded(of)}.checkpoint.parquet`
 }
 
-/** @param uuid Makes it another file than the checkpoint that someone else writes of this version. */
+/** @param uuid Distinguishes the file from a checkpoint of this version that another writer makes. */
 export function checkpointV2Key(of: Version, uuid: string): string {
   return `${logFolder}${padded(of)}.checkpoint.${uuid}.json`
 }

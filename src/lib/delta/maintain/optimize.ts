@@ -26,7 +26,7 @@ import { type Bin, bytesOf, compactionBins, defaultTargetFileBytes } from './com
 import { zOrderBins, zOrderFields, zOrderSql } from './z-order.ts'
 
 export interface OptimizeOptions extends IoOptions {
-  /** SQL over partition columns alone; all partitions without it. */
+  /** SQL over partition columns only; without it, all partitions. */
   readonly where?: string
   /** Leaves files out. */
   readonly only?: (file: AddFile) => boolean
@@ -270,7 +270,7 @@ async function filesWhere(
     const columns = snapshot.partitionColumns.join(', ')
     throw new LakeError(
       'SQL_INVALID',
-      `Optimize where ${where}: expected partition columns alone, which are ${columns === '' ? 'none' : columns}`,
+      `Optimize where ${where}: expected only partition columns, which are ${columns === '' ? 'none' : columns}`,
     )
   }
   return (await pruneFiles(session, snapshot, snapshot.files, predicate, { signal })).files

@@ -18,8 +18,8 @@ import { addRecentReferences, References } from './references.ts'
 
 export interface VacuumOptions extends IoOptions {
   /**
-   * Milliseconds; `delta.deletedFileRetentionDuration`, or a week, without it. It is reckoned from the table's clock
-   * back to the times that the store gives its files: where those clocks differ, so does the retention.
+   * Milliseconds; `delta.deletedFileRetentionDuration`, or a week, without it. It is measured from the table's clock
+   * back to the file times of the store: if those clocks differ, so does the retention.
    */
   readonly retentionMs?: number | undefined
   /** Names the files and removes none. */

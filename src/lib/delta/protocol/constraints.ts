@@ -47,7 +47,7 @@ export async function constraintsOf(
   return found
 }
 
-/** Timestamps and dates that are infinite exist in DuckDB alone. */
+/** Only DuckDB has infinite timestamps and dates. */
 export function finiteness(fields: readonly Field[]): readonly Constraint[] {
   return fields
     .filter(({ type }) => type === 'date' || type === 'timestamp' || type === 'timestamp_ntz')

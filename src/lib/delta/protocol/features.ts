@@ -101,7 +101,7 @@ export const features: Readonly<Record<string, Feature>> = {
   'variantType-preview': { read: 'yes', write: 'no', isForReaders: true },
   variantShredding: { read: 'yes', write: 'no', isForReaders: true },
   'variantShredding-preview': { read: 'yes', write: 'no', isForReaders: true },
-  /** The newest version of such a table is known to its catalogue alone. */
+  /** Only the catalogue of such a table knows its newest version. */
   catalogManaged: { read: 'no', write: 'no', isForReaders: true },
   catalogOwned: { read: 'no', write: 'no', isForReaders: true },
   'catalogOwned-preview': { read: 'no', write: 'no', isForReaders: true },

@@ -1,6 +1,6 @@
 /**
- * Column mapping as a table asks for it: whether files name columns otherwise than the schema does, and the ids and
- * physical names of fields. Delta PROTOCOL.md, "Column Mapping".
+ * Column mapping of a table: whether files name columns differently from the schema, and the ids and physical names of
+ * fields. Delta PROTOCOL.md, "Column Mapping".
  *
  * An id is given once and never again: `delta.columnMapping.maxColumnId` only rises.
  */
@@ -17,7 +17,7 @@ export function columnMappingMode(
   protocol: Protocol,
   { configuration }: Metadata,
 ): TableProperties['columnMappingMode'] {
-  // Delta-spark 3.1 names it for writers alone, over columns that are mapped all the same.
+  // Delta-spark 3.1 lists it only for writers, although the columns are mapped for readers too.
   const isSupported =
     protocol.minReaderVersion === 2 ||
     hasReaderFeature(protocol, 'columnMapping') ||

@@ -38,7 +38,7 @@ interface ValueRule<T> {
   readonly parse: (value: string) => T | undefined
   /** A value that cannot be parsed is an error. It counts as not set otherwise. */
   readonly isStrict?: boolean
-  /** What kind of fault a value that cannot be parsed is, for those who explain errors. */
+  /** The `fault` of the error for a value that cannot be parsed. */
   readonly fault?: string
   /** Whether a value that can be read may be set too; each may without it. */
   readonly maySet?: (value: T) => boolean
@@ -176,7 +176,7 @@ export type TableProperties = {
 }
 
 export function propertiesOf(configuration: StringMap): TableProperties {
-  // Each is read when it is asked for: a value that is no good stops those alone who need it.
+  // Each is parsed when it is asked for: a wrong value stops only the operations that need it.
   const getters = Object.entries(tableProperties).map(([name, { read }]) => [
     name,
     { get: () => read(configuration), enumerable: true },

@@ -30,7 +30,7 @@ import { createRowTable } from './row-table.ts'
 import { scanSelect } from './scan.ts'
 
 export interface ChangesOptions extends IoOptions {
-  /** The first version whose changes are wanted. */
+  /** The first version of the range. */
   readonly from: number
 }
 
@@ -43,7 +43,7 @@ interface ChangedFile {
   readonly type: ChangeType | undefined
   readonly version: Version
   readonly timestampMs: number
-  /** These rows alone, whatever deletion vector the file has. */
+  /** Only these rows, whatever deletion vector the file has. */
   readonly rows?: RowSet
 }
 
@@ -51,10 +51,10 @@ const [fileColumn, rowColumn] = ['__changed_file', '__changed_row']
 let feeds = 0
 
 /**
- * A SELECT, good in `session` alone, with the columns of `to`, then `_change_type` (`insert`, `delete`,
+ * A SELECT, valid only in `session`, with the columns of `to`, then `_change_type` (`insert`, `delete`,
  * `update_preimage`, `update_postimage`), `_commit_version` and `_commit_timestamp`. Rows come in no order.
  *
- * @param to The last version whose changes are wanted, which also says what the columns are.
+ * @param to The last version of the range. The columns are those of its schema.
  * @throws LakeError `VERSION_MISSING` for a version that the log has not (any more), `SCHEMA_MISMATCH` where the
  * partitioning was changed in between, or a column has the name of one of ours.
  */
@@ -67,9 +67,13 @@ export async function changesSelect(
 ): Promise<string> {
   const first = tableVersion(from)
   if (first > to.version) {
-    throw new LakeError('VERSION_MISSING', `${store.uri}: changes from ${first} to ${to.version} are none`, {
-      details: { fault: 'versions-reversed' },
-    })
+    throw new LakeError(
+      'VERSION_MISSING',
+      `${store.uri}: expected a range of versions, got ${first} to ${to.version}`,
+      {
+        details: { fault: 'versions-reversed' },
+      },
+    )
   }
   requireNoChangeColumn(to.schema, store.uri)
   const changed = await changedFiles(store, duckdb, to, first, { signal })

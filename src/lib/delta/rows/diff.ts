@@ -17,7 +17,7 @@ import type { Snapshot } from '../snapshot/snapshot.ts'
 import type { ReadableTable } from './readable-table.ts'
 
 export interface DiffOptions extends IoOptions {
-  /** Columns whose values name a row. Nulls are values here. */
+  /** Columns whose values identify a row. Null is a value like any other. */
   readonly key: readonly string[]
 }
 

@@ -22,7 +22,7 @@ export interface FileRowsOptions extends IoOptions {
   readonly schema?: StructType | undefined
 }
 
-/** Closing it removes what was unpacked for it: the SELECT is not good any more. */
+/** Closing it removes the unpacked file; the SELECT is then no longer valid. */
 export interface FileRows extends AsyncDisposable {
   readonly select: string
 }

@@ -38,7 +38,7 @@ export type Predicate =
       readonly literal: string
     }
   | { readonly kind: 'isNull'; readonly column: ColumnPath }
-  /** SQL over partition columns alone: known for a file as it is for its rows. */
+  /** SQL over partition columns only: its value for a file is its value for each of the rows. */
   | { readonly kind: 'partition'; readonly sql: string }
   | { readonly kind: 'unknown' }
 
@@ -97,7 +97,7 @@ async function inconstantFunctions(
   return new Set([...rows.map(({ name }) => String(name)), ...timeFunctions])
 }
 
-/** The tree with constants in the place of operands that are computed from constants alone. */
+/** The tree with each operand that is computed only from constants replaced by its value. */
 async function folded(
   session: DuckDbSession,
   tree: SyntaxNode,

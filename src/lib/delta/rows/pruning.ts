@@ -22,7 +22,7 @@ import type { ColumnPath, Comparison, Predicate } from './predicate.ts'
 export interface Pruning {
   /** In the order given. */
   readonly files: readonly AddFile[]
-  /** Of `files`, those of which every row satisfies the condition, by their partition values alone. */
+  /** Those of `files` whose partition values alone show that every row satisfies the condition. */
   readonly whole: ReadonlySet<AddFile>
   readonly skippedByPartition: readonly AddFile[]
   readonly skippedByStatistics: readonly AddFile[]
@@ -153,7 +153,7 @@ function combined(needsAll: boolean, parts: readonly string[]): string {
   return open.length === 0 ? neutral : `(${open.join(needsAll ? ' and ' : ' or ')})`
 }
 
-/** The predicate itself, where partition values alone decide it; `undefined` where they do not. */
+/** The predicate itself, if partition values alone decide it; otherwise `undefined`. */
 function exact(predicate: Predicate): string | undefined {
   switch (predicate.kind) {
     case 'partition':

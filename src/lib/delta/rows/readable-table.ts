@@ -1,4 +1,4 @@
-/** What reading rows needs of a table. */
+/** The part of a table that reading rows needs. */
 
 import type { IoOptions } from '../../base/io.ts'
 import type { DuckDb, DuckDbSession } from '../../duckdb/duckdb.ts'
@@ -11,7 +11,7 @@ export interface ReadableTable {
   readonly duckdb: DuckDb
   /** The newest version. */
   snapshot(options?: IoOptions): Promise<Snapshot>
-  /** A SELECT over the rows of `snapshot`, good in `session` alone. */
+  /** A SELECT over the rows of `snapshot`, valid only in `session`. */
   scan(session: DuckDbSession, snapshot: Snapshot, options?: ScanOptions): Promise<string>
   /** A SELECT over the rows that versions changed; see `changesSelect`. */
   changes(session: DuckDbSession, to: Snapshot, options: ChangesOptions): Promise<string>

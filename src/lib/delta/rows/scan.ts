@@ -50,7 +50,7 @@ const inlineFiles = 100
 let scans = 0
 
 /**
- * A SELECT with the columns of the schema, good in `session` alone.
+ * A SELECT with the columns of the schema, valid only in `session`.
  *
  * @throws LakeError `COLUMN_MISSING`; `PROTOCOL_UNSUPPORTED` for a column nested too deep; `LOG_CORRUPT` for a partition value that is none of its type, or a deletion
  * vector that cannot be read; `SOURCE_FAILED` for a file at another store.
@@ -256,7 +256,7 @@ async function createPlaces(
     )
   } catch (error) {
     signal?.throwIfAborted()
-    throw new LakeError('LOG_CORRUPT', `Scan: a partition value is none of its type: ${messageOf(error)}`, {
+    throw new LakeError('LOG_CORRUPT', `Scan: a partition value does not fit its type: ${messageOf(error)}`, {
       cause: error,
     })
   }

@@ -23,7 +23,7 @@ export interface RowSelection {
 }
 
 /**
- * SQL that is good in `session` alone. Files that cannot hold a row of the condition are not read.
+ * SQL that is valid only in `session`. Files that cannot hold a row of the condition are not read.
  *
  * @throws LakeError `COLUMN_MISSING`, or `SQL_INVALID` when the condition is not one expression.
  */
@@ -89,7 +89,7 @@ export interface ReadPlan {
   readonly sizeBytesRead: number
 }
 
-/** Which files a condition needs and why the others are not read. Nothing of them is read for it. */
+/** Which files a condition needs, and why the others are skipped. No data file is read for it. */
 export async function explainRead(
   session: DuckDbSession,
   snapshot: Snapshot,

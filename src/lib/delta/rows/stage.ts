@@ -53,7 +53,7 @@ export interface StageOptions extends IoOptions {
   readonly constraints?: readonly Constraint[]
   /** Below the table's own; the table itself without it. */
   readonly folder?: string
-  /** The partition that all the rows are of, as the log writes it: the rows are not asked, nor folders made for it. */
+  /** The one partition of all rows, as the log writes it. The rows are then not examined, and no folders are made. */
   readonly partition?: AddFile['partitionValues']
 }
 

@@ -4,7 +4,7 @@ export function isSameName(a: string, b: string): boolean {
   return a.toLowerCase() === b.toLowerCase()
 }
 
-/** The name that is spelled the same; if there is none, the one that differs in case alone. */
+/** The name that is spelled the same; if there is none, the one that differs only in case. */
 export function sameNameIn(names: readonly string[], name: string): string | undefined {
   return names.includes(name) ? name : names.find((each) => isSameName(each, name))
 }

@@ -12,7 +12,7 @@ import { isWidening } from './type-widening.ts'
 
 export interface MergedSchema {
   readonly schema: StructType
-  /** Paths of the columns whose type is another. */
+  /** Paths of the columns whose type changes. */
   readonly widened: readonly (readonly string[])[]
 }
 
@@ -30,7 +30,7 @@ interface Merging {
 
 /**
  * @param mayWiden Whether the table takes wider types; it does where `delta.enableTypeWidening` is true.
- * @throws LakeError `SCHEMA_MISMATCH` naming a column whose types do not go together, and both of them.
+ * @throws LakeError `SCHEMA_MISMATCH` naming a column whose two types cannot be combined, with both types.
  */
 export function mergeSchemas(
   table: StructType,

@@ -83,7 +83,7 @@ function changeStruct(
       : [{ ...field, type: changeInside(field.type, inner, { at: own, change, whole }) }]
   const fields = struct.fields.toSpliced(index, 1, ...changed)
   if (fields.length > 0) return { ...struct, fields }
-  throw new LakeError('SCHEMA_MISMATCH', `Column ${pathText(own)}: it is the only one and must stay`, {
+  throw new LakeError('SCHEMA_MISMATCH', `Column ${pathText(own)}: it is the only column and must stay`, {
     details: { column: pathText(own) },
   })
 }
@@ -114,7 +114,7 @@ function missing(path: readonly string[], struct?: StructType): LakeError {
   })
 }
 
-/** @throws LakeError `SCHEMA_MISMATCH` naming two columns that differ in case alone, or one without a name. */
+/** @throws LakeError `SCHEMA_MISMATCH` naming two columns that differ only in case, or one without a name. */
 export function requireUniqueNames(type: DataType, at: readonly string[] = []): void {
   if (typeof type === 'string') return
   switch (type.type) {

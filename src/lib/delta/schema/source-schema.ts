@@ -31,7 +31,7 @@ const scalars: Readonly<Record<string, DataType>> = {
   'TIMESTAMP WITH TIME ZONE': 'timestamp',
 }
 
-/** All columns nullable. @throws LakeError `SCHEMA_MISMATCH` naming a column whose type Delta has not, or that is nested too deep. */
+/** All columns nullable. @throws LakeError `SCHEMA_MISMATCH` naming a column whose type Delta does not have, or that is nested too deep. */
 export function schemaOf(columns: readonly TypedColumn[]): StructType {
   return structOf(...columns.map(({ name, type }) => field(name, deltaType(type, name))))
 }

@@ -42,7 +42,7 @@ export function requireWidening(column: string, from: DataType, to: DataType): v
   if (typeof from === 'string' && typeof to === 'string' && isWidening(from, to)) return
   throw new LakeError(
     'SCHEMA_MISMATCH',
-    `Column ${column} is ${typeName(from)}, which cannot become ${typeName(to)}: not every value of the one is one of the other`,
+    `Column ${column} is ${typeName(from)}, which cannot become ${typeName(to)}: not every value of the old type is a value of the new one`,
     {
       details: { column, from: typeName(from), to: typeName(to), fault: 'not-a-wider-type' },
     },

@@ -114,7 +114,7 @@ function toKafkaHeaders(headers: readonly Header[]): IHeaders {
         if (value !== null) return bufferOf(value)
         throw new LakeError(
           'SOURCE_FAILED',
-          `header ${key}: expected a value, which kafkajs cannot do without`,
+          `header ${key}: expected a value, kafkajs cannot send a header without one`,
         )
       }),
     ]),

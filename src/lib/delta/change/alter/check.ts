@@ -33,7 +33,7 @@ export async function addConstraint(
     const there = existing(configuration, key)
     if (there !== undefined && configuration[there] === expression) return undefined
     if (there !== undefined) {
-      throw new LakeError('CONFIG_INVALID', `${table.uri}: constraint ${name} is there already`, {
+      throw new LakeError('CONFIG_INVALID', `${table.uri}: constraint ${name} already exists`, {
         details: { uri: table.uri, name, expression: configuration[there], fault: 'constraint-exists' },
       })
     }

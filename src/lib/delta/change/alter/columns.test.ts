@@ -109,8 +109,8 @@ describe('addColumns(table, columns)', () => {
     await using fixture = await openEvents({})
     const add = (path: string) => failureOf(addColumns(fixture.table, [{ path, type: 'long' }]))
 
-    expect(await add('ID')).toBe('SCHEMA_MISMATCH: Column id: it is there already')
-    expect(await add('who.Name')).toBe('SCHEMA_MISMATCH: Column who.name: it is there already')
+    expect(await add('ID')).toBe('SCHEMA_MISMATCH: Column id: it already exists')
+    expect(await add('who.Name')).toBe('SCHEMA_MISMATCH: Column who.name: it already exists')
     expect(await add('id.x')).toContain('SCHEMA_MISMATCH: Column id.x: id is integer and holds no fields')
     expect(await add('nobody.x')).toContain('COLUMN_MISSING: No column nobody; there are day, id, who, tags')
     expect((await fixture.table.snapshot()).version).toBe(1)
@@ -289,7 +289,7 @@ describe('dropColumn(table, column)', () => {
     })
     const drop = (path: string) => failureOf(dropColumn(fixture.table, path))
 
-    expect(await drop('s.only')).toContain('SCHEMA_MISMATCH: Column s.only: it is the only one')
+    expect(await drop('s.only')).toContain('SCHEMA_MISMATCH: Column s.only: it is the only column')
     expect(await drop('s')).toContain('only partition columns would be left')
     expect(await drop('day')).toContain('the partitioning by day')
   })

@@ -34,7 +34,7 @@ export interface NewColumn {
 /**
  * Adds nullable columns, at the end of the table or of their struct.
  *
- * @throws LakeError `SCHEMA_MISMATCH` for a column that is there already, and as `alterTable` does.
+ * @throws LakeError `SCHEMA_MISMATCH` for a column that already exists, and as `alterTable` does.
  */
 export async function addColumns(
   table: DeltaTable,
@@ -106,7 +106,7 @@ function withFieldInside(
 function appended(struct: StructType, at: readonly string[], field: Field): StructType {
   const there = struct.fields.find(({ name }) => isSameName(name, field.name))
   if (there === undefined) return structOf(...struct.fields, field)
-  throw new LakeError('SCHEMA_MISMATCH', `Column ${pathText([...at, there.name])}: it is there already`, {
+  throw new LakeError('SCHEMA_MISMATCH', `Column ${pathText([...at, there.name])}: it already exists`, {
     details: { column: pathText([...at, there.name]) },
   })
 }

@@ -98,7 +98,7 @@ export async function reachableRows(
 /** True of no row. */
 const none: Predicate = { kind: 'or', of: [] }
 
-/** More values than these are known by the least and the greatest alone. */
+/** Of more values than these, only the least and the greatest are used. */
 const maxValues = 64
 
 type KeyBounds =

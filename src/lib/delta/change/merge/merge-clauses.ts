@@ -10,7 +10,7 @@ import { type Assignments, type ResolvedAssignments, resolveAssignments } from '
 import { requireRepeatable } from '../condition.ts'
 import { aliases } from './key-equality.ts'
 
-/** Of several clauses of a kind the first whose condition holds applies to a row; none may. */
+/** Of several clauses of one kind, the first whose condition holds applies to a row. None may hold. */
 interface Conditional {
   /** SQL that must hold besides. */
   readonly and?: string
@@ -105,7 +105,7 @@ export async function resolveClauses(
   }
 }
 
-/** SQL for the key of the first clause whose condition holds, null where none does. */
+/** SQL for the key of the first clause whose condition holds, null if none holds. */
 export function firstThatHolds(clauses: readonly ResolvedClause[]): string {
   const cases = clauses.map(({ key, condition }) => `when ${condition} then ${key}`)
   return cases.length === 0 ? 'null::integer' : `case ${cases.join(' ')} end`
