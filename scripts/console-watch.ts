@@ -7,9 +7,9 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createServer } from 'vite'
-import { hintOf } from '../src/cli/hints.ts'
 import { startConsole } from '../src/console/console.ts'
 import { insertSample, sampleParts } from '../src/console/sample.fixture.ts'
+import { hintOf } from '../src/hints/hints.ts'
 import { openEmbeddedClickHouse } from '../src/lib/clickhouse-server/embedded.ts'
 
 const stop = new AbortController()

@@ -11,10 +11,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { chromium } from 'playwright-core'
-import { hintOf } from '../src/cli/hints.ts'
 import { ensureWebBuilt } from '../src/console/build-web.ts'
 import { startConsole } from '../src/console/console.ts'
 import { insertSample, sampleParts } from '../src/console/sample.fixture.ts'
+import { hintOf } from '../src/hints/hints.ts'
 import { openEmbeddedClickHouse } from '../src/lib/clickhouse-server/embedded.ts'
 
 const { values } = parseArgs({

@@ -241,7 +241,7 @@ describe('the library', () => {
 })
 
 describe('a hint', () => {
-  it('is told by the command line', () => {
+  it('is told in one place, above library and pipeline', () => {
     expect(hintsBelowTheCli(files)).toEqual([])
   })
 

@@ -48,9 +48,10 @@ const lowerModules: Readonly<Record<string, readonly string[]>> = {
 const lowerRooms: Readonly<Record<string, readonly string[]>> = {
   lib: [],
   pipeline: ['lib'],
-  notebook: ['lib', 'pipeline'],
+  hints: ['lib'],
+  notebook: ['lib', 'pipeline', 'hints'],
   console: ['lib', 'pipeline'],
-  cli: ['lib', 'pipeline', 'notebook', 'console'],
+  cli: ['lib', 'pipeline', 'hints', 'notebook', 'console'],
 }
 
 /** Drivers, each with the files that may import it. A scope stands for all its packages. */
@@ -243,18 +244,18 @@ export function wordsOfThePlatform(
     )
 }
 
-/** What to do about a failure is said by the command line, which knows the commands and settings. */
+/** What to do about a failure is said where commands and settings are known. */
 export function hintsBelowTheCli(files: readonly SourceFile[]): readonly string[] {
   return files
     .filter(({ path }) => /^(lib|pipeline)\//.test(path))
     .filter(({ text }) => /\bhint: ['"`]|\bfix: ['"`]/.test(withoutComments(text)))
-    .map(({ path }) => `${path} holds a hint: it gives facts in \`details\`, and src/cli/hints.ts the hint`)
+    .map(({ path }) => `${path} holds a hint: it gives facts in \`details\`, and src/hints/hints.ts the hint`)
 }
 
 /** The names in `details.fault` that the files give, each with the code of its error where it stands beside it. */
 export function faultsOf(files: readonly SourceFile[]): readonly string[] {
   const named = files
-    .filter(({ path }) => !path.startsWith('cli/'))
+    .filter(({ path }) => !/^(cli|hints)\//.test(path))
     .flatMap(({ text }) => [...text.matchAll(/\bfault:[^,}]*?'[a-z-]+'(?: : '[a-z-]+')?/g)])
     .flatMap(([text]) => [...text.matchAll(/'([a-z-]+)'/g)].flatMap(([, name]) => name ?? []))
   return [...new Set(named)].sort()

@@ -9,6 +9,7 @@ import { ensureWebBuilt } from '../console/build-web.ts'
 import { type ConsoleParts, type RunningConsole, startConsole } from '../console/console.ts'
 import { problemOf } from '../console/problem.ts'
 import { createTablesReader } from '../console/tables.ts'
+import { hintOf } from '../hints/hints.ts'
 import type { IoOptions } from '../lib/base/io.ts'
 import { lakeTableNames } from '../pipeline/model/tables.ts'
 import type { Platform } from '../pipeline/platform/compose.ts'
@@ -17,7 +18,6 @@ import { liveStages } from '../pipeline/platform/live-stages.ts'
 import { type Progress, progressText } from '../pipeline/platform/progress.ts'
 import { type FailedStage, Supervisor } from '../pipeline/platform/supervisor.ts'
 import { ensureServingSchema } from '../pipeline/serving/schema.ts'
-import { hintOf } from './hints.ts'
 
 export interface BringUpOptions extends IoOptions {
   readonly hasProducer: boolean

@@ -1,7 +1,8 @@
 /** What to do about each kind of problem that `lake doctor` finds. */
+
+import { hintOf } from '../hints/hints.ts'
 import { assertNever } from '../lib/base/errors.ts'
 import type { Problem } from '../pipeline/platform/doctor.ts'
-import { hintOf } from './hints.ts'
 
 export function hintOfProblem(problem: Problem): string {
   switch (problem.kind) {

@@ -1,9 +1,9 @@
 /** Pino on stderr: JSON lines for machines, one readable line for people at a terminal. */
 import { type Logger as PinoLogger, pino, stdSerializers, stdTimeFunctions } from 'pino'
+import { hintOf } from '../hints/hints.ts'
 import { isLakeError, messageOf } from '../lib/base/errors.ts'
 import { formatJson, parseJson } from '../lib/base/json.ts'
 import type { Config } from '../pipeline/platform/config.ts'
-import { hintOf } from './hints.ts'
 import { printable } from './output/printable.ts'
 import type { Terminal } from './output/terminal.ts'
 

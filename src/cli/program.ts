@@ -1,6 +1,7 @@
 /** The command line as a whole: all commands, and the options that they share. */
 import { readFileSync } from 'node:fs'
 import { Command, type CommanderError } from 'commander'
+import { didYouMean } from '../hints/nearest.ts'
 import { LakeError } from '../lib/base/errors.ts'
 import { parseJson } from '../lib/base/json.ts'
 import type { CommandLine } from './command-line.ts'
@@ -20,7 +21,6 @@ import { addSchedule } from './commands/schedule.ts'
 import { addSql } from './commands/sql.ts'
 import { addTrace } from './commands/trace.ts'
 import { addUp } from './commands/up.ts'
-import { didYouMean } from './nearest.ts'
 import { addTable } from './table/table.ts'
 
 /** Parsing throws a LakeError `USAGE`, or a CommanderError with exit code 0 once help was written. */

@@ -1,9 +1,9 @@
 /** `lake runs`: the runs of the batch, from the run store. */
 import { type Command, Option } from 'commander'
+import { hintOf } from '../../hints/hints.ts'
 import { type Attempt, type Run, type RunState, type RunWithAttempts, runStates } from '../../lib/runs/run.ts'
 import { wholeNumber } from '../arguments.ts'
 import type { CommandLine } from '../command-line.ts'
-import { hintOf } from '../hints.ts'
 import { printable } from '../output/printable.ts'
 import { drawTable } from '../output/table-text.ts'
 

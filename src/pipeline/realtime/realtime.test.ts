@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { hintOf } from '../../cli/hints.ts'
+import { hintOf } from '../../hints/hints.ts'
 import { systemClock } from '../../lib/base/clock.ts'
 import { LakeError } from '../../lib/base/errors.ts'
 import { silentLogger } from '../../lib/base/log.ts'
