@@ -55,7 +55,7 @@ export async function prepareEnvironment(
   })
   const venv = await findVenv(config, home, options)
   const tslab = join(notebooksDir, 'node_modules', 'tslab', 'bin', 'tslab')
-  const hook = join(import.meta.dirname, 'late-failures.cjs')
+  const hook = join(import.meta.dirname, 'kernel.cjs')
   writeWhole(join(home, 'kernels', 'tslab', 'kernel.json'), {
     argv: [process.execPath, '--require', hook, tslab, 'kernel', '--config-path', '{connection_file}'],
     display_name: 'TypeScript',

@@ -4,7 +4,7 @@ The kernel works in FOLDER. COPY gets the notebook as far as it came. One JSON d
 {"cells": N, "failure": null | {"cell": n or null, "text": "..."}}; exit 0 when every cell ran, 1 when one failed.
 
 A cell is judged by the kernel's reply: tslab leaves no `error` output behind a cell that threw. What fails after
-its cell has ended is told by late-failures.cjs.
+its cell has ended is told by kernel.cjs.
 """
 import json
 import os

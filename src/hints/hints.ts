@@ -34,7 +34,10 @@ const catalogue: Readonly<Record<ErrorCode, Hints>> = {
       command === undefined
         ? 'Correct what the message names; `lake help` lists the commands.'
         : `\`${text(command)} --help\` shows what it takes, with examples.`,
-    faults: { request: 'The API is described at /api/openapi.json.' },
+    faults: {
+      'no-rows': 'See whether its condition leaves any row.',
+      request: 'The API is described at /api/openapi.json.',
+    },
   },
   CONFIG_INVALID: {
     otherwise: 'Correct the value that the message names.',
@@ -197,6 +200,8 @@ const catalogue: Readonly<Record<ErrorCode, Hints>> = {
         : `Nothing was written. Correct the rows, or drop the constraint: \`lake table alter TABLE --drop-constraint ${text(constraint)}\`.`,
     faults: {
       'append-only': '`lake table alter TABLE --set delta.appendOnly=false` allows it.',
+      'compared-key-not-unique': ({ key }) =>
+        `Name more columns than ${list(key)} in key, until they name one row.`,
       'column-has-nulls': ({ column }) =>
         `Nothing was changed. Delete the rows in which ${text(column)} is null, or give them a value, first.`,
       'key-not-unique': 'Name a --key that no two rows have.',
@@ -205,7 +210,14 @@ const catalogue: Readonly<Record<ErrorCode, Hints>> = {
       'source-repeats-key': oneRowAKey,
     },
   },
-  COLUMN_MISSING: { otherwise: '`lake table show TABLE` shows its columns.' },
+  COLUMN_MISSING: {
+    otherwise: '`lake table show TABLE` shows its columns.',
+    faults: {
+      'column-not-in-rows': ({ column, known }) =>
+        didYouMean(text(column), Array.isArray(known) ? known.map(String) : []) ??
+        `The rows have ${list(known)}.`,
+    },
+  },
   COMMIT_CONFLICT: {
     otherwise: 'Another writer was faster. Run it again: it starts from the newest version.',
     faults: {
@@ -268,6 +280,11 @@ const catalogue: Readonly<Record<ErrorCode, Hints>> = {
         `Set ${text(column)} as a whole, such as with struct_update(${text(column)}, …).`,
       'not-an-expression':
         'Give an expression on the columns of the table, such as "event_type = \'click\'".',
+      'table-in-clickhouse': ({ table }) =>
+        `${text(table)} is in ClickHouse: add --engine clickhouse, or ask lake.clickhouse in a notebook.`,
+      'table-unknown': ({ table, known }) =>
+        didYouMean(text(table), Array.isArray(known) ? known.map(String) : []) ??
+        `The lake has ${list(known)}.`,
       subquery: 'Use `lake table merge` to compare the table with other rows.',
       'value-does-not-fit':
         'Nothing was written. Correct the value that the message names, or cast it on purpose.',

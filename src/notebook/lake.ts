@@ -52,6 +52,6 @@ export interface Lake {
     query: string,
     params?: Readonly<Record<string, unknown>>,
   ): Promise<Row[]>
-  /** Lets go of all that was opened. A kernel that ends does so as well. */
+  /** Lets go of all that was opened. The end of the kernel does so as well. */
   close(): Promise<void>
 }

@@ -1,8 +1,9 @@
 /** `npm run notebook -- --execute` over a small lake, with the real Jupyter and the real kernel. */
-import { spawn } from 'node:child_process'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { execFile, spawn } from 'node:child_process'
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
+import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { runRecordedBatch } from '../pipeline/batch/recorded.ts'
@@ -69,6 +70,15 @@ function execute(
   })
 }
 
+/** The words of the page that nbconvert makes, without its scripts: what is read where none runs. */
+async function htmlOf(notebook: string): Promise<string> {
+  const jupyter = join(process.env['JUPYTER_VENV'] ?? '', 'bin', 'jupyter')
+  const { stdout } = await promisify(execFile)(jupyter, ['nbconvert', '--to', 'html', '--stdout', notebook], {
+    maxBuffer: 1 << 26,
+  })
+  return stdout.replaceAll(/<script[\s\S]*?<\/script>/g, '')
+}
+
 async function notebookOf(name: string, ...cells: readonly string[]): Promise<string> {
   const path = join(home, name)
   const content = {
@@ -101,20 +111,59 @@ describe('npm run notebook -- --execute', () => {
     expect(texts).toMatch(/Where the rows of bronze went, at its version \d+/)
     expect(texts).toContain('All equal.')
     expect(texts.match(/<td style="text-align:left">equal<\/td>/g)).toHaveLength(4)
-    const figure = outputs
-      .map(({ data }) => data['application/vnd.plotly.v1+json'])
-      .find((each) => each !== undefined)
-    expect(figure).toMatchObject({
-      data: [{ name: 'mobile', x: { length: 3 } }, { name: 'web' }],
-      layout: {},
-    })
+    const figures = outputs.map(({ data }) => data).filter((data) => 'application/vnd.plotly.v1+json' in data)
+    expect(figures).toEqual([
+      {
+        'application/vnd.plotly.v1+json': {
+          data: [
+            expect.objectContaining({ name: 'mobile', x: expect.objectContaining({ length: 3 }) }),
+            expect.objectContaining({ name: 'web' }),
+          ],
+          layout: expect.anything(),
+        },
+        'image/svg+xml': expect.anything(),
+      },
+    ])
+    expect(await htmlOf(join(home, 'notebooks', '01-first-look.ipynb'))).toContain(
+      'Events per day and source',
+    )
+  })
+
+  it('closes the lake with the kernel: nothing of it is left', { timeout: 600_000 }, async () => {
+    const path = await notebookOf(
+      'open.ipynb',
+      `import { openLake } from '../dist/notebook/index.js'`,
+      `const lake = openLake()\nawait lake.sql('select 1 as a')\nawait lake.clickhouse('select 1 as a')`,
+    )
+
+    const { said } = await execute(path)
+
+    expect(said).toContain('open.ipynb  ok')
+    expect(await readdir(join(home, 'tmp'))).toEqual([])
+  })
+
+  it('shows a failure of the platform in three lines', { timeout: 600_000 }, async () => {
+    const path = await notebookOf(
+      'fails.ipynb',
+      `import { openLake } from '../dist/notebook/index.js'`,
+      `await openLake().sql('select dau_cuont from gold.daily_active_users')`,
+    )
+
+    const { said } = await execute(path)
+
+    const shown = said.split('\n').filter((line) => line.startsWith('    '))
+    expect(shown).toEqual([
+      expect.stringMatching(/SQL_INVALID: Binder Error: .*dau_cuont/),
+      expect.stringMatching(/^ {6}in lake\.sql, line 1 of the SQL: select dau_cuont/),
+      expect.stringMatching(/^ {6}→ Correct the SQL/),
+    ])
   })
 
   it('exits 1 where a cell throws, does not type-check, or fails after it has ended', {
     timeout: 600_000,
   }, async () => {
     const wrong = [
-      await notebookOf('throws.ipynb', 'const a = 1', "throw new Error('boom')"),
+      await notebookOf('throws.ipynb', 'const a = 1', "const f = () => { throw new Error('boom') }\nf()"),
       await notebookOf(
         'untyped.ipynb',
         `import { openLake } from '../dist/notebook/index.js'`,
@@ -126,7 +175,10 @@ describe('npm run notebook -- --execute', () => {
     const { code, said } = await execute(...wrong)
 
     expect(code).toBe(1)
-    expect(said).toMatch(/throws\.ipynb {2}FAILED in cell 2.*\n(.*\n)*? .*boom/)
+    // Of the stack the cell's own part alone.
+    expect(said).toMatch(
+      /throws\.ipynb {2}FAILED in cell 2.*\n +Error: boom\n +at f .*(\n +at evalmachine.*){2}\nuntyped/,
+    )
     expect(said).toMatch(/untyped\.ipynb {2}FAILED in cell 2.*\n.*'dau_cuont' does not exist/)
     expect(said).toMatch(/late\.ipynb {2}FAILED.*\n.*nobody waited/)
     const kept = await Promise.all(wrong.map((path) => readNotebook(join(home, 'notebooks', basename(path)))))

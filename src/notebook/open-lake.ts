@@ -1,14 +1,30 @@
 /** Where a notebook begins. What this file declares leads to no type of a library; see `lake.ts`. */
 import { openPlatform } from '../pipeline/platform/compose.ts'
 import { readConfig } from '../pipeline/platform/config.ts'
+import { calling } from './cell.ts'
 import type { Lake } from './lake.ts'
 import { createLake } from './platform-lake.ts'
 
 /**
- * The lake that the environment names (`LAKE_HOME`, `LAKE_URI`, …). Opens nothing before it is asked.
+ * The lake that the environment names (`LAKE_HOME`, `LAKE_URI`, …). Opens nothing before it is asked, and is closed when
+ * the process ends: no cell has to.
  *
  * @throws LakeError `CONFIG_INVALID` naming each variable that is wrong.
  */
-export function openLake(): Lake {
-  return createLake(openPlatform(readConfig()))
+export const openLake: () => Lake = calling('openLake', () => {
+  const lake = createLake(openPlatform(readConfig()))
+  closeAtEnd(lake)
+  return lake
+})
+
+/** A kernel ends when it has nothing to wait for; one that takes too long is told to by SIGTERM. */
+function closeAtEnd(lake: Lake): void {
+  process.once('beforeExit', () => {
+    void lake.close()
+  })
+  process.once('SIGTERM', () => {
+    void lake.close().finally(() => {
+      if (process.listenerCount('SIGTERM') === 0) process.kill(process.pid, 'SIGTERM')
+    })
+  })
 }

@@ -1,8 +1,10 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { inspect } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { DataType } from '../lib/delta/index.ts'
+import { htmlTable } from '../lib/notebook/html-table.ts'
 import { type LakeTable, lakeTables } from '../pipeline/model/tables.ts'
 import { openPlatform, type Platform } from '../pipeline/platform/compose.ts'
 import { readConfig } from '../pipeline/platform/config.ts'
@@ -138,6 +140,23 @@ describe('createLake(platform)', () => {
     })
 
     expect(rows).toMatchObject([{ source: 'web', event_count: 3 }])
+  })
+
+  it.each(['sql', 'clickhouse'] as const)('keeps every column that %s answers with', async (engine) => {
+    const [row = {}] = await lake[engine](`select 1 as "2024", 2 as "__proto__", 3 as a, 3 as a, 4 as "2023"`)
+
+    expect(Object.entries(row)).toHaveLength(5)
+    expect(htmlTable([row])).toMatch(/>2024<.*>__proto__<.*>a<.*>a:1<.*>2023<.*>1<.*>2<.*>3<.*>3<.*>4</)
+  })
+
+  it('names the tables that may have been meant', async () => {
+    const error: unknown = await lake.sql('select * from gold.daily_users').catch((thrown: unknown) => thrown)
+
+    expect(inspect(error).split('\n')).toEqual([
+      'SQL_INVALID: Table with name daily_users does not exist!',
+      expect.stringContaining('  in lake.sql'),
+      expect.stringMatching(/^ {2}→ .*gold\.daily_active_users/),
+    ])
   })
 
   it('opens no file that a condition rules out', async () => {

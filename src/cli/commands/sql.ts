@@ -2,15 +2,14 @@
 import { addAbortSignal } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { type Command, Option } from 'commander'
-import { didYouMean } from '../../hints/nearest.ts'
-import { isLakeError, LakeError } from '../../lib/base/errors.ts'
+import { LakeError } from '../../lib/base/errors.ts'
 import { replaceFile } from '../../lib/base/files/replace-file.ts'
+import { clickhouseTuples } from '../../lib/clickhouse/tuples.ts'
 import { firstWord, splitStatements } from '../../lib/duckdb/statements.ts'
-import { lakeTables } from '../../pipeline/query/lake-tables.ts'
 import { createLakeViews } from '../../pipeline/query/lake-views.ts'
+import { tableUnknown } from '../../pipeline/query/unknown-table.ts'
 import { wholeNumber } from '../arguments.ts'
 import type { CommandLine } from '../command-line.ts'
-import { clickhouseRows, returnsRows } from '../output/clickhouse-rows.ts'
 import { rowChunks, writeRows } from '../output/duckdb-rows.ts'
 import { formatRows, type RowFormat, rowFormats } from '../output/rows.ts'
 import { countsText, firstRows, type Shown, type ShowOptions, showRows } from '../output/show-rows.ts'
@@ -113,7 +112,7 @@ const runDuckDb =
         sayWhatIsCut(shown, cli)
       }
     } catch (error) {
-      throw await withOurTables(error, sql, cli)
+      throw await tableUnknown(error, sql, platform, { signal })
     }
     if (statements.some((statement) => makers.has(firstWord(statement))))
       terminal.line('What this statement made is gone now; `lake table append` and `overwrite` keep rows.')
@@ -133,6 +132,12 @@ const answers = new Set([
   'unpivot',
 ])
 const makers = new Set(['create', 'insert', 'update', 'delete', 'alter'])
+
+/** True of a statement of ClickHouse that answers with rows: what is not one of these is run for its effect. */
+function returnsRows(sql: string): boolean {
+  const bare = sql.replace(/^(\s+|--[^\n]*\n|\/\*[\s\S]*?\*\/|\()+/, '')
+  return /^(select|with|from|show|describe|desc|explain|exists|check|values)\b/i.test(bare)
+}
 
 const limited = (select: string, limit: number | undefined): string =>
   limit === undefined ? select : `select * from (\n${select}\n) limit ${limit}`
@@ -157,7 +162,7 @@ async function runClickHouse(
     return terminal.line('done')
   }
   if (file === undefined) {
-    return sayWhatIsCut(await showRows(() => clickhouseRows(clickhouse, last, { signal }), show, cli), cli)
+    return sayWhatIsCut(await showRows(() => clickhouseTuples(clickhouse, last, { signal }), show, cli), cli)
   }
   const { path, format: fileKind } = file
   await replaceFile(path, (draft) =>
@@ -166,35 +171,11 @@ async function runClickHouse(
       fileKind === 'parquet'
         ? clickhouse.raw(limited(last, show.limit), { format: 'Parquet', signal })
         : formatRows(
-            firstRows(clickhouseRows(clickhouse, last, { signal }), { rows: 0, total: 0 }, show.limit),
+            firstRows(clickhouseTuples(clickhouse, last, { signal }), { rows: 0, total: 0 }, show.limit),
             fileKind,
           ),
     ),
   )
-}
-
-/** For a table that is not there DuckDB offers those of its own catalogue: ours are named instead. */
-async function withOurTables(
-  error: unknown,
-  sql: string,
-  { platform, signal }: CommandLine,
-): Promise<unknown> {
-  const message = isLakeError(error, 'SQL_INVALID') ? error.message : ''
-  const missing =
-    /(?<what>(?:Table|Schema) with name "?(?<name>.*?)"? does not exist(?:!| because schema .* does not exist\.))/.exec(
-      message,
-    )
-  if (missing === null) return error
-  const { what = '', name = '' } = missing.groups ?? {}
-  const options = { cause: error }
-  const inClickHouse = /\b(?:realtime|serving)"?\s*\.\s*"?\w+/i.exec(sql)?.[0]
-  if (inClickHouse !== undefined) {
-    const fix = `${inClickHouse} is in ClickHouse: add --engine clickhouse.`
-    return new LakeError('SQL_INVALID', what, { ...options, details: { fix } })
-  }
-  const known = (await lakeTables(platform, { signal })).map((table) => table.replaceAll('/', '.'))
-  const fix = didYouMean(name, known) ?? `The lake has ${known.join(', ')}.`
-  return new LakeError('SQL_INVALID', what, { ...options, details: { fix } })
 }
 
 async function readStdin({ io: { stdin }, signal }: CommandLine): Promise<string> {

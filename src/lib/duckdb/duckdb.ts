@@ -113,6 +113,14 @@ export class DuckDbSession implements Disposable {
     return this.#interruptible(signal, async () => rowsOf(await this.connection.run(sql)))
   }
 
+  /** All rows by position: names may be doubled, and any text. */
+  async table(sql: string, { signal }: IoOptions = {}): Promise<Omit<TupleChunk, 'more'>> {
+    return this.#interruptible(signal, async () => {
+      const result = await this.connection.run(sql)
+      return { columns: columnsOf(result), rows: await result.convertRows(plainValue) }
+    })
+  }
+
   /** Runs `work` in one transaction: `now()` stands still in it. It must not run within another. */
   async transaction<T>(work: () => Promise<T>): Promise<T> {
     await this.run('begin transaction')

@@ -1,5 +1,7 @@
 /** Two lists of rows that should say the same, brought together by their keys. Pure. */
+import { LakeError } from '../base/errors.ts'
 import { type AnyRow, plainNumber } from './cell-value.ts'
+import { cellOf } from './named-rows.ts'
 
 /** One key of both sides. `left` or `right` is undefined where that side has no such row. */
 export interface ComparedRow {
@@ -27,7 +29,7 @@ export interface ComparisonOptions {
 /**
  * Values are equal when they are the same value: numbers are not rounded, and a bigint equals its number.
  *
- * @throws RangeError when a key stands twice on one side.
+ * @throws LakeError `CONSTRAINT_VIOLATED` when a key stands twice on one side.
  */
 export function compareRows(
   left: readonly object[],
@@ -42,7 +44,7 @@ export function compareRows(
     const differing =
       one === undefined || other === undefined
         ? []
-        : compared.filter((column) => !isSame(one[column], other[column]))
+        : compared.filter((column) => !isSame(cellOf(one, column), cellOf(other, column)))
     const isEqual = one !== undefined && other !== undefined && differing.length === 0
     return { key: pick(one ?? other ?? {}, key), left: one, right: other, differing, isEqual }
   })
@@ -52,15 +54,19 @@ export function compareRows(
 function byKey(rows: readonly object[], key: readonly string[], side: string): Map<string, AnyRow> {
   const found = new Map<string, AnyRow>()
   for (const row of rows.map((each): AnyRow => ({ ...each }))) {
-    const name = JSON.stringify(key.map((column) => String(row[column])))
-    if (found.has(name)) throw new RangeError(`compareRows: ${name} stands twice on the ${side} side`)
+    const name = JSON.stringify(key.map((column) => String(cellOf(row, column))))
+    if (found.has(name)) {
+      throw new LakeError('CONSTRAINT_VIOLATED', `compareRows: ${name} stands twice on the ${side} side`, {
+        details: { fault: 'compared-key-not-unique', key },
+      })
+    }
     found.set(name, row)
   }
   return found
 }
 
 function pick(row: AnyRow, columns: readonly string[]): AnyRow {
-  return Object.fromEntries(columns.map((column) => [column, row[column]]))
+  return Object.fromEntries(columns.map((column) => [column, cellOf(row, column)]))
 }
 
 function isSame(one: unknown, other: unknown): boolean {

@@ -1,5 +1,6 @@
 /** Rows as a figure for plotly: plain data that plotly.js draws wherever it runs. https://plotly.com/javascript/reference/ */
-import type { AnyRow } from './cell-value.ts'
+import { LakeError } from '../base/errors.ts'
+import { cellOf, columnNames } from './named-rows.ts'
 
 export interface Figure {
   readonly data: readonly Readonly<Record<string, unknown>>[]
@@ -20,18 +21,13 @@ export interface FigureOptions {
  * Points in the order of the rows; series in the order in which they first come. A bigint that no number holds is
  * rounded, as any picture rounds.
  *
- * @throws RangeError naming the column that no row has.
+ * @throws LakeError `COLUMN_MISSING` naming the column that no row has.
  */
 export function figureOf(rows: readonly object[], { kind, x, y, by, title }: FigureOptions): Figure {
-  const anyRows = rows.map((row): AnyRow => ({ ...row }))
-  for (const name of [x, y, ...(by === undefined ? [] : [by])]) {
-    if (anyRows.length > 0 && !anyRows.some((row) => name in row)) {
-      throw new RangeError(`figureOf: no row has the column ${name}`)
-    }
-  }
-  const series = new Map<string, AnyRow[]>()
-  for (const row of anyRows) {
-    const name = by === undefined ? y : String(row[by])
+  requireColumns(rows, [x, y, ...(by === undefined ? [] : [by])])
+  const series = new Map<string, object[]>()
+  for (const row of rows) {
+    const name = by === undefined ? y : String(cellOf(row, by))
     const points = series.get(name)
     if (points === undefined) series.set(name, [row])
     else points.push(row)
@@ -40,8 +36,8 @@ export function figureOf(rows: readonly object[], { kind, x, y, by, title }: Fig
     type: kind === 'bar' ? 'bar' : 'scatter',
     ...(kind === 'line' && { mode: 'lines+markers' }),
     name,
-    x: points.map((row) => drawable(row[x])),
-    y: points.map((row) => drawable(row[y])),
+    x: points.map((row) => drawable(cellOf(row, x))),
+    y: points.map((row) => drawable(cellOf(row, y))),
   }))
   return {
     data,
@@ -53,6 +49,16 @@ export function figureOf(rows: readonly object[], { kind, x, y, by, title }: Fig
       showlegend: data.length > 1,
       margin: { t: title === undefined ? 24 : 56 },
     },
+  }
+}
+
+function requireColumns(rows: readonly object[], wanted: readonly string[]): void {
+  if (rows.length === 0) return
+  const known = columnNames(rows)
+  for (const column of wanted.filter((name) => !known.includes(name))) {
+    throw new LakeError('COLUMN_MISSING', `figureOf: no row has the column ${column}`, {
+      details: { fault: 'column-not-in-rows', column, known },
+    })
   }
 }
 

@@ -2,7 +2,9 @@
  * Rows as a data frame. The frame's class is handed in, so that nothing here loads one: whoever has
  * danfo's `DataFrame` gets danfo's `DataFrame`.
  */
-import { type AnyRow, compactJson, plainNumber } from './cell-value.ts'
+import { LakeError } from '../base/errors.ts'
+import { compactJson, plainNumber } from './cell-value.ts'
+import { cellOf, columnNames } from './named-rows.ts'
 
 /** What the constructor of a column-oriented data frame looks like. */
 export type FrameClass<Frame> = new (
@@ -13,18 +15,20 @@ export type FrameClass<Frame> = new (
  * A frame with a column for each name that a row has, in the order in which they come. Whole numbers that no
  * number can hold exactly turn their whole column into text, and so do lists and objects.
  *
- * @throws RangeError when there are no rows: a frame would not know its columns.
+ * @throws LakeError `USAGE` when there are no rows: a frame would not know its columns.
  */
 export function toFrame<Frame>(Class: FrameClass<Frame>, rows: readonly object[]): Frame {
-  if (rows.length === 0) throw new RangeError('toFrame: expected at least one row')
+  if (rows.length === 0) {
+    throw new LakeError('USAGE', 'toFrame: expected at least one row', { details: { fault: 'no-rows' } })
+  }
   return new Class(columnsOf(rows))
 }
 
 /** The same rows, column by column. */
 export function columnsOf(rows: readonly object[]): Record<string, (string | number | boolean | null)[]> {
-  const names = new Set(rows.flatMap((row) => Object.keys(row)))
-  const anyRows = rows.map((row): AnyRow => ({ ...row }))
-  return Object.fromEntries([...names].map((name) => [name, columnOf(anyRows.map((row) => row[name]))]))
+  return Object.fromEntries(
+    columnNames(rows).map((name) => [name, columnOf(rows.map((row) => cellOf(row, name)))]),
+  )
 }
 
 function columnOf(values: readonly unknown[]): (string | number | boolean | null)[] {

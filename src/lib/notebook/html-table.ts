@@ -1,5 +1,6 @@
 /** Rows as an HTML table. Every text is escaped: what stands in a lake may have come from anywhere. */
-import { type AnyRow, cellText } from './cell-value.ts'
+import { cellText } from './cell-value.ts'
+import { cellOf, columnNames } from './named-rows.ts'
 
 export interface HtmlTableOptions {
   readonly caption?: string
@@ -8,10 +9,12 @@ export interface HtmlTableOptions {
 }
 
 export function htmlTable(rows: readonly object[], { caption, maxRows = 50 }: HtmlTableOptions = {}): string {
-  const shown = rows.slice(0, maxRows).map((row): AnyRow => ({ ...row }))
-  const names = [...new Set(shown.flatMap((row) => Object.keys(row)))]
+  const shown = rows.slice(0, maxRows)
+  const names = columnNames(shown)
   const head = names.map((name) => `<th style="text-align:left">${escapeHtml(name)}</th>`).join('')
-  const body = shown.map((row) => `<tr>${names.map((name) => cell(row[name])).join('')}</tr>`).join('')
+  const body = shown
+    .map((row) => `<tr>${names.map((name) => cell(cellOf(row, name))).join('')}</tr>`)
+    .join('')
   const title =
     caption === undefined ? '' : `<caption style="text-align:left">${escapeHtml(caption)}</caption>`
   const left = rows.length - shown.length
@@ -25,7 +28,7 @@ function cell(value: unknown): string {
   return `<td style="text-align:${isNumeric ? 'right' : 'left'}">${escapeHtml(cellText(value))}</td>`
 }
 
-function escapeHtml(text: string): string {
+export function escapeHtml(text: string): string {
   return text
     .replaceAll('&', '&amp;')
     .replaceAll('<', '&lt;')

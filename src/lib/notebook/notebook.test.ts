@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { figureOf } from './figure.ts'
 import { columnsOf, toFrame } from './frame.ts'
 import { htmlTable } from './html-table.ts'
+import { namedRows } from './named-rows.ts'
 import { createScreen, plotlyMimeType } from './screen.ts'
 
 describe('columnsOf(rows)', () => {
@@ -62,6 +63,22 @@ describe('htmlTable(rows, options)', () => {
     expect(html).toContain('1 more row')
   })
 
+  it('shows every column of an answer in its order, whatever its name', () => {
+    const names = ['country', '2024', '__proto__', 'constructor', 'a', 'a', '2023']
+    const html = htmlTable(namedRows(names, [['ch', 1, 'p', 'c', 2, 3, 4]]))
+
+    const cells = (tag: string): readonly unknown[] =>
+      [...html.matchAll(new RegExp(`<${tag} [^>]*>([^<]*)<`, 'g'))].map(([, text]) => text)
+    expect(cells('th')).toEqual(['country', '2024', '__proto__', 'constructor', 'a', 'a:1', '2023'])
+    expect(cells('td')).toEqual(['ch', '1', 'p', 'c', '2', '3', '4'])
+  })
+
+  it('leaves a cell empty where a row lacks a column that objects inherit', () => {
+    const html = htmlTable([{ constructor: 'c', ['__proto__']: 'p' }, { a: 1 }])
+
+    expect(html).toContain('<td style="text-align:left"></td><td style="text-align:left"></td>')
+  })
+
   it('says that there are none', () => {
     expect(htmlTable([])).toContain('no rows')
   })
@@ -102,6 +119,18 @@ describe('figureOf(rows, options)', () => {
 })
 
 describe('createScreen(display)', () => {
+  it('shows a figure and its still picture as one output', () => {
+    const bundles: unknown[] = []
+    const display = { html: () => undefined, raw: () => expect.unreachable() }
+    const figure = figureOf([{ x: 1, y: 2 }], { kind: 'bar', x: 'x', y: 'y' })
+
+    createScreen(display, (data) => bundles.push(data) > 0).figure(figure)
+
+    expect(bundles).toEqual([
+      { [plotlyMimeType]: figure, 'image/svg+xml': expect.stringMatching(/^<svg .*<\/svg>$/) },
+    ])
+  })
+
   it('hands plotly an object and not a text', () => {
     const shown: unknown[] = []
     const screen = createScreen({

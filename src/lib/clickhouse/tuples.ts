@@ -1,30 +1,34 @@
-/** Streams rows of ClickHouse. The names of the columns come first, also if there is no row. */
+/**
+ * Rows of ClickHouse by position, as they come: names may be doubled, and any text. The first chunk names the columns,
+ * also if there is no row. Floats are numbers, NaN and the infinities among them.
+ */
+import { LakeError } from '../base/errors.ts'
+import { type JsonValue, parseJson } from '../base/json.ts'
+import type { ClickHouse, StatementOptions } from './clickhouse.ts'
+import { floatReading } from './float-values.ts'
 
-import { LakeError } from '../../lib/base/errors.ts'
-import type { IoOptions } from '../../lib/base/io.ts'
-import { type JsonValue, parseJson } from '../../lib/base/json.ts'
-import type { ClickHouse } from '../../lib/clickhouse/clickhouse.ts'
-import { floatReading } from './clickhouse-floats.ts'
-import type { RowChunk } from './rows.ts'
+export interface TupleChunk {
+  readonly columns: readonly string[]
+  /** Values by the position of their column. */
+  readonly rows: readonly (readonly JsonValue[])[]
+}
 
-const settings = {
+const jsonSettings = {
   output_format_json_quote_64bit_integers: 0,
   output_format_json_quote_decimals: 1,
   output_format_json_quote_denormals: 1,
 }
 
-/** True of a statement that answers with rows: what is not one of these is run for its effect. */
-export function returnsRows(sql: string): boolean {
-  const bare = sql.replace(/^(\s+|--[^\n]*\n|\/\*[\s\S]*?\*\/|\()+/, '')
-  return /^(select|with|from|show|describe|desc|explain|exists|check|values)\b/i.test(bare)
-}
-
-export async function* clickhouseRows(
+export async function* clickhouseTuples(
   clickhouse: Pick<ClickHouse, 'raw'>,
   sql: string,
-  { signal }: IoOptions,
-): AsyncIterable<RowChunk> {
-  const bytes = clickhouse.raw(sql, { format: 'JSONCompactEachRowWithNamesAndTypes', settings, signal })
+  { settings, ...options }: StatementOptions = {},
+): AsyncIterable<TupleChunk> {
+  const bytes = clickhouse.raw(sql, {
+    ...options,
+    format: 'JSONCompactEachRowWithNamesAndTypes',
+    settings: { ...jsonSettings, ...settings },
+  })
   let columns: readonly string[] | undefined
   let readings: readonly ReturnType<typeof floatReading>[] | undefined
   for await (const lines of linesOf(bytes)) {

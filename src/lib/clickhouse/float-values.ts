@@ -3,15 +3,15 @@
  * JavaScript and DuckDB's rows do. The type of a column says which parts of its values are floats: a text `nan` stays
  * a text.
  */
-import type { JsonValue } from '../../lib/base/json.ts'
+import type { JsonValue } from '../base/json.ts'
 
 type Reading = (value: JsonValue) => JsonValue
 
-const named: Readonly<Record<string, string>> = {
-  nan: 'NaN',
-  '-nan': 'NaN',
-  inf: 'Infinity',
-  '-inf': '-Infinity',
+const named: Readonly<Record<string, number>> = {
+  nan: Number.NaN,
+  '-nan': Number.NaN,
+  inf: Number.POSITIVE_INFINITY,
+  '-inf': Number.NEGATIVE_INFINITY,
 }
 
 const floatOf: Reading = (value) => (typeof value === 'string' ? (named[value] ?? value) : value)

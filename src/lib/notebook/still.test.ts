@@ -1,0 +1,60 @@
+import { describe, expect, it } from 'vitest'
+import { figureOf } from './figure.ts'
+import { stillOf } from './still.ts'
+
+const days = [
+  { day: '2026-01-02', source: 'web', n: 30 },
+  { day: '2026-01-01', source: 'web', n: 10 },
+  { day: '2026-01-01', source: 'mobile', n: 20 },
+]
+const numbersOf = (svg: string | undefined, name: string): readonly number[] =>
+  [...(svg ?? '').matchAll(new RegExp(`${name}="([\\d.]+)"`, 'g'))].map(([, value]) => Number(value))
+const barsOf = (svg: string | undefined): readonly string[] =>
+  [...(svg ?? '').matchAll(/<rect x="[\d.]+" y="[\d.]+" width="(?!12")[^>]+>/g)].map(([bar]) => bar)
+
+describe('stillOf(figure)', () => {
+  it('draws bars that stand on each other, in the order of days, with titles and names', () => {
+    const svg = stillOf(figureOf(days, { kind: 'bar', x: 'day', y: 'n', by: 'source', title: 'A < B' }))
+
+    const bars = barsOf(svg)
+    const [second = 0, first = 0, above = 0] = bars.map((bar) => numbersOf(bar, ' x')[0] ?? 0)
+    expect(bars).toHaveLength(3)
+    expect(first).toBeLessThan(second)
+    expect(above).toBe(first)
+    const [, webY = 0, mobileY = 0] = bars.map((bar) => numbersOf(bar, ' y')[0] ?? 0)
+    expect(mobileY + (numbersOf(bars[2], 'height')[0] ?? 0)).toBeCloseTo(webY)
+    for (const text of ['A &lt; B', '>web<', '>mobile<', '>2026-01-01<', '>day<', '>n<', '>30<']) {
+      expect(svg).toContain(text)
+    }
+  })
+
+  it('draws lines with round numbers beside them, and nothing where a value is missing', () => {
+    const rows = [
+      { x: 0, y: -0.5 },
+      { x: 10, y: null },
+      { x: 20, y: 0.5 },
+    ]
+
+    const svg = stillOf(figureOf(rows, { kind: 'line', x: 'x', y: 'y' }))
+
+    expect(svg?.match(/<polyline points="([^"]+)"/)?.[1]?.split(' ')).toHaveLength(2)
+    for (const text of ['>-0.4<', '>0.4<', '>20<']) expect(svg).toContain(text)
+  })
+
+  it('takes a hundred thousand points', () => {
+    const rows = Array.from({ length: 100_000 }, (_, at) => ({ at, n: at % 7 }))
+
+    expect(stillOf(figureOf(rows, { kind: 'line', x: 'at', y: 'n' }))).toContain('<polyline')
+  })
+
+  it.each([
+    ['no values', { data: [], layout: {} }],
+    ['a pie', { data: [{ type: 'pie', values: [1] }], layout: {} }],
+    [
+      'bars side by side',
+      { data: ['a', 'b'].map((name) => ({ type: 'bar', name, x: [1], y: [1] })), layout: {} },
+    ],
+  ])('draws nothing of %s, which it would draw wrong', (_, figure) => {
+    expect(stillOf(figure)).toBeUndefined()
+  })
+})
