@@ -11,7 +11,7 @@ const ofKernel = new WeakSet()
 
 Error.prepareStackTrace = (error, frames) => {
   const files = frames.map((frame) => frame.getFileName() ?? '')
-  const isOurs = (file) => !/^node:|[\\/]tslab[\\/]dist[\\/]/.test(file)
+  const isOurs = (file) => !/^node:|[\\/]node_modules[\\/](?:tslab|commander)[\\/]/.test(file)
   if (files.length > 0 && files.every((file) => /[\\/]tslab[\\/]dist[\\/]jupyter\.js$/.test(file))) {
     ofKernel.add(error)
   }

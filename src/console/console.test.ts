@@ -3,6 +3,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { ManualClock } from '../lib/base/clock.ts'
 import { LakeError } from '../lib/base/errors.ts'
+import type { IoOptions } from '../lib/base/io.ts'
 import type { ClickHouse } from '../lib/clickhouse/clickhouse.ts'
 import { goldTableNames } from '../pipeline/model/gold.ts'
 import {
@@ -437,6 +438,36 @@ describe('startConsole(parts, place)', () => {
 
     expect(status).toBe(200)
     await expect(fetch(`${running.url}/api/health`)).rejects.toThrow('fetch failed')
+  })
+
+  it.each([
+    '/api/overview',
+    '/api/panels/daily-active-users',
+    '/api/metrics/daily_active_users',
+  ])('ends the queries of %s when its client is gone, and answers the next', async (path) => {
+    const reasons: unknown[] = []
+    let asked = 0
+    const clickhouse = new FakeClickHouse()
+    clickhouse.query = ((_sql: string, { signal }: IoOptions = {}) =>
+      new Promise((resolve, reject) => {
+        asked++
+        if (reasons.length > 0) resolve([])
+        signal?.addEventListener('abort', () => {
+          reasons.push(signal.reason)
+          reject(signal.reason)
+        })
+      })) as ClickHouse['query']
+    await using running = await startConsole({ ...parts, clickhouse }, { host: '127.0.0.1', port: 0 })
+    const browser = new AbortController()
+    const left = fetch(`${running.url}${path}`, { signal: browser.signal }).catch(() => 'left')
+    await expect.poll(() => asked).toBeGreaterThan(0)
+    const before = asked
+
+    browser.abort()
+
+    expect(await left).toBe('left')
+    await expect.poll(() => reasons).toHaveLength(before)
+    expect((await fetch(`${running.url}${path}`)).status).toBe(200)
   })
 
   it('ends when it is aborted', async () => {

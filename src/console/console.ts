@@ -4,6 +4,8 @@
  * No part can block it: each part is read by itself, one read serves all viewers, and a late value is shown with its
  * age.
  */
+import { setMaxListeners } from 'node:events'
+import type { Socket } from 'node:net'
 import { join } from 'node:path'
 import fastifyStatic from '@fastify/static'
 import { type FastifyInstance, type FastifyReply, fastify } from 'fastify'
@@ -164,10 +166,26 @@ function answerFailures(
   })
 }
 
+const gone = new WeakMap<Socket, AbortSignal>()
+
+/** Aborted when the client has closed the connection: it has given up, or its page is closed. */
+function goneOf(socket: Socket): AbortSignal {
+  const known = gone.get(socket)
+  if (known !== undefined) return known
+  const controller = new AbortController()
+  // An overview waits for each of its panels; past ten, Node would warn of a leak.
+  setMaxListeners(0, controller.signal)
+  socket.once('close', () => controller.abort(new LakeError('INTERRUPTED', 'The client is gone')))
+  gone.set(socket, controller.signal)
+  return controller.signal
+}
+
 function serveRoutes(app: FastifyInstance, sources: Sources): void {
   for (const each of routes) {
     app.get(each.path.replace(/\{(\w+)\}/g, ':$1'), async (request, reply) => {
-      const answered = await each.handle({ params: request.params, query: request.query }, sources)
+      const answered = await each.handle({ params: request.params, query: request.query }, sources, {
+        signal: goneOf(request.raw.socket),
+      })
       if (answered.kind === 'missing') return sendProblem(reply, 404, answered.problem)
       // Whole numbers of 64 bits keep their digits.
       const text = formatJson(answered.body as JsonValue)

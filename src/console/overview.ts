@@ -54,10 +54,13 @@ export class OverviewReader {
     )
   }
 
-  async overview(rangeMinutes: RangeMinutes): Promise<Omit<Overview, 'stoppedStages' | 'comingUp'>> {
+  async overview(
+    rangeMinutes: RangeMinutes,
+    io: IoOptions,
+  ): Promise<Omit<Overview, 'stoppedStages' | 'comingUp'>> {
     const [freshness, answers] = await Promise.all([
-      Promise.all([...this.#freshness.values()].map((reading) => reading.get())),
-      Promise.all(panels.map((panel) => this.panel(panel, rangeMinutes))),
+      Promise.all([...this.#freshness.values()].map((reading) => reading.get(io))),
+      Promise.all(panels.map((panel) => this.panel(panel, rangeMinutes, io))),
     ])
     return {
       title: overviewTitle,
@@ -68,8 +71,8 @@ export class OverviewReader {
     }
   }
 
-  async panel(panel: Panel, rangeMinutes: RangeMinutes): Promise<PanelAnswer> {
-    return answerOf(panel, await this.#readingOf(panel, rangeMinutes).get())
+  async panel(panel: Panel, rangeMinutes: RangeMinutes, io: IoOptions): Promise<PanelAnswer> {
+    return answerOf(panel, await this.#readingOf(panel, rangeMinutes).get(io))
   }
 
   close(): void {
@@ -89,15 +92,18 @@ export class OverviewReader {
     const { clickhouse, clock } = this.#options
     const range = rangeUpTo(clock.now(), rangeMinutes)
     // Before the rows: figures may then be newer than their date says, never older.
-    const freshness = await this.#freshnessOf(panel.layer)
+    const freshness = await this.#freshnessOf(panel.layer, { signal })
     const rows = await clickhouse.query(expandMacros(panel.sql, range), { signal, settings })
     return { figures: figuresOf(panel, rows, range), freshness }
   }
 
   /** Of joined layers: as new as the speed layer, and provisional from the batch's boundary on. */
-  async #freshnessOf(layer: PanelLayer): Promise<Omit<Freshness, 'layer'>> {
-    if (layer !== 'joined') return (await this.#freshness.get(layer)?.get())?.value ?? noFreshness(layer)
-    const [batch, realtime] = await Promise.all([this.#freshnessOf('batch'), this.#freshnessOf('realtime')])
+  async #freshnessOf(layer: PanelLayer, io: IoOptions): Promise<Omit<Freshness, 'layer'>> {
+    if (layer !== 'joined') return (await this.#freshness.get(layer)?.get(io))?.value ?? noFreshness(layer)
+    const [batch, realtime] = await Promise.all([
+      this.#freshnessOf('batch', io),
+      this.#freshnessOf('realtime', io),
+    ])
     return {
       asOf: realtime.asOf ?? batch.asOf,
       provisionalFrom: batch.provisionalFrom,

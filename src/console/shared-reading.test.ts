@@ -51,6 +51,57 @@ describe('SharedReading', () => {
     expect(await late).toMatchObject({ value: 'old', isStale: true, problem: { code: 'SOURCE_FAILED' } })
   })
 
+  it('ends what it reads when all who asked are gone, as if nobody had asked', async () => {
+    const failures: unknown[] = []
+    const ends: unknown[] = []
+    const reads = [
+      ({ signal }: IoOptions) => {
+        signal?.addEventListener('abort', () => ends.push(signal.reason))
+        return untilAborted({ signal })
+      },
+      async () => 'new',
+    ]
+    const reading = new SharedReading<string>((io) => (reads.shift() ?? untilAborted)(io), {
+      what: 'It',
+      clock: new ManualClock(1_000_000),
+      hintOf,
+      onFailure: (error) => failures.push(error),
+    })
+    const [one, other] = [new AbortController(), new AbortController()]
+    const asked = [one, other].map(({ signal }) => reading.get({ signal }))
+
+    one.abort()
+    expect(ends).toEqual([])
+    other.abort()
+
+    expect(ends).toMatchObject([{ code: 'INTERRUPTED' }])
+    expect(await reading.get()).toMatchObject({ value: 'new', problem: undefined })
+    await Promise.all(asked)
+    expect(failures).toEqual([])
+  })
+
+  it('ends what it reads when all have gone who got a late value and may have asked again', async () => {
+    const clock = new ManualClock(1_000_000)
+    let reason: unknown
+    const reading = new SharedReading<string>(
+      ({ signal }) => {
+        signal?.addEventListener('abort', () => {
+          reason = signal.reason
+        })
+        return untilAborted({ signal })
+      },
+      { what: 'It', clock, hintOf },
+    )
+    const page = new AbortController()
+    const late = reading.get({ signal: page.signal })
+    clock.advance(3_000)
+    expect(await late).toMatchObject({ isStale: true })
+
+    page.abort()
+
+    await expect.poll(() => reason).toMatchObject({ code: 'INTERRUPTED' })
+  })
+
   it('ends what it reads when it is closed, and tells nobody of the failure', async () => {
     const failures: unknown[] = []
     const reading = new SharedReading(untilAborted, {

@@ -47,7 +47,7 @@ describe('ask(call, work)', () => {
     const waiting = (signal: AbortSignal): Promise<never> =>
       new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
     const asked = [1, 2].map(() => thrownBy(() => ask('lake.sql', waiting)))
-    await Promise.resolve()
+    await expect.poll(() => process.listenerCount('SIGINT')).toBe(before + 1)
 
     process.emit('SIGINT')
 

@@ -43,6 +43,9 @@ function interrupt(): void {
  */
 export async function ask<T>(call: string, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const controller = new AbortController()
+  // A kernel runs the first part of a cell so that SIGINT breaks it off (`breakOnSigint` of node:vm). A listener added
+  // meanwhile is lost when that part ends, and the next interrupt kills the kernel.
+  await Promise.resolve()
   if (running.size === 0) process.on('SIGINT', interrupt)
   running.add(controller)
   try {

@@ -3,6 +3,7 @@ import { execFile, spawn } from 'node:child_process'
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { z } from 'zod'
@@ -77,6 +78,36 @@ async function htmlOf(notebook: string): Promise<string> {
     maxBuffer: 1 << 26,
   })
   return stdout.replaceAll(/<script[\s\S]*?<\/script>/g, '')
+}
+
+/** DuckDB works in the process of the kernel, on as many processors as there are. */
+const untilAtRest = `let isBusy = true
+while (isBusy) {
+  const before = process.cpuUsage()
+  await new Promise((done) => setTimeout(done, 400))
+  isBusy = process.cpuUsage(before).user > 200_000
+}
+console.log('at rest')`
+
+const untilGone = `const running = "SELECT 1 FROM system.processes WHERE query LIKE '%sipHash64(%' AND query NOT LIKE '%LIKE%'"
+while ((await lake.clickhouse(running)).length > 0);
+console.log('gone')`
+
+interface Cell {
+  readonly code: string
+  readonly interruptAt?: string
+}
+
+/** In one kernel, each as soon as the one before has ended. */
+async function runCells(cells: readonly Cell[]): Promise<readonly unknown[]> {
+  const python = join(process.env['JUPYTER_VENV'] ?? '', 'bin', 'python')
+  const peer = join(projectDir, 'scripts', 'services', 'jupyter_peer.py')
+  const child = spawn(python, [peer, join(projectDir, 'notebooks')], {
+    env: { ...process.env, LAKE_HOME: home, JUPYTER_PATH: join(home, 'notebooks', '.jupyter') },
+    stdio: ['pipe', 'pipe', 'inherit'],
+  })
+  child.stdin.end(JSON.stringify(cells))
+  return z.array(z.unknown()).parse(JSON.parse(await text(child.stdout)))
 }
 
 async function notebookOf(name: string, ...cells: readonly string[]): Promise<string> {
@@ -159,6 +190,39 @@ describe('npm run notebook -- --execute', () => {
     ])
   })
 
+  it('ends the query of a cell that is interrupted, in DuckDB and in ClickHouse, and lives on', {
+    timeout: 600_000,
+  }, async () => {
+    // Makes the kernel known under this home.
+    await execute(await notebookOf('first.ipynb', '1'))
+    const begun = "setTimeout(() => console.log('begun'), 200)\n"
+
+    const answers = await runCells([
+      {
+        code: `import { openLake } from '../dist/notebook/index.js'\nconst lake = openLake()\nawait lake.clickhouse('select 1')`,
+      },
+      {
+        code: `${begun}await lake.sql('select sum(hash(a.range * b.range)) from range(10000000) a, range(1000000) b')`,
+        interruptAt: 'begun',
+      },
+      { code: untilAtRest },
+      {
+        code: `${begun}await lake.clickhouse('SELECT count() FROM numbers(1000000000000) WHERE sipHash64(number) = 1')`,
+        interruptAt: 'begun',
+      },
+      { code: untilGone },
+      { code: `console.log(await lake.sql('select 2 as a'), await lake.clickhouse('select 3 as a'))` },
+    ])
+
+    expect(answers.slice(1)).toEqual([
+      { status: 'error', text: 'begun\n[Error: Interrupted asynchronously]\n' },
+      { status: 'ok', text: 'at rest\n' },
+      { status: 'error', text: 'begun\n[Error: Interrupted asynchronously]\n' },
+      { status: 'ok', text: 'gone\n' },
+      { status: 'ok', text: '[ { a: 2 } ] [ { a: 3 } ]\n' },
+    ])
+  })
+
   it('exits 1 where a cell throws, does not type-check, or fails after it has ended', {
     timeout: 600_000,
   }, async () => {
@@ -177,7 +241,7 @@ describe('npm run notebook -- --execute', () => {
     expect(code).toBe(1)
     // Of the stack the cell's own part alone.
     expect(said).toMatch(
-      /throws\.ipynb {2}FAILED in cell 2.*\n +Error: boom\n +at f .*(\n +at evalmachine.*){2}\nuntyped/,
+      /throws\.ipynb {2}FAILED in cell 2[^]*\n +Error: boom\n +at f .*(\n +at evalmachine.*){2}\nuntyped/,
     )
     expect(said).toMatch(/untyped\.ipynb {2}FAILED in cell 2.*\n.*'dau_cuont' does not exist/)
     expect(said).toMatch(/late\.ipynb {2}FAILED.*\n.*nobody waited/)

@@ -1,4 +1,5 @@
 /** Whether each part answers, for people and for the health check of a container. */
+import type { IoOptions } from '../../lib/base/io.ts'
 import { type Health, healthSchema, type Problem, type TableSummary } from '../answers.ts'
 import type { Reading } from '../shared-reading.ts'
 import { type Route, route, type Sources } from './route.ts'
@@ -10,16 +11,19 @@ export const healthRoutes: readonly Route[] = [
     answer: healthSchema,
     failures: { 503: 'a part does not answer, or a stage has stopped; the body says why' },
     isFailureAnAnswer: true,
-    handle: async (_asked, sources) => {
-      const parts = await partsOf(sources)
+    handle: async (_asked, sources, io) => {
+      const parts = await partsOf(sources, io)
       const isHealthy = parts.every((part) => part.isHealthy)
       return { kind: 'answer', status: isHealthy ? 200 : 503, body: { isHealthy, parts } }
     },
   }),
 ]
 
-async function partsOf({ ping, tables, newestRuns, stoppedStages }: Sources): Promise<Health['parts']> {
-  const [pinged, tablesRead, runsRead] = await Promise.all([ping.get(), tables.get(), newestRuns.get()])
+async function partsOf(
+  { ping, tables, newestRuns, stoppedStages }: Sources,
+  io: IoOptions,
+): Promise<Health['parts']> {
+  const [pinged, tablesRead, runsRead] = await Promise.all([ping.get(io), tables.get(io), newestRuns.get(io)])
   return [
     partOf('clickhouse', pinged.problem),
     partOf('tables', tablesProblemOf(tablesRead)),

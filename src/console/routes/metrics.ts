@@ -34,7 +34,7 @@ export const metricRoutes: readonly Route[] = [
     query: daysQuery,
     answer: metricSchema,
     failures: { 400: 'a wrong parameter', 404: 'no such metric', 503: 'ClickHouse does not answer' },
-    handle: async ({ params: { name }, query: { from, to, limit } }, { clickhouse }) => {
+    handle: async ({ params: { name }, query: { from, to, limit } }, { clickhouse }, { signal }) => {
       const metric = goldMetrics.find((known) => known.name === name)
       if (metric === undefined) {
         return missing(
@@ -45,6 +45,7 @@ export const metricRoutes: readonly Route[] = [
       }
       const rows = await clickhouse.query<Record<string, unknown>>(rowsSql(metric), {
         params: { from: from ?? '1970-01-01', to: to ?? '2149-06-06', limit },
+        signal,
       })
       return answer({ ...declarationOf(metric), rows: [...rows] })
     },

@@ -19,10 +19,10 @@ export const overviewRoutes: readonly Route[] = [
     query: rangeQuery,
     answer: overviewSchema,
     failures: { 400: 'a wrong parameter' },
-    handle: async ({ query: { minutes } }, { overview, stoppedStages, comingUp }) => {
+    handle: async ({ query: { minutes } }, { overview, stoppedStages, comingUp }, io) => {
       const { step, done, total } = comingUp() ?? {}
       return answer({
-        ...(await overview.overview(minutes)),
+        ...(await overview.overview(minutes, io)),
         comingUp: step === undefined ? null : { step, done: done ?? null, total: total ?? null },
         stoppedStages: [...stoppedStages()],
       })
@@ -35,9 +35,9 @@ export const overviewRoutes: readonly Route[] = [
     query: rangeQuery,
     answer: panelAnswerSchema,
     failures: { 400: 'a wrong parameter', 404: 'no such panel' },
-    handle: async ({ params: { id }, query: { minutes } }, { overview }) => {
+    handle: async ({ params: { id }, query: { minutes } }, { overview }, io) => {
       const panel = findPanel(id)
-      if (panel !== undefined) return answer(await overview.panel(panel, minutes))
+      if (panel !== undefined) return answer(await overview.panel(panel, minutes, io))
       return missing(
         'Panel',
         id,

@@ -5,6 +5,7 @@
  */
 import type { z } from 'zod'
 import { LakeError } from '../../lib/base/errors.ts'
+import type { IoOptions } from '../../lib/base/io.ts'
 import type { ClickHouse } from '../../lib/clickhouse/clickhouse.ts'
 import type { Progress } from '../../pipeline/platform/progress.ts'
 import type { Problem, RunAnswer, StoppedStage, TableSummary } from '../answers.ts'
@@ -45,6 +46,8 @@ export interface Route<Params = unknown, Query = unknown, Body = unknown> {
   handle(
     asked: { readonly params: Params; readonly query: Query },
     sources: Sources,
+    /** Aborted when the client is gone. */
+    io: IoOptions,
   ): Promise<Answered<Body>> | Answered<Body>
 }
 
@@ -73,10 +76,11 @@ export function route<Params, Query, Body>({
     query,
     failures,
     isFailureAnAnswer,
-    handle: (asked, sources) =>
+    handle: (asked, sources, io) =>
       handle(
         { params: parsed(params, asked.params) as Params, query: parsed(query, asked.query) as Query },
         sources,
+        io,
       ),
   }
 }

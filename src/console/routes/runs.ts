@@ -11,8 +11,8 @@ export const runRoutes: readonly Route[] = [
     path: '/api/runs',
     summary: 'The newest runs of the batch with their tasks, newest first',
     answer: runsSchema,
-    handle: async (_asked, { newestRuns }) => {
-      const reading = await newestRuns.get()
+    handle: async (_asked, { newestRuns }, io) => {
+      const reading = await newestRuns.get(io)
       return answer({ runs: [...(reading.value ?? [])], ...markOf(reading) })
     },
   }),

@@ -7,8 +7,8 @@ export const tableRoutes: readonly Route[] = [
     path: '/api/tables',
     summary: 'The Delta tables: version, rows, size, last commit',
     answer: tablesSchema,
-    handle: async (_asked, { tables }) => {
-      const reading = await tables.get()
+    handle: async (_asked, { tables }, io) => {
+      const reading = await tables.get(io)
       return answer({ tables: [...(reading.value ?? [])], ...markOf(reading) })
     },
   }),

@@ -351,6 +351,48 @@ describe('openClickHouse({ url })', () => {
     expect(asked.at(-1)).toBe('1')
   })
 
+  it.each([
+    'a row that is enough',
+    'an abort',
+  ])('tells a server to end the statement of a stream that is left by %s, also when it is closed at once', async (way) => {
+    const [begun, killed]: [string[], string[]] = [[], []]
+    const server: Server = createServer((request, response) => {
+      const id = new URL(request.url ?? '', 'http://localhost').searchParams.get('query_id') ?? ''
+      let sql = ''
+      request.setEncoding('utf8').on('data', (text: string) => {
+        sql += text
+      })
+      request.on('end', () => {
+        killed.push(...(/query_id = '(.*)'/.exec(sql)?.slice(1) ?? []))
+        if (!sql.includes('endless')) return void response.end('{"version":"26.8"}\n')
+        begun.push(id)
+        // Rows that never end.
+        response.write('{"a":1}\n'.repeat(10_000))
+      })
+    })
+    await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening))
+    // A TCP server's address is an AddressInfo.
+    const { port } = server.address() as AddressInfo
+
+    try {
+      await using client = await openClickHouse({ url: `http://127.0.0.1:${port}` })
+      const stop = new AbortController()
+      const read = async (): Promise<void> => {
+        for await (const _ of client.stream('select endless', { signal: stop.signal })) {
+          if (way !== 'an abort') return
+          stop.abort(new Error('enough'))
+        }
+      }
+      await read().catch(() => undefined)
+    } finally {
+      server.closeAllConnections()
+      server.close()
+    }
+
+    expect(begun).toHaveLength(1)
+    expect(killed).toEqual(begun)
+  })
+
   it('gives up opening when it is aborted, where the server takes the connection and says nothing', async () => {
     await using proxy = await stallBefore(await home.endpoint().then(({ url }) => url))
     proxy.stall = 'unheard'

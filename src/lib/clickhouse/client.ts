@@ -7,7 +7,7 @@
 import { constants, createReadStream } from 'node:fs'
 import { access } from 'node:fs/promises'
 import { Readable } from 'node:stream'
-import type { ClickHouseClient, ClickHouseSettings, ResultSet } from '@clickhouse/client'
+import type { ClickHouseClient, ClickHouseSettings } from '@clickhouse/client'
 import { LakeError } from '../base/errors.ts'
 import type { IoOptions } from '../base/io.ts'
 import { formatJson } from '../base/json.ts'
@@ -45,6 +45,12 @@ const repeatOf = (sql: string, { isRepeatable }: CommandOptions): Repeat =>
   (isRepeatable ?? repeatable.test(sql)) ? 'always' : 'unsent'
 
 const repeatable = /\bIF\s+(?:NOT\s+)?EXISTS\b|\bOR\s+REPLACE\b|\bREPLACE\s+PARTITION\b/i
+
+interface StreamedAnswer<T> {
+  readonly read: () => AsyncIterable<T>
+  readonly close: () => void
+  readonly giveUp: () => void
+}
 
 /**
  * Aborting `signal` gives up opening; the open client knows nothing of it.
@@ -85,6 +91,37 @@ export async function openClickHouse(options: ClickHouseOptions): Promise<ClickH
     }
   }
 
+  /** A statement whose answer is read as it comes. */
+  const begin = <T extends object>(
+    io: IoOptions,
+    send: (client: ClickHouseClient, queryId: string) => Promise<T>,
+  ): Promise<T & { readonly giveUp: () => void }> =>
+    attempt('query ClickHouse', 'always', io, async (client, queryId) => ({
+      ...(await send(client, queryId)),
+      giveUp: () => connection.giveUp(client, queryId),
+    }))
+
+  /** Reads to the end; where the reader leaves before, or fails, the statement is ended in the server. */
+  async function* answerOf<T>(
+    { read, close, giveUp }: StreamedAnswer<T>,
+    { signal }: IoOptions,
+  ): AsyncIterable<T> {
+    signal?.addEventListener('abort', close, { once: true })
+    let isWhole = false
+    try {
+      yield* read()
+      signal?.throwIfAborted()
+      isWhole = true
+    } catch (thrown) {
+      signal?.throwIfAborted()
+      throw failureOf(thrown, 'read from ClickHouse', connection.url)
+    } finally {
+      signal?.removeEventListener('abort', close)
+      close()
+      if (!isWhole) giveUp()
+    }
+  }
+
   const { signal: opening } = options
   try {
     await attempt('connect to ClickHouse', 'always', { signal: opening }, (client) =>
@@ -109,28 +146,27 @@ export async function openClickHouse(options: ClickHouseOptions): Promise<ClickH
       }),
 
     async *stream(sql, given = {}) {
-      const { signal } = given
-      const result = await attempt('query ClickHouse', 'always', given, (client, queryId) =>
-        client.query({
+      const { result, giveUp } = await begin(given, async (client, queryId) => ({
+        result: await client.query({
           query: sql,
           format: 'JSONEachRow',
           query_id: queryId,
           ...statement(given, readSettings),
         }),
-      )
-      yield* readUntilAborted(rowsOf(result), () => result.close(), connection, signal)
+      }))
+      const parts = { read: () => result.stream(), close: () => result.close(), giveUp }
+      for await (const rows of answerOf(parts, given)) for (const row of rows) yield row.json()
     },
 
     async *raw(sql, given) {
-      const { format, signal } = given
-      const { stream } = await attempt('query ClickHouse', 'always', given, (client, queryId) =>
+      const { stream, giveUp } = await begin(given, (client, queryId) =>
         client.exec({
-          query: `${sql.replace(/[\s;]+$/, '')}\nFORMAT ${quoteFormat(format)}`,
+          query: `${sql.replace(/[\s;]+$/, '')}\nFORMAT ${quoteFormat(given.format)}`,
           query_id: queryId,
           ...statement(given, rawSettings),
         }),
       )
-      yield* readUntilAborted<Buffer>(stream, () => void stream.destroy(), connection, signal)
+      yield* answerOf({ read: () => stream, close: () => stream.destroy(), giveUp }, given)
     },
 
     command: (sql, given = {}) =>
@@ -160,30 +196,6 @@ export async function openClickHouse(options: ClickHouseOptions): Promise<ClickH
     [Symbol.asyncDispose]: () => connection.close(),
   }
   return clickhouse
-}
-
-async function* rowsOf<T>(result: ResultSet<'JSONEachRow'>): AsyncGenerator<T> {
-  for await (const rows of result.stream<T>()) for (const row of rows) yield row.json()
-}
-
-/** The pieces of an answer; an abort ends it by `close`, as its end does, and throws the reason. */
-async function* readUntilAborted<Piece>(
-  answer: AsyncIterable<Piece>,
-  close: () => void,
-  { url }: Connection,
-  signal: AbortSignal | undefined,
-): AsyncGenerator<Piece> {
-  signal?.addEventListener('abort', close, { once: true })
-  try {
-    yield* answer
-    signal?.throwIfAborted()
-  } catch (thrown) {
-    signal?.throwIfAborted()
-    throw failureOf(thrown, 'read from ClickHouse', url)
-  } finally {
-    signal?.removeEventListener('abort', close)
-    close()
-  }
 }
 
 async function proveWith(client: ClickHouseClient, { signal }: IoOptions = {}): Promise<void> {

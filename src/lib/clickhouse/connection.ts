@@ -62,11 +62,16 @@ interface Reached {
 /** Whether a statement is tried again when its answer was lost, or only when it cannot have arrived. */
 export type Repeat = 'always' | 'unsent'
 
+/** How long closing waits for the server to take the end of a statement. */
+const patienceMs = 1_000
+
 export class Connection {
   readonly #options: ClickHouseOptions
   readonly #logger: Logger
   readonly #clock: Clock
   readonly #clients: ClickHouseClient[] = []
+  /** Statements that the server is being told to end. */
+  readonly #endings = new Set<Promise<void>>()
   #current: Reached | undefined
   #connecting: Promise<Reached> | undefined
   #keepAlive: NodeJS.Timeout | undefined
@@ -114,7 +119,7 @@ export class Connection {
           return await work(client, queryId)
         } catch (thrown) {
           if (signal?.aborted) {
-            if ('url' in options) void endStatement(client, queryId)
+            this.giveUp(client, queryId)
             signal.throwIfAborted()
           }
           const failure = failureOf(thrown, operation, place.url)
@@ -139,9 +144,20 @@ export class Connection {
     )
   }
 
+  /** Ends a statement that nobody waits for any more. A server that we find ourselves sees that its client has gone. */
+  giveUp(client: ClickHouseClient, queryId: string): void {
+    if (!('url' in this.#options)) return
+    const ended = endStatement(client, queryId).finally(() => this.#endings.delete(ended))
+    this.#endings.add(ended)
+  }
+
   async close(): Promise<void> {
     this.#isClosed = true
     clearInterval(this.#keepAlive)
+    const late = new AbortController()
+    const patience = this.#clock.sleep(patienceMs, { signal: late.signal }).catch(() => undefined)
+    await Promise.race([Promise.all(this.#endings), patience])
+    late.abort()
     await Promise.all(this.#clients.splice(0).map((client) => client.close()))
   }
 
