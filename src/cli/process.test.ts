@@ -1,6 +1,6 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, open, rm } from 'node:fs/promises'
+import { mkdtemp, open, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
@@ -45,6 +45,14 @@ async function says(child: Child, words: RegExp): Promise<void> {
   throw new Error(`Expected ${words} on stderr, got: ${said}`)
 }
 
+const lengthOfValue = 500_000
+
+/** The most memory that the process has had. */
+async function peakKiBOf({ pid }: Child): Promise<number> {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8')
+  return Number(/VmHWM:\s*(\d+) kB/.exec(status)?.[1] ?? 0)
+}
+
 async function textOf(stream: Readable | null): Promise<string> {
   return stream === null ? '' : text(stream)
 }
@@ -87,6 +95,24 @@ describe('the lake process', () => {
     ])
 
     expect({ stderr, code }).toEqual({ stderr: '', code: 0 })
+  })
+
+  it('holds a part of a large answer alone, also where one value stands in thousands of rows', async () => {
+    const child = lake(
+      'sql',
+      `select s from (select repeat('x', ${lengthOfValue}) as s), range(2048)`,
+      '--json',
+    )
+
+    let [read, peakKiB] = [0, 0]
+    for await (const piece of child.stdout) {
+      read += piece.length
+      if (read > 2000 * lengthOfValue && peakKiB === 0) peakKiB = await peakKiBOf(child)
+    }
+
+    expect(read).toBeGreaterThan(2048 * lengthOfValue)
+    expect(peakKiB).toBeGreaterThan(0)
+    expect(peakKiB * 1024).toBeLessThan(2048 * lengthOfValue)
   })
 
   it('exits 2 and says so where stdout is a file on a full disk', async () => {

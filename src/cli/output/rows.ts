@@ -19,8 +19,9 @@ export interface RowChunk {
   readonly rows: readonly (readonly unknown[])[]
 }
 
-/** So many rows are measured and drawn together. */
+/** So many rows are measured and drawn together, and fewer where they are large. */
 const tablePage = 1_000
+const mostPageLength = 1 << 23
 /** A piece of text that is written at once; a row may be longer. */
 const mostPiece = 1 << 18
 
@@ -101,20 +102,27 @@ const csvLine = (fields: readonly unknown[]): string => `${fields.map(csvField).
 
 async function* tables(chunks: AsyncIterable<RowChunk>, look: TableLook): AsyncIterable<string> {
   let page: (readonly unknown[])[] = []
+  let length = 0
   let named: readonly string[] = []
   let isDrawn = false
   for await (const { columns, rows } of chunks) {
     named = columns
     for (const row of rows) {
       page.push(row)
-      if (page.length < pageOf(columns)) continue
+      for (const value of row) length += lengthOf(value)
+      if (page.length < pageOf(columns) && length < mostPageLength) continue
       yield `${drawTable(named, page, look)}\n`
       isDrawn = true
       page = []
+      length = 0
     }
   }
   if (page.length > 0 || (!isDrawn && named.length > 0)) yield `${drawTable(named, page, look)}\n`
 }
+
+/** Of what is nested, the chunks alone set a bound. */
+const lengthOf = (value: unknown): number =>
+  typeof value === 'string' || value instanceof Uint8Array ? value.length : 0
 
 /** Of a table with many columns fewer rows are drawn together. */
 const pageOf = (columns: readonly string[]): number =>

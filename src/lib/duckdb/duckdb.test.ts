@@ -8,6 +8,7 @@ import { createTemporaryTable } from './append.ts'
 import { type DuckDb, type DuckDbSession, openDuckDb } from './duckdb.ts'
 import { parseQuotedPath, writeParquet } from './parquet.ts'
 import { identifier, text } from './sql-text.ts'
+import type { Value } from './values.ts'
 
 let duckdb: DuckDb
 let session: DuckDbSession
@@ -259,6 +260,18 @@ describe('DuckDbSession.tuples(sql, options)', () => {
     expect(sizes).toEqual([0, 3, 3, 3, 3, 3, 3, 2])
   })
 
+  it.each([
+    "describe select 'x' as a",
+    'show tables',
+    "pivot (values ('x', 1)) t(a, b) on a using sum(b)",
+    "explain select 'x'",
+  ])('runs what is no plain query as it is: %s', async (sql) => {
+    let count = 0
+    for await (const { columns } of session.tuples(sql)) count += columns.length
+
+    expect(count).toBeGreaterThan(0)
+  })
+
   it('counts what is beyond the limit, and does not read it', async () => {
     let [read, more] = [0, 0]
     for await (const chunk of session.tuples('from range(5000)', { limit: 100 })) {
@@ -267,6 +280,37 @@ describe('DuckDbSession.tuples(sql, options)', () => {
     }
 
     expect([read, more]).toEqual([100, 4900])
+  })
+})
+
+describe('DuckDbSession.columnChunks(sql)', () => {
+  const chunksOf = async (sql: string): Promise<readonly (readonly Value[])[]> => {
+    const chunks: (readonly Value[])[] = []
+    for await (const { columns } of session.columnChunks(sql)) chunks.push(columns['n'] ?? [])
+    return chunks
+  }
+
+  it('has 2,048 rows in a chunk where values are small', async () => {
+    const chunks = await chunksOf("select range as n, 'x' as a, 'y' as a from range(5000) -- all")
+
+    expect(chunks.map(({ length }) => length)).toEqual([2048, 2048, 904])
+  })
+
+  it.each([
+    'large.s',
+    'encode(large.s) as b',
+    '[large.s, null] as l',
+    '[[large.s]] as l',
+    "{'a': 1, 'b c': large.s} as r",
+    'map {large.s: 1} as m',
+    'range(250000) as l',
+  ])('has far fewer where they are large, and every row once, in order: %s', async (column) => {
+    const chunks = await chunksOf(
+      `select range as n, ${column} from (select repeat('x', 2000000) as s) as large, range(100)`,
+    )
+
+    expect(Math.max(...chunks.map(({ length }) => length))).toBeLessThan(50)
+    expect(chunks.flat()).toEqual(Array.from({ length: 100 }, (_, n) => BigInt(n)))
   })
 })
 

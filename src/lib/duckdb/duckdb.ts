@@ -16,6 +16,7 @@ import { distinctNames } from '../base/distinct-names.ts'
 import { LakeError, messageOf } from '../base/errors.ts'
 import type { IoOptions } from '../base/io.ts'
 import { memoryShares } from '../base/memory.ts'
+import { FreedMemory, inSmallChunks, sizeOf } from './large-values.ts'
 import { plainValue, type Row, type Value } from './values.ts'
 
 export interface DuckDbOptions {
@@ -59,6 +60,7 @@ export interface ColumnChunk {
 const interruptAgainMs = 50
 /** A value may be megabytes long, and stand in every row of a chunk of the engine. */
 const mostChunkBytes = 1 << 20
+const mostChunkRows = 2_048
 
 export async function openDuckDb(options: DuckDbOptions = {}): Promise<DuckDb> {
   const instance = await DuckDBInstance.create(':memory:', {
@@ -158,15 +160,14 @@ export class DuckDbSession implements Disposable {
 
   /**
    * Rows by position, as the consumer asks: names may be doubled, and any text. The first chunk has no rows, and names
-   * the columns. Of what the engine holds (a chunk of 2,048 rows) a MiB is decoded at a time, or one row.
+   * the columns. The engine holds 64 MiB of values at a time, of which a MiB is decoded, or one row.
    */
   async *tuples(
     sql: string,
     { limit = Number.POSITIVE_INFINITY, signal }: TupleOptions = {},
   ): AsyncIterable<TupleChunk> {
-    // By default the engine fills a second chunk ahead, which holds gigabytes where values are large.
-    await this.run("set streaming_buffer_size = '1KB'", { signal })
-    const result = await this.#interruptible(signal, () => this.connection.stream(sql))
+    const result = await this.#stream(sql, { signal })
+    const freed = new FreedMemory()
     const columns = columnsOf(result)
     yield { columns, rows: [], more: 0 }
     let count = 0
@@ -174,30 +175,50 @@ export class DuckDbSession implements Disposable {
       const chunk = await this.#nextChunk(result, sql, { signal })
       if (chunk === undefined) return
       const wanted = Math.min(chunk.rowCount, limit - count)
-      for (const rows of tuplesOf(chunk, wanted)) {
+      for (const { rows, sizeBytes } of tuplesOf(chunk, wanted)) {
         yield { columns, rows, more: 0 }
+        await freed.free(sizeBytes)
         // A reader that takes everything at once, such as a file, never lets a signal through.
         await setImmediate()
         signal?.throwIfAborted()
       }
-      if (wanted < chunk.rowCount) yield { columns, rows: [], more: chunk.rowCount - wanted }
+      const unread = chunk.rowCount - wanted
+      if (unread > 0) {
+        yield { columns, rows: [], more: unread }
+        await freed.free(unread * rowSizeOf(chunk, wanted))
+      }
       count += wanted
     }
   }
 
-  /** The same by columns: each chunk has at least one row, and as many values in each column. */
+  /**
+   * The same by columns: each chunk has at least one row, and as many values in each column; no more than 2,048 rows,
+   * and fewer where values are large.
+   */
   async *columnChunks(sql: string, { signal }: IoOptions = {}): AsyncIterable<ColumnChunk> {
-    const result = await this.#interruptible(signal, () => this.connection.stream(sql))
+    const result = await this.#stream(sql, { signal })
+    const freed = new FreedMemory()
     const names = namesOf(columnsOf(result))
+    let held = new HeldColumns(names)
     for (;;) {
       const chunk = await this.#nextChunk(result, sql, { signal })
-      if (chunk === undefined) return
-      const values = chunk.convertColumns(plainValue)
-      yield {
-        rowCount: chunk.rowCount,
-        columns: Object.fromEntries(names.map((name, index) => [name, values[index] ?? []])),
+      if (chunk !== undefined) held.take(chunk)
+      if (held.isFull || (chunk === undefined && held.rowCount > 0)) {
+        yield held
+        const { sizeBytes } = held
+        held = new HeldColumns(names)
+        await freed.free(sizeBytes)
       }
+      if (chunk === undefined) return
     }
+  }
+
+  async #stream(sql: string, { signal }: IoOptions): Promise<DuckDBResult> {
+    // By default the engine fills a second chunk ahead, which holds gigabytes where values are large.
+    await this.run("set streaming_buffer_size = '1KB'", { signal })
+    return this.#interruptible(signal, async () =>
+      this.connection.stream(await inSmallChunks(this.connection, sql)),
+    )
   }
 
   /** @returns `undefined` at the end. The driver ends a stream that failed like a whole one: the result alone tells. */
@@ -265,31 +286,61 @@ async function rowsOf(result: DuckDBResult): Promise<readonly Row[]> {
   return (await result.convertRows(plainValue)).map((values) => rowOf(names, values))
 }
 
-/** The first `count` rows of a chunk, each value decoded when its batch is asked for. */
-function* tuplesOf(chunk: DuckDBDataChunk, count: number): Iterable<readonly (readonly Value[])[]> {
-  const vectors = Array.from({ length: chunk.columnCount }, (_, index) => chunk.getColumnVector(index))
-  let batch: (readonly Value[])[] = []
-  let sizeBytes = 0
-  for (let row = 0; row < count; row++) {
-    const values = vectors.map((vector) => plainValue(vector.getItem(row), vector.type, plainValue))
-    batch.push(values)
-    sizeBytes += sizeOf(values)
-    if (sizeBytes < mostChunkBytes) continue
-    yield batch
-    batch = []
-    sizeBytes = 0
-  }
-  if (batch.length > 0) yield batch
+interface TupleBatch {
+  readonly rows: readonly (readonly Value[])[]
+  readonly sizeBytes: number
 }
 
-/** About what a value takes in memory. */
-function sizeOf(value: Value): number {
-  if (typeof value === 'string') return 16 + value.length
-  if (typeof value !== 'object' || value === null) return 16
-  if (value instanceof Uint8Array) return 16 + value.length
-  let sizeBytes = 16
-  for (const inner of Array.isArray(value) ? value : Object.values(value)) sizeBytes += sizeOf(inner)
-  return sizeBytes
+/** The first `count` rows of a chunk, each value decoded when its batch is asked for. */
+function* tuplesOf(chunk: DuckDBDataChunk, count: number): Iterable<TupleBatch> {
+  const valuesOf = rowReader(chunk)
+  let rows: (readonly Value[])[] = []
+  let sizeBytes = 0
+  for (let row = 0; row < count; row++) {
+    const values = valuesOf(row)
+    rows.push(values)
+    sizeBytes += sizeOf(values)
+    if (sizeBytes < mostChunkBytes) continue
+    yield { rows, sizeBytes }
+    rows = []
+    sizeBytes = 0
+  }
+  if (rows.length > 0) yield { rows, sizeBytes }
+}
+
+const rowSizeOf = (chunk: DuckDBDataChunk, row: number): number => sizeOf(rowReader(chunk)(row))
+
+function rowReader(chunk: DuckDBDataChunk): (row: number) => readonly Value[] {
+  const vectors = Array.from({ length: chunk.columnCount }, (_, index) => chunk.getColumnVector(index))
+  return (row) => vectors.map((vector) => plainValue(vector.getItem(row), vector.type, plainValue))
+}
+
+/** Columns that grow by chunks of the engine. */
+class HeldColumns implements ColumnChunk {
+  rowCount = 0
+  sizeBytes = 0
+  readonly columns: Readonly<Record<string, readonly Value[]>>
+  readonly #values: readonly Value[][]
+
+  constructor(names: readonly string[]) {
+    this.#values = names.map(() => [])
+    this.columns = Object.fromEntries(names.map((name, index) => [name, this.#values[index] ?? []]))
+  }
+
+  get isFull(): boolean {
+    return this.rowCount >= mostChunkRows || this.sizeBytes >= mostChunkBytes
+  }
+
+  take(chunk: DuckDBDataChunk): void {
+    this.rowCount += chunk.rowCount
+    for (const [index, values] of chunk.convertColumns(plainValue).entries()) {
+      const held = this.#values[index]
+      for (const value of values) {
+        held?.push(value)
+        this.sizeBytes += sizeOf(value)
+      }
+    }
+  }
 }
 
 /** DuckDB tells kinds of errors apart by the first words of the message alone. */
