@@ -22,6 +22,8 @@ export function hintOfProblem(problem: Problem): string {
       return 'Set CONSOLE_TOKEN or CONSOLE_TOKEN_FILE, or CONSOLE_HOST=127.0.0.1.'
     case 'clocks-differ':
       return 'Set both clocks by NTP: late and future events are judged by them.'
+    case 'data-files-broken':
+      return '`lake table verify TABLE` names each. Restore the file from a backup; `lake batch --full` makes silver and gold again.'
     default:
       return assertNever(problem, 'problem')
   }

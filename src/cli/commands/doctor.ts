@@ -13,14 +13,15 @@ export function addDoctor(program: Command, cli: CommandLine): void {
       'Tries each part: reachable, version, writable, disk, clock. One line each, and below it what to do if the part ' +
         'does not work. Exits 2 if a part fails.',
     )
-    .addHelpText('after', '\nExamples:\n  lake doctor\n  lake doctor --json')
-    .action(() => runDoctor(cli))
+    .option('--deep', 'also read every data file of every table and compare it with its checksum')
+    .addHelpText('after', '\nExamples:\n  lake doctor\n  lake doctor --deep --json')
+    .action(({ deep = false }: { readonly deep?: boolean }) => runDoctor(deep, cli))
 }
 
-async function runDoctor(cli: CommandLine): Promise<void> {
+async function runDoctor(isDeep: boolean, cli: CommandLine): Promise<void> {
   const { platform, output, signal } = cli
   const findings: ShownFinding[] = []
-  for await (const found of examine(platform, { signal })) {
+  for await (const found of examine(platform, { isDeep, signal })) {
     const { part, state, finding } = found
     const shown = { part, state, finding, ...('problem' in found && { mend: hintOfProblem(found.problem) }) }
     findings.push(shown)

@@ -1,12 +1,13 @@
-/** `lake table optimize|vacuum|restore|clone|checkpoint`: maintains the files and versions of a table. */
+/** `lake table optimize|vacuum|verify|restore|clone|checkpoint`: maintains the files and versions of a table. */
 
 import { type Command, InvalidArgumentError } from 'commander'
 import { countOf } from '../../lib/base/count-of.ts'
 import { LakeError } from '../../lib/base/errors.ts'
-import { cloneDeep, optimize, restore, vacuum } from '../../lib/delta/index.ts'
+import { cloneDeep, optimize, restore, vacuum, verifyFiles } from '../../lib/delta/index.ts'
 import { locateTable } from '../../pipeline/query/locate.ts'
 import { isoTime, names, positiveNumber, wholeNumber } from '../arguments.ts'
 import type { CommandLine } from '../command-line.ts'
+import { printable } from '../output/printable.ts'
 import { forceText, reportWrite, type TargetFlags, tableArgument, targetTable } from './table-target.ts'
 
 interface OptimizeFlags {
@@ -70,6 +71,21 @@ export function addTableMaintain(table: Command, cli: CommandLine): void {
       '\nExamples:\n  lake table vacuum silver/events --dry-run\n  lake table vacuum /data/orders --retain-hours 240',
     )
     .action((name: string, flags: VacuumFlags) => vacuumTable(name, flags, cli))
+
+  table
+    .command('verify')
+    .summary('whether the bytes of data files are those that were written')
+    .description(
+      'Reads every data file of a version and compares its size and its checksum with what its commit says. Files of other ' +
+        'writers have no checksum: their size alone is compared. Exits 1 where a file is gone or has changed.',
+    )
+    .argument('<table>', tableArgument)
+    .option('--version <number>', 'another version than the newest', wholeNumber())
+    .addHelpText(
+      'after',
+      '\nExamples:\n  lake table verify silver/events\n  lake table verify /data/orders --json',
+    )
+    .action((name: string, flags: Pick<VersionFlags, 'version'>) => verifyTable(name, flags, cli))
 
   table
     .command('restore')
@@ -197,6 +213,28 @@ async function vacuumTable(
       `${dryRun ? 'would delete' : 'deleted'} ${countOf(files.length, 'file')} of ${sizeBytes} bytes`,
     ].join('\n'),
   )
+}
+
+async function verifyTable(
+  name: string,
+  { version }: Pick<VersionFlags, 'version'>,
+  cli: CommandLine,
+): Promise<void> {
+  const { platform, signal, terminal } = cli
+  const target = await locateTable(platform, name, { signal })
+  const outcome = await verifyFiles(target, {
+    version,
+    onProgress: (verified, of) => terminal.progress(() => `verify: ${verified} of ${of} files`),
+    signal,
+  })
+  const { files, unsealed, broken } = outcome
+  await cli.result({ table: target.uri, ...outcome }, () =>
+    [
+      ...broken.map(({ path, fault }) => `${fault.padEnd(8)}  ${printable(path)}`),
+      `version ${outcome.version}: ${countOf(files, 'file')}, ${broken.length} broken, ${unsealed} without a checksum`,
+    ].join('\n'),
+  )
+  if (broken.length > 0) cli.exitCode = 1
 }
 
 function positiveNumberOrZero(text: string): number {

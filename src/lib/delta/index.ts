@@ -36,6 +36,12 @@ export { committedMs, type HistoryEntry, readHistory, type TableCommit } from '.
 export { type AutoCompactionOptions, compactIfWorthwhile } from './maintain/auto-compaction.ts'
 export { type OptimizeOptions, type OptimizeOutcome, optimize } from './maintain/optimize.ts'
 export { type VacuumOptions, type VacuumOutcome, vacuum } from './maintain/vacuum.ts'
+export {
+  type BrokenFile,
+  type Verification,
+  type VerifyOptions,
+  verifyFiles,
+} from './maintain/verify.ts'
 export { type Feature, features } from './protocol/features.ts'
 export type { TableDeclaration } from './protocol/new-table.ts'
 export { type TableProperty, tableProperties } from './protocol/properties.ts'

@@ -4,7 +4,9 @@ import { dirname, join } from 'node:path'
 import { countOf } from '../../lib/base/count-of.ts'
 import { messageOf } from '../../lib/base/errors.ts'
 import type { IoOptions } from '../../lib/base/io.ts'
+import { verifyFiles } from '../../lib/delta/index.ts'
 import { lakeTableNames } from '../model/tables.ts'
+import { lakeTables } from '../query/lake-tables.ts'
 import type { Platform } from './compose.ts'
 import { exposureOf } from './exposure.ts'
 
@@ -18,6 +20,7 @@ export type Problem =
   | { readonly kind: 'timestamp-type-unknown'; readonly topic: string }
   | { readonly kind: 'console-exposed' }
   | { readonly kind: 'clocks-differ' }
+  | { readonly kind: 'data-files-broken' }
 
 type Result =
   | { readonly state: 'ok'; readonly finding: string }
@@ -25,6 +28,11 @@ type Result =
 
 /** What one check found, in words for people. */
 export type Finding = Result & { readonly part: string }
+
+export interface ExamineOptions extends IoOptions {
+  /** Also reads every data file of every table. */
+  readonly isDeep?: boolean
+}
 
 type Check = (platform: Platform, options: IoOptions) => Promise<Result>
 
@@ -47,8 +55,11 @@ const checks: Readonly<Record<string, Check>> = {
 }
 
 /** One finding for each part, as it comes; a part that fails stops no other. @throws only when aborted. */
-export async function* examine(platform: Platform, { signal }: IoOptions = {}): AsyncIterable<Finding> {
-  for (const [part, check] of Object.entries(checks)) {
+export async function* examine(
+  platform: Platform,
+  { isDeep = false, signal }: ExamineOptions = {},
+): AsyncIterable<Finding> {
+  for (const [part, check] of Object.entries(isDeep ? { ...checks, 'data files': checkDataFiles } : checks)) {
     signal?.throwIfAborted()
     try {
       yield { part, ...(await check(platform, { signal })) }
@@ -144,6 +155,26 @@ async function checkLake(platform: Platform, { signal }: IoOptions): Promise<Res
     if (await table.exists({ signal })) found += 1
   }
   return ok(`${lakeUri}: ${found} of ${lakeTableNames.length} tables, all readable`)
+}
+
+async function checkDataFiles(platform: Platform, { signal }: IoOptions): Promise<Result> {
+  const counts = { files: 0, unsealed: 0 }
+  const broken: string[] = []
+  for (const name of await lakeTables(platform, { signal })) {
+    const table = await platform.tableAt(`${platform.config.lakeUri}/${name}`)
+    if (!(await table.exists({ signal }))) continue
+    const found = await verifyFiles(table, { signal })
+    counts.files += found.files
+    counts.unsealed += found.unsealed
+    broken.push(...found.broken.map(({ path, fault }) => `${name}/${path} (${fault})`))
+  }
+  const finding = `${countOf(counts.files, 'file')}, ${counts.unsealed} without a checksum`
+  if (broken.length === 0) return ok(`${finding}, all others as they were written`)
+  return {
+    state: 'fail',
+    finding: `${finding}; ${broken.length} broken: ${broken.slice(0, 3).join(', ')}`,
+    problem: { kind: 'data-files-broken' },
+  }
 }
 
 async function checkEngine(platform: Platform, { signal }: IoOptions): Promise<Result> {

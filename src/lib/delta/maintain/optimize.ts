@@ -181,7 +181,9 @@ class Batch {
       }),
       signal,
     })
-    const add = staged.files.map((file) => (tags === undefined ? file : { ...file, tags }))
+    const add = staged.files.map((file) =>
+      tags === undefined ? file : { ...file, tags: { ...tags, ...file.tags } },
+    )
     this.#bins = [...this.#bins, { bin, staged, add }]
     const expected = recordsIn(files)
     if (expected !== undefined && expected !== staged.rows) {

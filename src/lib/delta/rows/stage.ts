@@ -10,7 +10,7 @@ import { LakeError } from '../../base/errors.ts'
 import type { IoOptions } from '../../base/io.ts'
 import { columnTypes, type TypedColumn } from '../../duckdb/column-type.ts'
 import type { DuckDbSession } from '../../duckdb/duckdb.ts'
-import { writeParquet } from '../../duckdb/parquet.ts'
+import { type WrittenFile, writeParquet } from '../../duckdb/parquet.ts'
 import { identifier } from '../../duckdb/sql-text.ts'
 import type { ObjectStore } from '../../storage/store.ts'
 import type { AddFile } from '../log/actions.ts'
@@ -28,6 +28,7 @@ import { fieldIds, nameInFiles, partitionKeys, spelledBy } from '../schema/colum
 import { findNamed } from '../schema/names.ts'
 import { type DataType, type Field, type StructType, structOf } from '../schema/schema.ts'
 import { fieldsOf } from '../schema/walk.ts'
+import { checksumTags } from '../snapshot/data-checksum.ts'
 import { partitionTextSql } from '../snapshot/partition-value.ts'
 import { encodeStatistics } from '../snapshot/statistics.ts'
 import { castSql } from './columns/lossless-cast.ts'
@@ -115,21 +116,43 @@ export async function stageRows(
     ...file,
     key: folder === undefined ? file.key : `${folder}/${file.key}`,
   }))
-  const keys = written.map(({ key }) => key)
-  await store.publish(keys, { signal })
   const now = clock.now()
+  const files = await published(store, written, { signal })
   return {
-    files: written.map((file) => ({
+    files: files.map(({ file, tags }) => ({
       path: encodeFilePath(file.key),
       partitionValues: partition ?? file.partition,
       size: file.sizeBytes,
       modificationTime: now,
       dataChange,
       stats: encodeStatistics(file.rows, file.columns, stored, metadata.configuration),
+      tags,
     })),
     rows: written.reduce((sum, { rows }) => sum + rows, 0),
     sizeBytes: written.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
   }
+}
+
+interface PublishedFile {
+  readonly file: WrittenFile
+  readonly tags: Readonly<Record<string, string>>
+}
+
+/** Makes the files durable. Their checksums are computed before, since a store may move them. */
+async function published(
+  store: ObjectStore,
+  written: readonly WrittenFile[],
+  { signal }: IoOptions,
+): Promise<readonly PublishedFile[]> {
+  const files: PublishedFile[] = []
+  for (const file of written) {
+    files.push({ file, tags: await checksumTags(join(store.stagingRoot, file.key), { signal }) })
+  }
+  await store.publish(
+    written.map(({ key }) => key),
+    { signal },
+  )
+  return files
 }
 
 /**
