@@ -1,11 +1,12 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, open, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, open, readdir, readFile, rm } from 'node:fs/promises'
+import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { type BuiltLake, buildLake } from './built.fixture.ts'
 
 type Child = ChildProcessByStdio<null, Readable, Readable>
@@ -46,6 +47,28 @@ async function says(child: Child, words: RegExp): Promise<void> {
 }
 
 const lengthOfValue = 500_000
+
+const endlessQuery = "select levenshtein(repeat('a', 500000), repeat('b', 500000))"
+
+/** Resolves once a thread other than that of JavaScript is at work. */
+async function isComputing({ pid }: Child): Promise<void> {
+  await vi.waitFor(
+    async () => {
+      const tasks = await readdir(`/proc/${pid}/task`)
+      const ticks = await Promise.all(
+        tasks.filter((task) => task !== String(pid)).map((task) => ticksOf(`/proc/${pid}/task/${task}/stat`)),
+      )
+      expect(Math.max(...ticks)).toBeGreaterThan(40)
+    },
+    { timeout: 60_000, interval: 100 },
+  )
+}
+
+/** Hundredths of a second of CPU time. */
+async function ticksOf(path: string): Promise<number> {
+  const stat = await readFile(path, 'utf8')
+  return Number(stat.split(' ')[13])
+}
 
 /** The most memory that the process has had. */
 async function peakKiBOf({ pid }: Child): Promise<number> {
@@ -163,6 +186,62 @@ describe('the lake process', () => {
     expect(code).toBe(0)
     expect(JSON.parse(stdout)).toMatchObject({ end: 'stopped' })
   })
+
+  it('is killed within ten seconds where the engine cannot be interrupted', async () => {
+    const child = lake('sql', endlessQuery)
+    await isComputing(child)
+
+    child.kill('SIGTERM')
+
+    const [code, signal] = await once(child, 'exit')
+    expect([code, signal]).toEqual([null, 'SIGKILL'])
+  }, 90_000)
+
+  it.each(['SIGTERM', 'SIGINT'] as const)('ends at once when it is asked again by %s', async (signal) => {
+    const child = lake('sql', endlessQuery)
+    await isComputing(child)
+    child.kill(signal)
+    const words = says(child, /ended before its work was done/)
+    const again = setInterval(() => child.kill(signal), 600)
+
+    const [[code, by]] = await Promise.all([once(child, 'exit'), words])
+
+    clearInterval(again)
+    expect(code === null ? by : code).toBe('SIGKILL')
+  })
+
+  it.each([
+    {
+      of: 'ClickHouse',
+      variable: 'CLICKHOUSE_URL',
+      scheme: 'http',
+      argv: ['sql', '--engine', 'clickhouse', 'select 1'],
+    },
+    { of: 'the run store', variable: 'METADATA_URL', scheme: 'mysql', argv: ['runs', 'list'] },
+    { of: 'Kafka', variable: 'KAFKA_BROKERS', scheme: '', argv: ['produce', '--count', '1'] },
+  ])('ends in order where $of takes the connection and never answers', async ({ variable, scheme, argv }) => {
+    const silent = createServer().listen(0, '127.0.0.1')
+    await once(silent, 'listening')
+    const address = `127.0.0.1:${Object(silent.address()).port}`
+    const child = spawn(process.execPath, [built.main, ...argv], {
+      env: {
+        PATH: '/usr/bin:/bin',
+        LAKE_HOME: home,
+        [variable]: scheme === '' ? address : `${scheme}://${address}/x`,
+      },
+      stdio: 'ignore',
+    })
+    const [socket] = await once(silent, 'connection')
+    // It hangs up: nobody else ends this connection.
+    socket.on('error', () => undefined)
+
+    child.kill('SIGTERM')
+
+    const [code] = await once(child, 'exit')
+    expect(code).toBe(130)
+    socket.destroy()
+    silent.close()
+  }, 90_000)
 
   it('ends in order when it is asked to: 0 for an endless command, 130 for a finite one', async () => {
     const endless = lake('produce', '--eps', '100')

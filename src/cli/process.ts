@@ -1,11 +1,13 @@
 /**
  * The command line as a process: signals, standard streams and the exit code.
  *
- * The first SIGINT or SIGTERM asks the command to end in order. A second one, or ten seconds, end it at once. Signals
- * that arrive together count as one: a Ctrl-C comes from the terminal, and again from npm and tsx, which pass it on.
+ * The first SIGINT or SIGTERM asks the command to end in order; the second, or ten seconds, end it at once, with 130 or
+ * 143. A process of its own kills us if even that does not end us. Signals that come with the first count as one: a
+ * Ctrl-C reaches us from the terminal, and again from npm and tsx, which pass it on.
  */
 import { spawn } from 'node:child_process'
 import { setMaxListeners } from 'node:events'
+import { constants } from 'node:os'
 import { systemClock } from '../lib/base/clock.ts'
 import { LakeError } from '../lib/base/errors.ts'
 import { runCli } from './run-cli.ts'
@@ -18,10 +20,11 @@ export async function runProcess(argv: readonly string[]): Promise<never> {
   let firstMs: number | undefined
   const interrupt = (signal: NodeJS.Signals): void => {
     const nowMs = performance.now()
-    if (firstMs !== undefined && nowMs - firstMs > sameKeystrokeMs) endAtOnce()
+    if (firstMs !== undefined && nowMs - firstMs > sameKeystrokeMs) endAtOnce(signal)
     if (firstMs !== undefined) return
     firstMs = nowMs
-    setTimeout(endAtOnce, mostEndingMs).unref()
+    setTimeout(() => endAtOnce(signal), mostEndingMs).unref()
+    killAfter(mostEndingMs + leftToExitMs)
     controller.abort(new LakeError('INTERRUPTED', `Interrupted by ${signal}`))
   }
   process.on('SIGINT', interrupt)
@@ -38,20 +41,23 @@ export async function runProcess(argv: readonly string[]): Promise<never> {
 const patienceMs = 1_000
 /** Longer than a stage takes to end in order, which is what it is given before it is ended at once. */
 const mostEndingMs = 9_200
+const leftToExitMs = 400
 const sameKeystrokeMs = 500
 
-/**
- * Node waits at its end for work in its threads, such as a query that cannot be interrupted. A process of its own kills
- * us if that takes long.
- */
-function endAtOnce(): never {
-  const killer = spawn('sh', ['-c', `sleep 0.4; kill -KILL ${process.pid}`], {
-    detached: true,
-    stdio: 'ignore',
-  })
-  killer.on('error', () => undefined)
+/** Node waits at its end for work in its threads, such as a query that cannot be interrupted. */
+function endAtOnce(signal: NodeJS.Signals): never {
+  killAfter(leftToExitMs)
   process.stderr.write('lake: ended before its work was done\n')
-  process.exit(130)
+  process.exit(128 + constants.signals[signal])
+}
+
+/** Also where our event loop stands still. The killer ends with us, so that it never meets another process of our id. */
+function killAfter(waitMs: number): void {
+  const script = `(sleep ${waitMs / 1000}; kill -KILL ${process.pid}) & read -r _; kill $!`
+  const killer = spawn('sh', ['-c', script], { detached: true, stdio: ['pipe', 'ignore', 'ignore'] })
+  killer.on('error', () => undefined)
+  killer.stdin.on('error', () => undefined)
+  killer.unref()
 }
 
 /** A command that was asked to end does not wait for a reader that takes nothing. */

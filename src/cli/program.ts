@@ -45,7 +45,7 @@ export function createProgram(cli: CommandLine): Command {
     .addHelpText(
       'after',
       '\nExamples:\n  lake produce --count 20000 --history-days 2\n  lake land --drain\n  lake table read bronze/events --limit 5\n\n' +
-        'Exit codes: 0 done; 1 data or a task failed; 2 usage, configuration or infrastructure; 130 interrupted.',
+        'Exit codes: 0 done; 1 data or a task failed; 2 usage, configuration or infrastructure; 130 interrupted;\n143 or 137: ended at once, ten seconds after it was asked to.',
     )
   for (const add of [
     addUp,
