@@ -5,7 +5,8 @@ cd "$(dirname "$0")"
 # The folder keeps others out. The files are mounted one by one, for containers with users of their own.
 mkdir -p -m 700 secrets
 
-for name in clickhouse_password metadata_password mysql_root_password grafana_clickhouse_password grafana_admin_password; do
+for name in clickhouse_password metadata_password mysql_root_password grafana_clickhouse_password grafana_admin_password \
+  console_token; do
   if [[ ! -s secrets/$name ]]; then
     head -c 24 /dev/urandom | od -An -tx1 | tr -d ' \n' > "secrets/.$name.new"
     chmod 444 "secrets/.$name.new"

@@ -32,16 +32,16 @@ const serviceSchema = z.object({
   volumes: z.array(z.string()).default([]),
   ports: z.array(z.string()).default([]),
   restart: z.literal('unless-stopped'),
-  labels: z.record(z.string(), z.string()).default({}),
+  read_only: z.boolean().default(false),
+  cap_drop: z.tuple([z.literal('ALL')]),
+  cap_add: z.array(z.enum(['CHOWN', 'DAC_OVERRIDE', 'SETGID', 'SETUID'])).default([]),
+  security_opt: z.tuple([z.literal('no-new-privileges:true')]),
+  mem_limit: z.string().regex(/^\d+[mg]$/),
   depends_on: z
     .record(z.string(), z.object({ condition: z.enum(['service_healthy', 'service_started']) }))
     .default({}),
-  healthcheck: z.union([
-    z.strictObject({ disable: z.literal(true) }),
-    z.object({ test: z.array(z.string()).min(2), interval: z.string(), timeout: z.string() }),
-  ]),
+  healthcheck: z.object({ test: z.array(z.string()).min(2), interval: z.string(), timeout: z.string() }),
 })
-type Service = z.infer<typeof serviceSchema>
 
 const composeSchema = z.object({
   services: z.record(z.string(), serviceSchema),
@@ -57,8 +57,6 @@ const ours = services.filter(([, { build }]) => build !== undefined)
 /** As Compose does it where the shell sets nothing: `${NAME:-default}`. */
 const interpolated = (value: string): string =>
   value.replace(/\$\{\w+:-(?<byDefault>[^}]*)\}/g, '$<byDefault>')
-
-const hasHealthCheck = ({ healthcheck }: Service): boolean => 'test' in healthcheck
 
 /** What an environment says that belongs into a secret. */
 const spelledOut = (environment: Readonly<Record<string, string>>): string[] =>
@@ -112,21 +110,46 @@ describe('docker-compose.yml', () => {
     expect(images.filter((image) => !/:\d+\.\d+(\.\d+)*(-[\w.-]+)?$/.test(image))).toEqual([])
   })
 
-  it('checks the health of every service, or says why not', () => {
-    const silent = services.filter(
-      ([, service]) => !hasHealthCheck(service) && (service.labels['lakeshore.health'] ?? '') === '',
+  it('confines our own containers to their volumes, and gives them no rights', () => {
+    expect(ours.filter(([, { read_only, cap_add }]) => !read_only || cap_add.length > 0)).toEqual([])
+    expect(ours.flatMap(([, { volumes }]) => volumes.map((volume) => volume.split(':').at(-1)))).toEqual(
+      ours.flatMap(() => ['/lake', '/home/node/lakeshore']),
     )
+  })
 
-    expect(silent).toEqual([])
+  it('gives each stage only what it works with', () => {
+    expect(Object.fromEntries(ours.map(([name, { secrets }]) => [name, secrets.toSorted()]))).toEqual({
+      producer: [],
+      landing: ['s3_secret_key'],
+      realtime: ['clickhouse_password'],
+      scheduler: ['clickhouse_password', 'metadata_password', 's3_secret_key'],
+      console: ['clickhouse_password', 'console_token', 'metadata_password', 's3_secret_key'],
+    })
+  })
+
+  it('puts no password into the arguments of a process', () => {
+    const commands = services.flatMap(([, { command = [], entrypoint = [], healthcheck }]) => [
+      ...command,
+      ...entrypoint,
+      ...healthcheck.test,
+    ])
+    const scripts = [read('deploy/clickhouse/reader.sh'), read('deploy/kafka/start.sh')]
+
+    expect([...commands, ...scripts].filter((each) => /--password\b|\s-p\s?\$/.test(each))).toEqual([])
+  })
+
+  it('lets a notebook of this machine reach Kafka and ClickHouse', () => {
+    const { kafka, clickhouse } = compose.services
+    expect(clickhouse?.ports).toEqual(['127.0.0.1:8123:8123'])
+    expect(kafka?.ports).toEqual(['127.0.0.1:9094:9094'])
+    expect(kafka?.environment['KAFKA_ADVERTISED_LISTENERS']).toContain('OUTSIDE://127.0.0.1:9094')
+    expect(kafka?.environment['KAFKA_LISTENERS']).toContain('OUTSIDE://:9094')
   })
 
   it('waits only for services that are there and can become healthy', () => {
     const broken = services.flatMap(([name, { depends_on }]) =>
       Object.keys(depends_on)
-        .filter((other) => {
-          const awaited = compose.services[other]
-          return awaited === undefined || !hasHealthCheck(awaited)
-        })
+        .filter((other) => compose.services[other] === undefined)
         .map((other) => `${name} waits for ${other}`),
     )
 
@@ -154,7 +177,7 @@ describe('docker-compose.yml', () => {
       )
       expect(secrets).toEqual(expect.arrayContaining(named))
       expect(Object.keys(compose.secrets)).toEqual(expect.arrayContaining(secrets))
-      for (const [source = ''] of volumes.map((volume) => volume.split(':'))) {
+      for (const [source = ''] of volumes.map((volume) => interpolated(volume).split(':'))) {
         expect(source.startsWith('./') ? existsSync(join(root, source)) : source in compose.volumes).toBe(
           true,
         )
@@ -173,7 +196,7 @@ describe('docker-compose.yml', () => {
       'secret' in variable && variable.secret === true ? [name, `${name}_FILE`] : [name],
     )
     const [secret, empty] = [join(folder, 'secret'), join(folder, 'empty')]
-    writeFileSync(secret, 'word')
+    writeFileSync(secret, 'word-of-16-chars')
     // As deploy/make-secrets.sh leaves it, for a lake that is not in a bucket.
     writeFileSync(empty, '')
     const environment = Object.fromEntries(
@@ -184,13 +207,28 @@ describe('docker-compose.yml', () => {
     )
 
     expect(Object.keys(environment).filter((name) => !known.includes(name))).toEqual([])
-    expect(readConfig(environment)).toMatchObject({
-      lakeUri: '/lake/tables',
-      kafka: { brokers: ['kafka:9092'] },
-      clickhouse: { url: 'http://clickhouse:8123', username: 'lakeshore', password: 'word' },
-      metadata: { url: 'mysql://lakeshore@mysql:3306/lakeshore', password: 'word' },
-      s3: { endpoint: undefined, accessKey: undefined, secretKey: undefined },
-    })
+    const config = readConfig(environment)
+    const { secrets } = service
+    const has = (secret: string): boolean => secrets.includes(secret)
+    const [needsClickHouse, needsRuns, needsLake] = [
+      has('clickhouse_password'),
+      has('metadata_password'),
+      has('s3_secret_key'),
+    ]
+    if (needsLake) {
+      expect(config).toMatchObject({
+        lakeUri: '/lake/tables',
+        s3: { endpoint: undefined, secretKey: undefined },
+      })
+    }
+    const clickhouse = { url: 'http://clickhouse:8123', username: 'lakeshore', password: 'word-of-16-chars' }
+    if (needsClickHouse) expect(config.clickhouse).toMatchObject(clickhouse)
+    const metadata = { url: 'mysql://lakeshore@mysql:3306/lakeshore', password: 'word-of-16-chars' }
+    if (needsRuns) expect(config.metadata).toMatchObject(metadata)
+    if (has('console_token')) expect(config.console.token).toBe('word-of-16-chars')
+    if (service.environment['KAFKA_BROKERS'] !== undefined) {
+      expect(config.kafka).toMatchObject({ brokers: ['kafka:9092'] })
+    }
   })
 
   it('takes from outside every setting that deploy/README.md names', () => {

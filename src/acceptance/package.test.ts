@@ -15,7 +15,11 @@ const lockfile = z
   .object({
     packages: z.record(
       z.string(),
-      z.object({ resolved: z.string().optional(), optionalDependencies: versions }),
+      z.object({
+        resolved: z.string().optional(),
+        integrity: z.string().optional(),
+        optionalDependencies: versions,
+      }),
     ),
   })
   .parse(JSON.parse(read('package-lock.json')))
@@ -70,6 +74,19 @@ describe('package-lock.json', () => {
     )
 
     expect(resolved).toEqual([])
+  })
+
+  it('holds the checksum of every package, as far as a registry gives it', () => {
+    const unchecked = Object.entries(lockfile.packages)
+      .filter(([path, { integrity = '' }]) => path !== '' && !/^sha512-[\w+/]{86}==$/.test(integrity))
+      .map(([path]) => path)
+
+    // ClickHouse's engine for other machines, which the registry at hand does not have.
+    expect(unchecked).toEqual([
+      'node_modules/@chdb/lib-darwin-arm64',
+      'node_modules/@chdb/lib-darwin-x64',
+      'node_modules/@chdb/lib-linux-arm64-gnu',
+    ])
   })
 
   it('holds the optional packages of every platform, or npm ci refuses it elsewhere', () => {

@@ -36,16 +36,22 @@ async function runLand(
 ): Promise<void> {
   cli.isEndless = !drain
   const { platform, config, terminal, signal } = cli
-  const { runLandingStage } = await import('../../pipeline/platform/stages.ts')
+  const [{ runLandingStage }, { withHeartbeat }] = await Promise.all([
+    import('../../pipeline/platform/stages.ts'),
+    import('../../pipeline/platform/heartbeat.ts'),
+  ])
   if (!drain) terminal.line(`landing ${config.topic} in ${config.lakeUri}; Ctrl-C ends it in order`)
-  const report = await runLandingStage(platform, {
-    drain,
-    acceptGap,
-    acceptNewLog,
-    signal,
-    onProgress: ({ events, rejected }) =>
-      terminal.progress(() => `landed ${events} events, ${rejected} rejected`),
-  })
+  const report = await withHeartbeat(platform, 'landing', ({ beat }) =>
+    runLandingStage(platform, {
+      onAlive: beat,
+      drain,
+      acceptGap,
+      acceptNewLog,
+      signal,
+      onProgress: ({ events, rejected }) =>
+        terminal.progress(() => `landed ${events} events, ${rejected} rejected`),
+    }),
+  )
   const { events, rejected, commits, unconfirmed } = report
   await cli.result(
     report,

@@ -66,9 +66,17 @@ export function addProduce(program: Command, cli: CommandLine): void {
 async function produceEvents(flags: Flags, cli: CommandLine): Promise<void> {
   const options = produceOptions(flags, cli)
   cli.isEndless = options.plan.kind === 'live' && options.plan.count === undefined
-  const { produce } = await import('../../pipeline/producer/produce.ts')
+  const [{ produce }, { withHeartbeat }] = await Promise.all([
+    import('../../pipeline/producer/produce.ts'),
+    import('../../pipeline/platform/heartbeat.ts'),
+  ])
   cli.terminal.line(`seed ${options.seed}`)
-  const report = await withSink(flags.out, cli, (sink) => produce(sink, options, ioOf(cli)))
+  const send = (beat?: () => void): Promise<ProduceReport> =>
+    withSink(flags.out, cli, (sink) => produce(sink, options, ioOf(cli, beat)))
+  const report =
+    cli.isEndless && flags.out === undefined
+      ? await withHeartbeat(cli.platform, 'producer', ({ beat }) => send(beat))
+      : await send()
   await tell(report, flags, cli)
   if (!cli.isEndless && report.end === 'stopped') cli.requireFinished()
 }
@@ -151,12 +159,14 @@ function stdoutSink({ output }: CommandLine): MessageSink {
   }
 }
 
-function ioOf(cli: CommandLine): ProduceIo {
+function ioOf(cli: CommandLine, onAlive: () => void = () => undefined): ProduceIo {
   return {
     signal: cli.signal,
     logger: cli.platform.logger,
-    onProgress: (sent, total) =>
-      cli.terminal.progress(() => `sent ${sent}${total === undefined ? '' : ` of ${total}`}`),
+    onProgress: (sent, total) => {
+      onAlive()
+      cli.terminal.progress(() => `sent ${sent}${total === undefined ? '' : ` of ${total}`}`)
+    },
   }
 }
 

@@ -39,15 +39,21 @@ async function runRealtime(
 ): Promise<void> {
   cli.isEndless = !drain
   const { platform, config, terminal, signal } = cli
-  const { runRealtimeStage } = await import('../../pipeline/platform/stages.ts')
+  const [{ runRealtimeStage }, { withHeartbeat }] = await Promise.all([
+    import('../../pipeline/platform/stages.ts'),
+    import('../../pipeline/platform/heartbeat.ts'),
+  ])
   if (!drain) terminal.line(`counting ${config.topic} into ClickHouse; Ctrl-C ends it in order`)
-  const report = await runRealtimeStage(platform, {
-    drain,
-    acceptGap,
-    acceptNewLog,
-    signal,
-    onProgress: ({ events, late }) => terminal.progress(() => `counted ${events} events, ${late} late`),
-  })
+  const report = await withHeartbeat(platform, 'realtime', ({ beat }) =>
+    runRealtimeStage(platform, {
+      onAlive: beat,
+      drain,
+      acceptGap,
+      acceptNewLog,
+      signal,
+      onProgress: ({ events, late }) => terminal.progress(() => `counted ${events} events, ${late} late`),
+    }),
+  )
   const { messages, events, late, batches, unconfirmed } = report
   await cli.result(
     report,

@@ -18,15 +18,19 @@ export function addSchedule(program: Command, cli: CommandLine): void {
 async function runSchedule(cli: CommandLine): Promise<void> {
   cli.isEndless = true
   const { platform, config, terminal, signal } = cli
-  const [{ parseCron }, { runBatchSchedule }, { batchContextOf }] = await Promise.all([
+  const [{ parseCron }, { runBatchSchedule }, { batchContextOf }, { withHeartbeat }] = await Promise.all([
     import('../../lib/schedule/cron.ts'),
     import('../../pipeline/batch/schedule.ts'),
     import('../../pipeline/platform/stages.ts'),
+    import('../../pipeline/platform/heartbeat.ts'),
   ])
   parseCron(config.batchCron, 'BATCH_CRON')
   const context = await batchContextOf(platform)
   const runs = await platform.runs()
   terminal.line(`batch at ${config.batchCron} (UTC); Ctrl-C ends it in order`)
   const { clock, logger } = platform
-  await runBatchSchedule(context, runs, { cron: config.batchCron, signal, clock, logger })
+  await withHeartbeat(platform, 'scheduler', (heartbeat) => {
+    heartbeat.beatByTimer()
+    return runBatchSchedule(context, runs, { cron: config.batchCron, signal, clock, logger })
+  })
 }

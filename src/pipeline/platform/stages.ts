@@ -13,7 +13,7 @@ import { isWithinHome } from './config.ts'
 
 export interface StageOptions<Report>
   extends IoOptions,
-    Pick<StageSettings, 'drain' | 'acceptGap' | 'acceptNewLog'> {
+    Pick<StageSettings, 'drain' | 'acceptGap' | 'acceptNewLog' | 'onAlive'> {
   readonly onProgress?: (report: Report) => void
 }
 

@@ -60,6 +60,8 @@ export interface StageSettings {
   readonly acceptNewLog?: boolean
   /** How long the batch in flight may take once the stage is asked to end. Default 5 s. */
   readonly shutdownDeadlineMs?: number
+  /** Told each time that the log answered, or the sink took a batch. */
+  readonly onAlive?: () => void
   readonly clock?: Clock
   readonly logger?: Logger
 }
@@ -134,8 +136,8 @@ export async function runStage<Written>(
 }
 
 export interface StreamStageOptions<Written>
-  extends Required<Omit<StageSettings, 'acceptNewLog' | 'shutdownDeadlineMs'>>,
-    Pick<StageSettings, 'shutdownDeadlineMs'> {
+  extends Required<Omit<StageSettings, 'acceptNewLog' | 'onAlive' | 'shutdownDeadlineMs'>>,
+    Pick<StageSettings, 'onAlive' | 'shutdownDeadlineMs'> {
   readonly name: string
   readonly group: string
   readonly sink: StreamSink<Written>
@@ -263,6 +265,7 @@ class StreamStage<Written> {
       return { kind: 'superseded' }
     }
     onWritten(outcome.written)
+    this.#options.onAlive?.()
     await log.acknowledge(group, positions(batch.next)).catch((error: unknown) => {
       // Telemetry: failing costs a wrong lag on somebody's screen.
       logger.debug({ err: error, group }, 'The group’s offsets could not be written')
@@ -295,7 +298,7 @@ class StreamStage<Written> {
   }
 
   #open(until: ReadonlyMap<number, bigint> | undefined): AsyncIterator<MicroBatch<Message>> {
-    const { log, sink, group, drain, acceptGap, triggerMs, maxRows, clock } = this.#options
+    const { log, sink, group, drain, acceptGap, triggerMs, maxRows, clock, onAlive } = this.#options
     const signal = this.#signal
     const events = log.consume({
       group,
@@ -309,7 +312,23 @@ class StreamStage<Written> {
       signal,
     })
     const landed = (partition: number): bigint | undefined => sink.next(partition)
-    return microBatches(events, { triggerMs, maxRows, clock, landed, ...(until && { until }) })
+    return microBatches(observed(events, onAlive), {
+      triggerMs,
+      maxRows,
+      clock,
+      landed,
+      ...(until && { until }),
+    })
+  }
+}
+
+async function* observed<T>(
+  events: AsyncIterable<T>,
+  onEvent: () => void = () => undefined,
+): AsyncIterable<T> {
+  for await (const event of events) {
+    onEvent()
+    yield event
   }
 }
 
