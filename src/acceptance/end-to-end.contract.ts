@@ -161,7 +161,7 @@ export function describeEndToEnd(
 
     it.each(panels)('shows in the panel $id what the ledger says', async (panel) => {
       const clickhouse = await line.platform.clickhouse()
-      const range = { fromMs: untilMs - 3 * dayMs, toMs: untilMs }
+      const range = { fromMs: untilMs - 3 * dayMs, toMs: untilMs, stepMs: 60_000 }
 
       const rows = await clickhouse.query(expandMacros(panel.sql, range))
 

@@ -7,7 +7,7 @@ import type { TimeRange } from '../console/macros.ts'
 import type { LedgerCount, LedgerFile } from '../pipeline/producer/ledger.ts'
 import { type LoggedEvent, type Replay, tally } from './oracle.ts'
 
-/** `range` is of whole minutes, and holds all events; all days are closed. */
+/** `range` is of whole minutes, one a bin, and holds all events; all days are closed. */
 export function panelTruth(
   ledger: LedgerFile,
   { valid }: Replay,
@@ -48,7 +48,7 @@ function eventsOf(day: string, counts: readonly LedgerCount[]): number {
 }
 
 function timeseries(
-  { fromMs, toMs }: TimeRange,
+  { fromMs, toMs, stepMs }: TimeRange,
   events: readonly LoggedEvent[],
   labelOf: (event: LoggedEvent) => string,
   labels: readonly string[],
@@ -57,6 +57,7 @@ function timeseries(
     kind: 'timeseries',
     from: new Date(fromMs).toISOString(),
     to: new Date(toMs).toISOString(),
+    stepSeconds: stepMs / 1000,
     series: labels.map((label) => ({
       label,
       points: Object.entries(tally(events, (event) => (labelOf(event) === label ? event.minute : '')))

@@ -32,6 +32,8 @@ export const freshnessSchema = z.object({
   provisionalFrom: time.nullable(),
   /** The newest event that the speed layer has counted. */
   newestEvent: time.nullable(),
+  /** The first window that the speed layer has counted: a day that it does not begin is not whole. */
+  oldestWindow: time.nullable(),
 })
 export type Freshness = z.infer<typeof freshnessSchema>
 
@@ -44,6 +46,8 @@ const timeseriesSchema = z.object({
   kind: z.literal('timeseries'),
   from: time,
   to: time,
+  /** How long a bin is; each point is one, named by its beginning. */
+  stepSeconds: z.number(),
   series: z.array(z.object({ label: z.string(), points: z.array(z.object({ time, value: z.number() })) })),
 })
 const barsSchema = z.object({

@@ -32,6 +32,7 @@ export function figuresOf(panel: Panel, rows: readonly ResultRow[], range: TimeR
         kind: 'timeseries',
         from: new Date(range.fromMs).toISOString(),
         to: new Date(range.toMs).toISOString(),
+        stepSeconds: range.stepMs / 1000,
         series: seriesOf(panel, rows),
       }
   }

@@ -18,7 +18,8 @@ FROM serving.loads ORDER BY load_id DESC LIMIT 1`
  * had none for a day. Windows are in order, so that a day of them is all that is read, however many there are.
  */
 const realtimeSql = `WITH (SELECT toDateTime(greatest(toInt64(max(window_start)) - 86400, 0)) FROM realtime.events_per_minute) AS since
-SELECT toString(max(reached)) AS newest, toString(min(reached)) AS slowest, toString(max(written)) AS last_written
+SELECT toString(max(reached)) AS newest, toString(min(reached)) AS slowest, toString(max(written)) AS last_written,
+  (SELECT toString(min(window_start)) FROM realtime.events_per_minute WHERE event_count > 0) AS oldest
 FROM (
   SELECT max(newest_event_time) AS reached, max(inserted_at) AS written
   FROM realtime.events_per_minute
@@ -31,7 +32,7 @@ HAVING count() > 0`
 
 /** Of a layer that nothing has written. */
 export function noFreshness(layer: Layer): Freshness {
-  return { layer, asOf: null, provisionalFrom: null, newestEvent: null }
+  return { layer, asOf: null, provisionalFrom: null, newestEvent: null, oldestWindow: null }
 }
 
 /** @throws LakeError as `ClickHouse.query` does. */
@@ -57,6 +58,7 @@ async function readBatch(
     asOf: utc(load.loaded_at),
     provisionalFrom: utc(`${load.boundary} 00:00:00`),
     newestEvent: null,
+    oldestWindow: null,
   }
 }
 
@@ -68,6 +70,7 @@ async function readRealtime(
     readonly newest: string
     readonly slowest: string
     readonly last_written: string
+    readonly oldest: string
   }>(realtimeSql, options)
   if (row === undefined) return noFreshness('realtime')
   const closedBefore = Date.parse(utc(row.slowest)) - watermarkDelayMs
@@ -76,5 +79,6 @@ async function readRealtime(
     asOf: utc(row.last_written),
     provisionalFrom: new Date(Math.floor(closedBefore / windowMs) * windowMs).toISOString(),
     newestEvent: utc(row.newest),
+    oldestWindow: utc(row.oldest),
   }
 }

@@ -27,7 +27,7 @@ import {
 import { PanelBuilder as StatBuilder } from '@grafana/grafana-foundation-sdk/stat'
 import { PanelBuilder as TimeseriesBuilder } from '@grafana/grafana-foundation-sdk/timeseries'
 import type { Unit } from '../pipeline/model/panel.ts'
-import type { BarsPanel, Panel, StatPanel, TimeseriesPanel } from './panels.ts'
+import { type BarsPanel, type Panel, type StatPanel, type TimeseriesPanel, trendDays } from './panels.ts'
 
 /** The official plugin for ClickHouse. */
 export const pluginId = 'grafana-clickhouse-datasource'
@@ -118,20 +118,45 @@ const fixedColor = (color: string): FieldColorBuilder =>
   new FieldColorBuilder().mode(FieldColorModeId.Fixed).fixedColor(color)
 
 function statBuilder(panel: StatPanel): StatBuilder {
-  return new StatBuilder()
-    .title(panel.title)
-    .description(panel.description)
-    .datasource(datasource)
-    .withTarget(target(panel))
-    .unit(unitOf[panel.unit])
-    .colorScheme(fixedColor('blue'))
-    .colorMode(BigValueColorMode.Value)
-    .graphMode(BigValueGraphMode.Area)
-    .reduceOptions(
-      new ReduceDataOptionsBuilder().calcs(['lastNotNull']).fields(`/^${panel.value}$/`).values(false),
-    )
-    .noValue('The first batch has not run')
+  return (
+    new StatBuilder()
+      .title(panel.title)
+      .description(panel.description)
+      .datasource(datasource)
+      .withTarget(target(panel))
+      .unit(unitOf[panel.unit])
+      .colorScheme(fixedColor('blue'))
+      .colorMode(BigValueColorMode.Value)
+      .graphMode(BigValueGraphMode.Area)
+      .reduceOptions(
+        new ReduceDataOptionsBuilder()
+          .calcs(['lastNotNull'])
+          .fields(`/^(${panel.value}|provisional)$/`)
+          .values(false),
+      )
+      // Days are older than what the dashboard looks back: without a time of its own the panel would show no trend.
+      .timeFrom(`${trendDays}d`)
+      .hideTimeOverride(true)
+      .overrideByName('provisional', [{ id: 'mappings', value: provisionalMappings }])
+      .noValue('The first batch has not run')
+  )
 }
+
+/** Some versions of the plugin give truth values as numbers. */
+const provisionalMappings = [
+  {
+    type: 'value',
+    options: Object.fromEntries(
+      [
+        ['true', '1', 'provisional', 'orange'],
+        ['false', '0', 'final', 'text'],
+      ].flatMap(([truth = '', number = '', text, color]) => [
+        [truth, { text, color }],
+        [number, { text, color }],
+      ]),
+    ),
+  },
+]
 
 function timeseriesBuilder(panel: TimeseriesPanel): TimeseriesBuilder {
   const builder = new TimeseriesBuilder()
@@ -158,24 +183,49 @@ function timeseriesBuilder(panel: TimeseriesPanel): TimeseriesBuilder {
 
 const stacked = { build: () => ({ mode: StackingMode.Normal, group: 'A' }) }
 
+const closedName = 'closed'
+
 function barsBuilder(panel: BarsPanel): BarsBuilder {
-  return new BarsBuilder()
-    .title(panel.title)
-    .description(panel.description)
-    .datasource(datasource)
-    .withTarget(target(panel))
-    .withTransformation({ id: 'organize', options: { excludeByName: { [panel.provisional]: true } } })
-    .unit(unitOf[panel.unit])
-    .colorScheme(fixedColor('blue'))
-    .xField(panel.label)
-    .orientation(VizOrientation.Horizontal)
-    .showValue(VisibilityMode.Auto)
-    .fillOpacity(80)
-    .legend(
-      new VizLegendOptionsBuilder()
-        .displayMode(LegendDisplayMode.Hidden)
-        .placement(LegendPlacement.Bottom)
-        .showLegend(false),
-    )
-    .noValue('The first batch has not run')
+  return (
+    new BarsBuilder()
+      .title(panel.title)
+      .description(panel.description)
+      .datasource(datasource)
+      .withTarget(target(panel))
+      // What is closed and what is provisional stand on each other.
+      .withTransformation({
+        id: 'calculateField',
+        options: {
+          mode: 'binary',
+          alias: closedName,
+          binary: { left: panel.value, operator: '-', right: panel.provisional },
+          replaceFields: false,
+        },
+      })
+      .withTransformation({
+        id: 'organize',
+        options: {
+          excludeByName: { [panel.value]: true },
+          indexByName: { [panel.label]: 0, [closedName]: 1, [panel.provisional]: 2 },
+          renameByName: { [panel.provisional]: 'provisional' },
+        },
+      })
+      .stacking(StackingMode.Normal)
+      .overrideByName('provisional', [
+        { id: 'color', value: { mode: FieldColorModeId.Fixed, fixedColor: 'orange' } },
+      ])
+      .unit(unitOf[panel.unit])
+      .colorScheme(fixedColor('blue'))
+      .xField(panel.label)
+      .orientation(VizOrientation.Horizontal)
+      .showValue(VisibilityMode.Auto)
+      .fillOpacity(80)
+      .legend(
+        new VizLegendOptionsBuilder()
+          .displayMode(LegendDisplayMode.Hidden)
+          .placement(LegendPlacement.Bottom)
+          .showLegend(false),
+      )
+      .noValue('The first batch has not run')
+  )
 }

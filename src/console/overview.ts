@@ -7,7 +7,6 @@ import type { IoOptions } from '../lib/base/io.ts'
 import type { Logger } from '../lib/base/log.ts'
 import type { ClickHouse } from '../lib/clickhouse/clickhouse.ts'
 import { type Layer, layers, type PanelLayer } from '../pipeline/model/panel.ts'
-import { windowStartMs } from '../pipeline/model/time-rules.ts'
 import type { Figures, Freshness, Overview, PanelAnswer } from './answers.ts'
 import { figuresOf } from './figures.ts'
 import { noFreshness, readFreshness } from './freshness.ts'
@@ -20,6 +19,7 @@ export const overviewTitle = 'Lakehouse Platform Overview'
 /** What the page offers to look back, in minutes. */
 export const rangesMinutes = [60, 360, 1440] as const
 export type RangeMinutes = (typeof rangesMinutes)[number]
+const stepMinutes: Readonly<Record<RangeMinutes, number>> = { 60: 1, 360: 5, 1440: 15 }
 
 /** Figures and how new they are belong together: an old picture keeps its own date. */
 interface PanelReading {
@@ -108,6 +108,7 @@ export class OverviewReader {
       asOf: realtime.asOf ?? batch.asOf,
       provisionalFrom: batch.provisionalFrom,
       newestEvent: realtime.newestEvent,
+      oldestWindow: realtime.oldestWindow,
     }
   }
 
@@ -122,9 +123,10 @@ export class OverviewReader {
   }
 }
 
-/** Whole minutes, so that the first window is not cut. */
-export function rangeUpTo(nowMs: number, minutes: number): TimeRange {
-  return { fromMs: windowStartMs(nowMs - minutes * 60_000), toMs: nowMs }
+/** It begins with a whole bin, and has at most a hundred of them, which a picture can show. */
+export function rangeUpTo(nowMs: number, minutes: RangeMinutes): TimeRange {
+  const stepMs = stepMinutes[minutes] * 60_000
+  return { fromMs: Math.ceil((nowMs - minutes * 60_000) / stepMs) * stepMs, toMs: nowMs, stepMs }
 }
 
 function answerOf(panel: Panel, { value, readAtMs, isStale, problem }: Reading<PanelReading>): PanelAnswer {

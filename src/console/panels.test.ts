@@ -12,7 +12,11 @@ import { expandMacros } from './macros.ts'
 import { findPanel, panels } from './panels.ts'
 import { insertDeltas, insertLoad } from './serving.fixture.ts'
 
-const range = { fromMs: Date.parse('2026-11-23T07:00:00Z'), toMs: Date.parse('2026-11-23T08:00:00Z') }
+const range = {
+  fromMs: Date.parse('2026-11-23T07:00:00Z'),
+  toMs: Date.parse('2026-11-23T08:00:00Z'),
+  stepMs: 60_000,
+}
 
 let home: Home
 let clickhouse: ClickHouse
@@ -43,7 +47,7 @@ describe('the panels, before the first event', () => {
   })
 
   it('have no age', async () => {
-    const nothing = { asOf: null, provisionalFrom: null, newestEvent: null }
+    const nothing = { asOf: null, provisionalFrom: null, newestEvent: null, oldestWindow: null }
 
     expect(await readFreshness(clickhouse, 'batch')).toEqual({ layer: 'batch', ...nothing })
     expect(await readFreshness(clickhouse, 'realtime')).toEqual({ layer: 'realtime', ...nothing })
@@ -170,6 +174,7 @@ describe('the panels, with data', () => {
       kind: 'timeseries',
       from: '2026-11-23T07:00:00.000Z',
       to: '2026-11-23T08:00:00.000Z',
+      stepSeconds: 60,
       series: [
         {
           label: 'click',
@@ -182,6 +187,19 @@ describe('the panels, with data', () => {
         { label: 'purchase', points: [{ time: '2026-11-23T07:33:00.000Z', value: 1 }] },
       ],
     })
+  })
+
+  it('event-stream sums bins of several windows', async () => {
+    const panel = findPanel('event-stream')
+    const bins = { ...range, stepMs: 15 * 60_000 }
+    const rows = await clickhouse.query(expandMacros(panel?.sql ?? '', bins))
+
+    expect(rows).toEqual([
+      { time: '2026-11-23 07:00:00', event_type: 'click', events: 5 },
+      { time: '2026-11-23 07:30:00', event_type: 'click', events: 7 },
+      { time: '2026-11-23 07:30:00', event_type: 'login', events: 2 },
+      { time: '2026-11-23 07:30:00', event_type: 'purchase', events: 1 },
+    ])
   })
 
   it('logins-per-source sums logins by source', async () => {
@@ -239,6 +257,7 @@ describe('the panels, with data', () => {
       asOf: '2026-11-23T01:00:05.250Z',
       provisionalFrom: '2026-11-23T00:00:00.000Z',
       newestEvent: null,
+      oldestWindow: null,
     })
     expect(await readFreshness(clickhouse, 'realtime')).toEqual({
       layer: 'realtime',
@@ -246,6 +265,7 @@ describe('the panels, with data', () => {
       // The slowest partition has read up to 07:32:20: windows that ended by 07:30:20 are closed.
       provisionalFrom: '2026-11-23T07:30:00.000Z',
       newestEvent: '2026-11-23T07:35:59.500Z',
+      oldestWindow: '2026-11-23T06:59:00.000Z',
     })
   })
 
@@ -261,6 +281,9 @@ describe('the panels, with data', () => {
       },
     ])
 
-    expect(await readFreshness(clickhouse, 'realtime')).toEqual(before)
+    expect(await readFreshness(clickhouse, 'realtime')).toEqual({
+      ...before,
+      oldestWindow: '2026-11-22T07:33:00.000Z',
+    })
   })
 })

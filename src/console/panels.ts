@@ -34,7 +34,7 @@ export interface StatPanel extends CommonPanel {
   readonly kind: 'stat'
 }
 
-/** Rows of `time`, `label`, value; time ascending. A minute without a row counted nothing. */
+/** Rows of `time`, `label`, value; time ascending. A bin without a row counted nothing. */
 export interface TimeseriesPanel extends CommonPanel {
   readonly kind: 'timeseries'
   readonly label: string
@@ -53,7 +53,8 @@ export interface BarsPanel extends CommonPanel {
 
 export type Panel = StatPanel | TimeseriesPanel | BarsPanel
 
-const trendDays = 14
+/** How many days a figure's trend has. */
+export const trendDays = 14
 /** In characters: a name is whatever somebody sent. */
 const labelLength = 80
 
@@ -82,12 +83,12 @@ FROM (
 ORDER BY ${value} DESC, name`
 }
 
-/** Sums of deltas by window. The speed layer also writes rows that count nothing, to hold its place. */
+/** Sums of deltas by bins of whole windows, in UTC whatever the server's zone. The speed layer also writes rows that count nothing, to hold its place. */
 function windowSums(table: string, label: string, measure: string, value: string): string {
-  return `SELECT window_start AS time, ${label}, toInt64(sum(${measure})) AS ${value}
+  return `SELECT toTimeZone($__timeInterval(window_start), 'UTC') AS time, ${label}, toInt64(sum(${measure})) AS ${value}
 FROM ${table}
 WHERE $__timeFilter(window_start) AND ${measure} > 0
-GROUP BY window_start, ${label}
+GROUP BY time, ${label}
 ORDER BY time, ${label}`
 }
 

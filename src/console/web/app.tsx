@@ -1,5 +1,5 @@
 /** The Lakehouse Platform Overview: three rows of panels, then the tables and the last runs. */
-import { type ReactElement, useState } from 'react'
+import type { ReactElement } from 'react'
 import type { Freshness, Overview, PanelAnswer } from '../answers.ts'
 import { Banner } from './banner.tsx'
 import { BarsPanel } from './bars-panel.tsx'
@@ -7,6 +7,7 @@ import { CardBoundary } from './card-boundary.tsx'
 import { ComingUp } from './coming-up.tsx'
 import { Heading } from './heading.tsx'
 import { useNow } from './now.ts'
+import { useRange } from './range.ts'
 import { useOverview, useRuns, useTables } from './readings.ts'
 import { RunsCard } from './runs-card.tsx'
 import { StatPanel } from './stat-panel.tsx'
@@ -19,7 +20,7 @@ const rowNames = { top: 'Batch, latest day', middle: 'Real time', bottom: 'Batch
 const skeletons = { top: 4, middle: 2, bottom: 1 } as const
 
 export function App(): ReactElement {
-  const [minutes, setMinutes] = useState(60)
+  const [minutes, setMinutes] = useRange()
   const overview = useOverview(minutes)
   const tables = useTables()
   const runs = useRuns()
@@ -53,7 +54,7 @@ export function App(): ReactElement {
                 ))
               : panelsOf(overview.data, row).map((panel) => (
                   <CardBoundary key={panel.id} title={panel.title}>
-                    <Panel panel={panel} freshness={freshnessOf(overview.data, panel)} nowMs={nowMs} />
+                    <Panel panel={panel} freshness={overview.data.freshness} nowMs={nowMs} />
                   </CardBoundary>
                 ))}
           </section>
@@ -74,26 +75,32 @@ export function App(): ReactElement {
 const panelsOf = ({ panels }: Overview, row: PanelAnswer['row']): readonly PanelAnswer[] =>
   panels.filter((panel) => panel.row === row)
 
-const freshnessOf = ({ freshness }: Overview, { layer }: PanelAnswer): Freshness | undefined =>
-  freshness.find((found) => found.layer === layer)
-
 interface PanelProps {
   readonly panel: PanelAnswer
-  readonly freshness: Freshness | undefined
+  /** Of each layer that has been read. */
+  readonly freshness: readonly Freshness[]
   readonly nowMs: number
 }
 
 function Panel({ panel, freshness, nowMs }: PanelProps): ReactElement {
   const { figures } = panel
+  const oldestWindow = freshness.find(({ layer }) => layer === 'realtime')?.oldestWindow ?? null
   switch (panel.kind) {
     case 'stat':
-      return <StatPanel panel={panel} figures={figures?.kind === 'stat' ? figures : null} nowMs={nowMs} />
+      return (
+        <StatPanel
+          panel={panel}
+          figures={figures?.kind === 'stat' ? figures : null}
+          oldestWindow={oldestWindow}
+          nowMs={nowMs}
+        />
+      )
     case 'timeseries':
       return (
         <TimeseriesPanel
           panel={panel}
           figures={figures?.kind === 'timeseries' ? figures : null}
-          freshness={freshness}
+          freshness={freshness.find(({ layer }) => layer === panel.layer)}
           nowMs={nowMs}
         />
       )

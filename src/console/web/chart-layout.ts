@@ -8,6 +8,7 @@ interface ChartLayout {
   readonly [key: string]: Json
   readonly xaxis: Layout
   readonly yaxis: Layout
+  readonly legend: Layout
 }
 
 const axis = (theme: Theme): Layout => ({

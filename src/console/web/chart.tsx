@@ -8,18 +8,16 @@ interface ChartProps {
   readonly traces: readonly Trace[]
   readonly layout: Layout
   readonly height: number
-  /** Without hovering and dragging. */
-  readonly isStatic?: boolean
 }
 
 const loadPlotly = () => import('plotly.js-basic-dist-min').then(({ default: plotly }) => plotly)
 
-export function Chart({ label, traces, layout, height, isStatic = false }: ChartProps): ReactElement {
+export function Chart({ label, traces, layout, height }: ChartProps): ReactElement {
   const element = useRef<HTMLDivElement>(null)
 
   useEffect(() => {
     let isCurrent = true
-    const config: Config = { staticPlot: isStatic, displayModeBar: false, responsive: false }
+    const config: Config = { displayModeBar: false, responsive: false }
     const sized: Layout = { ...layout, height, autosize: true }
     void loadPlotly().then((plotly) => {
       if (isCurrent && element.current !== null) return plotly.react(element.current, traces, sized, config)
@@ -28,7 +26,7 @@ export function Chart({ label, traces, layout, height, isStatic = false }: Chart
     return () => {
       isCurrent = false
     }
-  }, [traces, layout, height, isStatic])
+  }, [traces, layout, height])
 
   useEffect(() => {
     const root = element.current

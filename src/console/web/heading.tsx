@@ -2,6 +2,7 @@
 import type { ReactElement } from 'react'
 import type { Overview } from '../answers.ts'
 import { duration, exactTime } from './format.ts'
+import { ranges } from './range.ts'
 import type { Trouble } from './troubles.ts'
 
 interface HeadingProps {
@@ -11,12 +12,6 @@ interface HeadingProps {
   readonly minutes: number
   readonly onMinutes: (minutes: number) => void
 }
-
-const ranges = [
-  { minutes: 60, label: '1 h' },
-  { minutes: 360, label: '6 h' },
-  { minutes: 1440, label: '24 h' },
-] as const
 
 export function Heading({ overview, troubles, nowMs, minutes, onMinutes }: HeadingProps): ReactElement {
   return (
