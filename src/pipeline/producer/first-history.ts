@@ -53,6 +53,7 @@ function planned({ state, history }: FirstHistoryRequest, log: string): PlannedH
 }
 
 function without(held: ReadonlySet<string>, sink: MessageSink): MessageSink {
+  if (held.size === 0) return sink
   return {
     append: async (messages, options) => {
       const missing = messages.filter(({ value }) => !held.has(idOf(value) ?? ''))
