@@ -54,7 +54,7 @@ async function runLedger({ full = false, accept }: Flags, cli: CommandLine): Pro
 }
 
 function document({ name, table, date, partition, left, right, ...rest }: AuditedIdentity): object {
-  const { fault, accepted, places = [], rows = [] } = rest
+  const { problem, accepted, places = [], rows = [] } = rest
   return {
     name,
     table,
@@ -63,7 +63,7 @@ function document({ name, table, date, partition, left, right, ...rest }: Audite
     left,
     right,
     difference: left - right,
-    ...(fault !== undefined && { fault }),
+    ...(problem !== undefined && { problem }),
     ...(accepted !== undefined && { accepted }),
     places,
     rows,
@@ -84,12 +84,12 @@ function describe(identities: readonly AuditedIdentity[], faulty: readonly Audit
     parts.push(
       drawTable(
         ['table', 'day or partition', 'left', 'right', 'what is wrong', 'first places'],
-        faulty.slice(0, 50).map(({ table, date, partition, left, right, fault, places = [] }) => [
+        faulty.slice(0, 50).map(({ table, date, partition, left, right, problem, places = [] }) => [
           table,
           date ?? partition ?? '',
           left,
           right,
-          fault ?? '',
+          problem ?? '',
           places
             .slice(0, 3)
             .map((place) => `${place.partition}/${place.offset}`)

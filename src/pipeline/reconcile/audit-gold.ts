@@ -31,7 +31,8 @@ async function auditMetric(
   const table = `gold/${metric}`
   const digests = await digestsOf(audit, metric, gold, { signal })
   const input = await silverOf(audit, gold, { signal })
-  if (input.kind === 'lost') return [{ name: goldIdentity, table, left: 1n, right: 0n, fault: input.reason }]
+  if (input.kind === 'lost')
+    return [{ name: goldIdentity, table, left: 1n, right: 0n, problem: input.reason }]
   const marks = await fileMarks(context.table('silver/events'), input.silver, { signal })
   const markOfDay = (date: string): string =>
     markOf(metricOf(metric).sql, marks.get(date) ?? '', digests.get(date) ?? '')
@@ -40,7 +41,7 @@ async function auditMetric(
   const toRead = days.filter((date) => {
     const identity = known.get(date)
     return (
-      identity === undefined || isFull || identity.fault !== undefined || identity.mark !== markOfDay(date)
+      identity === undefined || isFull || identity.problem !== undefined || identity.mark !== markOfDay(date)
     )
   })
   if (toRead.length > 0)

@@ -28,7 +28,7 @@ export async function auditSilver(audit: Audit, { signal }: IoOptions): Promise<
   const toRead: Day[] = []
   for (const date of days) {
     const known = before({ ...silverIdentity, date })
-    if (known === undefined || isFull || known.fault !== undefined || known.mark !== markOfDay(date)) {
+    if (known === undefined || isFull || known.problem !== undefined || known.mark !== markOfDay(date)) {
       const bronze = known?.bronze
       toRead.push({ date, baseline: bronze?.engine === engine ? bronze : undefined })
     } else {
@@ -52,7 +52,7 @@ export async function auditSilver(audit: Audit, { signal }: IoOptions): Promise<
       const asBefore = unchangedIdentity(day, found)
       // A day whose rows were changed keeps its baseline: the fault is found again until it is accepted.
       const bronze =
-        asBefore?.fault === undefined || day.baseline === undefined
+        asBefore?.problem === undefined || day.baseline === undefined
           ? { ...found.bronze, engine: String(engine), read }
           : day.baseline
       identities.push(
@@ -79,7 +79,7 @@ function unchangedIdentity({ date, baseline }: Day, { earlier }: SilverDay): Ide
   const identity = { name: unchanged, table: 'bronze/events', date, left: baseline.rows, right: earlier.rows }
   return earlier.digest === baseline.digest
     ? identity
-    : { ...identity, fault: 'rows that were audited before are gone, or have other values' }
+    : { ...identity, problem: 'rows that were audited before are gone, or have other values' }
 }
 
 /** Days that were read up to the same offsets before, in groups of so many rows. */

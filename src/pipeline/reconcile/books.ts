@@ -31,8 +31,8 @@ export interface Identity {
   readonly left: bigint
   readonly right: bigint
   /** What is wrong, in words; absent if the two sides agree. */
-  readonly fault?: string
-  /** Messages at fault, at most `placesNamed`. */
+  readonly problem?: string
+  /** Messages at problem, at most `placesNamed`. */
   readonly places?: readonly Place[]
   /** Rows at fault, at most `placesNamed`, each as both sides have it. */
   readonly rows?: readonly Row[]

@@ -57,7 +57,7 @@ function identityOf(
   if (lost.length === 0 && doubled.length === 0) return identity
   return {
     ...identity,
-    fault: [
+    problem: [
       ...(lost.length > 0 ? [`not counted: ${describeRanges(lost)}`] : []),
       ...(doubled.length > 0 ? [`counted twice: ${describeRanges(doubled)}`] : []),
     ].join('; '),

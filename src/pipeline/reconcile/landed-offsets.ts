@@ -109,7 +109,7 @@ async function identityOf(
   return {
     ...common,
     left: left - lost,
-    fault: [
+    problem: [
       ...(faults.missing > 0n ? [`${faults.missing} offsets are in neither table`] : []),
       ...(faults.doubled > 0n ? [`${faults.doubled} rows have the offset of another`] : []),
     ].join('; '),

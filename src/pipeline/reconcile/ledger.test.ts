@@ -52,8 +52,8 @@ async function auditOnce(platform: SmallPlatform): Promise<LedgerReport> {
 /** Identities that do not hold, as `table day-or-partition`, with what is wrong. */
 const faultsOf = ({ identities }: LedgerReport): Readonly<Record<string, string>> =>
   Object.fromEntries(
-    identities.flatMap(({ table, date, partition, fault }) =>
-      fault === undefined ? [] : [[`${table} ${date ?? partition ?? ''}`.trim(), fault]],
+    identities.flatMap(({ table, date, partition, problem }) =>
+      problem === undefined ? [] : [[`${table} ${date ?? partition ?? ''}`.trim(), problem]],
     ),
   )
 
@@ -154,7 +154,7 @@ describe('auditLedger(context, options)', () => {
     const { identities, balanced } = await auditOnce(harmed)
 
     expect(balanced).toBe(false)
-    const faulty = identities.filter(({ fault }) => fault !== undefined)
+    const faulty = identities.filter(({ problem }) => problem !== undefined)
     expect(faulty.map(({ name: equation, table, date }) => [equation, table, date])).toEqual([
       ['silver ⇒ gold', name, '2026-11-20'],
     ])

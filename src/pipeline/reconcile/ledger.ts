@@ -23,7 +23,7 @@ export interface LedgerOptions extends IoOptions {
   /** Every day again, whatever an audit before has found. */
   readonly isFull?: boolean
   readonly runId?: number
-  /** Takes each fault that is found for right from now on; the text says why, and is recorded. */
+  /** Takes each problem that is found for right from now on; the text says why, and is recorded. */
   readonly accept?: string
   readonly onProgress?: (done: string) => void
 }
@@ -90,8 +90,8 @@ export async function auditLedger(
   return { balanced: identities.every(isBalanced), identities }
 }
 
-export function isBalanced({ fault, accepted }: AuditedIdentity): boolean {
-  return fault === undefined || accepted !== undefined
+export function isBalanced({ problem, accepted }: AuditedIdentity): boolean {
+  return problem === undefined || accepted !== undefined
 }
 
 async function audit(of: Audit, { signal }: IoOptions): Promise<readonly AuditedIdentity[]> {
@@ -117,7 +117,7 @@ function vanished(
     .filter(([subject]) => !subjects.has(subject))
     .map(([, entry]) => {
       const { mark: _, ...identity } = identityIn(entry)
-      return { ...identity, right: 0n, fault: 'it was audited before, and is no longer there' }
+      return { ...identity, right: 0n, problem: 'it was audited before, and is no longer there' }
     })
 }
 
@@ -127,9 +127,9 @@ function judged(
   entry: LedgerEntry | undefined,
   accept: string | undefined,
 ): AuditedIdentity {
-  if (identity.fault === undefined) return identity
+  if (identity.problem === undefined) return identity
   const before = entry && identityIn(entry)
-  const accepted = before?.fault === identity.fault ? (before.accepted ?? accept) : accept
+  const accepted = before?.problem === identity.problem ? (before.accepted ?? accept) : accept
   return accepted === undefined ? identity : { ...identity, accepted }
 }
 
@@ -149,6 +149,6 @@ function chainIdentity({ entries, fault }: Chain): Identity {
     : {
         ...identity,
         left: identity.left + 1n,
-        fault: `entry ${fault.sequence} (${fault.subject}): ${fault.reason}`,
+        problem: `entry ${fault.sequence} (${fault.subject}): ${fault.reason}`,
       }
 }

@@ -26,7 +26,7 @@ const stored = z.object({
   partition: z.number().optional(),
   left: whole,
   right: whole,
-  fault: z.string().optional(),
+  problem: z.string().optional(),
   places: z.array(place).optional(),
   mark: z.string().optional(),
   bronze: z
@@ -57,12 +57,12 @@ function bigintsAsNumbers(_: string, value: unknown): unknown {
 
 /** @throws ZodError never for an entry whose hash holds. */
 export function identityIn({ content }: LedgerEntry): AuditedIdentity {
-  const { date, partition, fault, places, mark, bronze, accepted, ...rest } = stored.parse(content)
+  const { date, partition, problem, places, mark, bronze, accepted, ...rest } = stored.parse(content)
   return {
     ...rest,
     ...(date !== undefined && { date }),
     ...(partition !== undefined && { partition }),
-    ...(fault !== undefined && { fault }),
+    ...(problem !== undefined && { problem }),
     ...(places !== undefined && { places }),
     ...(mark !== undefined && { mark }),
     ...(bronze !== undefined && { bronze }),

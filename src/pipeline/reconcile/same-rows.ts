@@ -75,13 +75,13 @@ order by ${grain.map(identifier).join(', ')}, side`
 function faultOf(
   rows: readonly Row[],
   { left, right }: Pick<Comparison, 'left' | 'right'>,
-): Pick<Identity, 'fault' | 'rows'> {
+): Pick<Identity, 'problem' | 'rows'> {
   const only = (side: string, { label }: Side): readonly string[] => {
     const n = rows.find((row) => row['side'] === side)?.['n']
     return n === undefined ? [] : [`${String(n)} × only ${label}`]
   }
   return {
-    fault: [...only('left', left), ...only('right', right)].join('; '),
+    problem: [...only('left', left), ...only('right', right)].join('; '),
     rows: rows.map(({ side, n: _, ...row }) => ({
       found: side === 'left' ? left.label : right.label,
       ...row,

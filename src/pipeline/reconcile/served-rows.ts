@@ -38,13 +38,13 @@ export async function servedGold(
     if (version === undefined) continue
     const gold = await snapshotAt(context.table(`gold/${metric}`), version, { signal })
     if (gold === undefined) {
-      const fault = `the newest load shows version ${version} of gold/${metric}, which is no longer there`
+      const problem = `the newest load shows version ${version} of gold/${metric}, which is no longer there`
       identities.push({
         name: 'gold in Delta = serving in ClickHouse',
         table: `serving.${metric}`,
         left: 0n,
         right: 1n,
-        fault,
+        problem,
       })
       continue
     }
@@ -67,8 +67,8 @@ function servedRelease(release: Release | undefined, shown: Shown | undefined): 
       right: BigInt(right ?? -1),
     }
     if (left === right) return [identity]
-    const fault = `release ${release.id} has version ${left ?? 'none'}, the newest load version ${right ?? 'none'}`
-    return [{ ...identity, fault }]
+    const problem = `release ${release.id} has version ${left ?? 'none'}, the newest load version ${right ?? 'none'}`
+    return [{ ...identity, problem }]
   })
 }
 

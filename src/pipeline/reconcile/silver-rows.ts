@@ -203,7 +203,7 @@ function identityOf(
   if (found.length === 0) return identity
   return {
     ...identity,
-    fault: found.map((row) => `${String(row['n'])} × ${faults[String(row['fault'])]}`).join('; '),
+    problem: found.map((row) => `${String(row['n'])} × ${faults[String(row['fault'])]}`).join('; '),
     places: rows.map(placeOf),
     rows,
   }
