@@ -1,6 +1,6 @@
 /** What all charts with axes share. */
 import type { Json, Layout } from 'plotly.js-basic-dist-min'
-import type { Theme } from './theme.ts'
+import type { Theme } from '../theme.ts'
 
 const fontFamily = 'system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "DejaVu Sans", sans-serif'
 

@@ -1,5 +1,5 @@
 /** A bin without a row counted nothing: zeros between the range's start and the newest event. */
-import type { TimeseriesFigures } from '../answers.ts'
+import type { TimeseriesFigures } from '../../answers.ts'
 
 export type Points = TimeseriesFigures['series'][number]['points']
 
