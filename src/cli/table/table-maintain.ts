@@ -230,7 +230,7 @@ async function verifyTable(
   const { files, unsealed, broken } = outcome
   await cli.result({ table: target.uri, ...outcome }, () =>
     [
-      ...broken.map(({ path, fault }) => `${fault.padEnd(8)}  ${printable(path)}`),
+      ...broken.map(({ path, problem }) => `${problem.padEnd(8)}  ${printable(path)}`),
       `version ${outcome.version}: ${countOf(files, 'file')}, ${broken.length} broken, ${unsealed} without a checksum`,
     ].join('\n'),
   )

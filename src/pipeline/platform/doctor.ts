@@ -166,7 +166,7 @@ async function checkDataFiles(platform: Platform, { signal }: IoOptions): Promis
     const found = await verifyFiles(table, { signal })
     counts.files += found.files
     counts.unsealed += found.unsealed
-    broken.push(...found.broken.map(({ path, fault }) => `${name}/${path} (${fault})`))
+    broken.push(...found.broken.map(({ path, problem }) => `${name}/${path} (${problem})`))
   }
   const finding = `${countOf(counts.files, 'file')}, ${counts.unsealed} without a checksum`
   if (broken.length === 0) return ok(`${finding}, all others as they were written`)

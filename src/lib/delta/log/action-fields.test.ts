@@ -16,6 +16,14 @@ const metaData = {
 const vector = { storageType: 'i', pathOrInlineDv: '', sizeInBytes: 1, cardinality: 1 }
 
 describe('decodeActions(bytes, file)', () => {
+  it('takes a property without a value for one that is not set', () => {
+    const configuration = { 'delta.columnMapping.mode': null, 'delta.appendOnly': 'true' }
+
+    expect(decode(JSON.stringify({ metaData: { ...metaData, configuration } }))).toEqual([
+      { metaData: { ...metaData, configuration: { 'delta.appendOnly': 'true' } } },
+    ])
+  })
+
   it.each([
     [{ add: { ...add, path: 1 } }, 'add.path: expected a text, got 1'],
     [{ add: { ...add, size: '1' } }, 'add.size: expected a whole number from 0 up, got "1"'],

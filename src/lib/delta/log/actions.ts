@@ -185,6 +185,9 @@ export function decodeBody(name: ActionName, fields: Fields, where: string): Act
     requireFields(fields, 'deletionVector', where)
     body['deletionVector'] = fields
   }
+  const { configuration } = body
+  // A property without a value is none.
+  if (name === 'metaData' && isObject(configuration)) body['configuration'] = withoutNulls(configuration)
   // The first writers left it out where there were no columns.
   if (name === 'metaData') body['schemaString'] ??= '{"type":"struct","fields":[]}'
   if (name === 'commitInfo') return { commitInfo: knownInfo(body, where) }

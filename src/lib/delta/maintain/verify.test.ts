@@ -60,7 +60,7 @@ describe('verifyFiles(table)', () => {
 
     const { broken } = await verifyFiles(table)
 
-    expect(Object.fromEntries(broken.map(({ path, fault }) => [path, fault]))).toEqual({
+    expect(Object.fromEntries(broken.map(({ path, problem }) => [path, problem]))).toEqual({
       [flipped]: 'checksum',
       [cut]: 'size',
       [gone]: 'missing',

@@ -11,7 +11,7 @@ import type { DeltaTable, ReadOptions } from '../table.ts'
 export interface BrokenFile {
   /** As the log names it. */
   readonly path: string
-  readonly fault: 'missing' | 'size' | 'checksum'
+  readonly problem: 'missing' | 'size' | 'checksum'
 }
 
 export interface Verification {
@@ -36,8 +36,8 @@ export async function verifyFiles(
   const broken: BrokenFile[] = []
   const counts = { files: 0, unsealed: 0, sizeBytes: 0 }
   for (const file of files) {
-    const fault = await faultOf(table, file, options)
-    if (fault !== undefined) broken.push({ path: file.path, fault })
+    const problem = await problemOf(table, file, options)
+    if (problem !== undefined) broken.push({ path: file.path, problem })
     counts.files += 1
     counts.sizeBytes += file.size
     if (checksumIn(file) === undefined) counts.unsealed += 1
@@ -46,11 +46,11 @@ export async function verifyFiles(
   return { version, ...counts, broken }
 }
 
-async function faultOf(
+async function problemOf(
   { store }: DeltaTable,
   file: AddFile,
   { signal }: IoOptions,
-): Promise<BrokenFile['fault'] | undefined> {
+): Promise<BrokenFile['problem'] | undefined> {
   try {
     const [path = ''] = await localPaths(store, [file], { signal })
     const { size } = await stat(path)
