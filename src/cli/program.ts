@@ -6,6 +6,7 @@ import { LakeError } from '../lib/base/errors.ts'
 import { parseJson } from '../lib/base/json.ts'
 import type { CommandLine } from './command-line.ts'
 import { addBatch } from './commands/batch.ts'
+import { addCheck } from './commands/check.ts'
 import { addConsole } from './commands/console.ts'
 import { addDoctor } from './commands/doctor.ts'
 import { addExplain } from './commands/explain.ts'
@@ -58,6 +59,7 @@ export function createProgram(cli: CommandLine): Command {
     addSchedule,
     addRuns,
     addRelease,
+    addCheck,
     addLedger,
     addReconcile,
     addExplain,

@@ -25,6 +25,7 @@ import type { RunRecorder } from '../../lib/dag/recorder.ts'
 import type { DeltaTable, Snapshot } from '../../lib/delta/index.ts'
 import type { DuckDb } from '../../lib/duckdb/duckdb.ts'
 import type { ReleaseBook } from '../../lib/runs/release-book.ts'
+import { expectationsBefore } from '../model/checks.ts'
 import { invalidReasons, isValid } from '../model/event-rules.ts'
 import { goldMetrics } from '../model/gold.ts'
 import { columnNames, type LakeTable, lakeTableNames, lakeTables } from '../model/tables.ts'
@@ -99,8 +100,6 @@ function selectionOf(tasks: readonly string[] | undefined): Selection {
 
 export function batchGraph(context: BatchContext, bronze: Snapshot, scope: Scope): Graph<DagNode> {
   const goldTasks = goldMetrics.map((metric): DagNode => {
-    const key = { kind: 'unique', columns: metric.grain } as const
-    const notNull = metric.grain.map((column) => ({ kind: 'notNull', column }) as const)
     return {
       name: metric.task,
       dependsOn: ['bronze_to_silver'],
@@ -113,7 +112,7 @@ export function batchGraph(context: BatchContext, bronze: Snapshot, scope: Scope
             input: { table: 'silver/events', name: 'silver_events', snapshot: silver },
             select: metric.sql,
             orderBy: metric.grain,
-            checks: [key, ...notNull, ...metric.checks],
+            checks: expectationsBefore(`gold/${metric.name}`),
             scope,
             task: metric.task,
             runId,
@@ -186,7 +185,12 @@ async function makeSilver(
   const common = { input, orderBy, scope, task: 'bronze_to_silver', runId }
   const quarantine = await makeDays(
     context,
-    { ...common, target: 'silver/quarantine', select: quarantineSelect, checks: [] },
+    {
+      ...common,
+      target: 'silver/quarantine',
+      select: quarantineSelect,
+      checks: expectationsBefore('silver/quarantine'),
+    },
     { signal },
   )
   const silver = await makeDays(
@@ -195,14 +199,7 @@ async function makeSilver(
       ...common,
       target: 'silver/events',
       select: silverSelect,
-      checks: [
-        { kind: 'unique', columns: ['event_date', 'event_id'] },
-        {
-          kind: 'condition',
-          name: 'event_date is the UTC day of timestamp',
-          sql: `cast("timestamp" as date) = event_date`,
-        },
-      ],
+      checks: expectationsBefore('silver/events'),
     },
     { signal },
   )

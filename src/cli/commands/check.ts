@@ -1,0 +1,110 @@
+/** `lake check`: the declared checks, asked of the rows that readers see. */
+import type { Command } from 'commander'
+import { countOf } from '../../lib/base/count-of.ts'
+import { LakeError } from '../../lib/base/errors.ts'
+import { replaceFile } from '../../lib/base/files/replace-file.ts'
+import { isLakeTable, type LakeTable } from '../../pipeline/model/tables.ts'
+import type { ChecksReport } from '../../pipeline/reconcile/check-tables.ts'
+import { isoDate } from '../arguments.ts'
+import type { CommandLine } from '../command-line.ts'
+import { type DayFlags, dayRange } from '../day-range.ts'
+import { junitOf } from '../output/junit.ts'
+import { drawTable } from '../output/table-text.ts'
+
+interface Flags extends DayFlags {
+  readonly junit?: string
+}
+
+export function addCheck(program: Command, cli: CommandLine): void {
+  program
+    .command('check')
+    .summary('the declared checks, asked of what readers see')
+    .description(
+      'Asks the checks that are declared with the tables of the newest release, and of bronze, day by day. Results are ' +
+        'kept: a broken check says whether it is new or still broken. Exits 1 if a check of severity fail is broken.',
+    )
+    .argument('[tables...]', 'tables such as gold/daily_active_users (default: all of them)')
+    .option('--date <day>', 'rows of this UTC day alone', isoDate)
+    .option('--from <day>', 'rows from this day on', isoDate)
+    .option('--to <day>', 'up to this day, which is left out', isoDate)
+    .option('--junit <file>', 'also write the results as JUnit XML')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  lake check\n  lake check silver/events --date 2026-01-30 --json\n  lake check --junit checks.xml',
+    )
+    .action((tables: readonly string[], flags: Flags) => runCheck(tables, flags, cli))
+}
+
+async function runCheck(
+  given: readonly string[],
+  { junit, ...flags }: Flags,
+  cli: CommandLine,
+): Promise<void> {
+  const { platform, terminal, signal } = cli
+  const days = dayRange(flags, 'check')
+  const tables = given.map(tableNamed)
+  const [{ checkTables }, { batchContextOf }] = await Promise.all([
+    import('../../pipeline/reconcile/check-tables.ts'),
+    import('../../pipeline/platform/stages.ts'),
+  ])
+  const { checks, releases } = await platform.runs()
+  const report = await checkTables(await batchContextOf(platform), {
+    checks,
+    releases,
+    ...(tables.length > 0 && { tables }),
+    ...(days && { days }),
+    onProgress: (table) => terminal.progress(() => `check: ${table}`),
+    signal,
+  })
+  if (junit !== undefined) await replaceFile(junit, junitOf(report.checks))
+  await cli.result(report, () => describe(report))
+  if (report.state === 'failed') cli.exitCode = 1
+}
+
+function tableNamed(given: string): LakeTable {
+  const name = given.replace(/^(bronze|silver|gold)\./, '$1/')
+  if (isLakeTable(name)) return name
+  throw new LakeError('USAGE', `check ${given}: expected a table of the platform`)
+}
+
+function describe({ state, checks }: ChecksReport): string {
+  const tables = [...new Set(checks.map(({ table }) => table))]
+  const summary = tables.map((table) => {
+    const own = checks.filter((each) => each.table === table)
+    const worst = own.some((each) => each.state === 'failed')
+      ? 'failed'
+      : own.some((each) => each.state === 'warned')
+        ? 'warned'
+        : 'passed'
+    return [
+      table,
+      own[0]?.version,
+      new Set(own.map(({ check }) => check)).size,
+      new Set(own.map(({ date }) => date)).size,
+      worst,
+    ]
+  })
+  const broken = checks.filter((each) => each.state !== 'passed' || each.since === 'fixed')
+  const shown = broken.slice(0, 50)
+  const more = broken.length > shown.length ? [`${countOf(broken.length - shown.length, 'result')} more`] : []
+  return [
+    drawTable(['table', 'version', 'checks', 'days', 'state'], summary),
+    ...(shown.length === 0
+      ? []
+      : [
+          drawTable(
+            ['table', 'day', 'check', 'severity', 'rows that break it', 'since'],
+            shown.map(({ table, date, check, severity, violations, since }) => [
+              table,
+              date,
+              check,
+              severity,
+              violations,
+              since ?? '',
+            ]),
+          ),
+        ]),
+    ...more,
+    state,
+  ].join('\n')
+}
