@@ -51,7 +51,7 @@ describe('lake table verify, lake doctor --deep', () => {
 
     const { exitCode, stdout } = await other.lake('table', 'verify', 'people', '--json')
     expect(exitCode).toBe(1)
-    expect(JSON.parse(stdout)).toMatchObject({ broken: [{ path: name, fault: 'checksum' }] })
+    expect(JSON.parse(stdout)).toMatchObject({ broken: [{ path: name, problem: 'checksum' }] })
     const deep = JSON.parse((await other.lake('doctor', '--deep', '--json')).stdout)
     expect(deep.parts).toContainEqual(
       expect.objectContaining({

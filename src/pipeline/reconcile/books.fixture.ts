@@ -25,7 +25,7 @@ export interface SmallPlatform extends AsyncDisposable {
   land(): Promise<void>
   realtime(): Promise<void>
   /** @throws what its first task that failed has thrown. */
-  batch(scope?: Scope): Promise<void>
+  batch(scope?: Scope, tasks?: readonly string[]): Promise<void>
   /** The same lake in another folder; log and ClickHouse stay shared. */
   copy(): Promise<SmallPlatform>
 }
@@ -73,8 +73,12 @@ export async function openSmallPlatform(
     realtime: async () => {
       await runRealtime({ log, clickhouse, duckdb, triggerMs: 1_000, maxRows: 50, drain: true })
     },
-    batch: async (scope = { kind: 'changed' }) => {
-      const { nodes } = await runBatch(context, { scope, recorder: new MemoryRecorder() })
+    batch: async (scope = { kind: 'changed' }, tasks) => {
+      const { nodes } = await runBatch(context, {
+        scope,
+        ...(tasks && { tasks }),
+        recorder: new MemoryRecorder(),
+      })
       for (const node of nodes) if (node.kind === 'failed') throw node.error
     },
     copy: () => openSmallPlatform(duckdb, clickhouse, { log, from: folder }),
