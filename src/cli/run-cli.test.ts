@@ -89,7 +89,7 @@ describe('usage errors', () => {
     ],
     [['help', 'table', 'raed'], 'Did you mean read?'],
     [['tabel', '--help'], 'Did you mean table?'],
-    [['check', '--help'], 'The commands are up, '],
+    [['lineage', '--help'], 'The commands are up, '],
     [['table', 'raed', '--help'], 'Did you mean read?'],
     [['table', 'read', 'gold/daily_active_user'], 'Did you mean gold/daily_active_users?'],
     [['table', 'read', 'gold/daily_active_users'], 'lake batch'],

@@ -116,6 +116,7 @@ function outcomeDocument({ runId, kind, nodes }: RunOutcome): object {
   return {
     runId,
     state: kind,
+    release: releaseOf(nodes) ?? null,
     tasks: nodes.map((node) => ({
       task: node.node,
       state: node.kind,
@@ -137,7 +138,23 @@ const errorDocument = (error: unknown): object => ({
 function describe({ runId, kind, nodes }: RunOutcome): string {
   const head = kind === 'unchanged' ? `run ${runId}: nothing to do, nothing changed` : `run ${runId}: ${kind}`
   const rows = nodes.map((node) => [node.node, node.kind, node.rowsIn, node.rowsOut, noteOf(node)])
-  return `${head}\n${drawTable(['task', 'state', 'rows in', 'rows out', ''], rows)}`
+  return `${head}\n${drawTable(['task', 'state', 'rows in', 'rows out', ''], rows)}\n${releaseText(nodes)}`
+}
+
+/** The release that readers see after the run; `undefined` if the run did not come to that. */
+function releaseOf(nodes: readonly NodeOutcome[]): number | undefined {
+  for (const { details } of nodes) {
+    const isObject = typeof details === 'object' && details !== null && 'release' in details
+    if (isObject && typeof details['release'] === 'number') return details['release']
+  }
+  return undefined
+}
+
+function releaseText(nodes: readonly NodeOutcome[]): string {
+  const release = releaseOf(nodes)
+  return release === undefined
+    ? 'nothing was released: lake sql and serving.* show what they showed; lake table read shows the newest versions'
+    : `readers see release ${release}`
 }
 
 function noteOf(node: NodeOutcome): string {
