@@ -241,7 +241,7 @@ describe('npm run notebook -- --execute', () => {
     expect(code).toBe(1)
     // Of the stack the cell's own part alone.
     expect(said).toMatch(
-      /throws\.ipynb {2}FAILED in cell 2[^]*\n +Error: boom\n +at f .*(\n +at evalmachine.*){2}\nuntyped/,
+      /throws\.ipynb {2}FAILED in cell 2[\s\S]*\n +Error: boom\n +at f .*(\n +at evalmachine.*){2}\nuntyped/,
     )
     expect(said).toMatch(/untyped\.ipynb {2}FAILED in cell 2.*\n.*'dau_cuont' does not exist/)
     expect(said).toMatch(/late\.ipynb {2}FAILED.*\n.*nobody waited/)
