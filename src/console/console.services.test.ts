@@ -300,8 +300,9 @@ describe('the page, with data', () => {
     const answer = await page.request.get(`${page.url()}api/panels/logins-per-source`)
     const { figures, provisionalFrom } = panelAnswerSchema.parse(await answer.json())
     if (box === null || figures?.kind !== 'timeseries') throw new Error('the chart is not drawn')
-    const fromMs = Date.parse(figures.from) - 30_000
-    const perMs = box.width / (Date.parse(figures.to) + 30_000 - fromMs)
+    const halfMs = figures.stepSeconds * 500
+    const fromMs = Date.parse(figures.from) - halfMs
+    const perMs = box.width / (Date.parse(figures.to) + halfMs - fromMs)
     const [web, mobile] = figures.series.map(({ points }) => points)
     // The newest minute has just begun, and is not drawn.
     const minutes = web?.slice(-6, -1) ?? []
@@ -311,7 +312,7 @@ describe('the page, with data', () => {
       const other = mobile?.find((point) => point.time === time)?.value
       await expect
         .poll(() => panel.locator('.hoverlayer').textContent())
-        .toBe(`${time.slice(11, 16)}web : ${value}mobile : ${other}`)
+        .toBe(`${hoverTitle(time)}web : ${value}mobile : ${other}`)
     }
 
     expect(minutes.filter(({ time }) => provisionalFrom !== null && time >= provisionalFrom)).not.toEqual([])
@@ -339,6 +340,14 @@ describe('the page, with data', () => {
     }
   })
 })
+
+/** `Thu 26 Nov, 10:15 UTC`. */
+function hoverTitle(time: string): string {
+  const part = (options: Intl.DateTimeFormatOptions): string =>
+    new Date(time).toLocaleDateString('en-US', { ...options, timeZone: 'UTC' })
+  const day = [part({ weekday: 'short' }), part({ day: 'numeric' }), part({ month: 'short' })].join(' ')
+  return `${day}, ${time.slice(11, 16)} UTC`
+}
 
 describe('the page of a console that has ended', () => {
   it('says so and keeps what it has', async () => {
