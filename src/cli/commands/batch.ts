@@ -138,7 +138,7 @@ const errorDocument = (error: unknown): object => ({
 function describe({ runId, kind, nodes }: RunOutcome): string {
   const head = kind === 'unchanged' ? `run ${runId}: nothing to do, nothing changed` : `run ${runId}: ${kind}`
   const rows = nodes.map((node) => [node.node, node.kind, node.rowsIn, node.rowsOut, noteOf(node)])
-  return `${head}\n${drawTable(['task', 'state', 'rows in', 'rows out', ''], rows)}\n${releaseText(nodes)}`
+  return `${head}\n${drawTable(['task', 'state', 'rows in', 'rows out', 'note'], rows)}\n${releaseText(nodes)}`
 }
 
 /** The release that readers see after the run; `undefined` if the run did not come to that. */

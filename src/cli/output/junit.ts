@@ -13,7 +13,7 @@ export function junitOf(checks: readonly CheckedDay[]): string {
 function caseOf({ table, check, date, state, violations }: CheckedDay): string {
   const head = `    <testcase classname="${escaped(table)}" name="${escaped(`${check} (${date})`)}"`
   if (state === 'passed') return `${head}/>\n`
-  const words = escaped(`${violations} rows break it`)
+  const words = escaped(`rows that break it: ${violations}`)
   return state === 'failed'
     ? `${head}><failure message="${words}"/></testcase>\n`
     : `${head}><system-out>${words}</system-out></testcase>\n`

@@ -27,7 +27,7 @@ export type Expectation =
     } & Nulls)
   /** One of these texts. */
   | ({ readonly kind: 'oneOf'; readonly column: string; readonly values: readonly string[] } & Nulls)
-  /** An SQL condition of a row, in words; null is what SQL makes of it. */
+  /** An SQL condition of a row, with what it says in words. */
   | ({ readonly kind: 'condition'; readonly name: string; readonly sql: string } & Nulls)
 
 export interface ExpectationResult {

@@ -7,16 +7,16 @@
  * another writer has changed in the target are made again too: a day is what its input says, and nothing else.
  */
 
-import { LakeError } from '../../lib/base/errors.ts'
 import type { IoOptions } from '../../lib/base/io.ts'
 import type { AddFile, ChangedPartitions, CommitRef, Snapshot } from '../../lib/delta/index.ts'
+import { type DayRange, dayColumn, dayOf } from '../model/days.ts'
 import { madeFrom, madeFromOf } from '../model/made-from.ts'
 
 /** What a batch is to make: what has changed, everything, or the days of a range (`from` included, `to` not). */
 export type Scope =
   | { readonly kind: 'changed' }
   | { readonly kind: 'full' }
-  | { readonly kind: 'range'; readonly from: string; readonly to: string }
+  | ({ readonly kind: 'range' } & DayRange)
 
 export interface DayPlan {
   /** ISO days, sorted. A null day cannot be: bronze knows the day of each event. */
@@ -30,9 +30,6 @@ export interface DayPlan {
 
 /** Whether the input still holds the commit that the target was made from. If not, every day is made again. */
 export type Lineage = { readonly kind: 'kept' } | { readonly kind: 'broken'; readonly reason: string }
-
-/** Both tables of a batch are partitioned by it, if they have partitions. */
-const dayColumn = 'event_date'
 
 /** The table that days are made from, at one version. */
 export interface Input {
@@ -144,13 +141,6 @@ export function isByDay({ partitionColumns }: Snapshot): boolean {
   return partitionColumns.includes(dayColumn)
 }
 
-/** Files of the given days, of a table by day. @throws LakeError `BUG` for any other table. */
-export function filesOfDays(snapshot: Snapshot, days: readonly string[]): readonly AddFile[] {
-  const wanted = new Set(days)
-  const dayIn = snapshot.partitionValue(dayColumn)
-  return snapshot.files.filter((file) => wanted.has(dayOf(dayIn(file))))
-}
-
 /** Files that may hold rows of the given days, by their statistics: they may hold rows of other days too. */
 export function filesThatMayHold(snapshot: Snapshot, days: readonly string[]): readonly AddFile[] {
   return snapshot
@@ -184,11 +174,6 @@ function daysBetween(min: string, max: string): readonly string[] {
 
 function daysIn(values: ReadonlySet<string | null>): readonly string[] {
   return [...values].map(dayOf)
-}
-
-function dayOf(value: string | null): string {
-  if (value === null) throw new LakeError('BUG', 'A file without a day')
-  return value
 }
 
 function sorted(days: Iterable<string>): readonly string[] {

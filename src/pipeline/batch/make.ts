@@ -22,9 +22,10 @@ import {
 } from '../../lib/delta/index.ts'
 import type { DuckDb } from '../../lib/duckdb/duckdb.ts'
 import { type Expectation, evaluateExpectations } from '../../lib/quality/expectation.ts'
+import { dateList, filesOfDays } from '../model/days.ts'
 import { madeFrom, madeFromTags, runTags } from '../model/made-from.ts'
 import { type LakeTable, lakeTables } from '../model/tables.ts'
-import { type DayPlan, filesOfDays, filesThatMayHold, isByDay, planDays, type Scope } from './days.ts'
+import { type DayPlan, filesThatMayHold, isByDay, planDays, type Scope } from './days.ts'
 
 export interface MakeContext {
   readonly table: (name: LakeTable) => DeltaTable
@@ -211,10 +212,6 @@ function recordOf(
 
 function keptRows(days: readonly string[]): string {
   return `select * from kept where event_date not in (${dateList(days)})`
-}
-
-function dateList(days: readonly string[]): string {
-  return days.map((day) => `date '${day}'`).join(', ')
 }
 
 /** Files of a table without partitions hold rows of other days beside those that were made. */

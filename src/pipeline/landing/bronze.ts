@@ -9,20 +9,13 @@
 
 import type { Clock } from '../../lib/base/clock.ts'
 import type { IoOptions } from '../../lib/base/io.ts'
-import type {
-  CommitOutcome,
-  CommitRef,
-  DeltaTable,
-  FileBounds,
-  Snapshot,
-  StagedFiles,
-} from '../../lib/delta/index.ts'
+import type { CommitOutcome, CommitRef, DeltaTable, Snapshot, StagedFiles } from '../../lib/delta/index.ts'
 import type { DuckDb, DuckDbSession } from '../../lib/duckdb/duckdb.ts'
 import { text } from '../../lib/duckdb/sql-text.ts'
 import { type Message, type Offset, offset } from '../../lib/eventlog/eventlog.ts'
 import type { MicroBatch } from '../../lib/stream/micro-batch.ts'
 import { parsedMessages } from '../model/event-rules.ts'
-import { landedPartitions, landingApplication, skippedParameters } from '../model/landed.ts'
+import { filesThatMayHold, landedPartitions, landingApplication, skippedParameters } from '../model/landed.ts'
 import { createMessagesTable } from '../model/messages.ts'
 import { lakeTables } from '../model/tables.ts'
 import type { OffsetRange } from '../streaming/offset-range.ts'
@@ -122,10 +115,7 @@ export class Bronze implements LogSink<Landed> {
       [this.#options.tables.events, this.#events],
       [this.#options.tables.rejected, this.#rejected],
     ] as const) {
-      const files = snapshot
-        .bounds('kafka_offset')
-        .filter((each) => mayHold(each, at))
-        .map(({ file }) => file)
+      const files = filesThatMayHold(snapshot, at)
       const rows = await this.#options.duckdb.use(async (session) => {
         const select = await table.scan(session, snapshot, { files, ...options })
         return await session.rows(
@@ -314,8 +304,4 @@ async function readState(
 /** With its time, which tells apart the same offset of two logs. */
 function placeOf(partition: unknown, at: unknown, timestampMs: unknown): string {
   return `${String(partition)}/${String(at)}/${String(timestampMs)}`
-}
-
-function mayHold(bounds: FileBounds, at: Offset): boolean {
-  return bounds.kind === 'unknown' || (BigInt(bounds.min) <= at && at <= BigInt(bounds.max))
 }

@@ -1,7 +1,6 @@
 /** How bronze records what of the log it holds: a `txn` for each partition, whose version is the next offset. */
 import { formatJson, type JsonValue, parseJson } from '../../lib/base/json.ts'
-import type { CommitInfo, Snapshot } from '../../lib/delta/index.ts'
-import type { OffsetRange } from '../streaming/offset-range.ts'
+import type { AddFile, CommitInfo, Snapshot } from '../../lib/delta/index.ts'
 
 /** How far a partition of one log has been landed. */
 export interface LandedPartition {
@@ -22,8 +21,8 @@ export function landingApplication(
 
 const application = /^landing\/v1\/(?<clusterId>.+)\/(?<topic>[^/]+)\/(?<partition>\d+)$/
 
-/** Of every log that was landed, by its cluster, topic and number. */
-export function landedPartitions({ transactions }: Snapshot): readonly LandedPartition[] {
+/** What a commit, or all of them, have landed: by the version of each application. */
+export function landedBy(transactions: Readonly<Record<string, number>>): readonly LandedPartition[] {
   return Object.entries(transactions).flatMap(([id, next]) => {
     const { clusterId, topic, partition } = application.exec(id)?.groups ?? {}
     if (clusterId === undefined || topic === undefined) return []
@@ -31,8 +30,13 @@ export function landedPartitions({ transactions }: Snapshot): readonly LandedPar
   })
 }
 
+/** Of every log that was landed, by its cluster, topic and number. */
+export function landedPartitions({ transactions }: Snapshot): readonly LandedPartition[] {
+  return landedBy(transactions)
+}
+
 /** Parameters of a commit that moves the offsets behind what the log has lost for good. */
-export function skippedParameters(ranges: readonly OffsetRange[]): Readonly<Record<string, string>> {
+export function skippedParameters(ranges: readonly SkippedRange[]): Readonly<Record<string, string>> {
   return { skipped: formatJson(ranges) }
 }
 
@@ -55,4 +59,14 @@ function skippedRange(value: JsonValue): readonly SkippedRange[] {
   if (typeof value !== 'object' || value === null || !('partition' in value)) return []
   const { partition, from, to } = value
   return [{ partition: Number(partition), from: BigInt(String(from)), to: BigInt(String(to)) }]
+}
+
+/** Files of bronze that may hold a message with this offset, by their statistics. */
+export function filesThatMayHold(snapshot: Snapshot, offset: bigint): readonly AddFile[] {
+  return snapshot
+    .bounds('kafka_offset')
+    .filter(
+      (bounds) => bounds.kind === 'unknown' || (BigInt(bounds.min) <= offset && offset <= BigInt(bounds.max)),
+    )
+    .map(({ file }) => file)
 }

@@ -1,7 +1,8 @@
 /** Silver and bronze, day by day: those days alone whose files or rules have changed since they were audited. */
+
 import type { IoOptions } from '../../lib/base/io.ts'
 import { recordsIn } from '../../lib/delta/index.ts'
-import { filesOfDays, type Identity } from './books.ts'
+import { filesOfDays } from '../model/days.ts'
 import { isBefore } from './cut.ts'
 import { fileMarks, markOf } from './file-marks.ts'
 import type { Audit } from './ledger.ts'
@@ -50,7 +51,7 @@ export async function auditSilver(audit: Audit, { signal }: IoOptions): Promise<
       const day = some[at]
       if (day === undefined) continue
       const asBefore = unchangedIdentity(day, found)
-      // A day whose rows were changed keeps its baseline: the fault is found again until it is accepted.
+      // A day whose rows were changed keeps its baseline: the problem is found again until it is accepted.
       const bronze =
         asBefore?.problem === undefined || day.baseline === undefined
           ? { ...found.bronze, engine: String(engine), read }
@@ -74,12 +75,16 @@ function earlierRows(read: readonly ReadPlace[] | undefined): string {
   return isBefore((read ?? []).map(([topic, partition, next]) => ({ clusterId: '', topic, partition, next })))
 }
 
-function unchangedIdentity({ date, baseline }: Day, { earlier }: SilverDay): Identity | undefined {
+function unchangedIdentity({ date, baseline }: Day, { earlier }: SilverDay): AuditedIdentity | undefined {
   if (baseline === undefined) return undefined
   const identity = { name: unchanged, table: 'bronze/events', date, left: baseline.rows, right: earlier.rows }
   return earlier.digest === baseline.digest
     ? identity
-    : { ...identity, problem: 'rows that were audited before are gone, or have other values' }
+    : {
+        ...identity,
+        problem: 'rows that were audited before are gone, or have other values',
+        evidence: earlier.digest,
+      }
 }
 
 /** Days that were read up to the same offsets before, in groups of so many rows. */

@@ -1,7 +1,7 @@
 /** What the audits of the books work with, and what they say. */
-import type { Clock } from '../../lib/base/clock.ts'
+import { LakeError } from '../../lib/base/errors.ts'
 import type { ClickHouse } from '../../lib/clickhouse/clickhouse.ts'
-import type { AddFile, DeltaTable, Snapshot } from '../../lib/delta/index.ts'
+import type { DeltaTable } from '../../lib/delta/index.ts'
 import type { DuckDb } from '../../lib/duckdb/duckdb.ts'
 import type { Row } from '../../lib/duckdb/values.ts'
 import type { LakeTable } from '../model/tables.ts'
@@ -12,7 +12,6 @@ export interface BooksContext {
   readonly clickhouse: () => Promise<ClickHouse>
   /** Where rows of ClickHouse lie while they are compared. */
   readonly temporaryDirectory: string
-  readonly clock?: Clock
 }
 
 /** Where a message stood in the log. */
@@ -32,7 +31,7 @@ export interface Identity {
   readonly right: bigint
   /** What is wrong, in words; absent if the two sides agree. */
   readonly problem?: string
-  /** Messages at problem, at most `placesNamed`. */
+  /** Messages at fault, at most `placesNamed`. */
   readonly places?: readonly Place[]
   /** Rows at fault, at most `placesNamed`, each as both sides have it. */
   readonly rows?: readonly Row[]
@@ -40,16 +39,10 @@ export interface Identity {
 
 export const placesNamed = 20
 
-/** UTC days as a list of SQL. */
-export function dayList(days: readonly string[]): string {
-  return days.map((day) => `date '${day}'`).join(', ')
-}
-
-/** Files of some UTC days, of a table by day. */
-export function filesOfDays(snapshot: Snapshot, days: readonly string[]): readonly AddFile[] {
-  const wanted = new Set<string | null>(days)
-  const dayIn = snapshot.partitionValue('event_date')
-  return snapshot.files.filter((file) => wanted.has(dayIn(file)))
+export function notMadeYet(table: LakeTable): LakeError {
+  return new LakeError('TABLE_MISSING', `Table ${table}: no batch has made it yet`, {
+    details: { table, fault: 'not-written-yet' },
+  })
 }
 
 /** The place of a row of bronze, silver or quarantine. */

@@ -2,6 +2,7 @@
  * The declared checks, asked of the rows that readers see, day by day. Results are kept for ever, so that a check says
  * whether it is broken since now, still, or no longer.
  */
+
 import type { IoOptions } from '../../lib/base/io.ts'
 import type { JsonValue } from '../../lib/base/json.ts'
 import type { Snapshot } from '../../lib/delta/index.ts'
@@ -10,10 +11,10 @@ import { describeExpectation, evaluateExpectations } from '../../lib/quality/exp
 import type { CheckBook, CheckResult, CheckState } from '../../lib/runs/check-book.ts'
 import type { ReleaseBook } from '../../lib/runs/release-book.ts'
 import { checksOf, type Severity } from '../model/checks.ts'
+import { type DayRange, dateList } from '../model/days.ts'
 import { type LakeTable, lakeTableNames } from '../model/tables.ts'
 import { releasedSnapshot } from '../query/released.ts'
-import { type BooksContext, dayList } from './books.ts'
-import type { DayRange } from './messages-of-both.ts'
+import type { BooksContext } from './books.ts'
 import { createRowsView } from './rows-of.ts'
 
 export interface CheckTablesOptions extends IoOptions {
@@ -98,7 +99,7 @@ async function checkTable(
   const where =
     days === undefined
       ? 'true'
-      : `event_date >= ${dayList([days.from])} and event_date < ${dayList([days.to])}`
+      : `event_date >= ${dateList([days.from])} and event_date < ${dateList([days.to])}`
   const results = await context.duckdb.use(async (session) => {
     await createRowsView(context, session, 'checked_rows', name, snapshot, { where, signal })
     return await evaluateExpectations(

@@ -2,7 +2,7 @@
 import type { IoOptions } from '../../lib/base/io.ts'
 import type { ClickHouse } from '../../lib/clickhouse/clickhouse.ts'
 import { text } from '../../lib/duckdb/sql-text.ts'
-import type { LandedPartition } from '../model/landed.ts'
+import { type LandedPartition, landedBy } from '../model/landed.ts'
 import { type RealtimeTable, realtimeTableNames } from '../serving/tables.ts'
 import type { Cut } from './cut.ts'
 
@@ -127,8 +127,8 @@ async function ofLog(
   const isOfTopic = `kafka_topic = ${text(topic)}`
   if (read.every((each) => each.topic !== topic || each.clusterId === clusterId)) return isOfTopic
   for await (const { transactions, info } of events.commits({ signal })) {
-    const isOfOther = Object.keys(transactions).some(
-      (id) => id.startsWith('landing/') && id.includes(`/${topic}/`) && !id.includes(`/${clusterId}/`),
+    const isOfOther = landedBy(transactions).some(
+      (each) => each.topic === topic && each.clusterId !== clusterId,
     )
     if (isOfOther && info.timestamp !== undefined) {
       return `${isOfTopic} and ingested_at > make_timestamptz(${BigInt(info.timestamp) * 1000n})`

@@ -2,21 +2,18 @@
  * The cut of the books: how far into the log the newest batch has read. Landing and the speed layer go on while a
  * batch runs, so layers are compared at equal offsets, never at equal times.
  */
-import { LakeError } from '../../lib/base/errors.ts'
 import type { IoOptions } from '../../lib/base/io.ts'
 import type { Snapshot } from '../../lib/delta/index.ts'
 import { text } from '../../lib/duckdb/sql-text.ts'
 import { type LandedPartition, landedPartitions } from '../model/landed.ts'
 import { madeFrom } from '../model/made-from.ts'
-import type { BooksContext } from './books.ts'
+import { type BooksContext, notMadeYet } from './books.ts'
 
 export interface Cut {
   /** The newest versions of the tables. */
   readonly events: Snapshot
   readonly rejected: Snapshot
-  /** The version of `bronze/events` that silver was made from. */
-  readonly version: number
-  /** How far that version has read. */
+  /** How far the version of `bronze/events` has read that silver was made from. */
   readonly read: readonly LandedPartition[]
   /** How far the newest version has read. */
   readonly landed: readonly LandedPartition[]
@@ -28,7 +25,7 @@ export interface Cut {
 /** @throws LakeError `TABLE_MISSING` if no batch has run yet. */
 export async function readCut({ table }: BooksContext, { signal }: IoOptions = {}): Promise<Cut> {
   for (const name of ['bronze/events', 'silver/events', 'silver/quarantine'] as const) {
-    if (!(await table(name).exists({ signal }))) throw nothingMade(name)
+    if (!(await table(name).exists({ signal }))) throw notMadeYet(name)
   }
   // Silver first: what it was made from is in bronze by then.
   const silver = await table('silver/events').snapshot({ signal })
@@ -36,31 +33,17 @@ export async function readCut({ table }: BooksContext, { signal }: IoOptions = {
   const events = await table('bronze/events').snapshot({ signal })
   const rejected = await table('bronze/rejected').snapshot({ signal })
   const version = silver.transactionVersion(madeFrom('bronze/events', events))
-  if (version === undefined) throw nothingMade('silver/events')
-  const pinned = version === events.version ? events : await pinnedAt(table('bronze/events'), version, signal)
+  if (version === undefined) throw notMadeYet('silver/events')
+  const pinned =
+    version === events.version ? events : await table('bronze/events').snapshot({ version, signal })
   return {
     events,
     rejected,
-    version,
     read: landedPartitions(pinned),
     landed: landedPartitions(events),
     silver,
     quarantine,
   }
-}
-
-function pinnedAt(
-  events: ReturnType<BooksContext['table']>,
-  version: number,
-  signal: AbortSignal | undefined,
-): Promise<Snapshot> {
-  return events.snapshot({ version, signal })
-}
-
-function nothingMade(table: string): LakeError {
-  return new LakeError('TABLE_MISSING', `Table ${table}: no batch has made it yet`, {
-    details: { table, fault: 'not-written-yet' },
-  })
 }
 
 /**

@@ -2,6 +2,7 @@
  * Where the numbers of a day come from: the run and the versions that made them, the files that were read, and the
  * offsets of the log whose rows they were computed from.
  */
+
 import { LakeError } from '../../lib/base/errors.ts'
 import type { IoOptions } from '../../lib/base/io.ts'
 import { recordsIn, type Snapshot } from '../../lib/delta/index.ts'
@@ -9,10 +10,11 @@ import type { DuckDbSession } from '../../lib/duckdb/duckdb.ts'
 import { identifier } from '../../lib/duckdb/sql-text.ts'
 import type { Row } from '../../lib/duckdb/values.ts'
 import type { ReleaseBook } from '../../lib/runs/release-book.ts'
+import { filesOfDays } from '../model/days.ts'
 import { type GoldTable, goldColumnsOf, goldTableNames, metricOf } from '../model/gold.ts'
 import { daysOfRun, madeFrom, runOf } from '../model/made-from.ts'
 import type { LakeTable } from '../model/tables.ts'
-import { type BooksContext, bigintOf, filesOfDays } from './books.ts'
+import { type BooksContext, bigintOf, notMadeYet } from './books.ts'
 import { createRowsView } from './rows-of.ts'
 
 /** Newest first. */
@@ -125,9 +127,7 @@ async function snapshotOf(
 ): Promise<Snapshot> {
   const found = table(name)
   if (!(await found.exists({ signal }))) {
-    throw new LakeError('TABLE_MISSING', `Table ${name}: no batch has made it yet`, {
-      details: { table: name, fault: 'not-written-yet' },
-    })
+    throw notMadeYet(name)
   }
   return found.snapshot({ ...(version !== undefined && { version }), signal })
 }

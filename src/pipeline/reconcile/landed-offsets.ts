@@ -110,8 +110,8 @@ async function identityOf(
     ...common,
     left: left - lost,
     problem: [
-      ...(faults.missing > 0n ? [`${faults.missing} offsets are in neither table`] : []),
-      ...(faults.doubled > 0n ? [`${faults.doubled} rows have the offset of another`] : []),
+      ...(faults.missing > 0n ? [`offsets are in neither table: ${faults.missing}`] : []),
+      ...(faults.doubled > 0n ? [`rows have the offset of another: ${faults.doubled}`] : []),
     ].join('; '),
     places: faults.places,
   }

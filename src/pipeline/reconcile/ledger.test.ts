@@ -315,7 +315,10 @@ describe('auditLedger(context, options)', () => {
 
       await harms.changed(platform, 'bronze/events', (await someRow('bronze/events')).where)
       await platform.batch()
-      expect(faultsOf(await audit())).toMatchObject(carried)
+      const again = await audit()
+      expect(faultsOf(again)).toMatchObject(carried)
+      // What was accepted is the first change, not every other in the same words.
+      expect(again.balanced).toBe(false)
     } finally {
       await showAgain()
     }

@@ -5,6 +5,7 @@
  * may change at any time, always is. Each audit is recorded, in entries that hold the hash of the one before.
  */
 import type { IoOptions } from '../../lib/base/io.ts'
+import { formatJson } from '../../lib/base/json.ts'
 import type { DuckDbSession } from '../../lib/duckdb/duckdb.ts'
 import type { Chain, LedgerBook, LedgerEntry } from '../../lib/runs/ledger-book.ts'
 import type { Release, ReleaseBook } from '../../lib/runs/release-book.ts'
@@ -22,7 +23,6 @@ export interface LedgerOptions extends IoOptions {
   readonly releases?: ReleaseBook
   /** Every day again, whatever an audit before has found. */
   readonly isFull?: boolean
-  readonly runId?: number
   /** Takes each problem that is found for right from now on; the text says why, and is recorded. */
   readonly accept?: string
   readonly onProgress?: (done: string) => void
@@ -52,7 +52,7 @@ export interface Audit {
 /** @throws LakeError `TABLE_MISSING` if no batch has run yet. */
 export async function auditLedger(
   context: BooksContext,
-  { ledger, releases, isFull = false, runId, accept, onProgress = () => undefined, signal }: LedgerOptions,
+  { ledger, releases, isFull = false, accept, onProgress = () => undefined, signal }: LedgerOptions,
 ): Promise<LedgerReport> {
   const cut = await readCut(context, { signal })
   const release = await releases?.newest({ signal })
@@ -85,7 +85,7 @@ export async function auditLedger(
     identities
       .filter((identity) => isNews(identity, known(identity)))
       .map((identity) => ({ subject: subjectOf(identity), content: contentOf(identity) })),
-    { ...(runId !== undefined && { runId }), signal },
+    { signal },
   )
   return { balanced: identities.every(isBalanced), identities }
 }
@@ -121,7 +121,7 @@ function vanished(
     })
 }
 
-/** A fault that was accepted before, in the same words, stays accepted. */
+/** A problem that was accepted stays accepted as long as the very same is found. */
 function judged(
   identity: AuditedIdentity,
   entry: LedgerEntry | undefined,
@@ -129,8 +129,15 @@ function judged(
 ): AuditedIdentity {
   if (identity.problem === undefined) return identity
   const before = entry && identityIn(entry)
-  const accepted = before?.problem === identity.problem ? (before.accepted ?? accept) : accept
+  const accepted =
+    before !== undefined && isSameProblem(before, identity) ? (before.accepted ?? accept) : accept
   return accepted === undefined ? identity : { ...identity, accepted }
+}
+
+function isSameProblem(a: AuditedIdentity, b: AuditedIdentity): boolean {
+  const found = ({ problem, places = [], evidence }: AuditedIdentity): string =>
+    formatJson({ problem, places, evidence })
+  return found(a) === found(b)
 }
 
 function isNews(identity: AuditedIdentity, entry: LedgerEntry | undefined): boolean {

@@ -2,21 +2,17 @@
  * Each message that both layers have read, judged by the rules of both: is it late, is it in silver, in quarantine, or
  * a further delivery? Of the millions that are simply on time and in silver, only their number by window is kept.
  */
+
 import type { IoOptions } from '../../lib/base/io.ts'
 import type { AddFile, Snapshot } from '../../lib/delta/index.ts'
 import type { DuckDbSession } from '../../lib/duckdb/duckdb.ts'
+import type { DayRange } from '../model/days.ts'
 import { isValid } from '../model/event-rules.ts'
 import { watermarkDelaySeconds, windowSeconds } from '../model/time-rules.ts'
 import type { BooksContext } from './books.ts'
 import type { ComparedLog } from './compared-log.ts'
 import type { Cut } from './cut.ts'
 import { createRowsView } from './rows-of.ts'
-
-/** ISO days: `from` included, `to` not. */
-export interface DayRange {
-  readonly from: string
-  readonly to: string
-}
 
 export interface MessagesOptions extends IoOptions {
   readonly days: DayRange | undefined

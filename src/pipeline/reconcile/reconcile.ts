@@ -6,16 +6,18 @@
  * not yet landed, or not yet batched, is on neither side. What is left is found row by row: events that came late,
  * further deliveries, events in quarantine, and what nothing explains.
  */
+
 import type { IoOptions } from '../../lib/base/io.ts'
 import type { ClickHouse } from '../../lib/clickhouse/clickhouse.ts'
 import type { DuckDbSession } from '../../lib/duckdb/duckdb.ts'
 import type { Row } from '../../lib/duckdb/values.ts'
+import type { DayRange } from '../model/days.ts'
 import { aggregates } from '../realtime/windows.ts'
 import { type RealtimeTable, realtimeTableNames } from '../serving/tables.ts'
 import { type BooksContext, bigintOf } from './books.ts'
 import { type ComparedLog, comparedLog } from './compared-log.ts'
 import { readCut } from './cut.ts'
-import { createMessagesOfBothLayers, type DayRange } from './messages-of-both.ts'
+import { createMessagesOfBothLayers } from './messages-of-both.ts'
 import { createCountedWindows, messagesBehind, verdict } from './window-verdict.ts'
 
 export interface ReconcileOptions extends IoOptions {

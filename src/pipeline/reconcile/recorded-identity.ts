@@ -13,7 +13,9 @@ export interface AuditedIdentity extends Identity {
   readonly mark?: string
   /** Of a day of bronze, up to the cut: what a later audit must find again. */
   readonly bronze?: RowsDigest & { readonly engine: string; readonly read: readonly ReadPlace[] }
-  /** Why the fault was taken for right. */
+  /** What was found, if the problem's words and places do not tell it from another. */
+  readonly evidence?: string
+  /** Why the problem was taken for right. */
   readonly accepted?: string
 }
 
@@ -37,6 +39,7 @@ const stored = z.object({
       read: z.array(z.tuple([z.string(), z.number(), whole])),
     })
     .optional(),
+  evidence: z.string().optional(),
   accepted: z.string().optional(),
 })
 
@@ -57,7 +60,8 @@ function bigintsAsNumbers(_: string, value: unknown): unknown {
 
 /** @throws ZodError never for an entry whose hash holds. */
 export function identityIn({ content }: LedgerEntry): AuditedIdentity {
-  const { date, partition, problem, places, mark, bronze, accepted, ...rest } = stored.parse(content)
+  const { date, partition, problem, places, mark, bronze, evidence, accepted, ...rest } =
+    stored.parse(content)
   return {
     ...rest,
     ...(date !== undefined && { date }),
@@ -66,6 +70,7 @@ export function identityIn({ content }: LedgerEntry): AuditedIdentity {
     ...(places !== undefined && { places }),
     ...(mark !== undefined && { mark }),
     ...(bronze !== undefined && { bronze }),
+    ...(evidence !== undefined && { evidence }),
     ...(accepted !== undefined && { accepted }),
   }
 }

@@ -1,19 +1,21 @@
 /** The way of one message: where it is in the log, the lake and ClickHouse, or why it is not, and when it got there. */
+
 import type { IoOptions } from '../../lib/base/io.ts'
-import type { AddFile, FileBounds, Snapshot } from '../../lib/delta/index.ts'
+import type { AddFile, Snapshot } from '../../lib/delta/index.ts'
 import type { DuckDbSession } from '../../lib/duckdb/duckdb.ts'
 import { identifier, text } from '../../lib/duckdb/sql-text.ts'
 import type { Row } from '../../lib/duckdb/values.ts'
 import { type EventLog, offset } from '../../lib/eventlog/eventlog.ts'
+import { filesOfDays } from '../model/days.ts'
 import { isValid } from '../model/event-rules.ts'
 import { goldColumnsOf, goldTableNames, metricOf } from '../model/gold.ts'
-import { landedPartitions } from '../model/landed.ts'
+import { filesThatMayHold, landedPartitions } from '../model/landed.ts'
 import { madeFrom } from '../model/made-from.ts'
 import type { LakeTable } from '../model/tables.ts'
 import { watermarkDelayMs, windowMs, windowStartMs } from '../model/time-rules.ts'
 import { readShown } from '../serving/shown.ts'
 import { realtimeTableNames } from '../serving/tables.ts'
-import { type BooksContext, filesOfDays, type Place } from './books.ts'
+import type { BooksContext, Place } from './books.ts'
 import { createRowsView } from './rows-of.ts'
 
 export interface TraceContext extends BooksContext {
@@ -88,10 +90,7 @@ async function inBronze(
   for (const table of ['bronze/events', 'bronze/rejected'] as const) {
     if (!(await context.table(table).exists({ signal }))) continue
     const snapshot = await context.table(table).snapshot({ signal })
-    const files = snapshot
-      .bounds('kafka_offset')
-      .filter((each) => mayHold(each, place.offset))
-      .map(({ file }) => file)
+    const files = filesThatMayHold(snapshot, place.offset)
     const [row] = await rowsAt(context, session, { table, snapshot, files, place }, { signal })
     if (row === undefined) continue
     const isEvent = table === 'bronze/events'
@@ -127,10 +126,6 @@ async function rowsAt(
   const where = `kafka_topic = ${text(context.topic)} and kafka_partition = ${place.partition} and kafka_offset = ${place.offset}`
   await createRowsView(context, session, 'traced', table, snapshot, { files, where, signal })
   return session.rows('from traced order by kafka_timestamp desc', { signal })
-}
-
-function mayHold(bounds: FileBounds, at: bigint): boolean {
-  return bounds.kind === 'unknown' || (BigInt(bounds.min) <= at && at <= BigInt(bounds.max))
 }
 
 async function landedUpTo(

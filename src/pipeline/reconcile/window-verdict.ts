@@ -1,22 +1,15 @@
 /** The verdict over one table of the speed layer, and the messages behind it: both are read from the same relations. */
+
 import type { IoOptions } from '../../lib/base/io.ts'
 import type { ClickHouse } from '../../lib/clickhouse/clickhouse.ts'
 import type { DuckDbSession } from '../../lib/duckdb/duckdb.ts'
 import { text } from '../../lib/duckdb/sql-text.ts'
-import { aggregates } from '../realtime/windows.ts'
+import type { DayRange } from '../model/days.ts'
+import { aggregates, isCountedType } from '../realtime/windows.ts'
 import type { RealtimeTable } from '../serving/tables.ts'
 import type { ComparedLog } from './compared-log.ts'
-import type { DayRange } from './messages-of-both.ts'
-
-/** The table that counts what came late; the others count what came on time. */
-const lateTable: RealtimeTable = 'late_events'
 
 const dimensionOf = (table: RealtimeTable): string => aggregates[table].dimension ?? `''`
-
-/** Whether the table counts such an event, on time or late as the table is. */
-function isCounted(table: RealtimeTable): string {
-  return aggregates[table].where.replace(/\bis_late\b/g, String(table === lateTable))
-}
 
 export interface CountedOptions extends IoOptions {
   readonly log: ComparedLog
@@ -62,23 +55,23 @@ function countedAcross(table: RealtimeTable, { partitions }: ComparedLog): strin
   )
   return `select window_start, ${dimensionOf(table)} as dimension, count(*) as n from judged_messages
     where (${ranges.join(' or ') || 'false'}) and is_valid and not is_skipped
-      and is_late = ${table === lateTable} and ${isCounted(table)}
+      and is_late = ${aggregates[table].isLate} and ${isCountedType(table)}
     group by all`
 }
 
 /** A SELECT of the windows in which the layers differ, with the number of messages of each class. */
 export function verdict(table: RealtimeTable, log: ComparedLog): string {
-  const isLate = table === lateTable
+  const { isLate } = aggregates[table]
   const dimension = dimensionOf(table)
   return `
 with sides as (
   select window_start, ${dimension} as dimension, 0 as realtime, ${isLate ? 'late' : 'silver'} as batch,
     ${isLate ? '0' : 'late'} as late, ${isLate ? '0' : 'skipped'} as skipped, 0 as duplicate, 0 as quarantined
-  from silver_windows where ${isCounted(table)}
+  from silver_windows where ${isCountedType(table)}
   union all
   select window_start, ${dimension}, 0, 0, 0, 0, (class = 'duplicate')::int, (class = 'quarantined')::int
   from judged_messages
-  where is_valid and is_late = ${isLate} and class in ('duplicate', 'quarantined') and ${isCounted(table)}
+  where is_valid and is_late = ${isLate} and class in ('duplicate', 'quarantined') and ${isCountedType(table)}
   union all
   select window_start, dimension, n, 0, 0, 0, 0, 0 from counted_windows
   union all
@@ -99,13 +92,13 @@ order by window_start, dimension`
 
 /** A SELECT of the messages behind the verdict, so many of each window and dimension. */
 export function messagesBehind(table: RealtimeTable, limit: number): string {
-  const isLate = table === lateTable
+  const { isLate } = aggregates[table]
   return `
 select strftime(window_start, '%Y-%m-%dT%H:%M:%SZ') as "window", ${dimensionOf(table)} as dimension, class,
   kafka_partition as "partition", kafka_offset as "offset", event_id
 from judged_messages
-where ${isCounted(table)} and (
-  ${isLate ? `class = 'late' and false` : `class = 'late'`}
+where ${isCountedType(table)} and (
+  (class = 'late' and not ${isLate})
   or (class in ('duplicate', 'quarantined', 'missing') and is_valid and is_late = ${isLate})
   or class = 'skipped')
 qualify row_number() over (partition by window_start, dimension order by class = 'missing' desc, kafka_partition, kafka_offset) <= ${limit}

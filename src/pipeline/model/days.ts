@@ -1,0 +1,30 @@
+/** UTC days as tables and SQL have them: the partitions of bronze and silver, and literals. */
+import { LakeError } from '../../lib/base/errors.ts'
+import type { AddFile, Snapshot } from '../../lib/delta/index.ts'
+
+/** The UTC day of the events: what tables are partitioned by, if they have partitions. */
+export const dayColumn = 'event_date'
+
+/** ISO days: `from` included, `to` not. */
+export interface DayRange {
+  readonly from: string
+  readonly to: string
+}
+
+/** Days as a list of SQL. */
+export function dateList(days: readonly string[]): string {
+  return days.map((day) => `date '${day}'`).join(', ')
+}
+
+/** Files of the given days, of a table by day. @throws LakeError `BUG` for any other table. */
+export function filesOfDays(snapshot: Snapshot, days: readonly string[]): readonly AddFile[] {
+  const wanted = new Set(days)
+  const dayIn = snapshot.partitionValue(dayColumn)
+  return snapshot.files.filter((file) => wanted.has(dayOf(dayIn(file))))
+}
+
+/** The value of a partition: bronze knows the day of each event. @throws LakeError `BUG` for null. */
+export function dayOf(value: string | null): string {
+  if (value === null) throw new LakeError('BUG', 'A file without a day')
+  return value
+}
