@@ -5,7 +5,9 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { LakeError } from '../../lib/base/errors.ts'
 import { type Logger, silentLogger } from '../../lib/base/log.ts'
 import type { ClickHouse } from '../../lib/clickhouse/clickhouse.ts'
+import { setProperties } from '../../lib/delta/index.ts'
 import { openRunStore, type RunStore } from '../../lib/runs/run-store.ts'
+import { lakeTables } from '../model/tables.ts'
 import { openPlatform, type Platform } from '../platform/compose.ts'
 import { readConfig } from '../platform/config.ts'
 import { batchContextOf } from '../platform/stages.ts'
@@ -73,6 +75,26 @@ describe('runBatchSchedule(context, store, options)', () => {
     await schedule(down)
 
     expect(await readdir(join(uri, 'event_date=2026-01-01'))).toEqual(['in-work.parquet'])
+  })
+
+  it('keeps the files of a table whose release is older than its newest version', async () => {
+    const table = await platform.table('silver/events')
+    await table.createIfMissing(lakeTables['silver/events'])
+    const { version, metadata } = await table.snapshot()
+    await setProperties(table, { 'delta.checkpointInterval': '20' })
+    await store.releases.publish({ runId: 1, tables: { 'silver/events': { version, id: metadata.id } } })
+    const longAgo = new Date(Date.now() - 8 * dayMs)
+    for (const { store: files, uri } of [table, await platform.table('bronze/events')]) {
+      await files.putIfAbsent('event_date=2026-01-01/orphan.parquet', Buffer.from('PAR1'))
+      await utimes(join(uri, 'event_date=2026-01-01/orphan.parquet'), longAgo, longAgo)
+    }
+
+    await schedule(down)
+
+    const day = 'event_date=2026-01-01'
+
+    expect(await readdir(join(table.uri, day))).toEqual(['orphan.parquet'])
+    expect(await readdir(join((await platform.table('bronze/events')).uri, day)).catch(() => [])).toEqual([])
   })
 
   it('makes at the next start what was stopped while it waited for another batch', async () => {

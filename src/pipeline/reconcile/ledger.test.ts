@@ -161,6 +161,21 @@ describe('auditLedger(context, options)', () => {
     for (const { rows } of faulty) expect(rows).not.toEqual([])
   })
 
+  it('finds a row of bronze that stands in the place of another, which leaves their number as it was', async () => {
+    await using harmed = await books.copy()
+    const { where, place } = await someRow('bronze/events')
+    await harms.dropped(harmed, 'bronze/events', where)
+    await harms.doubled(harmed, 'bronze/events', where.replace(/kafka_offset = \d+/, 'kafka_offset = 20'))
+
+    const { identities } = await auditOnce(harmed)
+
+    const landed = identities.find(
+      ({ problem, name }) => name === 'log = bronze + rejected' && problem !== undefined,
+    )
+    expect(landed).toMatchObject({ left: landed?.right, partition: place?.partition })
+    expect(landed?.places).toContainEqual(place)
+  })
+
   it('finds two values that were swapped, which leaves every count and sum as it was', async () => {
     await using harmed = await books.copy()
     const { context } = harmed
