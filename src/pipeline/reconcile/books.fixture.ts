@@ -23,7 +23,8 @@ export interface SmallPlatform extends AsyncDisposable {
   /** Each text is one message, keyed by its number. */
   send(messages: readonly (string | null)[]): Promise<void>
   land(): Promise<void>
-  realtime(): Promise<void>
+  /** @param acceptGap goes on where the log has lost messages before they were counted. */
+  realtime(options?: { readonly acceptGap?: boolean }): Promise<void>
   /** @throws what its first task that failed has thrown. */
   batch(scope?: Scope, tasks?: readonly string[]): Promise<void>
   /** The same lake in another folder; log and ClickHouse stay shared. */
@@ -70,19 +71,29 @@ export async function openSmallPlatform(
       const bronze = { events: context.table('bronze/events'), rejected: context.table('bronze/rejected') }
       await land({ log, tables: bronze, duckdb, triggerMs: 1_000, maxRows: 60, drain: true })
     },
-    realtime: async () => {
-      await runRealtime({ log, clickhouse, duckdb, triggerMs: 1_000, maxRows: 50, drain: true })
+    realtime: async ({ acceptGap = false } = {}) => {
+      await runRealtime({ log, clickhouse, duckdb, triggerMs: 1_000, maxRows: 50, drain: true, acceptGap })
     },
     batch: async (scope = { kind: 'changed' }, tasks) => {
       const { nodes } = await runBatch(context, {
         scope,
         ...(tasks && { tasks }),
-        recorder: new MemoryRecorder(),
+        recorder: new NumberedRecorder(),
       })
       for (const node of nodes) if (node.kind === 'failed') throw node.error
     },
     copy: () => openSmallPlatform(duckdb, clickhouse, { log, from: folder }),
     [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }),
+  }
+}
+
+/** Each run has a number of its own, as in a run store. */
+class NumberedRecorder extends MemoryRecorder {
+  static #runs = 0
+
+  override async runStarted(start: Parameters<MemoryRecorder['runStarted']>[0]): Promise<number> {
+    await super.runStarted(start)
+    return ++NumberedRecorder.#runs
   }
 }
 

@@ -110,6 +110,8 @@ describe('explainNumber(context, request)', () => {
 
     expect(explanation.release).toBe(2)
     expect(explanation.version).toBe(version)
+    const untouched = await explainNumber(later.context, { ...request, date: '2026-11-20' })
+    expect([untouched.run, explanation.run]).toEqual([1, 2])
     const before = await explainNumber(later.context, { ...request, version: version - 1 })
     expect(before.values).not.toEqual(explanation.values)
     expect(before.inputs[0]?.version).toBeLessThan(explanation.inputs[0]?.version ?? 0)

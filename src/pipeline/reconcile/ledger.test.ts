@@ -230,6 +230,80 @@ describe('auditLedger(context, options)', () => {
     expect(first).toBeDefined()
   })
 
+  it('finds a later delivery in silver in the place of the first', async () => {
+    await using harmed = await books.copy()
+    const { context } = harmed
+    const silver = context.table('silver/events')
+    const bronze = context.table('bronze/events')
+    const first = await duckdb.use(async (session) => {
+      const all = await bronze.scan(session, await bronze.snapshot())
+      const found = await session.row(
+        `select event_id, min(kafka_partition) as p, min(kafka_offset) as o from (${all})
+         where user_id > 0 group by event_id having count(*) > 1 and min(kafka_partition) = max(kafka_partition)
+         order by event_id limit 1`,
+      )
+      const id = `event_id = '${String(found['event_id'])}'`
+      await deleteRows(silver, session, { where: id })
+      await append(silver, {
+        session,
+        select: `select * from (${all}) where ${id} order by kafka_offset desc limit 1`,
+      })
+      return { partition: Number(found['p']), offset: BigInt(String(found['o'])) }
+    })
+
+    const { identities } = await auditOnce(harmed)
+
+    const day = identities.find(
+      ({ problem, name }) => problem !== undefined && name.startsWith('bronze = silver'),
+    )
+    expect(day?.problem).toBe('1 × valid in bronze, and not in silver')
+    expect(day?.places).toEqual([first])
+  })
+
+  it('finds a valid row in quarantine', async () => {
+    await using harmed = await books.copy()
+    const { where, place } = await someRow('silver/events')
+    const silver = harmed.context.table('silver/events')
+    await duckdb.use(async (session) => {
+      const scan = await silver.scan(session, await silver.snapshot())
+      await append(harmed.context.table('silver/quarantine'), {
+        session,
+        select: `select *, ['none'] as reasons from (${scan}) where ${where}`,
+      })
+      await deleteRows(silver, session, { where })
+    })
+
+    const { identities } = await auditOnce(harmed)
+
+    const day = identities.find(
+      ({ problem, name }) => problem !== undefined && name.startsWith('bronze = silver'),
+    )
+    expect(day?.problem).toBe('1 × in quarantine though valid, or in silver though not')
+    expect(day?.places).toEqual([place])
+  })
+
+  it('finds a release that shows other versions than ClickHouse', async () => {
+    await using store = await openStore()
+    const tables: Record<string, { version: number; id: string }> = {}
+    for (const metric of goldTableNames) {
+      const { version, metadata } = await books.context.table(`gold/${metric}`).snapshot()
+      tables[`gold/${metric}`] = { version, id: metadata.id }
+    }
+    const { ledger, releases } = store
+    await releases.publish({ runId: 1, tables })
+    expect((await auditLedger(books.context, { ledger, releases })).balanced).toBe(true)
+
+    const { version = 0, id = '' } = tables['gold/daily_active_users'] ?? {}
+    await releases.publish({
+      runId: 2,
+      tables: { ...tables, 'gold/daily_active_users': { version: version + 1, id } },
+    })
+
+    const report = await auditLedger(books.context, { ledger, releases })
+    expect(report.balanced).toBe(false)
+    expect(Object.keys(faultsOf(report))).toEqual(['gold/daily_active_users'])
+  })
+
   it.each<[string, string, string, string]>([
     [
       'a day that is missing in gold.*',

@@ -145,6 +145,31 @@ describe('reconcile(context, options)', () => {
     expect(Object.values(report.cut).reduce((sum, at) => sum + at, 0n)).toBe(100n)
   })
 
+  it('tells what the log had lost before the speed layer read it, as skipped', async () => {
+    await using platform = await open()
+    await platform.send(someMessages(80, 14))
+    await platform.realtime()
+    await platform.send(someMessages(60, 15))
+    await platform.land()
+    platform.log.expire()
+    await platform.send(someMessages(40, 16))
+    await platform.realtime({ acceptGap: true })
+    await platform.land()
+    await makeSilver(platform)
+
+    const report = await reconcile(platform.context)
+
+    expect(unexplained(report)).toEqual([])
+    const skipped = report.differences.filter(({ table }) => table === 'realtime.events_per_minute')
+    const inSilver = await duckdb.use(async (session) => {
+      const table = platform.context.table('silver/events')
+      const scan = await table.scan(session, await table.snapshot())
+      return await session.row(`select count(*) as n from (${scan}) where event_id like '2026-11-20-15-%'`)
+    })
+    expect(skipped.reduce((sum, each) => sum + each.skipped, 0n)).toBe(inSilver['n'])
+    expect(skipped.flatMap(({ rows }) => rows.map((row) => row['class']))).toContain('skipped')
+  })
+
   it('looks at the windows of some days alone, whose lateness other days have caused', async () => {
     await using platform = await open()
     await platform.send([
