@@ -187,6 +187,24 @@ describe('the lake process', () => {
     expect(JSON.parse(stdout)).toMatchObject({ end: 'stopped' })
   })
 
+  it('is killed within ten seconds where its own event loop stands still', async () => {
+    const standStill = 'Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)'
+    // Behind the listener of the command, and before anything that it has set going.
+    const preload = `data:text/javascript,process.on('SIGTERM', () => process.nextTick(() => ${standStill}))`
+    const child = spawn(process.execPath, ['--import', preload, built.main, 'sql', '-'], {
+      env: { PATH: '/usr/bin:/bin', LAKE_HOME: home },
+      stdio: ['pipe', 'ignore', 'ignore'],
+    })
+    child.stdin.on('error', () => undefined)
+    child.stdin.write(Buffer.alloc(1 << 20, ' '))
+    await once(child.stdin, 'drain')
+
+    child.kill('SIGTERM')
+
+    const [, signal] = await once(child, 'exit')
+    expect(signal).toBe('SIGKILL')
+  })
+
   it('is killed within ten seconds where the engine cannot be interrupted', async () => {
     const child = lake('sql', endlessQuery)
     await isComputing(child)
