@@ -181,7 +181,7 @@ describe('the page, with data', () => {
     }
   })
 
-  it('names a stage that has stopped, with the cause and the mend, and goes on showing the rest', async () => {
+  it('names a stage that has stopped, with the cause and the fix, and goes on showing the rest', async () => {
     const problem = {
       code: 'EVENTLOG_GAP',
       message: 'partition 1: offsets 5 to 9 are gone',

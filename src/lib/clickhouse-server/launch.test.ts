@@ -290,7 +290,7 @@ describe('a server and its successor', () => {
 })
 
 describe('endServer(home)', () => {
-  it('ends the server in order, and one that is needed again is started anew', async () => {
+  it('ends the server in order, and one that is needed again is started', async () => {
     const first = await findOrStart(home.path, patient)
 
     expect(await endServer(home.path, patient)).toBe(true)

@@ -299,7 +299,7 @@ describe('ensureViews(clickhouse, views)', () => {
     expect(await clickhouse.query('SELECT id FROM mill.shown')).toEqual([{ id: 1 }])
   })
 
-  it('makes a view anew whose declaration has changed', async () => {
+  it('replaces a view whose declaration has changed', async () => {
     await ensureViews(clickhouse, [{ name: 'weather', select: 'SELECT 1 AS degrees' }])
 
     await ensureViews(clickhouse, [{ name: 'weather', select: 'SELECT 2 AS degrees' }])

@@ -242,7 +242,7 @@ export class DeltaTable {
   /**
    * Commits a change that was computed from `snapshot`, and then does what is to follow a commit.
    *
-   * @returns `conflict` when another commit makes the change wrong: compute it anew from a fresh snapshot.
+   * @returns `conflict` when another commit makes the change wrong: compute it again from a fresh snapshot.
    * @throws LakeError `BUG` when a transaction would go backwards, `PROTOCOL_UNSUPPORTED`, `COMMIT_LOST` or
    * `COMMIT_UNKNOWN`.
    */

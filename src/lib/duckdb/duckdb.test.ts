@@ -105,7 +105,7 @@ describe('connect()', () => {
 })
 
 describe('a session out of memory', () => {
-  it('says so, with the mend, and can be asked again', async () => {
+  it('says so, with the fix, and can be asked again', async () => {
     using capped = await openDuckDb({ memoryLimit: '20MB', threads: 1 })
     using session = await capped.connect()
 

@@ -231,7 +231,7 @@ describe('openSqliteEventLog(options)', () => {
     await expect(log.partitions()).rejects.toMatchObject(refusal)
   })
 
-  it('tells a log that has lost its newest messages from one that was made anew', async () => {
+  it('tells a log that has lost its newest messages from a new one', async () => {
     await using whole = await openSqliteEventLog({ directory, topic: 'whole' })
     await whole.append(numbered(30))
     const path = join(directory, 'torn-wal')

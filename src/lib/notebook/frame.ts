@@ -1,6 +1,6 @@
 /**
- * Rows as a data frame. The frame's class is handed in, so that nothing here loads one: whoever has
- * danfo's `DataFrame` gets danfo's `DataFrame`.
+ * Rows as a data frame. The frame's class is handed in, so that nothing here loads one: a notebook
+ * hands in danfo's `DataFrame`, and gets that.
  */
 import { LakeError } from '../base/errors.ts'
 import { compactJson, plainNumber } from './cell-value.ts'

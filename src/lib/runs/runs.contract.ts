@@ -321,7 +321,7 @@ export function describeRunStore(adapter: string, makeDatabase: () => Promise<Fr
       expect((await store.leases.acquire('batch')).kind).toBe('acquired')
     })
 
-    it('names the holder and its run to whoever does not wait', async () => {
+    it('names the holder and its run to those who do not wait', async () => {
       const store = await openStore()
       const lease = await leaseOf(store, 'batch')
       const recorder = store.runs.recorder({ dag: 'd', trigger: 'manual', lease })

@@ -5,35 +5,29 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { LakeError } from '../../lib/base/errors.ts'
 import { silentLogger } from '../../lib/base/log.ts'
 import type { ClickHouse } from '../../lib/clickhouse/clickhouse.ts'
-import { openEmbeddedClickHouse } from '../../lib/clickhouse-server/embedded.ts'
-import { type Home, temporaryHome } from '../../lib/clickhouse-server/home.fixture.ts'
 import { createDuckDbCompute } from '../../lib/compute/compute.duckdb.ts'
 import type { NodeOutcome } from '../../lib/dag/node.ts'
 import { MemoryRecorder } from '../../lib/dag/recorder.memory.ts'
 import { addColumns, DeltaTable } from '../../lib/delta/index.ts'
-import { type DuckDb, openDuckDb } from '../../lib/duckdb/duckdb.ts'
+import type { DuckDb } from '../../lib/duckdb/duckdb.ts'
 import type { Row } from '../../lib/duckdb/values.ts'
 import { createMemoryEventLog, type MemoryEventLog } from '../../lib/eventlog/eventlog.memory.ts'
 import { openLocalStore } from '../../lib/storage/store.local.ts'
 import { land } from '../landing/landing.ts'
 import { type LakeTable, lakeTableNames } from '../model/tables.ts'
+import { type Engines, openEngines } from '../serving/engines.fixture.ts'
 import { emptyServing } from '../serving/serving.fixture.ts'
 import { type BatchContext, explainBatch, runBatch } from './batch.ts'
 import type { Scope } from './days.ts'
 
 let duckdb: DuckDb
-let home: Home
+let engines: Engines
 let clickhouse: ClickHouse
 beforeAll(async () => {
-  duckdb = await openDuckDb({ threads: 1 })
-  home = await temporaryHome()
-  clickhouse = await openEmbeddedClickHouse({ home: home.path })
+  engines = await openEngines()
+  ;({ duckdb, clickhouse } = engines)
 })
-afterAll(async () => {
-  await clickhouse[Symbol.asyncDispose]()
-  await home[Symbol.asyncDispose]()
-  duckdb[Symbol.dispose]()
-})
+afterAll(() => engines[Symbol.asyncDispose]())
 
 let folder = ''
 let log: MemoryEventLog

@@ -6,29 +6,24 @@ import { silentLogger } from '../../lib/base/log.ts'
 import type { ClickHouse } from '../../lib/clickhouse/clickhouse.ts'
 import { openClickHouse } from '../../lib/clickhouse/client.ts'
 import { stallBefore } from '../../lib/clickhouse/stalling.fixture.ts'
-import { openEmbeddedClickHouse } from '../../lib/clickhouse-server/embedded.ts'
-import { type Home, temporaryHome, until } from '../../lib/clickhouse-server/home.fixture.ts'
-import { type DuckDb, openDuckDb } from '../../lib/duckdb/duckdb.ts'
+import { until } from '../../lib/clickhouse-server/home.fixture.ts'
+import type { DuckDb } from '../../lib/duckdb/duckdb.ts'
 import { createMemoryEventLog, type MemoryEventLog } from '../../lib/eventlog/eventlog.memory.ts'
 import { offset } from '../../lib/eventlog/eventlog.ts'
+import { type Engines, openEngines } from '../serving/engines.fixture.ts'
 import { emptyServing } from '../serving/serving.fixture.ts'
 import { realtimeTableNames } from '../serving/tables.ts'
 import { withMarkers } from '../streaming/marked-log.fixture.ts'
 import { type RealtimeOptions, type RealtimeReport, runRealtime } from './realtime.ts'
 
 let duckdb: DuckDb
-let home: Home
+let engines: Engines
 let clickhouse: ClickHouse
 beforeAll(async () => {
-  duckdb = await openDuckDb({ threads: 1 })
-  home = await temporaryHome()
-  clickhouse = await openEmbeddedClickHouse({ home: home.path })
+  engines = await openEngines()
+  ;({ duckdb, clickhouse } = engines)
 })
-afterAll(async () => {
-  await clickhouse[Symbol.asyncDispose]()
-  await home[Symbol.asyncDispose]()
-  duckdb[Symbol.dispose]()
-})
+afterAll(() => engines[Symbol.asyncDispose]())
 
 let log: MemoryEventLog
 let logs = 0
@@ -247,7 +242,7 @@ describe('runRealtime(options)', () => {
     'unheard',
     'unanswered',
   ] as const)('ends in time where an insert goes %s, says which messages are open, and the next start settles them', async (stall) => {
-    const { url, username, password } = await home.endpoint()
+    const { url, username, password } = await engines.home.endpoint()
     await using proxy = await stallBefore(url)
     await using through = await openClickHouse({ url: proxy.url, username, password })
     const controller = new AbortController()

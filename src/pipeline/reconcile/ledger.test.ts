@@ -3,27 +3,25 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { ClickHouse } from '../../lib/clickhouse/clickhouse.ts'
-import { openEmbeddedClickHouse } from '../../lib/clickhouse-server/embedded.ts'
-import { type Home, temporaryHome } from '../../lib/clickhouse-server/home.fixture.ts'
 import { append, deleteRows, optimize, updateRows } from '../../lib/delta/index.ts'
-import { type DuckDb, openDuckDb } from '../../lib/duckdb/duckdb.ts'
+import type { DuckDb } from '../../lib/duckdb/duckdb.ts'
 import { openRunStore, type RunStore } from '../../lib/runs/run-store.ts'
 import { openPlainConnection } from '../../lib/sqlite/connection.ts'
 import { goldTableNames } from '../model/gold.ts'
 import type { LakeTable } from '../model/tables.ts'
+import { type Engines, openEngines } from '../serving/engines.fixture.ts'
 import { openSmallPlatform, type SmallPlatform, someMessages } from './books.fixture.ts'
 import type { Place } from './books.ts'
 import { auditLedger, type LedgerReport } from './ledger.ts'
 
 let duckdb: DuckDb
-let home: Home
+let engines: Engines
 let clickhouse: ClickHouse
 let books: SmallPlatform
 let folder = ''
 beforeAll(async () => {
-  duckdb = await openDuckDb({ threads: 1 })
-  home = await temporaryHome()
-  clickhouse = await openEmbeddedClickHouse({ home: home.path })
+  engines = await openEngines()
+  ;({ duckdb, clickhouse } = engines)
   folder = await mkdtemp(join(tmpdir(), 'lakeshore-ledger-'))
   books = await openSmallPlatform(duckdb, clickhouse)
   await books.send(someMessages(200, 1))
@@ -35,9 +33,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await books[Symbol.asyncDispose]()
   await rm(folder, { recursive: true, force: true })
-  await clickhouse[Symbol.asyncDispose]()
-  await home[Symbol.asyncDispose]()
-  duckdb[Symbol.dispose]()
+  await engines[Symbol.asyncDispose]()
 })
 
 let stores = 0

@@ -1,27 +1,21 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { ClickHouse } from '../../lib/clickhouse/clickhouse.ts'
-import { openEmbeddedClickHouse } from '../../lib/clickhouse-server/embedded.ts'
-import { type Home, temporaryHome } from '../../lib/clickhouse-server/home.fixture.ts'
 import { append, deleteRows, updateRows } from '../../lib/delta/index.ts'
-import { type DuckDb, openDuckDb } from '../../lib/duckdb/duckdb.ts'
+import type { DuckDb } from '../../lib/duckdb/duckdb.ts'
 import { createMemoryEventLog } from '../../lib/eventlog/eventlog.memory.ts'
+import { type Engines, openEngines } from '../serving/engines.fixture.ts'
 import { emptyServing } from '../serving/serving.fixture.ts'
 import { openSmallPlatform, type SmallPlatform, someMessages } from './books.fixture.ts'
 import { type Difference, type ReconcileReport, reconcile } from './reconcile.ts'
 
 let duckdb: DuckDb
-let home: Home
+let engines: Engines
 let clickhouse: ClickHouse
 beforeAll(async () => {
-  duckdb = await openDuckDb({ threads: 1 })
-  home = await temporaryHome()
-  clickhouse = await openEmbeddedClickHouse({ home: home.path })
+  engines = await openEngines()
+  ;({ duckdb, clickhouse } = engines)
 })
-afterAll(async () => {
-  await clickhouse[Symbol.asyncDispose]()
-  await home[Symbol.asyncDispose]()
-  duckdb[Symbol.dispose]()
-})
+afterAll(() => engines[Symbol.asyncDispose]())
 
 let logs = 0
 /** A platform of its own, with a log that no test before has used, and nothing in ClickHouse. */

@@ -1,9 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { ClickHouse } from '../../lib/clickhouse/clickhouse.ts'
-import { openEmbeddedClickHouse } from '../../lib/clickhouse-server/embedded.ts'
-import { type Home, temporaryHome } from '../../lib/clickhouse-server/home.fixture.ts'
-import { type DuckDb, openDuckDb } from '../../lib/duckdb/duckdb.ts'
+import type { DuckDb } from '../../lib/duckdb/duckdb.ts'
 import { createMemoryEventLog } from '../../lib/eventlog/eventlog.memory.ts'
+import { type Engines, openEngines } from '../serving/engines.fixture.ts'
 import { openSmallPlatform, type SmallPlatform } from './books.fixture.ts'
 import { type Trace, traceMessage } from './trace.ts'
 
@@ -29,13 +28,12 @@ const messages = [
 ]
 
 let duckdb: DuckDb
-let home: Home
+let engines: Engines
 let clickhouse: ClickHouse
 let platform: SmallPlatform
 beforeAll(async () => {
-  duckdb = await openDuckDb({ threads: 1 })
-  home = await temporaryHome()
-  clickhouse = await openEmbeddedClickHouse({ home: home.path })
+  engines = await openEngines()
+  ;({ duckdb, clickhouse } = engines)
   platform = await openSmallPlatform(duckdb, clickhouse, {
     log: createMemoryEventLog({ topic: 'user-events', partitions: 1 }),
   })
@@ -49,9 +47,7 @@ beforeAll(async () => {
 })
 afterAll(async () => {
   await platform[Symbol.asyncDispose]()
-  await clickhouse[Symbol.asyncDispose]()
-  await home[Symbol.asyncDispose]()
-  duckdb[Symbol.dispose]()
+  await engines[Symbol.asyncDispose]()
 })
 
 const trace = (offset: bigint): Promise<Trace> => traceMessage(platform.context, { partition: 0, offset })

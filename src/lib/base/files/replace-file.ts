@@ -12,7 +12,7 @@ export interface ReplaceOptions {
 }
 
 /**
- * A reader sees the old file or the new one, whoever is killed. A link stays a link to the file that is replaced.
+ * A reader sees the old file or the new one, also if a process is killed. A link stays a link to the file that is replaced.
  * What is no regular file (`/dev/stdout`, a pipe) is written as it is.
  *
  * @param content The text or bytes, or what writes them to the draft whose path it is given.
@@ -37,7 +37,7 @@ export async function replaceFile(
     await write(draft)
     const file = await open(draft, 'r+')
     try {
-      // Again: the process may not give away all rights when it makes a file, and `write` may have made it anew.
+      // Again: the process may not give away all rights when it makes a file, and `write` may have replaced it.
       if (rights !== undefined) await file.chmod(rights)
       await file.sync()
     } finally {

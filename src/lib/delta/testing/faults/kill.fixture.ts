@@ -77,7 +77,7 @@ export interface Turn {
   readonly afterMs: number | undefined
 }
 
-/** Two writers at one table, each of which is started anew as often as `nextTurn` says how it is to be killed. */
+/** Two writers at one table, each of which is started again as often as `nextTurn` says how it is to be killed. */
 export async function killWriters(
   writers: Writers,
   seed: number,
