@@ -1,0 +1,3 @@
+import { describeMessages } from './fuzz.contract.ts'
+
+describeMessages({ messages: 20_000 })
