@@ -1,6 +1,6 @@
 /** `lake ledger`: whether every event is accounted for, from its offset to the number that readers see. */
 import type { Command } from 'commander'
-import type { AuditedIdentity } from '../../pipeline/reconcile/recorded-identity.ts'
+import type { AuditedIdentity } from '../../pipeline/reconcile/ledger/recorded-identity.ts'
 import type { CommandLine } from '../command-line.ts'
 import { drawTable } from '../output/table-text.ts'
 
@@ -32,7 +32,7 @@ export function addLedger(program: Command, cli: CommandLine): void {
 async function runLedger({ full = false, accept }: Flags, cli: CommandLine): Promise<void> {
   const { platform, terminal, signal } = cli
   const [{ auditLedger, isBalanced }, { batchContextOf }] = await Promise.all([
-    import('../../pipeline/reconcile/ledger.ts'),
+    import('../../pipeline/reconcile/ledger/ledger.ts'),
     import('../../pipeline/platform/stages.ts'),
   ])
   const { ledger, releases } = await platform.runs()

@@ -1,10 +1,10 @@
 /** `log = realtime`: in each table of the speed layer, each offset that it has passed is counted once. */
-import type { IoOptions } from '../../lib/base/io.ts'
-import type { ClickHouse } from '../../lib/clickhouse/clickhouse.ts'
-import { type Covered, type RangeFault, readCoverage } from '../realtime/offset-ranges.ts'
-import { realtimeTableNames } from '../serving/tables.ts'
-import { describeRanges } from '../streaming/offset-range.ts'
-import type { Identity } from './books.ts'
+import type { IoOptions } from '../../../lib/base/io.ts'
+import type { ClickHouse } from '../../../lib/clickhouse/clickhouse.ts'
+import { type Covered, type RangeFault, readCoverage } from '../../realtime/offset-ranges.ts'
+import { realtimeTableNames } from '../../serving/tables.ts'
+import { describeRanges } from '../../streaming/offset-range.ts'
+import type { Identity } from '../books.ts'
 
 const name = 'log = realtime'
 

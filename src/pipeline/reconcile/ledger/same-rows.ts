@@ -1,11 +1,11 @@
 /** Whether two relations hold the same rows of each UTC day, and which rows differ. */
 
-import type { IoOptions } from '../../lib/base/io.ts'
-import type { DuckDbSession } from '../../lib/duckdb/duckdb.ts'
-import { identifier } from '../../lib/duckdb/sql-text.ts'
-import type { Row } from '../../lib/duckdb/values.ts'
-import { dateList } from '../model/days.ts'
-import { bigintOf, type Identity, placesNamed } from './books.ts'
+import type { IoOptions } from '../../../lib/base/io.ts'
+import type { DuckDbSession } from '../../../lib/duckdb/duckdb.ts'
+import { identifier } from '../../../lib/duckdb/sql-text.ts'
+import type { Row } from '../../../lib/duckdb/values.ts'
+import { dateList } from '../../model/days.ts'
+import { bigintOf, type Identity, placesNamed } from '../books.ts'
 
 export interface Side {
   /** How the rows of this side are called: `in gold`. */

@@ -1,13 +1,13 @@
 /** `silver ⇒ gold`, day by day: a metric is computed again from silver, and compared with gold row by row. */
 
-import type { IoOptions } from '../../lib/base/io.ts'
-import type { Snapshot } from '../../lib/delta/index.ts'
-import type { DuckDbSession } from '../../lib/duckdb/duckdb.ts'
-import { identifier } from '../../lib/duckdb/sql-text.ts'
-import { filesOfDays } from '../model/days.ts'
-import { type GoldTable, goldColumnsOf, metricOf } from '../model/gold.ts'
-import type { BooksContext, Identity } from './books.ts'
-import { createRowsView } from './rows-of.ts'
+import type { IoOptions } from '../../../lib/base/io.ts'
+import type { Snapshot } from '../../../lib/delta/index.ts'
+import type { DuckDbSession } from '../../../lib/duckdb/duckdb.ts'
+import { identifier } from '../../../lib/duckdb/sql-text.ts'
+import { filesOfDays } from '../../model/days.ts'
+import { type GoldTable, goldColumnsOf, metricOf } from '../../model/gold.ts'
+import type { BooksContext, Identity } from '../books.ts'
+import { createRowsView } from '../rows-of.ts'
 import { sameRows } from './same-rows.ts'
 
 export const goldIdentity = 'silver ⇒ gold'

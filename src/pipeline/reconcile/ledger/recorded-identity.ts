@@ -1,8 +1,8 @@
 /** An identity as the ledger keeps it: with what tells whether it must be looked at again. */
 import { z } from 'zod'
-import type { JsonValue } from '../../lib/base/json.ts'
-import type { LedgerEntry } from '../../lib/runs/ledger-book.ts'
-import type { Identity } from './books.ts'
+import type { JsonValue } from '../../../lib/base/json.ts'
+import type { LedgerEntry } from '../../../lib/runs/ledger-book.ts'
+import type { Identity } from '../books.ts'
 import type { RowsDigest } from './silver-rows.ts'
 
 /** How far a partition was read, and of which topic. */

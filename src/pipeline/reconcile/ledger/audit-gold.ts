@@ -1,15 +1,15 @@
 /** Gold, metric by metric and day by day: those days alone whose rows, silver or SQL have changed since an audit. */
-import type { IoOptions } from '../../lib/base/io.ts'
-import type { Snapshot } from '../../lib/delta/index.ts'
-import { identifier } from '../../lib/duckdb/sql-text.ts'
-import { type GoldTable, goldColumnsOf, goldTableNames, metricOf } from '../model/gold.ts'
-import { madeFrom } from '../model/made-from.ts'
-import { snapshotAt } from '../serving/load-plan.ts'
+import type { IoOptions } from '../../../lib/base/io.ts'
+import type { Snapshot } from '../../../lib/delta/index.ts'
+import { identifier } from '../../../lib/duckdb/sql-text.ts'
+import { type GoldTable, goldColumnsOf, goldTableNames, metricOf } from '../../model/gold.ts'
+import { madeFrom } from '../../model/made-from.ts'
+import { snapshotAt } from '../../serving/load-plan.ts'
+import { createRowsView } from '../rows-of.ts'
 import { fileMarks, markOf } from './file-marks.ts'
 import { goldIdentity, goldRows } from './gold-rows.ts'
 import type { Audit } from './ledger.ts'
 import type { AuditedIdentity } from './recorded-identity.ts'
-import { createRowsView } from './rows-of.ts'
 
 export async function auditGold(audit: Audit, { signal }: IoOptions): Promise<readonly AuditedIdentity[]> {
   const identities: AuditedIdentity[] = []

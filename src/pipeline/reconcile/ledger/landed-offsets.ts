@@ -4,15 +4,15 @@
  * Three sums over a partition's offsets tell whether each is there once: their number, their sum, and the sum of
  * their squares. Only where one is off are offsets looked for one by one.
  */
-import type { IoOptions } from '../../lib/base/io.ts'
-import type { Snapshot } from '../../lib/delta/index.ts'
-import type { DuckDbSession } from '../../lib/duckdb/duckdb.ts'
-import { text } from '../../lib/duckdb/sql-text.ts'
-import type { Row } from '../../lib/duckdb/values.ts'
-import { type LandedPartition, skippedIn } from '../model/landed.ts'
-import { type BooksContext, bigintOf, type Identity, type Place, placesNamed } from './books.ts'
-import type { Cut } from './cut.ts'
-import { createRowsView } from './rows-of.ts'
+import type { IoOptions } from '../../../lib/base/io.ts'
+import type { Snapshot } from '../../../lib/delta/index.ts'
+import type { DuckDbSession } from '../../../lib/duckdb/duckdb.ts'
+import { text } from '../../../lib/duckdb/sql-text.ts'
+import type { Row } from '../../../lib/duckdb/values.ts'
+import { type LandedPartition, skippedIn } from '../../model/landed.ts'
+import { type BooksContext, bigintOf, type Identity, type Place, placesNamed } from '../books.ts'
+import type { Cut } from '../cut.ts'
+import { createRowsView } from '../rows-of.ts'
 
 const name = 'log = bronze + rejected'
 const table = 'bronze/events'

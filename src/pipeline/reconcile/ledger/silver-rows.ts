@@ -5,16 +5,16 @@
  * Counts alone do not see a row that was swapped for another: each row is compared by its place and its content.
  */
 
-import type { IoOptions } from '../../lib/base/io.ts'
-import type { DuckDbSession } from '../../lib/duckdb/duckdb.ts'
-import { identifier } from '../../lib/duckdb/sql-text.ts'
-import type { Row } from '../../lib/duckdb/values.ts'
-import { filesOfDays } from '../model/days.ts'
-import { invalidReasons } from '../model/event-rules.ts'
-import { columnNames, lakeTables } from '../model/tables.ts'
-import { type BooksContext, bigintOf, type Identity, placeOf, placesNamed } from './books.ts'
-import { type Cut, isBefore } from './cut.ts'
-import { createRowsView } from './rows-of.ts'
+import type { IoOptions } from '../../../lib/base/io.ts'
+import type { DuckDbSession } from '../../../lib/duckdb/duckdb.ts'
+import { identifier } from '../../../lib/duckdb/sql-text.ts'
+import type { Row } from '../../../lib/duckdb/values.ts'
+import { filesOfDays } from '../../model/days.ts'
+import { invalidReasons } from '../../model/event-rules.ts'
+import { columnNames, lakeTables } from '../../model/tables.ts'
+import { type BooksContext, bigintOf, type Identity, placeOf, placesNamed } from '../books.ts'
+import { type Cut, isBefore } from '../cut.ts'
+import { createRowsView } from '../rows-of.ts'
 
 export const silverIdentity = {
   name: 'bronze = silver + duplicates + quarantine',

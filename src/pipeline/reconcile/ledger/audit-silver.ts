@@ -1,9 +1,9 @@
 /** Silver and bronze, day by day: those days alone whose files or rules have changed since they were audited. */
 
-import type { IoOptions } from '../../lib/base/io.ts'
-import { recordsIn } from '../../lib/delta/index.ts'
-import { filesOfDays } from '../model/days.ts'
-import { isBefore } from './cut.ts'
+import type { IoOptions } from '../../../lib/base/io.ts'
+import { recordsIn } from '../../../lib/delta/index.ts'
+import { filesOfDays } from '../../model/days.ts'
+import { isBefore } from '../cut.ts'
 import { fileMarks, markOf } from './file-marks.ts'
 import type { Audit } from './ledger.ts'
 import type { AuditedIdentity, ReadPlace } from './recorded-identity.ts'

@@ -1,7 +1,7 @@
 /** Whether the files of a day are those that were read before: by name, and by their size and time in the store. */
 import { createHash } from 'node:crypto'
-import type { IoOptions } from '../../lib/base/io.ts'
-import type { DeltaTable, Snapshot } from '../../lib/delta/index.ts'
+import type { IoOptions } from '../../../lib/base/io.ts'
+import type { DeltaTable, Snapshot } from '../../../lib/delta/index.ts'
 
 /** UTC day → a text that is another one whenever a file of the day is. Days without files have none. */
 export type FileMarks = ReadonlyMap<string, string>

@@ -4,16 +4,16 @@
  * Days whose files and rules are those of an audit before, which balanced, are not read again; ClickHouse, whose rows
  * may change at any time, always is. Each audit is recorded, in entries that hold the hash of the one before.
  */
-import type { IoOptions } from '../../lib/base/io.ts'
-import { formatJson } from '../../lib/base/json.ts'
-import type { DuckDbSession } from '../../lib/duckdb/duckdb.ts'
-import type { Chain, LedgerBook, LedgerEntry } from '../../lib/runs/ledger-book.ts'
-import type { Release, ReleaseBook } from '../../lib/runs/release-book.ts'
+import type { IoOptions } from '../../../lib/base/io.ts'
+import { formatJson } from '../../../lib/base/json.ts'
+import type { DuckDbSession } from '../../../lib/duckdb/duckdb.ts'
+import type { Chain, LedgerBook, LedgerEntry } from '../../../lib/runs/ledger-book.ts'
+import type { Release, ReleaseBook } from '../../../lib/runs/release-book.ts'
+import type { BooksContext, Identity } from '../books.ts'
+import { type Cut, readCut } from '../cut.ts'
 import { auditGold } from './audit-gold.ts'
 import { auditSilver } from './audit-silver.ts'
-import type { BooksContext, Identity } from './books.ts'
 import { countedOffsets } from './counted-offsets.ts'
-import { type Cut, readCut } from './cut.ts'
 import { landedOffsets } from './landed-offsets.ts'
 import { type AuditedIdentity, contentOf, identityIn, subjectOf } from './recorded-identity.ts'
 import { servedGold } from './served-rows.ts'
