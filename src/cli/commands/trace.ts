@@ -27,11 +27,7 @@ async function runTrace(partition: number, at: number, cli: CommandLine): Promis
     import('../../pipeline/reconcile/trace.ts'),
     import('../../pipeline/platform/stages.ts'),
   ])
-  const context = {
-    ...(await batchContextOf(platform)),
-    log: () => platform.log(),
-    topic: platform.config.topic,
-  }
+  const context = await batchContextOf(platform)
   const trace = await traceMessage(context, { partition, offset: BigInt(at) }, { signal })
   await cli.result(trace, () => describe(trace))
 }

@@ -4,6 +4,7 @@ import { afterAll, describe, expect, it } from 'vitest'
 import { describeEventLog, numbered, readCount, text } from './eventlog.contract.ts'
 import { openKafkaEventLog } from './eventlog.kafka.ts'
 import { type Fetch, offset } from './eventlog.ts'
+import { transact } from './transactions.fixture.ts'
 
 const brokers = (process.env['KAFKA_BROKERS'] ?? '').split(',')
 const admin = new Kafka({ brokers, logLevel: logLevel.NOTHING }).admin()
@@ -13,22 +14,6 @@ async function open() {
   const topic = `eventlog-${randomUUID()}`
   topics.push(topic)
   return openKafkaEventLog({ brokers, topic })
-}
-
-/** Transactions of three messages each, and so a marker after them, in partition 0. */
-async function transact(topic: string, outcomes: readonly ('commit' | 'abort')[]): Promise<void> {
-  const producer = new Kafka({ brokers, logLevel: logLevel.NOTHING }).producer({
-    transactionalId: topic,
-    idempotent: true,
-    maxInFlightRequests: 1,
-  })
-  await producer.connect()
-  for (const outcome of outcomes) {
-    const transaction = await producer.transaction()
-    await transaction.send({ topic, messages: [1, 2, 3].map(() => ({ value: outcome, partition: 0 })) })
-    await transaction[outcome]()
-  }
-  await producer.disconnect()
 }
 
 afterAll(async () => {
@@ -64,7 +49,7 @@ describe('openKafkaEventLog(options)', () => {
 
   it('reads past the markers of transactions, and says where to read on', async () => {
     await using log = await open()
-    await transact(log.topic, ['commit', 'abort', 'commit'])
+    await transact({ brokers, topic: log.topic }, ['commit', 'abort', 'commit'])
     await log.append([{ key: null, value: Buffer.from('plain') }])
 
     const read = await readCount(log, 7)
@@ -80,7 +65,7 @@ describe('openKafkaEventLog(options)', () => {
     ['an abort between others', ['commit', 'abort', 'commit'], 5n],
   ] as const)('comes to the end that the log says, where that is %s', async (_, outcomes, from) => {
     await using log = await open()
-    await transact(log.topic, outcomes)
+    await transact({ brokers, topic: log.topic }, outcomes)
     const end = BigInt(4 * outcomes.length)
     // The broker writes the last marker some time after it has answered.
     await expect.poll(async () => (await log.partitions())[0]?.end).toBe(end)

@@ -24,13 +24,16 @@ export interface MemoryEventLog extends EventLog {
   expire(): void
   /** The effect of deleting a topic and creating it again: offsets begin at 0. */
   reset(): void
+  /** What the end of a transaction does in Kafka: each partition has one more offset, which holds no message. */
+  mark(): void
   /** What was acknowledged, by group and partition. */
   readonly acknowledged: ReadonlyMap<string, ReadonlyMap<number, Offset>>
 }
 
 interface Partition {
   start: bigint
-  messages: Message[]
+  /** By their offsets; nothing where an offset holds none. */
+  messages: (Message | undefined)[]
 }
 
 const idleMs = 100
@@ -69,6 +72,11 @@ export function createMemoryEventLog({
 
     reset() {
       for (const partition of partitions) Object.assign(partition, { start: 0n, messages: [] })
+    },
+
+    mark() {
+      for (const { messages } of partitions) messages.push(undefined)
+      wakeup.notify()
     },
 
     async clusterId() {
@@ -113,13 +121,13 @@ export function createMemoryEventLog({
             const position = next.get(range.partition) ?? range.start
             if (position < range.start) throw gapAt(topic, range, position)
             const from = Number(position - range.start)
-            const [first, ...rest] =
-              partitions[range.partition]?.messages.slice(from, from + fetchMessages) ?? []
-            if (!first) continue
-            const end = offset(position + BigInt(1 + rest.length))
+            const offsets = partitions[range.partition]?.messages.slice(from, from + fetchMessages) ?? []
+            if (offsets.length === 0) continue
+            const end = offset(position + BigInt(offsets.length))
             next.set(range.partition, end)
             came = true
-            const fetch = { partition: range.partition, messages: [first, ...rest], next: end } as const
+            const messages = offsets.filter((message) => message !== undefined)
+            const fetch = { partition: range.partition, messages, next: end }
             yield { kind: 'fetched', epoch: 1, fetch }
           }
           if (came) continue

@@ -7,6 +7,7 @@ import type { BatchContext } from '../batch/batch.ts'
 import { type LandingReport, land } from '../landing/landing.ts'
 import { type LakeTable, lakeTableNames } from '../model/tables.ts'
 import { type RealtimeReport, runRealtime } from '../realtime/realtime.ts'
+import type { BooksContext } from '../reconcile/books.ts'
 import type { StageSettings } from '../streaming/stage.ts'
 import type { Platform } from './compose.ts'
 import { isWithinHome } from './config.ts'
@@ -59,8 +60,8 @@ export async function runRealtimeStage(
   )
 }
 
-/** What the batch works with. ClickHouse is opened by the task that needs it. */
-export async function batchContextOf(platform: Platform): Promise<BatchContext> {
+/** What the batch and the books work with. ClickHouse and the log are opened when they are asked for. */
+export async function batchContextOf(platform: Platform): Promise<BatchContext & BooksContext> {
   const tables = new Map<LakeTable, DeltaTable>()
   for (const name of lakeTableNames) tables.set(name, await platform.table(name))
   await platform.home()
@@ -73,6 +74,7 @@ export async function batchContextOf(platform: Platform): Promise<BatchContext> 
     duckdb: await platform.duckdb(),
     compute: await platform.compute(),
     clickhouse: () => platform.clickhouse(),
+    log: () => platform.log(),
     temporaryDirectory: platform.temporaryDirectory,
     clock: platform.clock,
     logger: platform.logger,

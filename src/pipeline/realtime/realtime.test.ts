@@ -13,7 +13,6 @@ import { offset } from '../../lib/eventlog/eventlog.ts'
 import { type Engines, openEngines } from '../serving/engines.fixture.ts'
 import { emptyServing } from '../serving/serving.fixture.ts'
 import { realtimeTableNames } from '../serving/tables.ts'
-import { withMarkers } from '../streaming/marked-log.fixture.ts'
 import { type RealtimeOptions, type RealtimeReport, runRealtime } from './realtime.ts'
 
 let duckdb: DuckDb
@@ -288,10 +287,10 @@ describe('runRealtime(options)', () => {
     await log.append([
       { key: Buffer.from('one partition'), value: first === null ? null : Buffer.from(first) },
     ])
-    const marked = withMarkers(log)
+    log.mark()
 
-    const report = await drain({ log: marked })
-    const again = await drain({ log: marked })
+    const report = await drain()
+    const again = await drain()
 
     expect(report).toMatchObject({ messages: 1, events: 1 })
     expect(again).toMatchObject({ messages: 0, batches: 0 })

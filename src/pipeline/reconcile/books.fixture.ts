@@ -15,11 +15,12 @@ import type { Scope } from '../batch/days.ts'
 import { land } from '../landing/landing.ts'
 import type { LakeTable } from '../model/tables.ts'
 import { runRealtime } from '../realtime/realtime.ts'
+import type { BooksContext } from './books.ts'
 
 export interface SmallPlatform extends AsyncDisposable {
   readonly folder: string
   readonly log: MemoryEventLog
-  readonly context: BatchContext & { readonly topic: string; readonly log: () => Promise<MemoryEventLog> }
+  readonly context: BatchContext & BooksContext
   /** Each text is one message, keyed by its number. */
   send(messages: readonly (string | null)[]): Promise<void>
   land(): Promise<void>
@@ -52,7 +53,6 @@ export async function openSmallPlatform(
     compute: createDuckDbCompute(duckdb),
     clickhouse: async () => clickhouse,
     log: async () => log,
-    topic: log.topic,
     temporaryDirectory: tmpdir(),
     logger: silentLogger,
   }

@@ -4,12 +4,15 @@ import type { ClickHouse } from '../../lib/clickhouse/clickhouse.ts'
 import type { DeltaTable } from '../../lib/delta/index.ts'
 import type { DuckDb } from '../../lib/duckdb/duckdb.ts'
 import type { Row } from '../../lib/duckdb/values.ts'
+import type { EventLog } from '../../lib/eventlog/eventlog.ts'
 import type { LakeTable } from '../model/tables.ts'
 
 export interface BooksContext {
   readonly table: (name: LakeTable) => DeltaTable
   readonly duckdb: DuckDb
   readonly clickhouse: () => Promise<ClickHouse>
+  /** Asked for offsets that are in no table, and by a trace. */
+  readonly log: () => Promise<EventLog>
   /** Where rows of ClickHouse lie while they are compared. */
   readonly temporaryDirectory: string
 }

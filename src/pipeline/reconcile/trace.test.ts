@@ -44,6 +44,7 @@ beforeAll(async () => {
   await platform.send([event('e'), event('f')])
   await platform.land()
   await platform.send([event('g')])
+  platform.log.mark()
 })
 afterAll(async () => {
   await platform[Symbol.asyncDispose]()
@@ -112,7 +113,8 @@ describe('traceMessage(context, place)', () => {
       ['log: in the log', 'bronze: landed', 'silver: not batched yet', 'realtime: not counted yet'],
     ],
     ['a message that is not landed yet', 8n, ['log: in the log', 'bronze: not landed yet']],
-    ['an offset that is not written yet', 9n, ['log: not written yet', 'bronze: not landed yet']],
+    ['an offset that holds no message', 9n, ['log: no message at this offset']],
+    ['an offset that is not written yet', 10n, ['log: not written yet', 'bronze: not landed yet']],
   ])('tells the way of %s', async (_, offset, expected) => {
     expect(states(await trace(offset))).toEqual(expected)
   })

@@ -5,7 +5,7 @@ import type { AddFile, Snapshot } from '../../lib/delta/index.ts'
 import type { DuckDbSession } from '../../lib/duckdb/duckdb.ts'
 import { identifier, text } from '../../lib/duckdb/sql-text.ts'
 import type { Row } from '../../lib/duckdb/values.ts'
-import { type EventLog, offset } from '../../lib/eventlog/eventlog.ts'
+import { offset } from '../../lib/eventlog/eventlog.ts'
 import { filesOfDays } from '../model/days.ts'
 import { isValid } from '../model/event-rules.ts'
 import { goldColumnsOf, goldTableNames, metricOf } from '../model/gold.ts'
@@ -18,8 +18,7 @@ import { realtimeTableNames } from '../serving/tables.ts'
 import type { BooksContext, Place } from './books.ts'
 import { createRowsView } from './rows-of.ts'
 
-export interface TraceContext extends BooksContext {
-  readonly log: () => Promise<EventLog>
+interface TraceContext extends BooksContext {
   readonly topic: string
 }
 
@@ -38,12 +37,14 @@ export interface Trace extends Place {
 }
 
 export async function traceMessage(
-  context: TraceContext,
+  books: BooksContext,
   { partition, offset: at }: Place,
   { signal }: IoOptions = {},
 ): Promise<Trace> {
+  const context = { ...books, topic: (await books.log()).topic }
   const steps = await context.duckdb.use(async (session): Promise<readonly TraceStep[]> => {
     const log = await inLog(context, { partition, offset: at }, { signal })
+    if (log.state === noMessage) return [log]
     const landed = await inBronze(context, session, { partition, offset: at }, { signal })
     if (landed.row === undefined) return [log, landed.step]
     const realtime = await inRealtime(context, session, landed.row, { signal })
@@ -55,6 +56,9 @@ export async function traceMessage(
   return { topic: context.topic, partition, offset: at, steps }
 }
 
+/** A marker of a transaction, a message of an aborted one, or one that compaction has taken. */
+const noMessage = 'no message at this offset'
+
 async function inLog(
   { log, topic }: TraceContext,
   { partition, offset: at }: Place,
@@ -65,8 +69,9 @@ async function inLog(
   const details = { topic, partition, offset: at, start: range?.start ?? null, end: range?.end ?? null }
   if (range === undefined) return { stage: 'log', state: 'no such partition', details }
   if (at >= range.end) return { stage: 'log', state: 'not written yet', details }
-  const message = at < range.start ? undefined : await opened.readAt(partition, offset(at), { signal })
-  if (message === undefined) return { stage: 'log', state: 'no longer in the log', details }
+  if (at < range.start) return { stage: 'log', state: 'no longer in the log', details }
+  const message = await opened.readAt(partition, offset(at), { signal })
+  if (message === undefined) return { stage: 'log', state: noMessage, details }
   return {
     stage: 'log',
     state: 'in the log',

@@ -1,34 +1,53 @@
 /**
- * `log = bronze + rejected`: each offset that landing has passed stands in one row of one of the two tables.
+ * `log = bronze + rejected`: each offset that landing has passed stands in one row of one of the two tables, or holds
+ * no message, or was accepted as lost.
  *
  * Three sums over a partition's offsets tell whether each is there once: their number, their sum, and the sum of
- * their squares. Only where one is off are offsets looked for one by one.
+ * their squares. Only where one is off are offsets looked for one by one, and the log is asked for those that are in
+ * neither table. Its answer is kept in the same three sums: the log forgets, the ledger does not.
  */
 import type { IoOptions } from '../../../lib/base/io.ts'
 import type { Snapshot } from '../../../lib/delta/index.ts'
 import type { DuckDbSession } from '../../../lib/duckdb/duckdb.ts'
 import { text } from '../../../lib/duckdb/sql-text.ts'
 import type { Row } from '../../../lib/duckdb/values.ts'
+import { offset } from '../../../lib/eventlog/eventlog.ts'
 import { type LandedPartition, skippedIn } from '../../model/landed.ts'
-import { type BooksContext, bigintOf, type Identity, type Place, placesNamed } from '../books.ts'
-import type { Cut } from '../cut.ts'
+import { bigintOf, placesNamed } from '../books.ts'
 import { createRowsView } from '../rows-of.ts'
+import { emptyOffsets } from './empty-offsets.ts'
+import type { Audit } from './ledger.ts'
+import {
+  areEqual,
+  type Gap,
+  minus,
+  noOffsets,
+  type OffsetSums,
+  plus,
+  someOffsets,
+  sumsOfAll,
+  without,
+} from './offset-sums.ts'
+import type { Absent, AuditedIdentity } from './recorded-identity.ts'
 
 const name = 'log = bronze + rejected'
 const table = 'bronze/events'
 
 export interface LandedOffsetsOptions extends IoOptions {
   /** The first offset that is known to have been in the log, of each partition of the topic. */
-  readonly firstKnown?: (topic: string, partition: number) => bigint | undefined
+  readonly firstKnown: (topic: string, partition: number) => bigint | undefined
 }
 
 /** One identity a partition. Rows beyond the offsets that landing has passed are not yet counted on either side. */
 export async function landedOffsets(
-  context: BooksContext,
-  session: DuckDbSession,
-  { events, rejected, landed }: Cut,
-  { firstKnown = () => undefined, signal }: LandedOffsetsOptions = {},
-): Promise<readonly Identity[]> {
+  audit: Audit,
+  { firstKnown, signal }: LandedOffsetsOptions,
+): Promise<readonly AuditedIdentity[]> {
+  const {
+    context,
+    session,
+    cut: { events, rejected, landed },
+  } = audit
   await createRowsView(context, session, 'landed_events', 'bronze/events', events, { signal })
   await createRowsView(context, session, 'landed_rejected', 'bronze/rejected', rejected, { signal })
   await session.run(
@@ -37,40 +56,37 @@ export async function landedOffsets(
      union all select kafka_topic, kafka_partition, kafka_offset from landed_rejected`,
     { signal },
   )
+  const partitions = byTopic(landed)
   const sumsFound = await session.rows(
     `select topic, p, count(*) as n, min(o) as first, sum(o)::hugeint as total, sum(o::hugeint * o) as squares
-     from landed_offsets where ${byTopic(landed).map(isIn).join(' or ')} group by all`,
+     from landed_offsets where ${partitions.map(isIn).join(' or ') || 'false'} group by all`,
     { signal },
   )
-  const identities: Identity[] = []
-  for (const partition of byTopic(landed)) {
+  const identities: AuditedIdentity[] = []
+  for (const partition of partitions) {
     const found = sumsFound.find(
       (row) => row['topic'] === partition.topic && row['p'] === partition.partition,
     )
     const known = firstKnown(partition.topic, partition.partition)
     const first = least(bigintOf(found?.['first']), known) ?? partition.next
-    identities.push(await identityOf(session, events, partition, { first, found }, { signal }))
+    identities.push(await identityOf(audit, partition, { first, rows: rowSums(found) }, { signal }))
   }
   return identities
 }
 
 /** Logs of one topic in one: their offsets stand in the same columns. */
 interface TopicPartition extends Pick<LandedPartition, 'topic' | 'partition' | 'next'> {
-  /** How far each log of the topic was read, if there were several. */
-  readonly logs: readonly bigint[]
+  /** How far each log of the topic was read: one, unless the topic was made anew. */
+  readonly logs: readonly Pick<LandedPartition, 'clusterId' | 'next'>[]
 }
 
 function byTopic(landed: readonly LandedPartition[]): readonly TopicPartition[] {
   const found = new Map<string, TopicPartition>()
-  for (const { topic, partition, next } of landed) {
+  for (const { clusterId, topic, partition, next } of landed) {
     const key = `${partition}/${topic}`
-    const logs = [...(found.get(key)?.logs ?? []), next]
-    found.set(key, {
-      topic,
-      partition,
-      logs,
-      next: logs.reduce((most, each) => (each > most ? each : most), 0n),
-    })
+    const logs = [...(found.get(key)?.logs ?? []), { clusterId, next }]
+    const furthest = logs.reduce((most, log) => (log.next > most ? log.next : most), 0n)
+    found.set(key, { topic, partition, logs, next: furthest })
   }
   return [...found.values()].sort((a, b) => a.partition - b.partition)
 }
@@ -78,73 +94,107 @@ function byTopic(landed: readonly LandedPartition[]): readonly TopicPartition[] 
 const isIn = ({ topic, partition, next }: TopicPartition): string =>
   `(topic = ${text(topic)} and p = ${partition} and o < ${next})`
 
-interface Found {
+function rowSums(found: Row | undefined): OffsetSums {
+  const [count = 0n, total = 0n, squares = 0n] = ['n', 'total', 'squares'].map(
+    (column) => bigintOf(found?.[column]) ?? 0n,
+  )
+  return { count, total, squares }
+}
+
+interface Landed {
   /** The first offset that must be there. */
   readonly first: bigint
-  readonly found: Row | undefined
+  readonly rows: OffsetSums
 }
 
 async function identityOf(
-  session: DuckDbSession,
-  events: Snapshot,
+  audit: Audit,
   partition: TopicPartition,
-  { first, found }: Found,
+  { first, rows }: Landed,
   { signal }: IoOptions,
-): Promise<Identity> {
-  const [right, total, squares] = [found?.['n'], found?.['total'], found?.['squares']].map(
-    (value) => bigintOf(value) ?? 0n,
+): Promise<AuditedIdentity> {
+  const common = { name, table, partition: partition.partition, right: rows.count }
+  const passed = sumsOfAll(
+    partition.logs.map(({ next }) => ({ from: partition.logs.length > 1 ? 0n : first, to: next })),
   )
-  const common = { name, table, partition: partition.partition, right: right ?? 0n }
-  const expected = partition.logs.map((next) => sums(partition.logs.length > 1 ? 0n : first, next))
-  const left = expected.reduce((sum, { n }) => sum + n, 0n)
-  const isWhole =
-    right === left &&
-    total === expected.reduce((sum, each) => sum + each.total, 0n) &&
-    squares === expected.reduce((sum, each) => sum + each.squares, 0n)
-  if (isWhole) return { ...common, left }
-  const accepted = await acceptedGaps(events, partition.partition, { signal })
-  const faults = await faultyOffsets(session, partition, first, accepted, { signal })
-  const lost = accepted.reduce((sum, gap) => sum + overlap(gap, first, partition.next), 0n)
-  if (faults.missing === 0n && faults.doubled === 0n) return { ...common, left: left - lost }
-  return {
+  const before = absentBefore(audit, partition)
+  const expected = minus(passed, before?.sums ?? noOffsets)
+  if (areEqual(rows, expected)) {
+    return { ...common, left: expected.count, ...(before && { absent: before }) }
+  }
+  const { gaps, missing, absent } = await absentOffsets(audit, partition, { first, before }, { signal })
+  const doubled = await doubledOffsets(audit.session, partition, { signal })
+  const identity = {
     ...common,
-    left: left - lost,
+    left: passed.count - absent.sums.count,
+    ...(partition.logs.length === 1 && { absent }),
+  }
+  const others = minus(gaps, absent.sums)
+  if (areEqual(others, noOffsets) && doubled.count === 0n) return identity
+  const offsets = [...missing.flatMap((gap) => someOffsets(gap, placesNamed)), ...doubled.offsets]
+  return {
+    ...identity,
     problem: [
-      ...(faults.missing > 0n ? [`offsets are in neither table: ${faults.missing}`] : []),
-      ...(faults.doubled > 0n ? [`rows have the offset of another: ${faults.doubled}`] : []),
+      ...(others.count > 0n ? [`offsets are in neither table: ${others.count}`] : []),
+      ...(doubled.count > 0n ? [`rows have the offset of another: ${doubled.count}`] : []),
+      ...(others.count <= 0n && !areEqual(others, noOffsets)
+        ? ['rows have offsets that held no message']
+        : []),
     ].join('; '),
-    places: faults.places,
+    places: offsets.slice(0, placesNamed).map((at) => ({ partition: partition.partition, offset: at })),
   }
 }
 
-/** Sums over the offsets from `from` to `to`, which is left out. */
-function sums(
-  from: bigint,
-  to: bigint,
-): { readonly n: bigint; readonly total: bigint; readonly squares: bigint } {
-  const below = (n: bigint): readonly [bigint, bigint] => [
-    (n * (n - 1n)) / 2n,
-    ((n - 1n) * n * (2n * n - 1n)) / 6n,
+/** What an audit before has found of the one log of the topic. */
+function absentBefore({ before }: Audit, { topic, partition, logs }: TopicPartition): Absent | undefined {
+  const absent = before({ name, table, partition })?.absent
+  const [log, ...others] = logs
+  const isOfLog = others.length === 0 && absent?.topic === topic && absent.clusterId === log?.clusterId
+  return isOfLog ? absent : undefined
+}
+
+interface AbsentOffsets {
+  /** In neither table. */
+  readonly gaps: OffsetSums
+  /** Those of them that nothing explains now: more than are missing, if the log no longer tells which held a message. */
+  readonly missing: readonly Gap[]
+  /** In neither table, and rightly so. */
+  readonly absent: Absent
+}
+
+async function absentOffsets(
+  audit: Audit,
+  partition: TopicPartition,
+  { first, before }: { readonly first: bigint; readonly before: Absent | undefined },
+  { signal }: IoOptions,
+): Promise<AbsentOffsets> {
+  const { topic, next, logs } = partition
+  const gaps = await gapsOf(audit.session, partition, first, { signal })
+  const upTo = before?.next ?? 0n
+  const sumsBefore = before?.sums ?? noOffsets
+  const [earlier, later] = [
+    without(gaps, [{ from: upTo, to: next }]),
+    without(gaps, [{ from: 0n, to: upTo }]),
   ]
-  if (to <= from) return { n: 0n, total: 0n, squares: 0n }
-  const [[totalTo, squaresTo], [totalFrom, squaresFrom]] = [below(to), below(from)]
-  return { n: to - from, total: totalTo - totalFrom, squares: squaresTo - squaresFrom }
+  const open = areEqual(sumsOfAll(earlier), sumsBefore) ? later : gaps
+  const notAccepted = without(open, await acceptedGaps(audit.cut.events, partition, { signal }))
+  const missing = without(notAccepted, await emptyGaps(audit, partition, notAccepted, { signal }))
+  const explained = without(later, missing)
+  const sums = plus(sumsBefore, sumsOfAll(explained))
+  return {
+    gaps: sumsOfAll(gaps),
+    missing,
+    absent: { topic, clusterId: logs[0]?.clusterId ?? '', next, sums },
+  }
 }
 
-interface Faults {
-  readonly missing: bigint
-  readonly doubled: bigint
-  readonly places: readonly Place[]
-}
-
-async function faultyOffsets(
+async function gapsOf(
   session: DuckDbSession,
   partition: TopicPartition,
   first: bigint,
-  accepted: readonly Gap[],
   { signal }: IoOptions,
-): Promise<Faults> {
-  const gaps = await session.rows(
+): Promise<readonly Gap[]> {
+  const rows = await session.rows(
     `select o + 1 as gap_from, following as gap_to from (
        select o, coalesce(lead(o) over (order by o), ${partition.next}) as following from (
          select distinct o from landed_offsets where ${isIn(partition)}
@@ -152,36 +202,36 @@ async function faultyOffsets(
      where following > o + 1 order by gap_from`,
     { signal },
   )
+  return rows.map((row) => ({ from: bigintOf(row['gap_from']) ?? 0n, to: bigintOf(row['gap_to']) ?? 0n }))
+}
+
+interface DoubledOffsets {
+  /** Rows beyond the first of their offset. */
+  readonly count: bigint
+  readonly offsets: readonly bigint[]
+}
+
+async function doubledOffsets(
+  session: DuckDbSession,
+  partition: TopicPartition,
+  { signal }: IoOptions,
+): Promise<DoubledOffsets> {
   const copies = partition.logs.length
-  const doubled = await session.rows(
+  const rows = await session.rows(
     `select o, count(*) - ${copies} as extra from landed_offsets where ${isIn(partition)}
      group by o having count(*) > ${copies} order by o`,
     { signal },
   )
-  const missing = gaps
-    .map((row): Gap => ({ from: bigintOf(row['gap_from']) ?? 0n, to: bigintOf(row['gap_to']) ?? 0n }))
-    .flatMap((gap) => without(gap, accepted))
-  const missingOffsets = missing.flatMap(({ from, to }) => someOffsets(from, to))
-  const doubledOffsets = doubled.map((row) => bigintOf(row['o']) ?? 0n)
   return {
-    missing: missing.reduce((sum, { from, to }) => sum + (to - from), 0n),
-    doubled: doubled.reduce((sum, row) => sum + (bigintOf(row['extra']) ?? 0n), 0n),
-    places: [...missingOffsets, ...doubledOffsets]
-      .slice(0, placesNamed)
-      .map((offset) => ({ partition: partition.partition, offset })),
+    count: rows.reduce((sum, row) => sum + (bigintOf(row['extra']) ?? 0n), 0n),
+    offsets: rows.map((row) => bigintOf(row['o']) ?? 0n),
   }
-}
-
-/** Offsets from `from` to `to`, which is left out. */
-interface Gap {
-  readonly from: bigint
-  readonly to: bigint
 }
 
 /** Gaps that were accepted as lost with `--accept-gap`, as far as the log of the table still names them. */
 async function acceptedGaps(
   events: Snapshot,
-  partition: number,
+  { partition }: TopicPartition,
   { signal }: IoOptions,
 ): Promise<readonly Gap[]> {
   const gaps: Gap[] = []
@@ -191,27 +241,21 @@ async function acceptedGaps(
   return gaps
 }
 
-function without(gap: Gap, accepted: readonly Gap[]): readonly Gap[] {
-  return accepted.reduce<readonly Gap[]>(
-    (rest, { from, to }) =>
-      rest.flatMap((each) =>
-        [
-          { from: each.from, to: each.to < from ? each.to : from },
-          { from: each.from > to ? each.from : to, to: each.to },
-        ].filter((part) => part.from < part.to),
-      ),
-    [gap],
-  )
-}
-
-function overlap({ from, to }: Gap, first: bigint, next: bigint): bigint {
-  const [start, end] = [from > first ? from : first, to < next ? to : next]
-  return end > start ? end - start : 0n
-}
-
-function someOffsets(from: bigint, to: bigint): readonly bigint[] {
-  const count = Math.min(Number(to - from), placesNamed)
-  return Array.from({ length: count }, (_, at) => from + BigInt(at))
+/** What of the gaps holds no message in the log. A log that was landed before this one can no longer be asked. */
+async function emptyGaps(
+  { context, onProgress }: Audit,
+  { topic, partition, logs }: TopicPartition,
+  gaps: readonly Gap[],
+  { signal }: IoOptions,
+): Promise<readonly Gap[]> {
+  const [first] = gaps
+  const last = gaps.at(-1)
+  if (first === undefined || last === undefined) return []
+  const log = await context.log()
+  const clusterId = await log.clusterId({ signal })
+  if (log.topic !== topic || logs.every((each) => each.clusterId !== clusterId)) return []
+  onProgress(`offsets without a message in the log, partition ${partition}`)
+  return emptyOffsets(log, { partition, from: offset(first.from), to: offset(last.to) }, { signal })
 }
 
 function least(a: bigint | undefined, b: bigint | undefined): bigint | undefined {

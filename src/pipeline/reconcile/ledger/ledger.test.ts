@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { ClickHouse } from '../../../lib/clickhouse/clickhouse.ts'
 import { append, deleteRows, optimize, updateRows } from '../../../lib/delta/index.ts'
 import type { DuckDb } from '../../../lib/duckdb/duckdb.ts'
+import { createMemoryEventLog } from '../../../lib/eventlog/eventlog.memory.ts'
 import { openRunStore, type RunStore } from '../../../lib/runs/run-store.ts'
 import { openPlainConnection } from '../../../lib/sqlite/connection.ts'
 import { goldTableNames } from '../../model/gold.ts'
@@ -424,6 +425,43 @@ describe('auditLedger(context, options)', () => {
     await platform.batch()
     expect(faultsOf(await auditLedger(platform.context, { ledger: store.ledger }))).toEqual({})
     await showAgain()
+  })
+
+  it('takes offsets without a message for what they are, also when the log no longer tells, and finds a loss among them', async () => {
+    await using store = await openStore()
+    const log = createMemoryEventLog({ topic: 'user-events', clusterId: 'marked', partitions: 1 })
+    await using platform = await openSmallPlatform(duckdb, clickhouse, { log })
+    const audit = async (): Promise<LedgerReport> =>
+      auditLedger(platform.context, { ledger: store.ledger, isFull: true })
+    const landed = ({ identities }: LedgerReport): unknown =>
+      identities
+        .filter(({ name }) => name === 'log = bronze + rejected')
+        .map(({ left, right, problem }) => [left, right, problem])
+    const sendMarked = async (count: number, seed: number): Promise<void> => {
+      await platform.send(someMessages(count, seed))
+      log.mark()
+    }
+    try {
+      await sendMarked(20, 21)
+      await sendMarked(20, 22)
+      await platform.land()
+      await platform.batch()
+      expect(landed(await audit())).toEqual([[40n, 40n, undefined]])
+
+      log.expire()
+      await sendMarked(10, 23)
+      await platform.land()
+      expect(landed(await audit())).toEqual([[50n, 50n, undefined]])
+      log.expire()
+      expect(landed(await audit())).toEqual([[50n, 50n, undefined]])
+
+      await harms.dropped(platform, 'bronze/events', 'kafka_offset = 44')
+      expect(landed(await audit())).toEqual([[50n, 49n, 'offsets are in neither table: 1']])
+      await harms.dropped(platform, 'bronze/events', 'kafka_offset = 1')
+      expect(landed(await audit())).toEqual([[50n, 48n, 'offsets are in neither table: 2']])
+    } finally {
+      await showAgain()
+    }
   })
 
   it.each([

@@ -95,11 +95,11 @@ export function isBalanced({ problem, accepted }: AuditedIdentity): boolean {
 }
 
 async function audit(of: Audit, { signal }: IoOptions): Promise<readonly AuditedIdentity[]> {
-  const { context, session, cut, release, onProgress } = of
+  const { context, session, release, onProgress } = of
   onProgress('offsets of the log')
   const clickhouse = await context.clickhouse()
   const counted = await countedOffsets(clickhouse, { signal })
-  const landed = await landedOffsets(context, session, cut, { firstKnown: counted.firstOf, signal })
+  const landed = await landedOffsets(of, { firstKnown: counted.firstOf, signal })
   const silver = await auditSilver(of, { signal })
   const gold = await auditGold(of, { signal })
   onProgress('gold in ClickHouse')

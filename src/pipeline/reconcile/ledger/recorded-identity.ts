@@ -3,16 +3,27 @@ import { z } from 'zod'
 import type { JsonValue } from '../../../lib/base/json.ts'
 import type { LedgerEntry } from '../../../lib/runs/ledger-book.ts'
 import type { Identity } from '../books.ts'
+import type { OffsetSums } from './offset-sums.ts'
 import type { RowsDigest } from './silver-rows.ts'
 
 /** How far a partition was read, and of which topic. */
 export type ReadPlace = readonly [topic: string, partition: number, next: bigint]
+
+/** Offsets that stand in no table, and rightly so: they hold no message, or were accepted as lost. */
+export interface Absent {
+  readonly topic: string
+  readonly clusterId: string
+  /** How far the partition had been landed when they were found. */
+  readonly next: bigint
+  readonly sums: OffsetSums
+}
 
 export interface AuditedIdentity extends Identity {
   /** Of what was read: files, rows and rules. The identity holds as long as it stays the same. */
   readonly mark?: string
   /** Of a day of bronze, up to the cut: what a later audit must find again. */
   readonly bronze?: RowsDigest & { readonly engine: string; readonly read: readonly ReadPlace[] }
+  readonly absent?: Absent
   /** What was found, if the problem's words and places do not tell it from another. */
   readonly evidence?: string
   /** Why the problem was taken for right. */
@@ -20,6 +31,8 @@ export interface AuditedIdentity extends Identity {
 }
 
 const whole = z.union([z.number(), z.bigint()]).transform(BigInt)
+/** A number that may be larger than one of JSON can be. */
+const digits = z.string().transform(BigInt)
 const place = z.object({ partition: z.number(), offset: whole })
 const stored = z.object({
   name: z.string(),
@@ -39,6 +52,14 @@ const stored = z.object({
       read: z.array(z.tuple([z.string(), z.number(), whole])),
     })
     .optional(),
+  absent: z
+    .object({
+      topic: z.string(),
+      clusterId: z.string(),
+      next: whole,
+      sums: z.object({ count: digits, total: digits, squares: digits }),
+    })
+    .optional(),
   evidence: z.string().optional(),
   accepted: z.string().optional(),
 })
@@ -49,8 +70,13 @@ export function subjectOf({ name, table, date, partition }: Identity): string {
   return `${name} · ${table} ${of}`.trim()
 }
 
-export function contentOf({ rows: _, ...identity }: AuditedIdentity): JsonValue {
-  return JSON.parse(JSON.stringify(identity, bigintsAsNumbers)) as JsonValue
+export function contentOf({ rows: _, absent, ...identity }: AuditedIdentity): JsonValue {
+  const content = { ...identity, ...(absent && { absent: { ...absent, sums: textsOf(absent.sums) } }) }
+  return JSON.parse(JSON.stringify(content, bigintsAsNumbers)) as JsonValue
+}
+
+function textsOf({ count, total, squares }: OffsetSums): Readonly<Record<keyof OffsetSums, string>> {
+  return { count: String(count), total: String(total), squares: String(squares) }
 }
 
 /** Counts and offsets of a log stay far below 2^53. */
@@ -60,7 +86,7 @@ function bigintsAsNumbers(_: string, value: unknown): unknown {
 
 /** @throws ZodError never for an entry whose hash holds. */
 export function identityIn({ content }: LedgerEntry): AuditedIdentity {
-  const { date, partition, problem, places, mark, bronze, evidence, accepted, ...rest } =
+  const { date, partition, problem, places, mark, bronze, absent, evidence, accepted, ...rest } =
     stored.parse(content)
   return {
     ...rest,
@@ -70,6 +96,7 @@ export function identityIn({ content }: LedgerEntry): AuditedIdentity {
     ...(places !== undefined && { places }),
     ...(mark !== undefined && { mark }),
     ...(bronze !== undefined && { bronze }),
+    ...(absent !== undefined && { absent }),
     ...(evidence !== undefined && { evidence }),
     ...(accepted !== undefined && { accepted }),
   }
