@@ -29,6 +29,7 @@ export default defineConfig({
     expect: { poll: { timeout: 60_000 } },
     // One more than the cores that it must be quick on: many tests wait for a process of theirs.
     maxWorkers: 3,
+    globalSetup: 'scripts/temporary-files-in-memory.ts',
     sequence: { sequencer: longestFirst(longest) },
     // A process for each file took a third of the time; what a file leaves open, it has to close itself.
     isolate: false,
