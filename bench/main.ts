@@ -4,6 +4,7 @@
  * A figure means something beside its peer of the same run; machines differ and are noisy.
  */
 import { batchCase } from './batch.ts'
+import { booksCase } from './books.ts'
 import type { Case, Measurement } from './case.ts'
 import { appendCase, commitCase } from './delta/append.ts'
 import { diffCase, mergeCase, optimizeCase } from './delta/change.ts'
@@ -18,6 +19,7 @@ const cases: readonly Case[] = [
   latencyCase,
   realtimeCase,
   batchCase,
+  booksCase,
   appendCase,
   commitCase,
   openCase,

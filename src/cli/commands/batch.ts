@@ -25,7 +25,7 @@ export function addBatch(program: Command, cli: CommandLine): void {
     .summary('bronze → silver → gold → ClickHouse, once')
     .description(
       'Makes again the days that new data has touched, from bronze to ClickHouse; without new data nothing ' +
-        'changes. Beside another batch it says which one it waits for, and waits.',
+        'changes. Then ledger and reconciliation are audited: the run fails if the books do not balance. Beside another batch it says which one it waits for, and waits.',
     )
     .option('--full', 'make every day again, and load all of it into ClickHouse')
     .option('--from <day>', 'make the days from this one on again', isoDate)
@@ -89,7 +89,8 @@ async function explainBatch(
     import('../../pipeline/batch/batch.ts'),
     import('../../pipeline/platform/stages.ts'),
   ])
-  const context = await batchContextOf(cli.platform)
+  const { ledger } = await cli.platform.runs()
+  const context = { ...(await batchContextOf(cli.platform)), ledger }
   const lines = await explainBatch(context, { scope, ...(tasks && { tasks }), signal: cli.signal })
   await cli.result({ scope, plan: lines }, () => lines.join('\n'))
 }

@@ -31,8 +31,9 @@ export function addLedger(program: Command, cli: CommandLine): void {
 
 async function runLedger({ full = false, accept }: Flags, cli: CommandLine): Promise<void> {
   const { platform, terminal, signal } = cli
-  const [{ auditLedger, isBalanced }, { batchContextOf }] = await Promise.all([
+  const [{ auditLedger }, { isBalanced }, { batchContextOf }] = await Promise.all([
     import('../../pipeline/reconcile/ledger/ledger.ts'),
+    import('../../pipeline/reconcile/audit-book.ts'),
     import('../../pipeline/platform/stages.ts'),
   ])
   const { ledger, releases } = await platform.runs()

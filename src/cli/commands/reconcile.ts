@@ -1,7 +1,8 @@
 /** `lake reconcile`: speed layer against batch, at equal offsets, each difference explained by its messages. */
 import type { Command } from 'commander'
 import { countOf } from '../../lib/base/count-of.ts'
-import type { Difference, ReconcileReport } from '../../pipeline/reconcile/reconcile.ts'
+import type { Difference } from '../../pipeline/reconcile/reconcile.ts'
+import type { ReconcileDaysReport } from '../../pipeline/reconcile/reconcile-days.ts'
 import { isoDate } from '../arguments.ts'
 import type { CommandLine } from '../command-line.ts'
 import { dayRange } from '../day-range.ts'
@@ -11,6 +12,7 @@ interface Flags {
   readonly date?: string
   readonly from?: string
   readonly to?: string
+  readonly accept?: string
 }
 
 export function addReconcile(program: Command, cli: CommandLine): void {
@@ -20,7 +22,8 @@ export function addReconcile(program: Command, cli: CommandLine): void {
     .description(
       'Compares each window of the speed layer with the same window of silver, both cut at the offsets that the ' +
         'newest batch has read. Differences are late events, further deliveries, events in quarantine, or ' +
-        'unexplained; --json has the messages of each. Exits 1 if anything is unexplained.',
+        'unexplained; --json has the messages of each. What is found is recorded. Exits 1 if anything is unexplained ' +
+        'that was not accepted.',
     )
     .option('--date <day>', 'the windows of this UTC day alone', isoDate)
     .option('--from <day>', 'the windows from this day on', isoDate)
@@ -29,25 +32,38 @@ export function addReconcile(program: Command, cli: CommandLine): void {
     .action((flags: Flags) => runReconcile(flags, cli))
 }
 
-async function runReconcile(flags: Flags, cli: CommandLine): Promise<void> {
+async function runReconcile({ accept, ...flags }: Flags, cli: CommandLine): Promise<void> {
   const { platform, terminal, signal } = cli
-  const days = dayRange(flags, 'reconcile')
-  const [{ reconcile }, { batchContextOf }] = await Promise.all([
-    import('../../pipeline/reconcile/reconcile.ts'),
+  const [{ reconcileDays }, { batchContextOf }] = await Promise.all([
+    import('../../pipeline/reconcile/reconcile-days.ts'),
     import('../../pipeline/platform/stages.ts'),
   ])
-  const report = await reconcile(await batchContextOf(platform), {
-    ...(days && { days }),
+  const { ledger } = await platform.runs()
+  const report = await reconcileDays(await batchContextOf(platform), {
+    ledger,
+    days: dayRange(flags, 'reconcile'),
+    accept,
     onProgress: (step) => terminal.progress(() => `reconcile: ${step}`),
     signal,
   })
-  await cli.result(report, () => describe(report))
+  await cli.result(document(report), () => describe(report))
   if (!report.balanced) cli.exitCode = 1
+}
+
+function document({ balanced, cut, differences, days }: ReconcileDaysReport): object {
+  return {
+    balanced,
+    cut,
+    differences,
+    accepted: days.flatMap(({ date, accepted }) =>
+      accepted === undefined ? [] : [{ date, reason: accepted }],
+    ),
+  }
 }
 
 const classes = ['late', 'duplicate', 'skipped', 'quarantined', 'unexplained'] as const
 
-function describe({ cut, differences }: ReconcileReport): string {
+function describe({ cut, differences, days }: ReconcileDaysReport): string {
   const tables = [...new Set(differences.map(({ table }) => table))]
   const sum = (of: readonly Difference[], column: (typeof classes)[number]): bigint =>
     of.reduce((total, difference) => total + difference[column], 0n)
@@ -66,6 +82,9 @@ function describe({ cut, differences }: ReconcileReport): string {
     head,
     drawTable(['table', 'windows that differ', ...classes], summary),
     ...(unexplained.length === 0 ? ['nothing is unexplained'] : [describeUnexplained(unexplained)]),
+    ...days.flatMap(({ date, accepted }) =>
+      accepted === undefined ? [] : [`what is unexplained on ${date} was accepted: ${accepted}`],
+    ),
   ].join('\n')
 }
 

@@ -1,8 +1,8 @@
 /**
  * The DAG `lakehouse_batch`: bronze → silver → gold → ClickHouse, over pinned versions.
  *
- *     bronze_to_silver ─┬─► silver_to_gold_dau ────────────┬─► gold_to_clickhouse
- *                       ├─► silver_to_gold_conversion ─────┤
+ *     bronze_to_silver ─┬─► silver_to_gold_dau ────────────┬─► gold_to_clickhouse ─┬─► ledger
+ *                       ├─► silver_to_gold_conversion ─────┤                       └─► reconcile
  *                       ├─► silver_to_gold_events_source ──┤
  *                       └─► silver_to_gold_purchases_page ─┘
  *
@@ -24,6 +24,8 @@ import { plan, type Selection } from '../../lib/dag/plan.ts'
 import type { RunRecorder } from '../../lib/dag/recorder.ts'
 import type { DeltaTable, Snapshot } from '../../lib/delta/index.ts'
 import type { DuckDb } from '../../lib/duckdb/duckdb.ts'
+import type { EventLog } from '../../lib/eventlog/eventlog.ts'
+import type { LedgerBook } from '../../lib/runs/ledger-book.ts'
 import type { ReleaseBook } from '../../lib/runs/release-book.ts'
 import { expectationsBefore } from '../model/checks.ts'
 import { invalidReasons, isValid } from '../model/event-rules.ts'
@@ -31,6 +33,7 @@ import { goldMetrics } from '../model/gold.ts'
 import { columnNames, type LakeTable, lakeTableNames, lakeTables } from '../model/tables.ts'
 import { publishGold } from '../serving/publish.ts'
 import { publishRelease } from '../serving/release.ts'
+import { auditNodes } from './audit.ts'
 import { planDays, type Scope } from './days.ts'
 import { type Made, makeDays } from './make.ts'
 
@@ -38,11 +41,15 @@ export interface BatchContext {
   readonly table: (name: LakeTable) => DeltaTable
   readonly duckdb: DuckDb
   readonly compute: Compute
-  /** Asked for by the last task alone. */
+  /** Asked for by the load and the audits alone. */
   readonly clickhouse: () => Promise<ClickHouse>
   readonly temporaryDirectory: string
   /** Where what readers see together is written down; without it nothing is released. */
   readonly releases?: ReleaseBook
+  /** Where what the audits find is written down; without it, or without the log, nothing is audited. */
+  readonly ledger?: LedgerBook
+  /** Asked by the audits alone. */
+  readonly log?: () => Promise<EventLog>
   readonly clock?: Clock
   readonly logger?: Logger
 }
@@ -153,6 +160,9 @@ export function batchGraph(context: BatchContext, bronze: Snapshot, scope: Scope
         }
       },
     },
+    ...(context.ledger && context.log
+      ? auditNodes({ ...context, ledger: context.ledger, log: context.log }, { after: 'gold_to_clickhouse' })
+      : []),
   ])
 }
 

@@ -29,7 +29,7 @@ export async function runRecordedBatch(
     batchDag,
     ({ lease, signal: leased }) =>
       runBatch(
-        { ...context, releases: store.releases },
+        { ...context, releases: store.releases, ledger: store.ledger },
         {
           scope,
           tasks,

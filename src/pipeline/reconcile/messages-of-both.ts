@@ -156,3 +156,12 @@ from (
     count(*) filter (where class = 'skipped' and is_silver)
   from judged_messages group by all)
 group by all`
+
+/** The text of the rules: what was found by others must be looked at again. */
+export const windowRules = [
+  isValid,
+  String(windowSeconds),
+  String(watermarkDelaySeconds),
+  judgedMessages,
+  silverWindows,
+].join('\n')

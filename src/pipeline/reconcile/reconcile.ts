@@ -8,7 +8,6 @@
  */
 
 import type { IoOptions } from '../../lib/base/io.ts'
-import type { ClickHouse } from '../../lib/clickhouse/clickhouse.ts'
 import type { DuckDbSession } from '../../lib/duckdb/duckdb.ts'
 import type { Row } from '../../lib/duckdb/values.ts'
 import type { DayRange } from '../model/days.ts'
@@ -18,7 +17,7 @@ import { type BooksContext, bigintOf } from './books.ts'
 import { type ComparedLog, comparedLog } from './compared-log.ts'
 import { readCut } from './cut.ts'
 import { createMessagesOfBothLayers } from './messages-of-both.ts'
-import { createCountedWindows, messagesBehind, verdict } from './window-verdict.ts'
+import { countedByDay, createCountedWindows, messagesBehind, verdict } from './window-verdict.ts'
 
 export interface ReconcileOptions extends IoOptions {
   /** Windows of these UTC days alone: `from` included, `to` not. */
@@ -55,6 +54,8 @@ export interface ReconcileReport {
   /** Partition → the offset up to which both layers are compared. */
   readonly cut: Readonly<Record<string, bigint>>
   readonly differences: readonly Difference[]
+  /** UTC day → what the speed layer has counted of it before the cut, in all its tables. */
+  readonly counted: Readonly<Record<string, bigint>>
 }
 
 export const rowsNamed = 20
@@ -67,36 +68,35 @@ export async function reconcile(
   const cut = await readCut(context, { signal })
   const clickhouse = await context.clickhouse()
   const log = await comparedLog(clickhouse, cut, { signal })
-  if (log === undefined) return { balanced: true, cut: {}, differences: [] }
-  const differences = await context.duckdb.use(async (session) => {
+  if (log === undefined) return { balanced: true, cut: {}, differences: [], counted: {} }
+  const differences: Difference[] = []
+  const counted: Record<string, bigint> = {}
+  await context.duckdb.use(async (session) => {
     onProgress('bronze and silver')
     await createMessagesOfBothLayers(context, session, cut, log, { days, signal })
-    const found: Difference[] = []
     for (const table of realtimeTableNames) {
       onProgress(`realtime.${table}`)
-      found.push(...(await differencesOf(session, clickhouse, table, { log, days, signal })))
+      await createCountedWindows(session, clickhouse, table, { log, days, signal })
+      differences.push(...(await differencesOf(session, table, { log, signal })))
+      for (const row of await session.rows(countedByDay(table, log), { signal })) {
+        const day = String(row['day'])
+        counted[day] = (counted[day] ?? 0n) + count(row, 'n')
+      }
     }
-    return found
   })
   return {
     balanced: differences.every(({ unexplained }) => unexplained === 0n),
     cut: Object.fromEntries([...log.partitions].map(([partition, { cut: at }]) => [partition, at])),
     differences,
+    counted,
   }
-}
-
-interface TableOptions extends IoOptions {
-  readonly log: ComparedLog
-  readonly days: DayRange | undefined
 }
 
 async function differencesOf(
   session: DuckDbSession,
-  clickhouse: ClickHouse,
   table: RealtimeTable,
-  { log, days, signal }: TableOptions,
+  { log, signal }: IoOptions & { readonly log: ComparedLog },
 ): Promise<readonly Difference[]> {
-  await createCountedWindows(session, clickhouse, table, { log, days, signal })
   const rows = await session.rows(verdict(table, log), { signal })
   const messages = new Map<string, Row[]>()
   for (const { window, dimension, ...message } of await session.rows(messagesBehind(table, rowsNamed), {

@@ -59,6 +59,15 @@ function countedAcross(table: RealtimeTable, { partitions }: ComparedLog): strin
     group by all`
 }
 
+/** A SELECT of what the table has counted before the cut, by UTC day. */
+export function countedByDay(table: RealtimeTable, log: ComparedLog): string {
+  return `
+select strftime(window_start, '%Y-%m-%d') as day, sum(n)::bigint as n
+from (select window_start, n from counted_windows
+  union all select window_start, n from (${countedAcross(table, log)}))
+group by day`
+}
+
 /** A SELECT of the windows in which the layers differ, with the number of messages of each class. */
 export function verdict(table: RealtimeTable, log: ComparedLog): string {
   const { isLate } = aggregates[table]
