@@ -1,6 +1,7 @@
 /** Parsers of option values. Each error says what was expected. */
 import { InvalidArgumentError } from 'commander'
 import { parseIsoTime } from '../lib/base/iso-time.ts'
+import { isDay } from '../pipeline/model/days.ts'
 
 export interface Range {
   readonly min?: number
@@ -41,7 +42,7 @@ export function isoTime(text: string): number {
 
 /** A UTC day, `YYYY-MM-DD`. */
 export function isoDate(text: string): string {
-  if (/^\d{4}-\d{2}-\d{2}$/.test(text) && parseIsoTime(text) !== undefined) return text
+  if (isDay(text)) return text
   throw new InvalidArgumentError('Expected a day such as 2026-01-31.')
 }
 

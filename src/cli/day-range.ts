@@ -1,5 +1,6 @@
 /** `--date`, or `--from` and `--to`, of commands that look at some UTC days. */
 import { LakeError } from '../lib/base/errors.ts'
+import { type DayRange, dayAfter } from '../pipeline/model/days.ts'
 
 export interface DayFlags {
   readonly date?: string
@@ -8,10 +9,7 @@ export interface DayFlags {
 }
 
 /** `from` included, `to` not; `undefined` for all days. @throws LakeError `USAGE` naming what is missing or too much. */
-export function dayRange(
-  { date, from, to }: DayFlags,
-  command: string,
-): { readonly from: string; readonly to: string } | undefined {
+export function dayRange({ date, from, to }: DayFlags, command: string): DayRange | undefined {
   if (date !== undefined) {
     if (from === undefined && to === undefined) return { from: date, to: dayAfter(date) }
     throw new LakeError('USAGE', `${command} --date: expected no --from or --to beside it`)
@@ -29,8 +27,4 @@ export function dayRange(
     })
   }
   return { from, to }
-}
-
-function dayAfter(day: string): string {
-  return new Date(Date.parse(day) + 86_400_000).toISOString().slice(0, 10)
 }

@@ -13,6 +13,16 @@ export type { Figure, FigureOptions } from '../lib/notebook/figure.ts'
 export { columnsOf, type FrameClass } from '../lib/notebook/frame.ts'
 export { type HtmlTableOptions, htmlTable } from '../lib/notebook/html-table.ts'
 export { createScreen, type Display, plotlyMimeType, type Screen } from '../lib/notebook/screen.ts'
+export type {
+  Books,
+  Explanation,
+  Ledger,
+  LedgerIdentity,
+  MessagePlace,
+  MessageTrace,
+  Reconciliation,
+  WindowDifference,
+} from './books.ts'
 export type { Lake, RowsOptions, TableSummary } from './lake.ts'
 export { openLake } from './open-lake.ts'
 export type {

@@ -2,6 +2,7 @@
  * The platform as a cell of a notebook sees it: tables with their types, SQL over the lake, SQL over ClickHouse.
  * Types alone, and none of a library: the TypeScript of a notebook's kernel is older than theirs.
  */
+import type { Books } from './books.ts'
 import type { TableName, TableRows } from './rows.ts'
 
 export interface RowsOptions<Column extends string = string> {
@@ -26,7 +27,7 @@ export interface TableSummary {
   readonly madeFrom?: { readonly table: TableName; readonly version: number }
 }
 
-export interface Lake {
+export interface Lake extends Books {
   /** Where the tables are. */
   readonly uri: string
   /** The tables that exist, in the order bronze, silver, gold. */

@@ -1,4 +1,4 @@
-/** A `Lake` over the parts of the platform. It reads the configuration that the stages read, and writes nothing. */
+/** A `Lake` over the parts of the platform. It reads the configuration that the stages read, and writes no table. */
 
 import { isLakeError, LakeError } from '../lib/base/errors.ts'
 import type { IoOptions } from '../lib/base/io.ts'
@@ -16,6 +16,7 @@ import { chosenRelease, releasedSnapshot } from '../pipeline/query/released.ts'
 import { tableUnknown } from '../pipeline/query/unknown-table.ts'
 import { ask } from './cell.ts'
 import type { Lake, RowsOptions, TableSummary } from './lake.ts'
+import { createBooks } from './platform-books.ts'
 import type { TableName, TableRows } from './rows.ts'
 
 /** Closing the lake closes the platform. An interrupt of the kernel ends what is asked of either engine. */
@@ -62,6 +63,8 @@ export function createLake(platform: Platform): Lake {
         const { columns, rows } = await answerOfClickHouse(platform, query, { params, signal })
         return plainRows<Row>(columns, rows)
       }),
+
+    ...createBooks(platform),
 
     close: async () => platform[Symbol.asyncDispose](),
   }

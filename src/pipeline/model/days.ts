@@ -1,5 +1,6 @@
 /** UTC days as tables and SQL have them: the partitions of bronze and silver, and literals. */
 import { LakeError } from '../../lib/base/errors.ts'
+import { parseIsoTime } from '../../lib/base/iso-time.ts'
 import type { AddFile, Snapshot } from '../../lib/delta/index.ts'
 
 /** The UTC day of the events: what tables are partitioned by, if they have partitions. */
@@ -9,6 +10,15 @@ export const dayColumn = 'event_date'
 export interface DayRange {
   readonly from: string
   readonly to: string
+}
+
+export function dayAfter(day: string): string {
+  return new Date(Date.parse(day) + 86_400_000).toISOString().slice(0, 10)
+}
+
+/** Whether a text is an ISO day that there is: `2026-02-30` is none. */
+export function isDay(text: string): boolean {
+  return /^\d{4}-\d{2}-\d{2}$/.test(text) && parseIsoTime(text) !== undefined
 }
 
 /** Days as a list of SQL. */

@@ -7,7 +7,7 @@ import { countOf } from '../../lib/base/count-of.ts'
 import type { IoOptions } from '../../lib/base/io.ts'
 import type { ClickHouse } from '../../lib/clickhouse/clickhouse.ts'
 import type { LedgerBook } from '../../lib/runs/ledger-book.ts'
-import type { DayRange } from '../model/days.ts'
+import { type DayRange, dayAfter } from '../model/days.ts'
 import { aggregates } from '../realtime/windows.ts'
 import { realtimeTableNames } from '../serving/tables.ts'
 import { type AuditBook, isBalanced, openAuditBook } from './audit-book.ts'
@@ -138,10 +138,6 @@ function consecutive(days: readonly string[]): readonly DayRange[] {
     else ranges.push({ from: day, to: dayAfter(day) })
   }
   return ranges
-}
-
-function dayAfter(day: string): string {
-  return new Date(Date.parse(day) + 86_400_000).toISOString().slice(0, 10)
 }
 
 function merged(reports: readonly ReconcileReport[]): ReconcileReport {

@@ -31,6 +31,7 @@ export async function sameRows(
   { name, table, days, grain, columns, left, right }: Comparison,
   { signal }: IoOptions = {},
 ): Promise<readonly Identity[]> {
+  if (days.length === 0) return []
   const where = `event_date in (${dateList(days)})`
   for (const [view, { select }] of [
     ['left_rows', left],
