@@ -23,7 +23,6 @@ const longFunctions: Readonly<Record<string, string>> = {
       'src/lib/clickhouse-server/server.ts:serve',
       'src/lib/clickhouse/client.ts:openClickHouse',
       'src/lib/eventlog/eventlog.memory.ts:createMemoryEventLog',
-      'src/lib/runs/check-book.ts:createCheckBook',
       'src/lib/runs/leases.ts:createLeases',
       'src/lib/runs/release-book.ts:createReleaseBook',
       'src/lib/runs/run-book.ts:createRunBook',

@@ -59,6 +59,18 @@ describe('hintOf(error)', () => {
       'Its log is /x/clickhouse.log; it ends: no space',
     ],
     ['TASK_FAILED', { runId: 12 }, '`lake runs show 12`'],
+    [
+      'TASK_FAILED',
+      { fault: 'rows-refused', runId: 12, tables: ['gold/a', 'gold/b'] },
+      '`lake table read gold/a --candidate 12`, `lake table read gold/b --candidate 12` shows',
+    ],
+    [
+      'CHECK_FAILED',
+      { fault: 'candidate-kept', runId: 12, table: 'gold/a' },
+      '`lake table read gold/a --candidate 12` shows',
+    ],
+    ['RUN_MISSING', { fault: 'no-candidate', table: 'gold/a', runs: [9, 4] }, 'candidate of gold/a: 9, 4.'],
+    ['RUN_MISSING', { fault: 'no-candidate', table: 'gold/a', runs: [] }, 'No run has a candidate of gold/a'],
     ['USAGE', { command: 'lake table read' }, '`lake table read --help`'],
     ['SQL_INVALID', { fix: 'Try that.' }, 'Try that.'],
   ])('of %s with %j says what fixes it', (code, details, words) => {

@@ -98,6 +98,8 @@ const catalogue: Readonly<Record<ErrorCode, Hints>> = {
     otherwise:
       'A file of the table is gone. Bring it back from a backup, or restore a version that does not need it: `lake table restore TABLE --version N`.',
     faults: {
+      'candidate-gone':
+        '`lake batch` makes the days again, and keeps another candidate if its rows still break a check.',
       'files-vacuumed':
         'A vacuum has removed what this version needs. Restore a later one; nothing was changed.',
     },
@@ -311,16 +313,30 @@ const catalogue: Readonly<Record<ErrorCode, Hints>> = {
       '`lake ledger` and `lake reconcile` name the rows; `lake trace PARTITION OFFSET` tells the way of one.',
   },
   RELEASE_MISSING: { otherwise: '`lake release list` shows the releases there are.' },
-  RUN_MISSING: { otherwise: '`lake runs list` shows the runs there are.' },
+  RUN_MISSING: {
+    otherwise: '`lake runs list` shows the runs there are.',
+    faults: {
+      'no-candidate': ({ table, runs }) =>
+        Array.isArray(runs) && runs.length > 0
+          ? `Runs with a candidate of ${text(table)}: ${list(runs)}.`
+          : `No run has a candidate of ${text(table)}: one is kept if its rows break a check of severity fail.`,
+    },
+  },
   RUN_BUSY: { otherwise: 'Wait for the run that the message names, and run it again.' },
   LEASE_LOST: { otherwise: 'Another process took over. Run it again if that one did not finish.' },
   TASK_FAILED: {
     otherwise: ({ runId = 'RUN' }) =>
       `\`lake runs show ${text(runId)}\` shows the error of each task; \`lake batch\` runs it again.`,
+    faults: {
+      'rows-refused': ({ runId, tables }) =>
+        `${(Array.isArray(tables) ? tables : []).map((table) => readCandidate(table, runId)).join(', ')} shows the rows that were refused; \`lake runs show ${text(runId)}\` the error of each task.`,
+    },
   },
   CHECK_FAILED: {
     otherwise: 'Readers keep the last good version. Correct the rows that the message names.',
     faults: {
+      'candidate-kept': ({ table, runId }) =>
+        `Readers keep the last good version. ${readCandidate(table, runId)} shows the rows that were refused, until vacuum removes them.`,
       'counted-twice': countedTwice,
       'load-incomplete': '`lake batch --full` loads every month again.',
     },
@@ -344,6 +360,9 @@ const catalogue: Readonly<Record<ErrorCode, Hints>> = {
     },
   },
 }
+
+const readCandidate = (table: unknown, run: unknown): string =>
+  `\`lake table read ${text(table)} --candidate ${text(run)}\``
 
 function countedTwice({ overlaps, logId }: Facts): string {
   const first: unknown = Array.isArray(overlaps) ? overlaps[0] : undefined

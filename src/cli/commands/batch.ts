@@ -166,8 +166,12 @@ function noteOf(node: NodeOutcome): string {
 function failureOf({ runId, nodes }: RunOutcome): LakeError {
   const failed = nodes.flatMap((node) => (node.kind === 'failed' ? [node] : []))
   const [first] = failed
+  const tables = failed.flatMap(({ error }) => {
+    const isKept = isLakeError(error, 'CHECK_FAILED') && error.details['fault'] === 'candidate-kept'
+    return isKept ? [error.details['table']] : []
+  })
   return new LakeError('TASK_FAILED', `Run ${runId}: ${failed.map(({ node }) => node).join(', ')} failed`, {
     cause: first?.error,
-    details: { runId },
+    details: { runId, ...(tables.length > 0 && { tables, fault: 'rows-refused' }) },
   })
 }

@@ -3,11 +3,13 @@ import type { Command } from 'commander'
 import { countOf } from '../../lib/base/count-of.ts'
 import { LakeError } from '../../lib/base/errors.ts'
 import { replaceFile } from '../../lib/base/files/replace-file.ts'
+import type { CandidateSummary } from '../../pipeline/batch/candidate.ts'
 import { isLakeTable, type LakeTable } from '../../pipeline/model/tables.ts'
 import type { ChecksReport } from '../../pipeline/reconcile/check-tables.ts'
 import { isoDate } from '../arguments.ts'
 import type { CommandLine } from '../command-line.ts'
 import { type DayFlags, dayRange } from '../day-range.ts'
+import { candidateText } from '../output/candidate-text.ts'
 import { junitOf } from '../output/junit.ts'
 import { drawTable } from '../output/table-text.ts'
 
@@ -47,9 +49,10 @@ async function runCheck(
     import('../../pipeline/reconcile/check-tables.ts'),
     import('../../pipeline/platform/stages.ts'),
   ])
-  const { checks, releases } = await platform.runs()
+  const { checks, candidates, releases } = await platform.runs()
   const report = await checkTables(await batchContextOf(platform), {
     checks,
+    candidates,
     releases,
     ...(tables.length > 0 && { tables }),
     ...(days && { days }),
@@ -67,7 +70,7 @@ function tableNamed(given: string): LakeTable {
   throw new LakeError('USAGE', `check ${given}: expected a table of the platform`)
 }
 
-function describe({ state, checks }: ChecksReport): string {
+function describe({ state, checks, candidates }: ChecksReport): string {
   const tables = [...new Set(checks.map(({ table }) => table))]
   const summary = tables.map((table) => {
     const own = checks.filter((each) => each.table === table)
@@ -105,6 +108,10 @@ function describe({ state, checks }: ChecksReport): string {
           ),
         ]),
     ...more,
+    ...newestOfEach(candidates).map(candidateText),
     state,
   ].join('\n')
 }
+
+const newestOfEach = (candidates: readonly CandidateSummary[]): readonly CandidateSummary[] =>
+  candidates.filter(({ table }, at) => candidates.findIndex((each) => each.table === table) === at)

@@ -2,8 +2,10 @@
 import { type Command, Option } from 'commander'
 import { hintOf } from '../../hints/hints.ts'
 import { type Attempt, type Run, type RunState, type RunWithAttempts, runStates } from '../../lib/runs/run.ts'
+import { type CandidateSummary, summaryOf } from '../../pipeline/batch/candidate.ts'
 import { wholeNumber } from '../arguments.ts'
 import type { CommandLine } from '../command-line.ts'
+import { candidateText } from '../output/candidate-text.ts'
 import { printable } from '../output/printable.ts'
 import { drawTable } from '../output/table-text.ts'
 
@@ -24,7 +26,7 @@ export function addRuns(program: Command, cli: CommandLine): void {
 
   runs
     .command('show')
-    .description('One run, and each attempt at its tasks.')
+    .description('One run, each attempt at its tasks, and the versions that its checks have refused.')
     .argument('<run>', 'its number, as in `lake runs list`', wholeNumber({ min: 1 }))
     .addHelpText('after', '\nExamples:\n  lake runs show 12\n  lake runs show 12 --json')
     .action((run: number) => showRun(run, cli))
@@ -62,16 +64,21 @@ async function listRuns({ limit = 20, state }: ListFlags, cli: CommandLine): Pro
 }
 
 async function showRun(id: number, cli: CommandLine): Promise<void> {
-  const { runs, releases } = await cli.platform.runs()
+  const { runs, releases, candidates } = await cli.platform.runs()
   const run = await runs.show(id, { signal: cli.signal })
   const released = await releases.ofRuns([id], { signal: cli.signal })
+  const refused = (await candidates.list({ runId: id }, { signal: cli.signal })).map(summaryOf)
   await cli.result(
-    { ...runDocument(run, released.get(id)), attempts: run.attempts.map(attemptDocument) },
-    () => describe(run),
+    {
+      ...runDocument(run, released.get(id)),
+      attempts: run.attempts.map(attemptDocument),
+      candidates: refused,
+    },
+    () => describe(run, refused),
   )
 }
 
-function describe(run: RunWithAttempts): string {
+function describe(run: RunWithAttempts, refused: readonly CandidateSummary[]): string {
   const { id, dag, state, trigger, startedMs, attempts, owner } = run
   const lines = [`run ${id} of ${dag}: ${state}; ${trigger}, started ${isoOf(startedMs)} by ${owner}`]
   if (run.error !== undefined) lines.push(printable(`${run.error.code}: ${run.error.message}`))
@@ -94,6 +101,7 @@ function describe(run: RunWithAttempts): string {
     lines.push(printable(`${node}, attempt ${attempt}: ${error.code}: ${error.message}`))
     lines.push(printable(`  → ${hintOf(error)}`))
   }
+  lines.push(...refused.map(candidateText))
   return lines.join('\n')
 }
 

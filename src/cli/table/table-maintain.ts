@@ -4,6 +4,8 @@ import { type Command, InvalidArgumentError } from 'commander'
 import { countOf } from '../../lib/base/count-of.ts'
 import { LakeError } from '../../lib/base/errors.ts'
 import { cloneDeep, optimize, restore, vacuum, verifyFiles } from '../../lib/delta/index.ts'
+import { noteVacuumed } from '../../pipeline/batch/candidate.ts'
+import { existingRuns } from '../../pipeline/query/existing-runs.ts'
 import { locateTable } from '../../pipeline/query/locate.ts'
 import { isoTime, names, positiveNumber, wholeNumber } from '../arguments.ts'
 import type { CommandLine } from '../command-line.ts'
@@ -207,12 +209,19 @@ async function vacuumTable(
     signal,
   })
   const { files, sizeBytes } = outcome
+  if (!dryRun && files.length > 0) await noteCandidates(cli)
   await cli.result({ table: target.uri, dryRun, ...outcome }, () =>
     [
       ...(dryRun ? files : []),
       `${dryRun ? 'would delete' : 'deleted'} ${countOf(files.length, 'file')} of ${sizeBytes} bytes`,
     ].join('\n'),
   )
+}
+
+/** Which refused versions can no longer be looked at. */
+async function noteCandidates({ platform, signal }: CommandLine): Promise<void> {
+  const runs = await existingRuns(platform)
+  if (runs !== undefined) await noteVacuumed((name) => platform.table(name), runs.candidates, { signal })
 }
 
 async function verifyTable(

@@ -1,8 +1,17 @@
-/** `lake table read`: the rows of one version. */
+/** `lake table read`: the rows of one version, or of what a run has made and its checks have refused. */
 
 import { LakeError } from '../../lib/base/errors.ts'
-import { explainRead, type ReadPlan, selectChanges, selectRows } from '../../lib/delta/index.ts'
-import { locateTable } from '../../pipeline/query/locate.ts'
+import {
+  type DeltaTable,
+  explainRead,
+  type ReadPlan,
+  type Snapshot,
+  selectChanges,
+  selectRows,
+} from '../../lib/delta/index.ts'
+import { candidateSnapshot } from '../../pipeline/batch/candidate.ts'
+import { existingRuns } from '../../pipeline/query/existing-runs.ts'
+import { locateTable, ownName } from '../../pipeline/query/locate.ts'
 import type { VersionRange } from '../arguments.ts'
 import type { CommandLine } from '../command-line.ts'
 import { rowChunks, writeRows } from '../output/duckdb-rows.ts'
@@ -18,22 +27,18 @@ export interface ReadFlags {
   readonly out?: string
   readonly explain?: boolean
   readonly changes?: VersionRange
+  /** The run whose candidate is read. */
+  readonly candidate?: number
   readonly vertical?: boolean
 }
 
 export async function readTable(name: string, flags: ReadFlags, cli: CommandLine): Promise<void> {
   const { platform, signal, terminal } = cli
-  const { timestamp, columns, where, limit, out, explain = false, changes, vertical = false } = flags
-  if (changes !== undefined && (flags.version !== undefined || timestamp !== undefined || explain)) {
-    throw new LakeError(
-      'USAGE',
-      '--changes names its versions: expected no --version, --timestamp or --explain',
-    )
-  }
-  const version = changes?.to ?? flags.version
+  const { columns, where, limit, out, explain = false, changes, vertical = false } = flags
+  requireOneVersion(flags)
   const format = out === undefined ? undefined : fileFormat(out, ['parquet', 'csv', 'ndjson'])
   const table = await locateTable(platform, name, { signal })
-  const snapshot = await table.snapshot({ version, timestampMs: timestamp, signal })
+  const snapshot = await chosenSnapshot(table, flags, cli)
   using session = await (await platform.duckdb()).connect()
   if (explain) {
     const plan = await explainRead(session, snapshot, { where, signal })
@@ -55,7 +60,42 @@ export async function readTable(name: string, flags: ReadFlags, cli: CommandLine
     { format: cli.isJson ? 'ndjson' : 'table', isVertical: vertical },
     cli,
   )
-  if (!cli.isJson) terminal.line(`${countsText(shown)}, version ${snapshot.version}`)
+  const of =
+    flags.candidate === undefined ? `version ${snapshot.version}` : `refused by run ${flags.candidate}`
+  if (!cli.isJson) terminal.line(`${countsText(shown)}, ${of}`)
+}
+
+/** Two of them would be two answers. */
+function requireOneVersion({ version, timestamp, explain = false, changes, candidate }: ReadFlags): void {
+  if (changes !== undefined && (version !== undefined || timestamp !== undefined || explain)) {
+    throw new LakeError(
+      'USAGE',
+      '--changes names its versions: expected no --version, --timestamp or --explain',
+    )
+  }
+  if (candidate === undefined) return
+  if (changes !== undefined || version !== undefined || timestamp !== undefined) {
+    throw new LakeError(
+      'USAGE',
+      '--candidate is in no version: expected no --version, --timestamp or --changes',
+    )
+  }
+}
+
+async function chosenSnapshot(
+  table: DeltaTable,
+  { version, timestamp, changes, candidate }: ReadFlags,
+  { platform, signal }: CommandLine,
+): Promise<Snapshot> {
+  if (candidate === undefined) {
+    return table.snapshot({ version: changes?.to ?? version, timestampMs: timestamp, signal })
+  }
+  const name = await ownName(platform, table)
+  if (name === undefined) {
+    throw new LakeError('USAGE', `--candidate: expected a table that the batch makes, got ${table.uri}`)
+  }
+  const runs = await existingRuns(platform)
+  return candidateSnapshot({ name, table, candidates: runs?.candidates }, candidate, { signal })
 }
 
 function planLines(plan: ReadPlan): string {

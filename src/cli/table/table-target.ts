@@ -2,8 +2,7 @@
 
 import { LakeError } from '../../lib/base/errors.ts'
 import type { DeltaTable, WriteOutcome } from '../../lib/delta/index.ts'
-import { lakeTableNames } from '../../pipeline/model/tables.ts'
-import { locateTable } from '../../pipeline/query/locate.ts'
+import { locateTable, ownName } from '../../pipeline/query/locate.ts'
 import type { CommandLine } from '../command-line.ts'
 
 export interface TargetFlags {
@@ -24,13 +23,11 @@ export async function targetTable(
   { platform, signal }: CommandLine,
 ): Promise<DeltaTable> {
   const table = await locateTable(platform, name, { orNew, signal })
-  for (const own of lakeTableNames) {
-    if (force || (await platform.table(own)).uri !== table.uri) continue
-    throw new LakeError('USAGE', `${own} is written by the platform: its books would no longer balance`, {
-      details: { table: own, fix: 'Work on a copy; --force changes it all the same.' },
-    })
-  }
-  return table
+  const own = force ? undefined : await ownName(platform, table)
+  if (own === undefined) return table
+  throw new LakeError('USAGE', `${own} is written by the platform: its books would no longer balance`, {
+    details: { table: own, fix: 'Work on a copy; --force changes it all the same.' },
+  })
 }
 
 /** Says what was committed. */

@@ -64,6 +64,11 @@ export function addTable(program: Command, cli: CommandLine): void {
       'instead of the rows what these versions changed, with _change_type',
       versionRange,
     )
+    .option(
+      '--candidate <run>',
+      'instead of a version what this run has made and its checks have refused',
+      wholeNumber({ min: 1 }),
+    )
     .option('--vertical', 'a line for each value, for rows that are too wide')
     .option('--explain', 'say which files would be read and why the others are not, and read none')
     .addHelpText(
@@ -72,7 +77,8 @@ export function addTable(program: Command, cli: CommandLine): void {
         '  lake table read gold/daily_active_users\n' +
         '  lake table read bronze/events --columns event_id,timestamp --where "event_type = \'click\'" --limit 10\n' +
         '  lake table read silver/events --version 3 --out events.parquet\n' +
-        '  lake table read silver/events --changes 4..6',
+        '  lake table read silver/events --changes 4..6\n' +
+        '  lake table read gold/daily_active_users --candidate 12',
     )
     .action((name: string, flags: ReadFlags) => readTable(name, flags, cli))
 

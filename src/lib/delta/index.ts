@@ -68,6 +68,11 @@ export { typeOfSql } from './schema/source-schema.ts'
 export type { FileBounds } from './snapshot/bounds.ts'
 export type { ChangedPartitions } from './snapshot/changed-partitions.ts'
 export type { Snapshot } from './snapshot/snapshot.ts'
+export {
+  decodeStagedVersion,
+  encodeStagedVersion,
+  missingFiles,
+} from './snapshot/staged-version.ts'
 export { recordsIn } from './snapshot/statistics.ts'
 export {
   type AfterCommit,

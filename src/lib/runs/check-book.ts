@@ -40,9 +40,6 @@ export interface CheckBook {
   /** The newest result of each check and day of a table. */
   newest(table: string, options?: IoOptions): Promise<readonly CheckResult[]>
   list(filter?: CheckResultFilter, options?: IoOptions): Promise<readonly CheckResult[]>
-  /** Keeps what a run made and did not publish, so that one can look at it. */
-  keepCandidate(runId: number, table: string, content: JsonValue, options?: IoOptions): Promise<void>
-  candidate(runId: number, table: string, options?: IoOptions): Promise<JsonValue | undefined>
 }
 
 const state = z.enum<readonly CheckState[]>(checkStates)
@@ -98,37 +95,6 @@ export function createCheckBook(database: RunDatabase, clock: Clock = systemCloc
           if (check !== undefined) query = query.where('check_name', '=', check)
           if (date !== undefined) query = query.where('day', '=', date)
           return (await query.execute()).map(decode)
-        },
-        options,
-      ),
-    async keepCandidate(runId, table, content, options) {
-      await transact(
-        database,
-        async (trx) => {
-          await trx
-            .deleteFrom('candidates')
-            .where('run_id', '=', runId)
-            .where('table_name', '=', table)
-            .execute()
-          await trx
-            .insertInto('candidates')
-            .values({ run_id: runId, table_name: table, content: formatJson(content) })
-            .execute()
-        },
-        options,
-      )
-    },
-    candidate: (runId, table, options) =>
-      read(
-        database,
-        async (db) => {
-          const row = await db
-            .selectFrom('candidates')
-            .selectAll()
-            .where('run_id', '=', runId)
-            .where('table_name', '=', table)
-            .executeTakeFirst()
-          return row && parseJson(row.content, `Candidate of run ${runId} for ${table}`)
         },
         options,
       ),

@@ -1,6 +1,10 @@
-/** The run store: runs, leases, ticks, releases, results of checks and the ledger in one database, SQLite or MySQL by its URL. */
+/**
+ * The run store: runs, leases, ticks, releases, results of checks, candidates and the ledger in one database, SQLite or
+ * MySQL by its URL.
+ */
 import type { Clock } from '../base/clock.ts'
 import { LakeError } from '../base/errors.ts'
+import { type CandidateBook, createCandidateBook } from './candidate-book.ts'
 import { type CheckBook, createCheckBook } from './check-book.ts'
 import { type MysqlAddress, openMysql } from './database.mysql.ts'
 import { openSqlite } from './database.sqlite.ts'
@@ -19,6 +23,7 @@ export interface RunStore extends AsyncDisposable {
   readonly ticks: Ticks
   readonly releases: ReleaseBook
   readonly checks: CheckBook
+  readonly candidates: CandidateBook
   readonly ledger: LedgerBook
 }
 
@@ -91,6 +96,7 @@ export async function openRunStore(options: OpenRunStoreOptions): Promise<RunSto
     ticks: createTicks(database, leases),
     releases: createReleaseBook(database, clock),
     checks: createCheckBook(database, clock),
+    candidates: createCandidateBook(database, clock),
     ledger: createLedgerBook(database, clock),
     [Symbol.asyncDispose]: () => database[Symbol.asyncDispose](),
   }

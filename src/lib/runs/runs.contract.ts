@@ -6,6 +6,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { type BuiltModules, buildModules } from '../base/built.fixture.ts'
 import { ManualClock } from '../base/clock.ts'
 import { isLakeError, LakeError } from '../base/errors.ts'
+import type { CandidateFilter } from './candidate-book.ts'
 import type { Lease } from './leases.ts'
 import { formatOwner, newOwner } from './owner.ts'
 import { type OpenRunStoreOptions, openRunStore, type RunStore } from './run-store.ts'
@@ -606,14 +607,45 @@ export function describeRunStore(adapter: string, makeDatabase: () => Promise<Fr
       ])
       expect((await checks.list({ check: 'c' })).map(({ state }) => state)).toEqual(['passed', 'failed'])
     })
+  })
 
-    it('keeps what a run has made and not published, once for each table', async () => {
-      const { checks } = await openStore()
-      await checks.keepCandidate(3, 't', { files: ['a'] })
-      await checks.keepCandidate(3, 't', { files: ['b'] })
+  describe(`candidates in ${adapter}`, () => {
+    it('keeps what a run has made and not published, once for each table, newest run first', async () => {
+      const { candidates } = await openStore()
+      await candidates.keep({ runId: 3, table: 't', rows: 1, content: { files: ['a'] } })
+      await candidates.keep({ runId: 3, table: 't', rows: 2, content: { files: ['b'] } })
+      await candidates.keep({ runId: 10, table: 't', rows: 3, content: null })
+      await candidates.keep({ runId: 3, table: 'u', rows: 4, content: null })
 
-      expect(await checks.candidate(3, 't')).toEqual({ files: ['b'] })
-      expect(await checks.candidate(4, 't')).toBeUndefined()
+      const found = async (filter?: CandidateFilter): Promise<unknown> =>
+        (await candidates.list(filter)).map(({ runId, table, rows }) => [runId, table, rows])
+
+      expect(await candidates.list({ runId: 3, table: 't' })).toEqual([
+        { runId: 3, table: 't', rows: 2, content: { files: ['b'] }, refusedMs: expect.any(Number) },
+      ])
+      expect(await found()).toEqual([
+        [10, 't', 3],
+        [3, 't', 2],
+        [3, 'u', 4],
+      ])
+      expect(await found({ table: 't' })).toEqual([
+        [10, 't', 3],
+        [3, 't', 2],
+      ])
+      expect(await found({ runId: 4 })).toEqual([])
+    })
+
+    it('says since when the files of one are gone, and of that one alone', async () => {
+      const { candidates } = await openStore()
+      for (const table of ['t', 'u']) await candidates.keep({ runId: 3, table, rows: 1, content: null })
+
+      await candidates.vacuumed({ runId: 3, table: 't' })
+      const [first, other] = await candidates.list()
+      await candidates.vacuumed({ runId: 3, table: 't' })
+
+      expect(first?.vacuumedMs).toBeGreaterThanOrEqual(first?.refusedMs ?? Number.NaN)
+      expect(other).not.toHaveProperty('vacuumedMs')
+      expect((await candidates.list({ table: 't' }))[0]).toEqual(first)
     })
   })
 }

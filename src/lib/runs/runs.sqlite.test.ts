@@ -95,6 +95,22 @@ describe('openRunStore({ url: "sqlite:…" })', () => {
     expect((await copy.runs.latest({}))?.id).toBe(id)
   })
 
+  it('brings the candidates of an older store up to date, in which there were none', async () => {
+    const url = `sqlite:${join(dir, 'runs.db')}`
+    await (await openRunStore({ url }))[Symbol.asyncDispose]()
+    const database = new Database(join(dir, 'runs.db'))
+    database.exec(
+      'drop table candidates; create table candidates (run_id bigint, table_name text, content text)',
+    )
+    database.exec('delete from schema_version where version > 2')
+    database.close()
+
+    await using store = await openRunStore({ url })
+    await store.candidates.keep({ runId: 1, table: 't', rows: 2, content: {} })
+
+    expect(await store.candidates.list()).toMatchObject([{ runId: 1, table: 't', rows: 2 }])
+  })
+
   it('waits for a writer that holds the file for a while', async () => {
     const file = join(dir, 'runs.db')
     await using store = await openRunStore({ url: `sqlite:${file}` })

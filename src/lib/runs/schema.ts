@@ -102,11 +102,15 @@ export interface CheckResultsTable {
   content: string
 }
 
-/** Rows that were made and refused: files of a table that no version has. */
+/** What a run made and did not publish: files of a table that no version has. */
 export interface CandidatesTable {
   run_id: StoredInteger
   table_name: string
+  refused_ms: StoredInteger
+  row_count: StoredInteger
   content: string
+  /** When vacuum has removed its files; null as long as they are there. */
+  vacuumed_ms: NullableInteger
 }
 
 export interface Schema {
@@ -124,7 +128,11 @@ export interface Schema {
 /** Appended to each `create table`: options that only MySQL needs. */
 type TableEnd = RawBuilder<unknown>
 
-const steps: readonly ((db: Kysely<Schema>, end: TableEnd) => Promise<void>)[] = [createTables, createBooks]
+const steps: readonly ((db: Kysely<Schema>, end: TableEnd) => Promise<void>)[] = [
+  createTables,
+  createBooks,
+  createCandidates,
+]
 
 /** The version that this release writes. */
 export const schemaVersion = steps.length
@@ -251,6 +259,22 @@ async function createBooks(db: Kysely<Schema>, end: TableEnd): Promise<void> {
     .addColumn('run_id', 'bigint', (column) => column.notNull())
     .addColumn('table_name', 'varchar(191)', (column) => column.notNull())
     .addColumn('content', longText, (column) => column.notNull())
+    .addPrimaryKeyConstraint('candidates_key', ['run_id', 'table_name'])
+    .execute()
+}
+
+/** Before this step nothing was ever written to `candidates`. */
+async function createCandidates(db: Kysely<Schema>, end: TableEnd): Promise<void> {
+  await db.schema.dropTable('candidates').ifExists().execute()
+  await db.schema
+    .createTable('candidates')
+    .modifyEnd(end)
+    .addColumn('run_id', 'bigint', (column) => column.notNull())
+    .addColumn('table_name', 'varchar(191)', (column) => column.notNull())
+    .addColumn('refused_ms', 'bigint', (column) => column.notNull())
+    .addColumn('row_count', 'bigint', (column) => column.notNull())
+    .addColumn('content', longText, (column) => column.notNull())
+    .addColumn('vacuumed_ms', 'bigint')
     .addPrimaryKeyConstraint('candidates_key', ['run_id', 'table_name'])
     .execute()
 }

@@ -1,64 +1,114 @@
-/** The audits that end a batch: the books balance, or the run is red. What was published stays: readers are told. */
+/**
+ * The audit between stage and commit: the checks of severity `fail`, asked of files that nobody sees yet.
+ *
+ * What breaks a check is not committed. Its files stay as a candidate that can be looked at until vacuum removes them.
+ */
 import { countOf } from '../../lib/base/count-of.ts'
-import { LakeError } from '../../lib/base/errors.ts'
-import type { DagNode, NodeResult } from '../../lib/dag/node.ts'
-import type { LedgerBook } from '../../lib/runs/ledger-book.ts'
-import type { ReleaseBook } from '../../lib/runs/release-book.ts'
-import { isBalanced } from '../reconcile/audit-book.ts'
-import type { BooksContext } from '../reconcile/books.ts'
-import { auditLedger } from '../reconcile/ledger/ledger.ts'
-import type { AuditedIdentity } from '../reconcile/ledger/recorded-identity.ts'
-import { reconcileDays } from '../reconcile/reconcile-days.ts'
+import { LakeError, messageOf } from '../../lib/base/errors.ts'
+import type { IoOptions } from '../../lib/base/io.ts'
+import {
+  type DeltaTable,
+  encodeStagedVersion,
+  type Snapshot,
+  type StagedFiles,
+} from '../../lib/delta/index.ts'
+import type { Row } from '../../lib/duckdb/values.ts'
+import {
+  type Expectation,
+  type ExpectationResult,
+  evaluateExpectations,
+} from '../../lib/quality/expectation.ts'
+import { dayColumn } from '../model/days.ts'
+import { type LakeTable, rowKey } from '../model/tables.ts'
+import type { BrokenCheck, CandidateContent } from './candidate.ts'
+import type { MakeContext } from './make.ts'
 
-export interface AuditNodesContext extends BooksContext {
-  readonly ledger: LedgerBook
-  readonly releases?: ReleaseBook
+export interface StagedDays {
+  readonly target: LakeTable
+  /** The version that the files were staged for. */
+  readonly before: Snapshot
+  readonly staged: StagedFiles
+  readonly days: readonly string[]
+  readonly task: string
+  readonly runId: number
 }
 
-/** Problems that the error names. */
-const problemsNamed = 3
-
-export function auditNodes(context: AuditNodesContext, { after }: { readonly after: string }): DagNode[] {
-  const { ledger, releases } = context
-  return [
-    {
-      name: 'ledger',
-      dependsOn: [after],
-      run: async ({ runId, signal }) => {
-        const { identities } = await auditLedger(context, {
-          ledger,
-          runId,
-          signal,
-          ...(releases && { releases }),
-        })
-        return resultOf('ledger', identities)
-      },
+/** @throws LakeError `CHECK_FAILED` naming table, days, checks and rows. The files are no longer the caller's then. */
+export async function auditStaged(
+  context: MakeContext,
+  made: StagedDays,
+  checks: readonly Expectation[],
+  { signal }: IoOptions = {},
+): Promise<void> {
+  const { target, before, staged, runId } = made
+  const table = context.table(target)
+  const results = await context.duckdb
+    .use(async (session) => {
+      const select = await table.scan(session, before, { files: staged.files, signal })
+      return await evaluateExpectations(session, `(${select})`, checks, { groupBy: dayColumn, signal })
+    })
+    .catch(async (error: unknown) => {
+      await table.discard(staged)
+      throw error
+    })
+  const broken = results.filter(({ violations }) => violations > 0)
+  if (broken.length === 0) return
+  const isKept = await keepCandidate(context, table, made, broken)
+  throw new LakeError('CHECK_FAILED', `${target}: ${wordsOf(target, broken)}`, {
+    details: {
+      table: target,
+      failed: broken.map(checkOf),
+      ...(isKept && { fault: 'candidate-kept', runId }),
     },
-    {
-      name: 'reconcile',
-      dependsOn: [after],
-      run: async ({ runId, signal }) => {
-        const { days } = await reconcileDays(context, { ledger, runId, isIncremental: true, signal })
-        return resultOf('reconcile', days)
-      },
-    },
-  ]
+  })
 }
 
-/** An audit writes no table. @throws LakeError `BOOKS_UNBALANCED` */
-function resultOf(task: string, identities: readonly AuditedIdentity[]): NodeResult {
-  const wrong = identities.filter((identity) => !isBalanced(identity))
-  if (wrong.length === 0) return { kind: 'unchanged', details: { audited: identities.length } }
-  const named = wrong.slice(0, problemsNamed).map(describe)
-  const more = wrong.length > named.length ? [`${wrong.length - named.length} more`] : []
-  throw new LakeError(
-    'BOOKS_UNBALANCED',
-    `${task}: ${countOf(wrong.length, 'identity', 'identities')} of ${identities.length} ${wrong.length === 1 ? 'does' : 'do'} not hold: ${[...named, ...more].join('; ')}`,
-    { details: { task } },
-  )
+const checkOf = ({ expectation, group = '', violations }: ExpectationResult): BrokenCheck => ({
+  check: expectation,
+  date: group,
+  violations,
+})
+
+/** @returns whether it can be looked at. If it cannot be recorded, the refusal is told all the same. */
+async function keepCandidate(
+  { candidates, logger }: MakeContext,
+  table: DeltaTable,
+  { target, before, staged, days, task, runId }: StagedDays,
+  broken: readonly ExpectationResult[],
+): Promise<boolean> {
+  const content: CandidateContent = {
+    task,
+    days: [...days],
+    checks: broken.map(checkOf),
+    version: encodeStagedVersion(before, staged.files),
+  }
+  try {
+    await candidates?.keep({ runId, table: target, rows: staged.rows, content })
+    if (candidates !== undefined) return true
+  } catch (error) {
+    logger?.warn({ table: target, runId, reason: messageOf(error) }, 'The refused rows could not be kept')
+  }
+  await table.discard(staged)
+  return false
 }
 
-function describe({ table, date, partition, problem }: AuditedIdentity): string {
-  const of = date ?? (partition === undefined ? '' : `partition ${partition}`)
-  return `${table} ${of}`.trim().concat(`: ${problem}`)
+/** So many checks and days are named, and so many rows of each. */
+const namedResults = 5
+
+function wordsOf(table: LakeTable, broken: readonly ExpectationResult[]): string {
+  const named = broken.slice(0, namedResults).map(({ expectation, group = '', violations, sample }) => {
+    const rows = sample.map((row) => nameOf(row, table)).join(', ')
+    const more = violations > sample.length ? ', …' : ''
+    const breaks = violations === 1 ? 'breaks' : 'break'
+    return `${group}: expected ${expectation}, ${countOf(violations, 'row')} ${breaks} it (${rows}${more})`
+  })
+  const more = broken.length - named.length
+  return [...named, ...(more > 0 ? [`${more} more`] : [])].join('; ')
+}
+
+/** `0/17` of a row that has a place in the log, else its grain. */
+function nameOf(row: Row, table: LakeTable): string {
+  return rowKey(table)
+    .map((column) => String(row[column]))
+    .join('/')
 }

@@ -25,15 +25,16 @@ import type { RunRecorder } from '../../lib/dag/recorder.ts'
 import type { DeltaTable, Snapshot } from '../../lib/delta/index.ts'
 import type { DuckDb } from '../../lib/duckdb/duckdb.ts'
 import type { EventLog } from '../../lib/eventlog/eventlog.ts'
+import type { CandidateBook } from '../../lib/runs/candidate-book.ts'
 import type { LedgerBook } from '../../lib/runs/ledger-book.ts'
 import type { ReleaseBook } from '../../lib/runs/release-book.ts'
-import { expectationsBefore } from '../model/checks.ts'
+import { checksOf, expectationsBefore, type TableCheck } from '../model/checks.ts'
 import { invalidReasons, isValid } from '../model/event-rules.ts'
 import { goldMetrics } from '../model/gold.ts'
 import { columnNames, type LakeTable, lakeTableNames, lakeTables } from '../model/tables.ts'
 import { publishGold } from '../serving/publish.ts'
 import { publishRelease } from '../serving/release.ts'
-import { auditNodes } from './audit.ts'
+import { auditNodes } from './audit-books.ts'
 import { planDays, type Scope } from './days.ts'
 import { type Made, makeDays } from './make.ts'
 
@@ -44,6 +45,10 @@ export interface BatchContext {
   /** Asked for by the load and the audits alone. */
   readonly clickhouse: () => Promise<ClickHouse>
   readonly temporaryDirectory: string
+  /** The checks of a table: those that are declared, without it. */
+  readonly checksOf?: (table: LakeTable) => readonly TableCheck[]
+  /** Where refused versions are described; without it nobody can look at them. */
+  readonly candidates?: CandidateBook
   /** Where what readers see together is written down; without it nothing is released. */
   readonly releases?: ReleaseBook
   /** Where what the audits find is written down; without it, or without the log, nothing is audited. */
@@ -119,7 +124,7 @@ export function batchGraph(context: BatchContext, bronze: Snapshot, scope: Scope
             input: { table: 'silver/events', name: 'silver_events', snapshot: silver },
             select: metric.sql,
             orderBy: metric.grain,
-            checks: expectationsBefore(`gold/${metric.name}`),
+            checks: expectationsBefore(checksIn(context, `gold/${metric.name}`)),
             scope,
             task: metric.task,
             runId,
@@ -166,6 +171,9 @@ export function batchGraph(context: BatchContext, bronze: Snapshot, scope: Scope
   ])
 }
 
+const checksIn = (context: BatchContext, table: LakeTable): readonly TableCheck[] =>
+  (context.checksOf ?? checksOf)(table)
+
 const bronzeColumns = columnNames(lakeTables['bronze/events'].schema)
   .map((name) => `"${name}"`)
   .join(', ')
@@ -199,7 +207,7 @@ async function makeSilver(
       ...common,
       target: 'silver/quarantine',
       select: quarantineSelect,
-      checks: expectationsBefore('silver/quarantine'),
+      checks: expectationsBefore(checksIn(context, 'silver/quarantine')),
     },
     { signal },
   )
@@ -209,7 +217,7 @@ async function makeSilver(
       ...common,
       target: 'silver/events',
       select: silverSelect,
-      checks: expectationsBefore('silver/events'),
+      checks: expectationsBefore(checksIn(context, 'silver/events')),
     },
     { signal },
   )

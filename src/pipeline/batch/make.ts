@@ -1,12 +1,10 @@
 /**
- * Makes days of a table again: compute → check → commit, the days whole and all of them in one commit.
+ * Makes days of a table again: compute → audit → commit, the days whole and all of them in one commit.
  *
  * What is computed is seen by nobody until the commit; where a check fails, readers keep the version they
  * have. A commit of somebody else in between means computing anew, not committing over it.
  */
 
-import { countOf } from '../../lib/base/count-of.ts'
-import { LakeError } from '../../lib/base/errors.ts'
 import type { IoOptions } from '../../lib/base/io.ts'
 import type { Logger } from '../../lib/base/log.ts'
 import type { Compute, ComputeRequest } from '../../lib/compute/compute.ts'
@@ -21,16 +19,20 @@ import {
   write,
 } from '../../lib/delta/index.ts'
 import type { DuckDb } from '../../lib/duckdb/duckdb.ts'
-import { type Expectation, evaluateExpectations } from '../../lib/quality/expectation.ts'
+import type { Expectation } from '../../lib/quality/expectation.ts'
+import type { CandidateBook } from '../../lib/runs/candidate-book.ts'
 import { dateList, filesOfDays } from '../model/days.ts'
 import { madeFrom, madeFromTags, runTags } from '../model/made-from.ts'
 import { type LakeTable, lakeTables } from '../model/tables.ts'
+import { auditStaged } from './audit.ts'
 import { type DayPlan, filesThatMayHold, isByDay, planDays, type Scope } from './days.ts'
 
 export interface MakeContext {
   readonly table: (name: LakeTable) => DeltaTable
   readonly compute: Compute
   readonly duckdb: DuckDb
+  /** Where refused versions are described, so that they can be looked at; without it their files go at once. */
+  readonly candidates?: CandidateBook
   readonly logger?: Logger
 }
 
@@ -57,7 +59,7 @@ export interface Made {
   readonly rowsOut: number
 }
 
-/** @throws LakeError `CHECK_FAILED` naming the check, the table and rows; `COMMIT_CONFLICT` after some tries. */
+/** @throws LakeError `CHECK_FAILED` as `auditStaged` does; `COMMIT_CONFLICT` after some tries. */
 export async function makeDays(
   context: MakeContext,
   request: MakeRequest,
@@ -109,8 +111,9 @@ async function planMake(
   const table = context.table(target)
   const files = filesToMake(request, before, days.days)
   const staged = await context.compute.stage(staging(context, request, before, days.days, files), { signal })
+  const { task, runId } = request
+  await auditStaged(context, { target, before, staged, days: days.days, task, runId }, checks, { signal })
   try {
-    await requireChecks(context, table, before, staged.files, checks, target, { signal })
     const rowsOut = files.keepsRows
       ? await rowsOfDays(context, table, before, staged.files, days.days, { signal })
       : staged.rows
@@ -230,26 +233,4 @@ async function rowsOfDays(
     })
   })
   return Number(row['n'])
-}
-
-async function requireChecks(
-  { duckdb }: MakeContext,
-  table: DeltaTable,
-  snapshot: Snapshot,
-  files: readonly AddFile[],
-  checks: readonly Expectation[],
-  name: string,
-  { signal }: IoOptions,
-): Promise<void> {
-  const results = await duckdb.use(async (session) => {
-    const select = await table.scan(session, snapshot, { files, ...(signal && { signal }) })
-    return await evaluateExpectations(session, `(${select})`, checks, { signal })
-  })
-  const failed = results.filter(({ violations }) => violations > 0)
-  if (failed.length === 0) return
-  throw new LakeError(
-    'CHECK_FAILED',
-    `${name}: ${failed.map(({ expectation, violations }) => `expected ${expectation}, ${countOf(violations, 'row')} ${violations === 1 ? 'breaks' : 'break'} it`).join('; ')}`,
-    { details: { table: name, failed } },
-  )
 }

@@ -29,7 +29,12 @@ export async function runRecordedBatch(
     batchDag,
     ({ lease, signal: leased }) =>
       runBatch(
-        { ...context, releases: store.releases, ledger: store.ledger },
+        {
+          ...context,
+          releases: store.releases,
+          candidates: store.candidates,
+          ledger: store.ledger,
+        },
         {
           scope,
           tasks,

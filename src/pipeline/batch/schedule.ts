@@ -10,7 +10,7 @@ import { runSchedule, type ScheduleEvent } from '../../lib/schedule/schedule.ts'
 import { lakeTableNames } from '../model/tables.ts'
 import { type BatchContext, batchDag } from './batch.ts'
 import { runRecordedBatch } from './recorded.ts'
-import { vacuumTables } from './vacuum.ts'
+import { recordVacuumed, vacuumTables } from './vacuum.ts'
 
 export interface BatchScheduleOptions extends IoOptions {
   readonly cron: string
@@ -58,6 +58,8 @@ export async function runBatchSchedule(
           logger,
           signal: ending,
         })
+        const { table } = context
+        await recordVacuumed({ table, candidates: store.candidates }, { logger, signal: ending })
         vacuumedDay = today
       }
       if (outcome.kind === 'failed') {

@@ -59,6 +59,6 @@ function metricChecks({ grain, checks }: GoldMetric): readonly TableCheck[] {
 }
 
 /** What rows must keep to be published. */
-export function expectationsBefore(table: LakeTable): readonly Expectation[] {
-  return checksOf(table).flatMap(({ severity, expectation }) => (severity === 'fail' ? [expectation] : []))
+export function expectationsBefore(checks: readonly TableCheck[]): readonly Expectation[] {
+  return checks.flatMap(({ severity, expectation }) => (severity === 'fail' ? [expectation] : []))
 }

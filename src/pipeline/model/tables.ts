@@ -67,6 +67,13 @@ export function isLakeTable(name: string): name is LakeTable {
   return Object.hasOwn(lakeTables, name)
 }
 
+/** The columns that name a row of the table: the grain of a metric, else the place of the message in the log. */
+export function rowKey(table: LakeTable): readonly string[] {
+  return goldMetrics.find(({ name }) => table === `gold/${name}`)?.grain ?? placeColumns
+}
+
+const placeColumns = ['kafka_partition', 'kafka_offset'] as const
+
 export function columnNames(schema: StructType): readonly string[] {
   return schema.fields.map(({ name }) => name)
 }

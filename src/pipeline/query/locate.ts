@@ -3,7 +3,7 @@
 import { LakeError } from '../../lib/base/errors.ts'
 import type { IoOptions } from '../../lib/base/io.ts'
 import type { DeltaTable } from '../../lib/delta/index.ts'
-import { isLakeTable } from '../model/tables.ts'
+import { isLakeTable, type LakeTable, lakeTableNames } from '../model/tables.ts'
 import type { Platform } from '../platform/compose.ts'
 import { isWithinHome } from '../platform/config.ts'
 import { lakeTables } from './lake-tables.ts'
@@ -43,4 +43,10 @@ export async function locateTable(
   throw new LakeError('TABLE_MISSING', `${given}: no Delta table at ${places.join(' or ')}`, {
     details: { table: given, known: await lakeTables(platform, { signal }) },
   })
+}
+
+/** What the platform calls the table; `undefined` if it is a user's. */
+export async function ownName(platform: Platform, { uri }: DeltaTable): Promise<LakeTable | undefined> {
+  for (const name of lakeTableNames) if ((await platform.table(name)).uri === uri) return name
+  return undefined
 }

@@ -1,11 +1,10 @@
 /** What readers of the lake see of the tables that a batch makes: the versions of a release, and no run half done. */
-import { access } from 'node:fs/promises'
 import { LakeError } from '../../lib/base/errors.ts'
 import type { IoOptions } from '../../lib/base/io.ts'
 import type { DeltaTable, Snapshot } from '../../lib/delta/index.ts'
 import type { Release } from '../../lib/runs/release-book.ts'
-import { parseRunStoreUrl } from '../../lib/runs/run-store.ts'
 import type { Platform } from '../platform/compose.ts'
+import { existingRuns } from './existing-runs.ts'
 
 /** What landing goes on with; the newest version is whole by itself. */
 const isStreamed = (name: string): boolean => name.startsWith('bronze/')
@@ -49,17 +48,8 @@ export async function chosenRelease(
   id: number | undefined,
   { signal }: IoOptions = {},
 ): Promise<Release | undefined> {
-  if (id === undefined && !(await hasRunStore(platform))) return undefined
+  // Where no run was ever recorded, nothing was released.
+  if (id === undefined) return (await existingRuns(platform))?.releases.newest({ signal })
   const { releases } = await platform.runs()
-  return id === undefined ? releases.newest({ signal }) : releases.show(id, { signal })
-}
-
-/** Looking at tables makes no file: where no run was ever recorded, nothing was released. */
-async function hasRunStore({ config }: Platform): Promise<boolean> {
-  const address = parseRunStoreUrl(config.metadata.url)
-  if (address.kind !== 'sqlite') return true
-  return access(address.path).then(
-    () => true,
-    () => false,
-  )
+  return releases.show(id, { signal })
 }

@@ -37,8 +37,7 @@ afterAll(async () => {
 const check = (
   of: SmallPlatform = platform,
   options: Partial<Parameters<typeof checkTables>[1]> = {},
-): Promise<ChecksReport> =>
-  checkTables(of.context, { checks: store.checks, releases: store.releases, ...options })
+): Promise<ChecksReport> => checkTables(of.context, { ...store, ...options })
 
 const broken = ({ checks }: ChecksReport): readonly CheckedDay[] =>
   checks.filter(({ state }) => state !== 'passed')

@@ -8,8 +8,10 @@ import type { JsonValue } from '../../lib/base/json.ts'
 import type { Snapshot } from '../../lib/delta/index.ts'
 import type { Row } from '../../lib/duckdb/values.ts'
 import { describeExpectation, evaluateExpectations } from '../../lib/quality/expectation.ts'
+import type { CandidateBook } from '../../lib/runs/candidate-book.ts'
 import type { CheckBook, CheckResult, CheckState } from '../../lib/runs/check-book.ts'
 import type { ReleaseBook } from '../../lib/runs/release-book.ts'
+import { type CandidateSummary, summaryOf } from '../batch/candidate.ts'
 import { checksOf, type Severity } from '../model/checks.ts'
 import { type DayRange, dateList } from '../model/days.ts'
 import { type LakeTable, lakeTableNames } from '../model/tables.ts'
@@ -19,6 +21,7 @@ import { createRowsView } from './rows-of.ts'
 
 export interface CheckTablesOptions extends IoOptions {
   readonly checks: CheckBook
+  readonly candidates: CandidateBook
   readonly releases: ReleaseBook
   /** All tables that have checks, without it. */
   readonly tables?: readonly LakeTable[]
@@ -48,6 +51,8 @@ export interface ChecksReport {
   /** The worst of all. */
   readonly state: CheckState
   readonly checks: readonly CheckedDay[]
+  /** What runs have made of these tables and readers do not see, as long as it can be looked at; newest run first. */
+  readonly candidates: readonly CandidateSummary[]
 }
 
 const rowsNamed = 20
@@ -57,6 +62,7 @@ export async function checkTables(
   context: BooksContext,
   {
     checks,
+    candidates,
     releases,
     tables = lakeTableNames,
     days,
@@ -80,6 +86,9 @@ export async function checkTables(
   return {
     state: states.has('failed') ? 'failed' : states.has('warned') ? 'warned' : 'passed',
     checks: found,
+    candidates: (await candidates.list({}, { signal }))
+      .map(summaryOf)
+      .filter(({ table, vacuumedAt }) => vacuumedAt === null && tables.some((name) => name === table)),
   }
 }
 

@@ -1,0 +1,64 @@
+/** The audits that end a batch: the books balance, or the run is red. What was published stays: readers are told. */
+import { countOf } from '../../lib/base/count-of.ts'
+import { LakeError } from '../../lib/base/errors.ts'
+import type { DagNode, NodeResult } from '../../lib/dag/node.ts'
+import type { LedgerBook } from '../../lib/runs/ledger-book.ts'
+import type { ReleaseBook } from '../../lib/runs/release-book.ts'
+import { isBalanced } from '../reconcile/audit-book.ts'
+import type { BooksContext } from '../reconcile/books.ts'
+import { auditLedger } from '../reconcile/ledger/ledger.ts'
+import type { AuditedIdentity } from '../reconcile/ledger/recorded-identity.ts'
+import { reconcileDays } from '../reconcile/reconcile-days.ts'
+
+export interface AuditNodesContext extends BooksContext {
+  readonly ledger: LedgerBook
+  readonly releases?: ReleaseBook
+}
+
+/** Problems that the error names. */
+const problemsNamed = 3
+
+export function auditNodes(context: AuditNodesContext, { after }: { readonly after: string }): DagNode[] {
+  const { ledger, releases } = context
+  return [
+    {
+      name: 'ledger',
+      dependsOn: [after],
+      run: async ({ runId, signal }) => {
+        const { identities } = await auditLedger(context, {
+          ledger,
+          runId,
+          signal,
+          ...(releases && { releases }),
+        })
+        return resultOf('ledger', identities)
+      },
+    },
+    {
+      name: 'reconcile',
+      dependsOn: [after],
+      run: async ({ runId, signal }) => {
+        const { days } = await reconcileDays(context, { ledger, runId, isIncremental: true, signal })
+        return resultOf('reconcile', days)
+      },
+    },
+  ]
+}
+
+/** An audit writes no table. @throws LakeError `BOOKS_UNBALANCED` */
+function resultOf(task: string, identities: readonly AuditedIdentity[]): NodeResult {
+  const wrong = identities.filter((identity) => !isBalanced(identity))
+  if (wrong.length === 0) return { kind: 'unchanged', details: { audited: identities.length } }
+  const named = wrong.slice(0, problemsNamed).map(describe)
+  const more = wrong.length > named.length ? [`${wrong.length - named.length} more`] : []
+  throw new LakeError(
+    'BOOKS_UNBALANCED',
+    `${task}: ${countOf(wrong.length, 'identity', 'identities')} of ${identities.length} ${wrong.length === 1 ? 'does' : 'do'} not hold: ${[...named, ...more].join('; ')}`,
+    { details: { task } },
+  )
+}
+
+function describe({ table, date, partition, problem }: AuditedIdentity): string {
+  const of = date ?? (partition === undefined ? '' : `partition ${partition}`)
+  return `${table} ${of}`.trim().concat(`: ${problem}`)
+}
