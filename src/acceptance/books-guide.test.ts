@@ -109,4 +109,44 @@ describe('docs/books.md', () => {
     expect(stderr).toContain('lake release list')
     expect(exitCode).toBe(1)
   })
+
+  it('finds every row that broke a check, and what became of it', async () => {
+    const query = /```sql\n(?<sql>[\s\S]*?quality\.violations[\s\S]*?)```/.exec(guide)?.groups?.['sql'] ?? ''
+    const since = async (ask: number): Promise<unknown> => {
+      const sql = `${query.replaceAll(/ask (<?=) 3/g, `ask $1 ${ask}`)} order by row_key`
+      const { stdout, stderr } = await home.lake('sql', sql, '--json')
+      expect(stderr).toBe('')
+      return stdout
+        .trim()
+        .split('\n')
+        .map((line) => [JSON.parse(line).row_key, JSON.parse(line).since])
+    }
+    const row = (offset: number): string => JSON.stringify({ kafka_partition: 0, kafka_offset: offset })
+    const setUsers = async (user: number, offsets: string): Promise<void> => {
+      const where = `kafka_partition = 0 and kafka_offset in (${offsets})`
+      const set = `user_id = ${user}`
+      const change = ['update', 'bronze/events', '--set', set, '--where', where, '--force']
+      expect(await home.lake('table', ...change)).toMatchObject({ exitCode: 0 })
+    }
+
+    await setUsers(-1, '3, 4')
+    const first = await home.lake('check', 'bronze/events', '--json')
+    await setUsers(1, '3')
+    await setUsers(-1, '5')
+    const second = await home.lake('check', 'bronze/events')
+
+    expect(first.stdout).toContain(
+      '"rows":[{"since":"new","partition":0,"offset":3},{"since":"new","partition":0,"offset":4}]',
+    )
+    expect(second.stdout).toContain('the event is valid: new 0/5; still 0/4; fixed 0/3')
+    expect(await since(1)).toEqual([
+      [row(3), 'new'],
+      [row(4), 'new'],
+    ])
+    expect(await since(2)).toEqual([
+      [row(3), 'fixed'],
+      [row(4), 'still'],
+      [row(5), 'new'],
+    ])
+  })
 })

@@ -5,11 +5,12 @@ import { LakeError } from '../../lib/base/errors.ts'
 import { replaceFile } from '../../lib/base/files/replace-file.ts'
 import type { CandidateSummary } from '../../pipeline/batch/candidate.ts'
 import { isLakeTable, type LakeTable } from '../../pipeline/model/tables.ts'
-import type { ChecksReport } from '../../pipeline/reconcile/check-tables.ts'
+import type { CheckedDay, ChecksReport } from '../../pipeline/reconcile/check-tables.ts'
 import { isoDate } from '../arguments.ts'
 import type { CommandLine } from '../command-line.ts'
 import { type DayFlags, dayRange } from '../day-range.ts'
 import { candidateText } from '../output/candidate-text.ts'
+import { rowsText } from '../output/checked-rows.ts'
 import { junitOf } from '../output/junit.ts'
 import { drawTable } from '../output/table-text.ts'
 
@@ -23,7 +24,8 @@ export function addCheck(program: Command, cli: CommandLine): void {
     .summary('the declared checks, asked of what readers see')
     .description(
       'Asks the checks that are declared with the tables of the newest release, and of bronze, day by day. Results are ' +
-        'kept: a broken check says whether it is new or still broken. Exits 1 if a check of severity fail is broken.',
+        'kept: a broken check, and each row that breaks it, is new, still there, or fixed since it was asked before; the ' +
+        'rows are in the table quality/violations. Exits 1 if a check of severity fail is broken.',
     )
     .argument('[tables...]', 'tables such as gold/daily_active_users (default: all of them)')
     .option('--date <day>', 'rows of this UTC day alone', isoDate)
@@ -45,8 +47,9 @@ async function runCheck(
   const { platform, terminal, signal } = cli
   const days = dayRange(flags, 'check')
   const tables = given.map(tableNamed)
-  const [{ checkTables }, { batchContextOf }] = await Promise.all([
+  const [{ checkTables }, { violationsName }, { batchContextOf }] = await Promise.all([
     import('../../pipeline/reconcile/check-tables.ts'),
+    import('../../pipeline/reconcile/violating-rows.ts'),
     import('../../pipeline/platform/stages.ts'),
   ])
   const { checks, candidates, releases } = await platform.runs()
@@ -54,6 +57,7 @@ async function runCheck(
     checks,
     candidates,
     releases,
+    violations: await platform.tableAt(`${platform.config.lakeUri}/${violationsName}`),
     ...(tables.length > 0 && { tables }),
     ...(days && { days }),
     onProgress: (table) => terminal.progress(() => `check: ${table}`),
@@ -72,46 +76,59 @@ function tableNamed(given: string): LakeTable {
 
 function describe({ state, checks, candidates }: ChecksReport): string {
   const tables = [...new Set(checks.map(({ table }) => table))]
-  const summary = tables.map((table) => {
-    const own = checks.filter((each) => each.table === table)
-    const worst = own.some((each) => each.state === 'failed')
-      ? 'failed'
-      : own.some((each) => each.state === 'warned')
-        ? 'warned'
-        : 'passed'
-    return [
-      table,
-      own[0]?.version,
-      new Set(own.map(({ check }) => check)).size,
-      new Set(own.map(({ date }) => date)).size,
-      worst,
-    ]
-  })
   const broken = checks.filter((each) => each.state !== 'passed' || each.since === 'fixed')
-  const shown = broken.slice(0, 50)
+  const shown = broken.slice(0, resultsShown)
   const more = broken.length > shown.length ? [`${countOf(broken.length - shown.length, 'result')} more`] : []
   return [
-    drawTable(['table', 'version', 'checks', 'days', 'state'], summary),
-    ...(shown.length === 0
-      ? []
-      : [
-          drawTable(
-            ['table', 'day', 'check', 'severity', 'rows that break it', 'since'],
-            shown.map(({ table, date, check, severity, violations, since }) => [
-              table,
-              date,
-              check,
-              severity,
-              violations,
-              since ?? '',
-            ]),
-          ),
-        ]),
+    drawTable(
+      ['table', 'version', 'checks', 'days', 'state'],
+      tables.map((table) => summaryOf(checks.filter((each) => each.table === table))),
+    ),
+    ...(shown.length === 0 ? [] : [drawTable(resultColumns, shown.map(resultCells))]),
     ...more,
+    ...shown.filter(({ rows }) => rows.length > 0).map(rowsText),
+    ...(shown.some(({ ask }) => ask !== null) ? [everyRow] : []),
     ...newestOfEach(candidates).map(candidateText),
     state,
   ].join('\n')
 }
+
+const resultsShown = 50
+
+function summaryOf(own: readonly CheckedDay[]): readonly unknown[] {
+  const states = own.map(({ state }) => state)
+  return [
+    own[0]?.table,
+    own[0]?.version,
+    new Set(own.map(({ check }) => check)).size,
+    new Set(own.map(({ date }) => date)).size,
+    states.includes('failed') ? 'failed' : states.includes('warned') ? 'warned' : 'passed',
+  ]
+}
+
+const resultColumns = ['table', 'day', 'check', 'severity', 'rows that break it', 'since', 'new', 'fixed']
+
+const resultCells = ({
+  table,
+  date,
+  check,
+  severity,
+  violations,
+  since,
+  counts,
+}: CheckedDay): readonly unknown[] => [
+  table,
+  date,
+  check,
+  severity,
+  violations,
+  since ?? '',
+  counts.new,
+  counts.fixed,
+]
+
+const everyRow =
+  'every row, since when and until when: lake sql "select * from quality.violations", see docs/books.md'
 
 const newestOfEach = (candidates: readonly CandidateSummary[]): readonly CandidateSummary[] =>
   candidates.filter(({ table }, at) => candidates.findIndex((each) => each.table === table) === at)

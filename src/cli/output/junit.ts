@@ -1,5 +1,6 @@
 /** Results of checks as JUnit XML, which build servers read: a suite for each table, a case for each check and day. */
 import type { CheckedDay } from '../../pipeline/reconcile/check-tables.ts'
+import { namedRows } from './checked-rows.ts'
 
 export function junitOf(checks: readonly CheckedDay[]): string {
   const suites = [...new Set(checks.map(({ table }) => table))].map((table) => {
@@ -10,10 +11,11 @@ export function junitOf(checks: readonly CheckedDay[]): string {
   return `<?xml version="1.0" encoding="UTF-8"?>\n<testsuites>\n${suites.join('')}</testsuites>\n`
 }
 
-function caseOf({ table, check, date, state, violations }: CheckedDay): string {
+function caseOf(result: CheckedDay): string {
+  const { table, check, date, state, violations } = result
   const head = `    <testcase classname="${escaped(table)}" name="${escaped(`${check} (${date})`)}"`
   if (state === 'passed') return `${head}/>\n`
-  const words = escaped(`rows that break it: ${violations}`)
+  const words = escaped(`rows that break it: ${violations}: ${namedRows(result)}`)
   return state === 'failed'
     ? `${head}><failure message="${words}"/></testcase>\n`
     : `${head}><system-out>${words}</system-out></testcase>\n`

@@ -2,7 +2,9 @@
 
 import { LakeError } from '../../lib/base/errors.ts'
 import type { DeltaTable, WriteOutcome } from '../../lib/delta/index.ts'
+import type { Platform } from '../../pipeline/platform/compose.ts'
 import { locateTable, ownName } from '../../pipeline/query/locate.ts'
+import { violationsName } from '../../pipeline/reconcile/violating-rows.ts'
 import type { CommandLine } from '../command-line.ts'
 
 export interface TargetFlags {
@@ -23,11 +25,17 @@ export async function targetTable(
   { platform, signal }: CommandLine,
 ): Promise<DeltaTable> {
   const table = await locateTable(platform, name, { orNew, signal })
-  const own = force ? undefined : await ownName(platform, table)
+  const own = force ? undefined : await writtenName(platform, table)
   if (own === undefined) return table
   throw new LakeError('USAGE', `${own} is written by the platform: its books would no longer balance`, {
     details: { table: own, fix: 'Work on a copy; --force changes it all the same.' },
   })
+}
+
+/** The name of a table that stages, the batch or `lake check` write. */
+async function writtenName(platform: Platform, table: DeltaTable): Promise<string | undefined> {
+  const violations = await platform.tableAt(`${platform.config.lakeUri}/${violationsName}`)
+  return violations.uri === table.uri ? violationsName : ownName(platform, table)
 }
 
 /** Says what was committed. */

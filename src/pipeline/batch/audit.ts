@@ -13,11 +13,8 @@ import {
   type StagedFiles,
 } from '../../lib/delta/index.ts'
 import type { Row } from '../../lib/duckdb/values.ts'
-import {
-  type Expectation,
-  type ExpectationResult,
-  evaluateExpectations,
-} from '../../lib/quality/expectation.ts'
+import { type ExpectationResult, evaluateExpectations } from '../../lib/quality/evaluate.ts'
+import type { Expectation } from '../../lib/quality/expectation.ts'
 import { dayColumn } from '../model/days.ts'
 import { type LakeTable, rowKey } from '../model/tables.ts'
 import type { BrokenCheck, CandidateContent } from './candidate.ts'
@@ -45,7 +42,11 @@ export async function auditStaged(
   const results = await context.duckdb
     .use(async (session) => {
       const select = await table.scan(session, before, { files: staged.files, signal })
-      return await evaluateExpectations(session, `(${select})`, checks, { groupBy: dayColumn, signal })
+      return await evaluateExpectations(session, `(${select})`, checks, {
+        groupBy: dayColumn,
+        orderBy: rowKey(target),
+        signal,
+      })
     })
     .catch(async (error: unknown) => {
       await table.discard(staged)

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type DuckDb, openDuckDb } from '../duckdb/duckdb.ts'
-import { type Expectation, evaluateExpectations } from './expectation.ts'
+import { evaluateExpectations } from './evaluate.ts'
+import type { Expectation } from './expectation.ts'
 
 let duckdb: DuckDb
 beforeAll(async () => {
