@@ -47,8 +47,8 @@ function audits(
     [
       'check',
       async () => {
-        const { checks, releases } = await platform.runs()
-        return checkTables(context, { checks, releases })
+        const { checks, candidates, releases } = await platform.runs()
+        return checkTables(context, { checks, candidates, releases })
       },
     ],
     ['ledger, every day', () => ledger(true)],
