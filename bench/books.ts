@@ -8,6 +8,7 @@ import { checkTables } from '../src/pipeline/reconcile/check-tables.ts'
 import { explainNumber } from '../src/pipeline/reconcile/explain.ts'
 import { auditLedger } from '../src/pipeline/reconcile/ledger/ledger.ts'
 import { reconcile } from '../src/pipeline/reconcile/reconcile.ts'
+import { violationsName } from '../src/pipeline/reconcile/violating-rows.ts'
 import { type Case, type Measurement, measurement, onPlatform, secondsOf, sendHistory } from './case.ts'
 
 /** `BENCH_EVENTS=10000000` measures as many. */
@@ -47,8 +48,8 @@ function audits(
     [
       'check',
       async () => {
-        const { checks, candidates, releases } = await platform.runs()
-        return checkTables(context, { checks, candidates, releases })
+        const violations = await platform.tableAt(`${platform.config.lakeUri}/${violationsName}`)
+        return checkTables(context, { ...(await platform.runs()), violations })
       },
     ],
     ['ledger, every day', () => ledger(true)],

@@ -110,6 +110,34 @@ describe('docs/books.md', () => {
     expect(exitCode).toBe(1)
   })
 
+  it('says which numbers a later run has changed, by which run, and from what it has read', async () => {
+    const [command = ''] = /^lake table diff .+$/m.exec(guide) ?? []
+    const more = ['--seed', '6', '--count', '40', '--history-days', '1', '--until', '2026-11-21']
+    const ids: number[] = []
+    for (const step of [
+      ['produce', ...more],
+      ['land', '--drain'],
+      ['batch', '--json'],
+    ]) {
+      const { stdout } = await home.lake(...step)
+      if (step[0] === 'batch') ids.push(z.object({ runId: z.number() }).parse(JSON.parse(stdout)).runId)
+    }
+    const [run = 0] = ids
+
+    const runs = command.replace('--from-run 1 --to-run 2', `--from-run ${run - 1} --to-run ${run}`)
+    const { exitCode, stdout, stderr } = await told(`${runs} --json`)
+
+    expect([exitCode, stderr]).toEqual([0, ''])
+    expect(JSON.parse(stdout)).toMatchObject({
+      added: 0,
+      removed: 0,
+      columns: [{ column: 'event_count' }],
+      causes: [{ run, madeFrom: [{ table: 'silver/events' }, { table: 'bronze/events' }] }],
+    })
+    expect(JSON.parse(stdout).changed).toBeGreaterThan(0)
+    expect((await told(`${command} --to-run 99`)).stderr).toContain('lake runs list')
+  })
+
   it('finds every row that broke a check, and what became of it', async () => {
     const query = /```sql\n(?<sql>[\s\S]*?quality\.violations[\s\S]*?)```/.exec(guide)?.groups?.['sql'] ?? ''
     const since = async (ask: number): Promise<unknown> => {

@@ -8,7 +8,7 @@ import { overwrite } from '../change/overwrite.ts'
 import { updateRows } from '../change/update.ts'
 import type { DeltaTable } from '../table.ts'
 import { failureOf, openFixture } from '../testing/write.fixture.ts'
-import { type Diff, diffVersions } from './diff.ts'
+import { type Diff, type DiffOptions, diffVersions } from './diff.ts'
 
 let duckdb: DuckDb
 beforeAll(async () => {
@@ -21,10 +21,10 @@ async function diff(
   from: number,
   to: number,
   key: readonly string[] = ['id'],
-): Promise<Omit<Diff, 'select'> & { readonly rows: readonly Row[] }> {
+): Promise<Omit<Diff, 'select' | 'columns'> & { readonly rows: readonly Row[] }> {
   const [before, after] = [await table.snapshot({ version: from }), await table.snapshot({ version: to })]
   return duckdb.use(async (session) => {
-    const { select, ...counts } = await diffVersions(session, table, before, after, { key })
+    const { select, columns: _, ...counts } = await diffVersions(session, table, before, after, { key })
     return { ...counts, rows: await session.rows(select) }
   })
 }
@@ -35,6 +35,48 @@ const row = (id: number | null, word: string | null, day = '2026-01-01'): string
   `select date '${day}' as day, ${id}::bigint as id, ${word === null ? 'null' : `'${word}'`} as word`
 
 describe('diffVersions(before, after)', () => {
+  it('says of each column how many rows match, leaves columns out, and takes near numbers for equal', async () => {
+    await using fixture = await openFixture(duckdb)
+    const { table } = fixture
+    await addColumns(table, [{ path: 'share', type: 'double' }])
+    await put(table, [1, 2, 3].map((id) => `${row(id, 'a')}, ${id}::double as share`).join(' union all '))
+    const from = (await table.snapshot()).version
+    await duckdb.use((session) =>
+      updateRows(table, session, { set: { share: 'share * (1 + 1e-9)', word: `'b'` }, where: 'id < 3' }),
+    )
+    const compare = async (options: Omit<DiffOptions, 'key'>): Promise<Omit<Diff, 'select'>> => {
+      const [before, after] = [await table.snapshot({ version: from }), await table.snapshot()]
+      return duckdb.use(async (session) => {
+        const { select: _, ...rest } = await diffVersions(session, table, before, after, {
+          key: ['id'],
+          ...options,
+        })
+        return rest
+      })
+    }
+
+    expect(await compare({})).toEqual({
+      added: 0,
+      removed: 0,
+      changed: 2,
+      columns: [
+        { column: 'day', compared: 3, changed: 0 },
+        { column: 'word', compared: 3, changed: 2 },
+        { column: 'share', compared: 3, changed: 2 },
+      ],
+    })
+    expect(await compare({ tolerance: 1e-6 })).toMatchObject({
+      changed: 2,
+      columns: expect.arrayContaining([{ column: 'share', compared: 3, changed: 0 }]),
+    })
+    expect(await compare({ tolerance: 1e-6, skip: ['word'] })).toMatchObject({ changed: 0 })
+    expect(await compare({ tolerance: 1e-12, skip: ['word'] })).toMatchObject({ changed: 2 })
+    await expect(compare({ skip: ['wort'] })).rejects.toMatchObject({
+      code: 'COLUMN_MISSING',
+      message: expect.stringContaining('no column wort to skip; beside the key it has day, word, share'),
+    })
+  })
+
   it('tells rows that came, went and changed, column by column, whichever version is the older', async () => {
     await using fixture = await openFixture(duckdb)
     const { table } = fixture

@@ -19,12 +19,26 @@ import type { ReadableTable } from './readable-table.ts'
 export interface DiffOptions extends IoOptions {
   /** Columns whose values identify a row. Null is a value like any other. */
   readonly key: readonly string[]
+  /** Columns that are not compared. */
+  readonly skip?: readonly string[]
+  /** Floating point numbers are equal if they differ by at most this part of the larger one. Default 0. */
+  readonly tolerance?: number
+}
+
+export interface ColumnDiff {
+  readonly column: string
+  /** Rows that both versions have. */
+  readonly compared: number
+  /** Those of them whose value differs. */
+  readonly changed: number
 }
 
 export interface Diff {
   readonly added: number
   readonly removed: number
   readonly changed: number
+  /** Of each column that was compared; empty if the log does not say how many rows the older version has. */
+  readonly columns: readonly ColumnDiff[]
   /**
    * A SELECT, good in the session until the next diff: the key's columns; `change` (`added`, `removed`, `changed`);
    * for each value that changed its `column`, `before` and `after` as texts, for other rows `column` null and the
@@ -45,9 +59,10 @@ export async function diffVersions(
   of: ReadableTable,
   before: Snapshot,
   after: Snapshot,
-  { key, signal }: DiffOptions,
+  { key, skip = [], tolerance = 0, signal }: DiffOptions,
 ): Promise<Diff> {
-  const [keyFields, valueFields] = fieldsOf(of, before, after, key)
+  const [keyFields, allFields] = fieldsOf(of, before, after, key)
+  const valueFields = withoutSkipped(of, allFields, skip)
   const [left, right] = [
     await onlyIn(session, of, before, after, { signal }),
     await onlyIn(session, of, after, before, { signal }),
@@ -56,7 +71,7 @@ export async function diffVersions(
   // Before the rows are put together: where no key were one that would be the square of them.
   await requireUnique(session, right, keys, `${of.uri}, version ${after.version}`, { signal })
   const same = keys.map((name) => `a.${name} is not distinct from b.${name}`).join(' and ')
-  const sides = valueFields.map(compared)
+  const sides = valueFields.map((field) => compared(field, tolerance))
   const differs = sides.map((side) => side.differs).join(' or ') || 'false'
   const changes = `list_filter([${sides.map((side) => side.change).join(', ')}]::STRUCT(name VARCHAR, was VARCHAR, "is" VARCHAR)[], lambda c: c is not null)`
   await session.run(
@@ -88,6 +103,7 @@ export async function diffVersions(
     added,
     removed,
     changed,
+    columns: await columnDiffs(session, valueFields, before.numRecords, removed, { signal }),
     select: `select ${keys.join(', ')}, lake_change as "change", c.name as "column", coalesce(c.was, lake_was) as "before", coalesce(c."is", lake_is) as "after" from (select *, unnest(lake_changes) as c from temp.${table}) order by ${[...keys, '"column"'].join(', ')}`,
   }
 }
@@ -135,7 +151,10 @@ async function onlyIn(
 }
 
 /** SQL over the rows `a` of before and `b` of after: whether a value differs, and how it changed. */
-function compared({ name, before: was, after: is }: ValueField): {
+function compared(
+  { name, before: was, after: is }: ValueField,
+  tolerance: number,
+): {
   readonly differs: string
   readonly change: string
 } {
@@ -144,11 +163,55 @@ function compared({ name, before: was, after: is }: ValueField): {
   )
   const [oldText, nowText] = [textSql(old ?? 'null', was), textSql(now ?? 'null', is)]
   const isAlike = was === undefined || is === undefined || duckDbType(was) === duckDbType(is)
-  const differs = isAlike ? `${old} is distinct from ${now}` : `${oldText} is distinct from ${nowText}`
+  const isDistinct = isAlike ? `${old} is distinct from ${now}` : `${oldText} is distinct from ${nowText}`
+  const isNear =
+    tolerance > 0 && isFloating(was) && isFloating(is)
+      ? `coalesce(abs(${old} - ${now}) <= ${tolerance} * greatest(abs(${old}), abs(${now})), false)`
+      : 'false'
+  const differs = `(${isDistinct} and not ${isNear})`
   return {
     differs,
     change: `case when ${differs} then struct_pack(name := ${text(name)}, was := ${oldText}, "is" := ${nowText}) end`,
   }
+}
+
+const isFloating = (type: DataType | undefined): boolean => type === 'double' || type === 'float'
+
+/** @throws LakeError `COLUMN_MISSING` */
+function withoutSkipped(
+  { uri }: ReadableTable,
+  fields: readonly ValueField[],
+  skip: readonly string[],
+): readonly ValueField[] {
+  const unknown = skip.find((column) => !fields.some(({ name }) => isSameName(name, column)))
+  if (unknown !== undefined) {
+    const names = fields.map(({ name }) => name).join(', ')
+    throw new LakeError(
+      'COLUMN_MISSING',
+      `${uri}: no column ${unknown} to skip; beside the key it has ${names}`,
+    )
+  }
+  return fields.filter(({ name }) => !skip.some((column) => isSameName(name, column)))
+}
+
+async function columnDiffs(
+  session: DuckDbSession,
+  fields: readonly ValueField[],
+  rowsBefore: number | undefined,
+  removed: number,
+  { signal }: IoOptions,
+): Promise<readonly ColumnDiff[]> {
+  if (rowsBefore === undefined) return []
+  const rows = await session.rows(
+    `select c.name as name, count(*) as n from (select unnest(lake_changes) as c from temp.${table}) where c is not null group by all`,
+    { signal },
+  )
+  const changes = new Map(rows.map(({ name, n }) => [String(name), Number(n)]))
+  return fields.map(({ name }) => ({
+    column: name,
+    compared: rowsBefore - removed,
+    changed: changes.get(name) ?? 0,
+  }))
 }
 
 interface ValueField {
