@@ -4,7 +4,7 @@ import { LakeError } from '../../lib/base/errors.ts'
 import type { DeltaTable, WriteOutcome } from '../../lib/delta/index.ts'
 import type { Platform } from '../../pipeline/platform/compose.ts'
 import { locateTable, ownName } from '../../pipeline/query/locate.ts'
-import { violationsName } from '../../pipeline/reconcile/violating-rows.ts'
+import { violationsName, violationsTable } from '../../pipeline/reconcile/violating-rows.ts'
 import type { CommandLine } from '../command-line.ts'
 
 export interface TargetFlags {
@@ -34,7 +34,7 @@ export async function targetTable(
 
 /** The name of a table that stages, the batch or `lake check` write. */
 async function writtenName(platform: Platform, table: DeltaTable): Promise<string | undefined> {
-  const violations = await platform.tableAt(`${platform.config.lakeUri}/${violationsName}`)
+  const violations = await violationsTable(platform)
   return violations.uri === table.uri ? violationsName : ownName(platform, table)
 }
 

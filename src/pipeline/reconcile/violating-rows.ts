@@ -21,9 +21,15 @@ import { text } from '../../lib/duckdb/sql-text.ts'
 import { compareViolations, summarizeViolations, type ViolatingRows } from '../../lib/quality/violations.ts'
 import type { DayRange } from '../model/days.ts'
 import type { LakeTable } from '../model/tables.ts'
+import type { Platform } from '../platform/compose.ts'
 
 /** Below LAKE_URI: in SQL `quality.violations`. */
 export const violationsName = 'quality/violations'
+
+/** It need not be there yet: the first row that breaks a check makes it. */
+export function violationsTable(platform: Platform): Promise<DeltaTable> {
+  return platform.tableAt(`${platform.config.lakeUri}/${violationsName}`)
+}
 
 const declaration: TableDeclaration = {
   schema: structOf(
