@@ -78,6 +78,7 @@ describe('docs/books.md', () => {
     ['check --json', '"state":"passed"'],
     ['reconcile --json', '"balanced":true'],
     ['check silver/events --date 2026-11-20', 'passed'],
+    ['check bronze/events', 'not decided: bronze/events, the number of rows is within 50 % of its weekday'],
     ['reconcile --from 2026-11-20 --to 2026-11-21', 'compared up to 0/'],
     ['explain gold/daily_active_users --date 2026-11-20 --json', '"offsets":['],
     ['release show 1', 'release 1 of run 1'],

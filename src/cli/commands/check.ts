@@ -3,6 +3,7 @@ import type { Command } from 'commander'
 import { countOf } from '../../lib/base/count-of.ts'
 import { LakeError } from '../../lib/base/errors.ts'
 import { replaceFile } from '../../lib/base/files/replace-file.ts'
+import type { CheckState } from '../../lib/runs/check-book.ts'
 import type { CandidateSummary } from '../../pipeline/batch/candidate.ts'
 import { isLakeTable, type LakeTable } from '../../pipeline/model/tables.ts'
 import type { CheckedDay, ChecksReport } from '../../pipeline/reconcile/check-tables.ts'
@@ -47,7 +48,7 @@ async function runCheck(
   const { platform, terminal, signal } = cli
   const days = dayRange(flags, 'check')
   const tables = given.map(tableNamed)
-  const [{ checkTables }, { violationsName }, { batchContextOf }] = await Promise.all([
+  const [{ checkTables }, { violationsTable }, { batchContextOf }] = await Promise.all([
     import('../../pipeline/reconcile/check-tables.ts'),
     import('../../pipeline/reconcile/violating-rows.ts'),
     import('../../pipeline/platform/stages.ts'),
@@ -57,7 +58,7 @@ async function runCheck(
     checks,
     candidates,
     releases,
-    violations: await platform.tableAt(`${platform.config.lakeUri}/${violationsName}`),
+    violations: await violationsTable(platform),
     ...(tables.length > 0 && { tables }),
     ...(days && { days }),
     onProgress: (table) => terminal.progress(() => `check: ${table}`),
@@ -76,7 +77,7 @@ function tableNamed(given: string): LakeTable {
 
 function describe({ state, checks, candidates }: ChecksReport): string {
   const tables = [...new Set(checks.map(({ table }) => table))]
-  const broken = checks.filter((each) => each.state !== 'passed' || each.since === 'fixed')
+  const broken = checks.filter(({ state, since }) => isBroken(state) || since === 'fixed')
   const shown = broken.slice(0, resultsShown)
   const more = broken.length > shown.length ? [`${countOf(broken.length - shown.length, 'result')} more`] : []
   return [
@@ -87,6 +88,7 @@ function describe({ state, checks, candidates }: ChecksReport): string {
     ...(shown.length === 0 ? [] : [drawTable(resultColumns, shown.map(resultCells))]),
     ...more,
     ...shown.filter(({ rows }) => rows.length > 0).map(rowsText),
+    ...undecided(checks),
     ...(shown.some(({ ask }) => ask !== null) ? [everyRow] : []),
     ...newestOfEach(candidates).map(candidateText),
     state,
@@ -95,18 +97,42 @@ function describe({ state, checks, candidates }: ChecksReport): string {
 
 const resultsShown = 50
 
+const isBroken = (state: CheckState): boolean => state === 'failed' || state === 'warned'
+
+/** What could not be decided is no success: each check with its days, or why if it is one. */
+function undecided(checks: readonly CheckedDay[]): readonly string[] {
+  const unknown = checks.filter(({ state }) => state === 'unknown')
+  const names = [...new Set(unknown.map(({ table, check }) => `${table}, ${check}`))]
+  return names.map((name) => {
+    const own = unknown.filter(({ table, check }) => `${table}, ${check}` === name)
+    const [first] = own
+    const days = own.length === 1 ? (first?.date ?? 'the whole table') : countOf(own.length, 'day')
+    return `not decided: ${name}: ${days}; ${first?.problem}${own.length > 1 ? `, on ${first?.date}` : ''}`
+  })
+}
+
 function summaryOf(own: readonly CheckedDay[]): readonly unknown[] {
   const states = own.map(({ state }) => state)
   return [
     own[0]?.table,
     own[0]?.version,
     new Set(own.map(({ check }) => check)).size,
-    new Set(own.map(({ date }) => date)).size,
+    new Set(own.flatMap(({ date }) => date ?? [])).size,
     states.includes('failed') ? 'failed' : states.includes('warned') ? 'warned' : 'passed',
   ]
 }
 
-const resultColumns = ['table', 'day', 'check', 'severity', 'rows that break it', 'since', 'new', 'fixed']
+const resultColumns = [
+  'table',
+  'day',
+  'check',
+  'severity',
+  'rows that break it',
+  'since',
+  'new',
+  'fixed',
+  'problem',
+]
 
 const resultCells = ({
   table,
@@ -116,15 +142,17 @@ const resultCells = ({
   violations,
   since,
   counts,
+  problem,
 }: CheckedDay): readonly unknown[] => [
   table,
-  date,
+  date ?? 'all',
   check,
   severity,
   violations,
   since ?? '',
   counts.new,
   counts.fixed,
+  problem ?? '',
 ]
 
 const everyRow =

@@ -4,7 +4,8 @@ import type { CheckedDay, CheckedRow } from '../../pipeline/reconcile/check-tabl
 
 /** `silver/events 2026-11-20, the event is valid: new 0/1, 0/7; fixed 1/3`. */
 export function rowsText(result: CheckedDay): string {
-  return `${result.table} ${result.date}, ${result.check}: ${namedRows(result)}`
+  const of = result.date === null ? result.table : `${result.table} ${result.date}`
+  return `${of}, ${result.check}: ${namedRows(result)}`
 }
 
 /** `new 0/1, 0/7, …; fixed 1/3`. */

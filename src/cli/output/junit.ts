@@ -5,20 +5,32 @@ import { namedRows } from './checked-rows.ts'
 export function junitOf(checks: readonly CheckedDay[]): string {
   const suites = [...new Set(checks.map(({ table }) => table))].map((table) => {
     const own = checks.filter((each) => each.table === table)
-    const failures = own.filter(({ state }) => state === 'failed').length
-    return `  <testsuite name="${escaped(table)}" tests="${own.length}" failures="${failures}">\n${own.map(caseOf).join('')}  </testsuite>\n`
+    const count = (state: CheckedDay['state']): number => own.filter((each) => each.state === state).length
+    return `  <testsuite name="${escaped(table)}" tests="${own.length}" failures="${count('failed')}" skipped="${count('unknown')}">\n${own.map(caseOf).join('')}  </testsuite>\n`
   })
   return `<?xml version="1.0" encoding="UTF-8"?>\n<testsuites>\n${suites.join('')}</testsuites>\n`
 }
 
 function caseOf(result: CheckedDay): string {
-  const { table, check, date, state, violations } = result
-  const head = `    <testcase classname="${escaped(table)}" name="${escaped(`${check} (${date})`)}"`
-  if (state === 'passed') return `${head}/>\n`
-  const words = escaped(`rows that break it: ${violations}: ${namedRows(result)}`)
-  return state === 'failed'
-    ? `${head}><failure message="${words}"/></testcase>\n`
-    : `${head}><system-out>${words}</system-out></testcase>\n`
+  const { table, check, date, state } = result
+  const name = date === null ? check : `${check} (${date})`
+  const content = contentOf(result, state)
+  const head = `    <testcase classname="${escaped(table)}" name="${escaped(name)}"`
+  return content === '' ? `${head}/>\n` : `${head}>${content}</testcase>\n`
+}
+
+function contentOf(result: CheckedDay, state: CheckedDay['state']): string {
+  const words = escaped(result.problem ?? `rows that break it: ${result.violations}: ${namedRows(result)}`)
+  switch (state) {
+    case 'passed':
+      return ''
+    case 'warned':
+      return `<system-out>${words}</system-out>`
+    case 'failed':
+      return `<failure message="${words}"/>`
+    case 'unknown':
+      return `<skipped message="${words}"/>`
+  }
 }
 
 /** XML has no place for control characters: they are shown as a question mark. */

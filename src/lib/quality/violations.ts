@@ -7,11 +7,17 @@ import { type JsonValue, parseJson } from '../base/json.ts'
 import type { DuckDbSession } from '../duckdb/duckdb.ts'
 import { identifier, text } from '../duckdb/sql-text.ts'
 import type { Value } from '../duckdb/values.ts'
-import { type Broken, type EvaluateOptions, type ExpectationResult, evaluateWith } from './evaluate.ts'
+import {
+  type Broken,
+  columnsOf,
+  type EvaluateOptions,
+  type ExpectationResult,
+  evaluateWith,
+} from './evaluate.ts'
 import { describeExpectation, type Expectation } from './expectation.ts'
 
-export interface CollectOptions extends Pick<EvaluateOptions, 'groupBy' | 'signal'> {
-  /** The columns that name a row. Rows of one name count as one. */
+export interface CollectOptions extends Omit<EvaluateOptions, 'sampleSize' | 'orderBy'> {
+  /** The columns that name a row. Rows of one name count as one; one that lacks them all is named by all that it has. */
   readonly key: readonly string[]
   /** A temporary table, made anew: `check_name`, `group_name` (empty without groups), `row_key` as JSON. */
   readonly into: string
@@ -22,39 +28,35 @@ export async function collectViolations(
   session: DuckDbSession,
   relation: string,
   expectations: readonly Expectation[],
-  { groupBy, key, into, signal }: CollectOptions,
+  { key, into, ...options }: CollectOptions,
 ): Promise<readonly ExpectationResult[]> {
   const table = identifier(into)
   await session.run(
     `create or replace temporary table ${table} (check_name varchar, group_name varchar, row_key varchar, rows bigint)`,
-    { signal },
+    { signal: options.signal },
   )
-  const named = key.map((column) => `${text(column)}: ${identifier(column)}`).join(', ')
-  return evaluateWith(
-    session,
-    relation,
-    expectations,
-    { ...(groupBy && { groupBy }), signal },
-    async (each, rows, { group }) => {
-      const check = text(describeExpectation(each))
-      await session.run(
-        `insert into ${table}
-       select ${check}, cast(${group} as varchar) as group_name, cast(to_json({${named}}) as varchar) as row_key, count(*)
-       from (${rows}) group by group_name, row_key`,
-        { signal },
-      )
-      const found = await session.rows(
-        `select group_name, sum(rows) as n from ${table} where check_name = ${check} group by group_name`,
-        { signal },
-      )
-      return new Map(
-        found.map(({ group_name: of, n }): [string, Broken] => [
-          String(of),
-          { violations: Number(n), sample: [] },
-        ]),
-      )
-    },
-  )
+  return evaluateWith(session, relation, expectations, options, async (each, rows, { group, signal }) => {
+    const check = text(describeExpectation(each))
+    const columns = await columnsOf(session, each, rows, key, { signal })
+    const named = columns.map((column) => `${text(column)}: ${identifier(column)}`).join(', ')
+    await session.run(
+      `insert into ${table}
+       select ${check}, cast(${group} as varchar) as group_name,
+         cast(to_json(${named === '' ? 'violating' : `{${named}}`}) as varchar) as row_key, count(*)
+       from (${rows}) as violating group by group_name, row_key`,
+      { signal },
+    )
+    const found = await session.rows(
+      `select group_name, sum(rows) as n from ${table} where check_name = ${check} group by group_name`,
+      { signal },
+    )
+    return new Map(
+      found.map(({ group_name: of, n }): [string, Broken] => [
+        String(of),
+        { violations: Number(n), sample: [] },
+      ]),
+    )
+  })
 }
 
 export const rowStates = ['new', 'still', 'fixed'] as const

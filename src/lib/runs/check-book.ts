@@ -8,7 +8,8 @@ import { formatJson, type JsonValue, parseJson } from '../base/json.ts'
 import { integer, optionalInteger, type RunDatabase, read, transact } from './database.ts'
 import type { CheckResultsTable } from './schema.ts'
 
-export const checkStates = ['passed', 'warned', 'failed'] as const
+/** `unknown`: there was nothing to decide it by. */
+export const checkStates = ['passed', 'warned', 'failed', 'unknown'] as const
 export type CheckState = (typeof checkStates)[number]
 
 export interface NewCheckResult {

@@ -3,10 +3,12 @@
  *
  * What breaks a check is not committed. Its files stay as a candidate that can be looked at until vacuum removes them.
  */
+import { systemClock } from '../../lib/base/clock.ts'
 import { countOf } from '../../lib/base/count-of.ts'
 import { LakeError, messageOf } from '../../lib/base/errors.ts'
 import type { IoOptions } from '../../lib/base/io.ts'
 import {
+  type AddFile,
   type DeltaTable,
   encodeStagedVersion,
   type Snapshot,
@@ -15,8 +17,9 @@ import {
 import type { Row } from '../../lib/duckdb/values.ts'
 import { type ExpectationResult, evaluateExpectations } from '../../lib/quality/evaluate.ts'
 import type { Expectation } from '../../lib/quality/expectation.ts'
-import { dayColumn } from '../model/days.ts'
+import { dateList, dayColumn } from '../model/days.ts'
 import { type LakeTable, rowKey } from '../model/tables.ts'
+import { createReferencedViews, historyOf } from './asked-of.ts'
 import type { BrokenCheck, CandidateContent } from './candidate.ts'
 import type { MakeContext } from './make.ts'
 
@@ -25,9 +28,16 @@ export interface StagedDays {
   /** The version that the files were staged for. */
   readonly before: Snapshot
   readonly staged: StagedFiles
+  /** The days that were made: rows of others, which share a file with them, are seen already. */
   readonly days: readonly string[]
+  readonly input: PinnedTable
   readonly task: string
   readonly runId: number
+}
+
+export interface PinnedTable {
+  readonly table: LakeTable
+  readonly snapshot: Snapshot
 }
 
 /** @throws LakeError `CHECK_FAILED` naming table, days, checks and rows. The files are no longer the caller's then. */
@@ -37,22 +47,17 @@ export async function auditStaged(
   checks: readonly Expectation[],
   { signal }: IoOptions = {},
 ): Promise<void> {
-  const { target, before, staged, runId } = made
+  const { target, before, staged, days, input, runId } = made
   const table = context.table(target)
-  const results = await context.duckdb
-    .use(async (session) => {
-      const select = await table.scan(session, before, { files: staged.files, signal })
-      return await evaluateExpectations(session, `(${select})`, checks, {
-        groupBy: dayColumn,
-        orderBy: rowKey(target),
-        signal,
-      })
-    })
-    .catch(async (error: unknown) => {
-      await table.discard(staged)
-      throw error
-    })
-  const broken = results.filter(({ violations }) => violations > 0)
+  const broken = await brokenOf(
+    context,
+    { table: target, snapshot: before, files: staged.files, days, input },
+    checks,
+    { signal },
+  ).catch(async (error: unknown) => {
+    await table.discard(staged)
+    throw error
+  })
   if (broken.length === 0) return
   const isKept = await keepCandidate(context, table, made, broken)
   throw new LakeError('CHECK_FAILED', `${target}: ${wordsOf(target, broken)}`, {
@@ -64,9 +69,70 @@ export async function auditStaged(
   })
 }
 
-const checkOf = ({ expectation, group = '', violations }: ExpectationResult): BrokenCheck => ({
+/**
+ * The checks of the input that hold up this target alone: its other readers get the rows.
+ *
+ * @throws LakeError `CHECK_FAILED` naming the input, days, checks and rows.
+ */
+export async function auditInput(
+  context: MakeContext,
+  {
+    target,
+    input,
+    files,
+    days,
+  }: Pick<StagedDays, 'target' | 'input' | 'days'> & { readonly files: readonly AddFile[] },
+  checks: readonly Expectation[],
+  { signal }: IoOptions = {},
+): Promise<void> {
+  const broken = await brokenOf(context, { ...input, files, days, input }, checks, { signal })
+  if (broken.length === 0) return
+  throw new LakeError(
+    'CHECK_FAILED',
+    `${target} is not made from ${input.table}: ${wordsOf(input.table, broken)}`,
+    { details: { table: input.table, target, failed: broken.map(checkOf) } },
+  )
+}
+
+interface AskedFiles extends PinnedTable {
+  readonly files: readonly AddFile[]
+  readonly days: readonly string[]
+  /** The version of the input that references to it are compared with. */
+  readonly input: PinnedTable
+}
+
+async function brokenOf(
+  { table, duckdb, checks: results, clock = systemClock, logger }: MakeContext,
+  { table: name, snapshot, files, days, input }: AskedFiles,
+  checks: readonly Expectation[],
+  { signal }: IoOptions,
+): Promise<readonly ExpectationResult[]> {
+  if (checks.length === 0) return []
+  const snapshotOf = (of: LakeTable): Promise<Snapshot> =>
+    of === input.table ? Promise.resolve(input.snapshot) : table(of).snapshot({ signal })
+  const history = await historyOf(results, name, checks, { signal })
+  const found = await duckdb.use(async (session) => {
+    await createReferencedViews(session, table, checks, snapshotOf, { signal })
+    const scan = await table(name).scan(session, snapshot, { files, signal })
+    const rows = `(select * from (${scan}) where ${dayColumn} in (${dateList(days)}))`
+    return await evaluateExpectations(session, rows, checks, {
+      groupBy: dayColumn,
+      orderBy: rowKey(name),
+      nowMs: clock.now(),
+      history,
+      signal,
+    })
+  })
+  for (const { expectation, group, outcome, problem } of found) {
+    if (outcome !== 'unknown') continue
+    logger?.warn({ table: name, day: group, check: expectation, problem }, 'A check could not be decided')
+  }
+  return found.filter(({ outcome }) => outcome === 'breaks')
+}
+
+const checkOf = ({ expectation, group, violations }: ExpectationResult): BrokenCheck => ({
   check: expectation,
-  date: group,
+  date: group ?? null,
   violations,
 })
 
@@ -97,19 +163,26 @@ async function keepCandidate(
 const namedResults = 5
 
 function wordsOf(table: LakeTable, broken: readonly ExpectationResult[]): string {
-  const named = broken.slice(0, namedResults).map(({ expectation, group = '', violations, sample }) => {
-    const rows = sample.map((row) => nameOf(row, table)).join(', ')
-    const more = violations > sample.length ? ', …' : ''
-    const breaks = violations === 1 ? 'breaks' : 'break'
-    return `${group}: expected ${expectation}, ${countOf(violations, 'row')} ${breaks} it (${rows}${more})`
-  })
+  const named = broken
+    .slice(0, namedResults)
+    .map((result) => `${result.group === undefined ? '' : `${result.group}: `}${resultWords(table, result)}`)
   const more = broken.length - named.length
   return [...named, ...(more > 0 ? [`${more} more`] : [])].join('; ')
 }
 
+function resultWords(
+  table: LakeTable,
+  { expectation, violations, problem, sample }: ExpectationResult,
+): string {
+  if (problem !== undefined) return `expected that ${expectation}: ${problem}`
+  const rows = sample.map((row) => nameOf(row, table)).join(', ')
+  const more = violations > sample.length ? ', …' : ''
+  const breaks = violations === 1 ? 'breaks' : 'break'
+  return `expected ${expectation}, ${countOf(violations, 'row')} ${breaks} it (${rows}${more})`
+}
+
 /** `0/17` of a row that has a place in the log, else its grain. */
 function nameOf(row: Row, table: LakeTable): string {
-  return rowKey(table)
-    .map((column) => String(row[column]))
-    .join('/')
+  const key = rowKey(table).filter((column) => column in row)
+  return (key.length === 0 ? Object.keys(row) : key).map((column) => String(row[column])).join('/')
 }

@@ -26,9 +26,10 @@ import type { DeltaTable, Snapshot } from '../../lib/delta/index.ts'
 import type { DuckDb } from '../../lib/duckdb/duckdb.ts'
 import type { EventLog } from '../../lib/eventlog/eventlog.ts'
 import type { CandidateBook } from '../../lib/runs/candidate-book.ts'
+import type { CheckBook } from '../../lib/runs/check-book.ts'
 import type { LedgerBook } from '../../lib/runs/ledger-book.ts'
 import type { ReleaseBook } from '../../lib/runs/release-book.ts'
-import { checksOf, expectationsBefore, type TableCheck } from '../model/checks.ts'
+import { checksOf, expectationsBefore, expectationsBetween, type TableCheck } from '../model/checks.ts'
 import { invalidReasons, isValid } from '../model/event-rules.ts'
 import { goldMetrics } from '../model/gold.ts'
 import { columnNames, type LakeTable, lakeTableNames, lakeTables } from '../model/tables.ts'
@@ -36,7 +37,7 @@ import { publishGold } from '../serving/publish.ts'
 import { publishRelease } from '../serving/release.ts'
 import { auditNodes } from './audit-books.ts'
 import { planDays, type Scope } from './days.ts'
-import { type Made, makeDays } from './make.ts'
+import { type Made, type MakeRequest, makeDays } from './make.ts'
 
 export interface BatchContext {
   readonly table: (name: LakeTable) => DeltaTable
@@ -49,6 +50,8 @@ export interface BatchContext {
   readonly checksOf?: (table: LakeTable) => readonly TableCheck[]
   /** Where refused versions are described; without it nobody can look at them. */
   readonly candidates?: CandidateBook
+  /** Results of checks, for those that compare with earlier days. */
+  readonly checks?: CheckBook
   /** Where what readers see together is written down; without it nothing is released. */
   readonly releases?: ReleaseBook
   /** Where what the audits find is written down; without it, or without the log, nothing is audited. */
@@ -124,7 +127,7 @@ export function batchGraph(context: BatchContext, bronze: Snapshot, scope: Scope
             input: { table: 'silver/events', name: 'silver_events', snapshot: silver },
             select: metric.sql,
             orderBy: metric.grain,
-            checks: expectationsBefore(checksIn(context, `gold/${metric.name}`)),
+            ...askedBetween(context, 'silver/events', `gold/${metric.name}`),
             scope,
             task: metric.task,
             runId,
@@ -171,8 +174,17 @@ export function batchGraph(context: BatchContext, bronze: Snapshot, scope: Scope
   ])
 }
 
-const checksIn = (context: BatchContext, table: LakeTable): readonly TableCheck[] =>
-  (context.checksOf ?? checksOf)(table)
+/** What is asked of the input before a target is made from it, and of the target before it is committed. */
+function askedBetween(
+  { checksOf: checksIn = checksOf }: BatchContext,
+  input: LakeTable,
+  target: LakeTable,
+): Pick<MakeRequest, 'checks' | 'inputChecks'> {
+  return {
+    checks: expectationsBefore(checksIn(target)),
+    inputChecks: expectationsBetween(checksIn(input), target),
+  }
+}
 
 const bronzeColumns = columnNames(lakeTables['bronze/events'].schema)
   .map((name) => `"${name}"`)
@@ -207,7 +219,7 @@ async function makeSilver(
       ...common,
       target: 'silver/quarantine',
       select: quarantineSelect,
-      checks: expectationsBefore(checksIn(context, 'silver/quarantine')),
+      ...askedBetween(context, 'bronze/events', 'silver/quarantine'),
     },
     { signal },
   )
@@ -217,7 +229,7 @@ async function makeSilver(
       ...common,
       target: 'silver/events',
       select: silverSelect,
-      checks: expectationsBefore(checksIn(context, 'silver/events')),
+      ...askedBetween(context, 'bronze/events', 'silver/events'),
     },
     { signal },
   )

@@ -13,8 +13,8 @@ import { isLakeTable, type LakeTable } from '../model/tables.ts'
 /** A check that a candidate has broken. */
 export interface BrokenCheck {
   readonly check: string
-  /** UTC day. */
-  readonly date: string
+  /** UTC day; null if the check is of the table as a whole. */
+  readonly date: string | null
   readonly violations: number
 }
 
@@ -22,7 +22,7 @@ export interface BrokenCheck {
 const content = z.object({
   task: z.string(),
   days: z.array(z.string()),
-  checks: z.array(z.object({ check: z.string(), date: z.string(), violations: z.number() })),
+  checks: z.array(z.object({ check: z.string(), date: z.string().nullable(), violations: z.number() })),
   version: z.custom<JsonValue>(),
 })
 export type CandidateContent = z.infer<typeof content>

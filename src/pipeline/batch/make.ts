@@ -5,6 +5,7 @@
  * have. A commit of somebody else in between means computing anew, not committing over it.
  */
 
+import type { Clock } from '../../lib/base/clock.ts'
 import type { IoOptions } from '../../lib/base/io.ts'
 import type { Logger } from '../../lib/base/log.ts'
 import type { Compute, ComputeRequest } from '../../lib/compute/compute.ts'
@@ -21,10 +22,11 @@ import {
 import type { DuckDb } from '../../lib/duckdb/duckdb.ts'
 import type { Expectation } from '../../lib/quality/expectation.ts'
 import type { CandidateBook } from '../../lib/runs/candidate-book.ts'
+import type { CheckBook } from '../../lib/runs/check-book.ts'
 import { dateList, filesOfDays } from '../model/days.ts'
 import { madeFrom, madeFromTags, runTags } from '../model/made-from.ts'
 import { type LakeTable, lakeTables } from '../model/tables.ts'
-import { auditStaged } from './audit.ts'
+import { auditInput, auditStaged } from './audit.ts'
 import { type DayPlan, filesThatMayHold, isByDay, planDays, type Scope } from './days.ts'
 
 export interface MakeContext {
@@ -33,6 +35,9 @@ export interface MakeContext {
   readonly duckdb: DuckDb
   /** Where refused versions are described, so that they can be looked at; without it their files go at once. */
   readonly candidates?: CandidateBook
+  /** Results of checks, for those that compare with earlier days. */
+  readonly checks?: CheckBook
+  readonly clock?: Clock
   readonly logger?: Logger
 }
 
@@ -43,7 +48,10 @@ export interface MakeRequest {
   readonly select: string
   /** Columns that the rows are written in the order of: figures read well, and bounds of files stay narrow. */
   readonly orderBy: readonly string[]
+  /** What its rows must keep to be committed. */
   readonly checks: readonly Expectation[]
+  /** What rows of the input must keep for the target to be made from them. */
+  readonly inputChecks?: readonly Expectation[]
   readonly scope: Scope
   readonly task: string
   readonly runId: number
@@ -59,7 +67,7 @@ export interface Made {
   readonly rowsOut: number
 }
 
-/** @throws LakeError `CHECK_FAILED` as `auditStaged` does; `COMMIT_CONFLICT` after some tries. */
+/** @throws LakeError `CHECK_FAILED` as `auditInput` and `auditStaged` do; `COMMIT_CONFLICT` after some tries. */
 export async function makeDays(
   context: MakeContext,
   request: MakeRequest,
@@ -97,7 +105,7 @@ async function planMake(
   before: Snapshot,
   { signal }: IoOptions,
 ): Promise<{ readonly plan: Plan; readonly made: MadeRows } | undefined> {
-  const { target, input, checks, scope } = request
+  const { target, input, checks, inputChecks = [], scope, task, runId } = request
   const source = { name: input.table, snapshot: input.snapshot }
   const days = await planDays(scope, source, before, { signal })
   if (days.lineage.kind === 'broken') {
@@ -110,9 +118,10 @@ async function planMake(
 
   const table = context.table(target)
   const files = filesToMake(request, before, days.days)
+  const audited = { target, input, days: days.days }
+  await auditInput(context, { ...audited, files: files.input }, inputChecks, { signal })
   const staged = await context.compute.stage(staging(context, request, before, days.days, files), { signal })
-  const { task, runId } = request
-  await auditStaged(context, { target, before, staged, days: days.days, task, runId }, checks, { signal })
+  await auditStaged(context, { ...audited, before, staged, task, runId }, checks, { signal })
   try {
     const rowsOut = files.keepsRows
       ? await rowsOfDays(context, table, before, staged.files, days.days, { signal })

@@ -33,6 +33,7 @@ export async function runRecordedBatch(
           ...context,
           releases: store.releases,
           candidates: store.candidates,
+          checks: store.checks,
           ledger: store.ledger,
         },
         {

@@ -3,7 +3,7 @@ import type { Expectation } from '../../lib/quality/expectation.ts'
 import { isValid } from './event-rules.ts'
 import { goldMetrics } from './gold.ts'
 import type { GoldMetric } from './metric.ts'
-import type { LakeTable } from './tables.ts'
+import { type LakeTable, lakeTableNames } from './tables.ts'
 
 /**
  * What a broken check means: `fail`, that rows are not published; `quarantine`, that the batch keeps them apart;
@@ -14,6 +14,11 @@ export type Severity = 'warn' | 'quarantine' | 'fail'
 export interface TableCheck {
   readonly severity: Severity
   readonly expectation: Expectation
+  /**
+   * Of severity `fail`: the tables that are not made from rows that break it, while the table itself is committed. Without
+   * it the table is not committed, and so nothing below it is made.
+   */
+  readonly blocks?: readonly LakeTable[]
 }
 
 const fail = (expectation: Expectation): TableCheck => ({ severity: 'fail', expectation })
@@ -26,18 +31,34 @@ const dayOfTimestamp: Expectation = {
 
 const valid: Expectation = { kind: 'condition', name: 'the event is valid', sql: isValid }
 
+/** Landing commits what has come, and the batch keeps apart what is not valid: bronze holds nothing up. */
+const reported = (expectation: Expectation): TableCheck => ({ severity: 'fail', expectation, blocks: [] })
+const warn = (expectation: Expectation): TableCheck => ({ severity: 'warn', expectation })
+
+/** The id of an event names it on one day; one that stands on two is kept on both. */
+const idOnOneDay: Expectation = {
+  kind: 'query',
+  name: 'event_id is on one day',
+  of: 'relation',
+  sql: `select * from checked
+where event_id in (select event_id from checked group by event_id having min(event_date) <> max(event_date))`,
+}
+
 const eventChecks: Readonly<Partial<Record<LakeTable, readonly TableCheck[]>>> = {
   'bronze/events': [
     ...['event_id', 'user_id', 'event_type', 'page', 'timestamp', 'source', 'event_date'].map((column) =>
-      fail({ kind: 'notNull', column }),
+      reported({ kind: 'notNull', column }),
     ),
-    fail(dayOfTimestamp),
+    reported(dayOfTimestamp),
     { severity: 'quarantine', expectation: valid },
+    warn({ kind: 'freshness', column: 'kafka_timestamp', maxAgeHours: 24 }),
+    warn({ kind: 'drift', within: 0.5 }),
   ],
   'silver/events': [
     fail({ kind: 'unique', columns: ['event_date', 'event_id'] }),
     fail(dayOfTimestamp),
     fail(valid),
+    warn(idOnOneDay),
   ],
   'silver/quarantine': [
     fail({ kind: 'condition', name: 'the event is not valid', sql: `not ${isValid}` }),
@@ -54,11 +75,35 @@ function metricChecks({ grain, checks }: GoldMetric): readonly TableCheck[] {
   return [
     fail({ kind: 'unique', columns: grain }),
     ...grain.map((column) => fail({ kind: 'notNull', column })),
+    fail({ kind: 'references', columns: ['event_date'], relation: viewOf('silver/events') }),
     ...checks.map(fail),
   ]
 }
 
-/** What rows must keep to be published. */
+/** The name by which checks and metrics know a table in SQL: `silver_events`. */
+export function viewOf(table: LakeTable): string {
+  return table.replace('/', '_')
+}
+
+/** The tables that expectations compare with. */
+export function referencedBy(expectations: readonly Expectation[]): readonly LakeTable[] {
+  const views = new Set(expectations.flatMap((each) => (each.kind === 'references' ? [each.relation] : [])))
+  return lakeTableNames.filter((table) => views.has(viewOf(table)))
+}
+
+/** What rows must keep to be committed. */
 export function expectationsBefore(checks: readonly TableCheck[]): readonly Expectation[] {
-  return checks.flatMap(({ severity, expectation }) => (severity === 'fail' ? [expectation] : []))
+  return checks.flatMap(({ severity, expectation, blocks }) =>
+    severity === 'fail' && blocks === undefined ? [expectation] : [],
+  )
+}
+
+/** What rows of a table must keep for `target` to be made from them. */
+export function expectationsBetween(
+  checks: readonly TableCheck[],
+  target: LakeTable,
+): readonly Expectation[] {
+  return checks.flatMap(({ severity, expectation, blocks }) =>
+    severity === 'fail' && blocks?.includes(target) === true ? [expectation] : [],
+  )
 }

@@ -1,15 +1,17 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { ManualClock } from '../../lib/base/clock.ts'
 import type { ClickHouse } from '../../lib/clickhouse/clickhouse.ts'
 import { DeltaTable, deleteRows, updateRows } from '../../lib/delta/index.ts'
 import { type DuckDb, openDuckDb } from '../../lib/duckdb/duckdb.ts'
+import { text } from '../../lib/duckdb/sql-text.ts'
 import type { Row } from '../../lib/duckdb/values.ts'
 import { createMemoryEventLog } from '../../lib/eventlog/eventlog.memory.ts'
 import { openRunStore, type RunStore } from '../../lib/runs/run-store.ts'
 import { openLocalStore } from '../../lib/storage/store.local.ts'
+import type { TableCheck } from '../model/checks.ts'
 import { lakeTableNames } from '../model/tables.ts'
 import { openSmallPlatform, type SmallPlatform, someMessages } from './books.fixture.ts'
 import { type CheckedDay, type ChecksReport, checkTables } from './check-tables.ts'
@@ -17,12 +19,8 @@ import { violationsName } from './violating-rows.ts'
 
 let duckdb: DuckDb
 let platform: SmallPlatform
-let folder = ''
-let store: RunStore
 beforeAll(async () => {
   duckdb = await openDuckDb({ threads: 1 })
-  folder = await mkdtemp(join(tmpdir(), 'lakeshore-checks-'))
-  store = await openRunStore({ url: `sqlite:${join(folder, 'runs.db')}`, clock: new ManualClock(0) })
   const log = createMemoryEventLog({ topic: 'user-events' })
   // The last task fails for want of a ClickHouse; silver and gold are made before it.
   platform = await openSmallPlatform(duckdb, undefined as unknown as ClickHouse, { log })
@@ -31,10 +29,19 @@ beforeAll(async () => {
   await platform.batch().catch(() => undefined)
 })
 afterAll(async () => {
-  await store[Symbol.asyncDispose]()
   await platform[Symbol.asyncDispose]()
-  await rm(folder, { recursive: true, force: true })
   duckdb[Symbol.dispose]()
+})
+
+let store: RunStore
+beforeEach(async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'lakeshore-checks-'))
+  store = await openRunStore({ url: `sqlite:${join(folder, 'runs.db')}`, clock: new ManualClock(0) })
+  return async () => {
+    await store[Symbol.asyncDispose]()
+    await rm(folder, { recursive: true, force: true })
+    await rm(join(platform.folder, violationsName), { recursive: true, force: true })
+  }
 })
 
 const violationsOf = ({ folder: root }: SmallPlatform): DeltaTable =>
@@ -43,7 +50,12 @@ const violationsOf = ({ folder: root }: SmallPlatform): DeltaTable =>
 const check = (
   of: SmallPlatform = platform,
   options: Partial<Parameters<typeof checkTables>[1]> = {},
-): Promise<ChecksReport> => checkTables(of.context, { ...store, violations: violationsOf(of), ...options })
+  nowMs = Date.now(),
+): Promise<ChecksReport> =>
+  checkTables(
+    { ...of.context, clock: new ManualClock(nowMs) },
+    { ...store, violations: violationsOf(of), ...options },
+  )
 
 /** All that is kept of the rows that break checks. */
 const keptRows = (of: SmallPlatform, sql = 'from violations order by all'): Promise<readonly Row[]> =>
@@ -55,7 +67,7 @@ const keptRows = (of: SmallPlatform, sql = 'from violations order by all'): Prom
   })
 
 const broken = ({ checks }: ChecksReport): readonly CheckedDay[] =>
-  checks.filter(({ state }) => state !== 'passed')
+  checks.filter(({ state }) => state === 'failed' || state === 'warned')
 
 describe('checkTables(context, options)', () => {
   it('asks the checks of every table and day, and says how many events will be quarantined', async () => {
@@ -116,7 +128,6 @@ describe('checkTables(context, options)', () => {
 
   it('says of every row whether it is new, still there or fixed, and never forgets one', async () => {
     await using harmed = await platform.copy()
-    await rm(join(harmed.folder, violationsName), { recursive: true, force: true })
     const tables = ['silver/events'] as const
     const silver = harmed.context.table('silver/events')
     const set = (user: number, where: string): Promise<unknown> =>
@@ -179,7 +190,6 @@ describe('checkTables(context, options)', () => {
 
   it('names rows of gold by their grain, and a day that is gone has nothing that breaks a check', async () => {
     await using harmed = await platform.copy()
-    await rm(join(harmed.folder, violationsName), { recursive: true, force: true })
     const name = 'gold/events_per_source_daily'
     const gold = harmed.context.table(name)
     const where = "event_date = date '2026-11-21' and source = 'web'"
@@ -204,13 +214,12 @@ describe('checkTables(context, options)', () => {
 
   it('counts each row once if two ask at the same time', async () => {
     await using harmed = await platform.copy()
-    await rm(join(harmed.folder, violationsName), { recursive: true, force: true })
     const tables = ['bronze/events'] as const
 
     const both = await Promise.all([check(harmed, { tables }), check(harmed, { tables })])
 
-    const [states] = [both.map((report) => broken(report).map(({ counts }) => counts.new > 0))]
-    expect(states.toSorted()).toEqual([
+    const days = both.map((report) => broken(report).map(({ counts }) => counts.new > 0))
+    expect(days.toSorted()).toEqual([
       [false, false],
       [true, true],
     ])
@@ -225,5 +234,142 @@ describe('checkTables(context, options)', () => {
     const { checks } = await check(platform, { days: { from: '2026-11-21', to: '2026-11-22' } })
 
     expect(new Set(checks.map(({ date }) => date))).toEqual(new Set(['2026-11-21']))
+  })
+
+  const hourMs = 3_600_000
+  const only =
+    (...declared: readonly TableCheck[]) =>
+    (): readonly TableCheck[] =>
+      declared
+
+  it('warns if the newest message of bronze is too old by the clock', async () => {
+    const tables = ['bronze/events'] as const
+    const fresh = (nowMs: number): Promise<readonly CheckedDay[]> =>
+      check(platform, { tables }, nowMs).then(({ checks }) =>
+        checks.filter((each) => each.check === 'the newest kafka_timestamp is at most 24 hours old'),
+      )
+
+    expect(await fresh(Date.now() + 23 * hourMs)).toMatchObject([
+      { state: 'passed', date: null, since: null },
+    ])
+    expect(await fresh(Date.now() + 25 * hourMs)).toMatchObject([
+      {
+        state: 'warned',
+        severity: 'warn',
+        date: null,
+        since: 'new',
+        problem: expect.stringMatching(/25 hours ago$/),
+      },
+    ])
+  })
+
+  it('compares the rows of a day with what was kept of its weekday, and says so if too little is', async () => {
+    await using other = await platform.copy()
+    const name = 'bronze/events'
+    const words = 'the number of rows is within 50 % of its weekday'
+    const nowMs = Date.parse('2026-11-21T12:00:00Z')
+    const drift = async (): Promise<readonly CheckedDay[]> =>
+      (await check(other, { tables: [name] }, nowMs)).checks.filter((each) => each.check === words)
+    const keep = (days: Readonly<Record<string, number>>): Promise<void> =>
+      store.checks.append(
+        Object.entries(days).map(([date, checked]) => {
+          return { table: name, check: 'any', date, state: 'passed', content: { checked } }
+        }),
+      )
+
+    const first = await drift()
+    await keep({ '2026-11-13': 150, '2026-11-06': 900, '2026-10-30': 800 })
+    const second = await drift()
+    await keep({ '2026-11-06': 150, '2026-10-30': 140 })
+    const third = await drift()
+
+    expect(first).toMatchObject([
+      { date: '2026-11-20', state: 'unknown', problem: expect.stringMatching(/^too little history: 0 days/) },
+      { date: '2026-11-21', state: 'unknown', problem: 'the day is not over' },
+    ])
+    expect(second[0]).toMatchObject({ state: 'warned', since: 'new', violations: 0 })
+    expect(third[0]).toMatchObject({ state: 'passed', since: 'fixed' })
+    expect(await store.checks.list({ table: name, check: words, date: '2026-11-20' })).toMatchObject([
+      { state: 'passed' },
+      { state: 'warned' },
+      { state: 'unknown' },
+    ])
+  })
+
+  it('goes on from what was the case before a check could not be decided', async () => {
+    const declared: TableCheck = { severity: 'warn', expectation: { kind: 'drift', within: 0.1, atLeast: 1 } }
+    const tables = ['silver/events'] as const
+    const nowMs = Date.parse('2026-11-22')
+    const of = async (weeks: number): Promise<unknown> => {
+      const expectation = { ...declared.expectation, weeks } as const
+      const { checks } = await check(
+        platform,
+        { tables, checksOf: only({ ...declared, expectation }) },
+        nowMs,
+      )
+      return checks.flatMap(({ date, state, since }) => (date === '2026-11-20' ? [[state, since]] : []))
+    }
+    await store.checks.append([
+      { table: 'silver/events', check: 'any', date: '2026-11-13', state: 'passed', content: { checked: 5 } },
+    ])
+
+    expect([await of(1), await of(0), await of(0), await of(1)]).toEqual([
+      [['warned', 'new']],
+      [['unknown', null]],
+      [['unknown', null]],
+      [['warned', 'still']],
+    ])
+  })
+
+  it('finds a day of gold that silver has not', async () => {
+    await using harmed = await platform.copy()
+    const name = 'gold/daily_active_users'
+    const gold = harmed.context.table(name)
+    const { files } = await gold.snapshot()
+    expect(files.length).toBeGreaterThan(0)
+    const where = "event_date = date '2026-11-21'"
+    await duckdb.use((session) =>
+      updateRows(gold, session, { set: { event_date: "date '2026-12-24'" }, where }),
+    )
+
+    const report = await check(harmed, { tables: [name] })
+
+    expect(broken(report)).toMatchObject([
+      {
+        check: 'event_date is in silver_events',
+        date: '2026-12-24',
+        state: 'failed',
+        rows: [{ since: 'new', key: { event_date: '2026-12-24' } }],
+      },
+    ])
+  })
+
+  it('reports an id that stands on two days, and not if it looks at one of them', async () => {
+    await using other = await platform.copy()
+    const silver = other.context.table('silver/events')
+    const where = 'kafka_partition = 0 and kafka_offset = 1'
+    await duckdb.use(async (session) => {
+      const scan = await silver.scan(session, await silver.snapshot())
+      const [row] = await session.rows(
+        `select event_id from (${scan}) where event_date = date '2026-11-21' limit 1`,
+      )
+      await updateRows(silver, session, { set: { event_id: text(String(row?.['event_id'])) }, where })
+    })
+    const tables = ['silver/events'] as const
+
+    const [found, ...others] = broken(await check(other, { tables }))
+    const days = { from: '2026-11-20', to: '2026-11-21' }
+
+    expect(others).toEqual([])
+    expect(found).toMatchObject({
+      check: 'event_id is on one day',
+      severity: 'warn',
+      date: null,
+      violations: 2,
+    })
+    expect(found?.rows).toContainEqual({ since: 'new', partition: 0, offset: 1 })
+    const part = await check(other, { tables, days })
+    expect(part.checks.map(({ date }) => date)).not.toContain(null)
+    expect(broken(part)).toEqual([])
   })
 })

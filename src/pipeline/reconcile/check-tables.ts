@@ -3,15 +3,17 @@
  * row that breaks it, is new, still there, or fixed.
  */
 
+import { type Clock, systemClock } from '../../lib/base/clock.ts'
 import type { IoOptions } from '../../lib/base/io.ts'
 import type { JsonValue } from '../../lib/base/json.ts'
 import type { DeltaTable, Snapshot } from '../../lib/delta/index.ts'
 import type { ExpectationResult } from '../../lib/quality/evaluate.ts'
-import { describeExpectation } from '../../lib/quality/expectation.ts'
+import { describeExpectation, isOfRelation } from '../../lib/quality/expectation.ts'
 import { collectViolations, type RowState, type ViolatingRows } from '../../lib/quality/violations.ts'
 import type { CandidateBook } from '../../lib/runs/candidate-book.ts'
 import type { CheckBook, CheckResult, CheckState, NewCheckResult } from '../../lib/runs/check-book.ts'
-import type { ReleaseBook } from '../../lib/runs/release-book.ts'
+import type { Release, ReleaseBook } from '../../lib/runs/release-book.ts'
+import { createReferencedViews, rowsByDay } from '../batch/asked-of.ts'
 import { type CandidateSummary, summaryOf } from '../batch/candidate.ts'
 import { checksOf as declaredChecksOf, type Severity, type TableCheck } from '../model/checks.ts'
 import { type DayRange, dateList, dayColumn } from '../model/days.ts'
@@ -48,11 +50,13 @@ export interface CheckedDay {
   readonly check: string
   readonly severity: Severity
   readonly state: CheckState
-  /** UTC day. */
-  readonly date: string
-  /** Rows of the day. */
+  /** UTC day; null for a check of the table as a whole. */
+  readonly date: string | null
+  /** Rows of the day, or of the table. */
   readonly checked: number
   readonly violations: number
+  /** What is wrong, in words, if it is no matter of rows; why it could not be decided. */
+  readonly problem?: string
   /** Against the last time that the check was asked of this day; null if it holds now as then. */
   readonly since: RowState | null
   /** Number by which the rows of this ask are kept in `quality.violations`; null if no row is, or was, broken. */
@@ -64,7 +68,7 @@ export interface CheckedDay {
 }
 
 export interface ChecksReport {
-  /** The worst of all. */
+  /** The worst of all that could be decided. */
   readonly state: CheckState
   readonly checks: readonly CheckedDay[]
   /** What runs have made of these tables and readers do not see, as long as it can be looked at; newest run first. */
@@ -73,7 +77,7 @@ export interface ChecksReport {
 
 /** @throws LakeError as reading the tables does. A table that is not there yet has no rows to check. */
 export async function checkTables(
-  context: BooksContext,
+  context: BooksContext & { readonly clock?: Clock },
   {
     checks,
     candidates,
@@ -94,9 +98,16 @@ export async function checkTables(
     onProgress?.(name)
     const snapshot = await releasedSnapshot(name, table, { release, isChosen: false, signal })
     const before = await checks.newest(name, { signal })
-    const asked = { name, snapshot, days, before, declared: checksOf(name) }
+    // Of some days alone a check of the whole table has no answer.
+    const declared = checksOf(name).filter(
+      ({ expectation }) => days === undefined || !isOfRelation(expectation),
+    )
+    const asked = { name, snapshot, release, days, before, declared }
     const ofTable = await checkTable({ ...context, violations }, asked, { signal })
-    await checks.append(ofTable.map(resultOf), { signal })
+    await checks.append(
+      ofTable.map((result) => resultOf(result, before)),
+      { signal },
+    )
     found.push(...ofTable)
   }
   const states = new Set(found.map(({ state }) => state))
@@ -112,28 +123,37 @@ export async function checkTables(
 interface TableToCheck {
   readonly name: LakeTable
   readonly snapshot: Snapshot
+  readonly release: Release | undefined
   readonly days: DayRange | undefined
   readonly declared: readonly TableCheck[]
   readonly before: readonly CheckResult[]
 }
 
 async function checkTable(
-  context: BooksContext & { readonly violations: DeltaTable },
+  context: BooksContext & { readonly violations: DeltaTable; readonly clock?: Clock },
   asked: TableToCheck,
   { signal }: IoOptions,
 ): Promise<readonly CheckedDay[]> {
-  const { name, snapshot, days, declared } = asked
+  const { name, snapshot, release, days, before, declared } = asked
   const where =
     days === undefined
       ? 'true'
       : `event_date >= ${dateList([days.from])} and event_date < ${dateList([days.to])}`
   const expectations = declared.map(({ expectation }) => expectation)
+  const seenOf = async (of: LakeTable): Promise<Snapshot | undefined> => {
+    const table = context.table(of)
+    if (!(await table.exists({ signal }))) return undefined
+    return releasedSnapshot(of, table, { release, isChosen: false, signal })
+  }
   return context.duckdb.use(async (session) => {
     await createRowsView(context, session, 'checked_rows', name, snapshot, { where, signal })
+    await createReferencedViews(session, context.table, expectations, seenOf, { signal })
     const results = await collectViolations(session, 'checked_rows', expectations, {
       groupBy: dayColumn,
       key: rowKey(name),
       into: 'violating_rows',
+      nowMs: (context.clock ?? systemClock).now(),
+      history: rowsByDay(before),
       signal,
     })
     const checks = expectations.map(describeExpectation)
@@ -153,34 +173,37 @@ function goneDays(
   results: readonly ExpectationResult[],
 ): readonly ExpectationResult[] {
   const known = new Set(declared.map(({ expectation }) => describeExpectation(expectation)))
-  const present = new Set(results.map(({ group }) => group))
-  return before.flatMap(({ check, date, state }) => {
-    if (date === undefined || state === 'passed' || !known.has(check) || present.has(date)) return []
+  const asked = new Set(results.map(({ expectation, group }) => `${group} ${expectation}`))
+  return before.flatMap((last) => {
+    const { check, date } = last
+    if (date === undefined || !wasBroken(last) || !known.has(check) || asked.has(`${date} ${check}`))
+      return []
     if (days !== undefined && (date < days.from || date >= days.to)) return []
-    return [{ expectation: check, group: date, rows: 0, violations: 0, sample: [] }]
+    return [{ expectation: check, group: date, outcome: 'holds', rows: 0, violations: 0, sample: [] }]
   })
 }
 
 function checkedDay(
   { name, snapshot, declared, before }: TableToCheck,
-  { expectation: check, group: date = '', rows: checked, violations }: ExpectationResult,
+  { expectation: check, group, outcome, rows: checked, violations, problem }: ExpectationResult,
   ask: number | null,
   rows: readonly ViolatingRows[],
 ): CheckedDay {
   const severity =
     declared.find(({ expectation }) => describeExpectation(expectation) === check)?.severity ?? 'fail'
-  const last = before.find((each) => each.check === check && each.date === date)
-  const named = rows.find((each) => each.check === check && each.group === date)
+  const last = before.find((each) => each.check === check && each.date === group)
+  const named = rows.find((each) => each.check === check && each.group === (group ?? ''))
   return {
     table: name,
     version: snapshot.version,
     check,
     severity,
-    state: violations === 0 ? 'passed' : severity === 'fail' ? 'failed' : 'warned',
-    date,
+    state: stateOf(outcome, severity),
+    date: group ?? null,
     checked,
     violations,
-    since: sinceOf(violations > 0, last !== undefined && last.state !== 'passed'),
+    ...(problem !== undefined && { problem }),
+    since: sinceOf(outcome, last !== undefined && wasBroken(last)),
     ask: named === undefined ? null : ask,
     counts: named?.counts ?? { new: 0, still: 0, fixed: 0 },
     rows: (named?.sample ?? []).map(({ since, key }) => {
@@ -190,19 +213,47 @@ function checkedDay(
   }
 }
 
-function sinceOf(isBroken: boolean, wasBroken: boolean): CheckedDay['since'] {
-  if (isBroken) return wasBroken ? 'still' : 'new'
-  return wasBroken ? 'fixed' : null
+function stateOf(outcome: ExpectationResult['outcome'], severity: Severity): CheckState {
+  switch (outcome) {
+    case 'holds':
+      return 'passed'
+    case 'unknown':
+      return 'unknown'
+    case 'breaks':
+      return severity === 'fail' ? 'failed' : 'warned'
+  }
+}
+
+/** One that could not be decided goes on saying what was the case before. */
+function wasBroken({ state, content }: CheckResult): boolean {
+  if (state !== 'unknown') return state !== 'passed'
+  return (
+    typeof content === 'object' && content !== null && 'wasBroken' in content && content['wasBroken'] === true
+  )
+}
+
+function sinceOf(outcome: ExpectationResult['outcome'], isBrokenBefore: boolean): CheckedDay['since'] {
+  if (outcome === 'breaks') return isBrokenBefore ? 'still' : 'new'
+  return outcome === 'holds' && isBrokenBefore ? 'fixed' : null
 }
 
 /** As it is kept; its rows are in the table of violations, by the number of the ask. */
-function resultOf({ table, check, date, state, ...found }: CheckedDay): NewCheckResult {
-  const { version, severity, checked, violations, since, ask, counts } = found
-  return {
-    table,
-    check,
-    date,
-    state,
-    content: { version, severity, checked, violations, since, ask, counts },
+function resultOf(
+  { table, check, date, state, ...found }: CheckedDay,
+  before: readonly CheckResult[],
+): NewCheckResult {
+  const { version, severity, checked, violations, problem, since, ask, counts } = found
+  const last = before.find((each) => each.check === check && each.date === (date ?? undefined))
+  const content = {
+    version,
+    severity,
+    checked,
+    violations,
+    since,
+    ask,
+    counts,
+    ...(problem !== undefined && { problem }),
+    ...(state === 'unknown' && { wasBroken: last !== undefined && wasBroken(last) }),
   }
+  return { table, check, ...(date !== null && { date }), state, content }
 }
