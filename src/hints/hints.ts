@@ -337,6 +337,8 @@ const catalogue: Readonly<Record<ErrorCode, Hints>> = {
     faults: {
       'candidate-kept': ({ table, runId }) =>
         `Readers keep the last good version. ${readCandidate(table, runId)} shows the rows that were refused, until vacuum removes them.`,
+      'checked-in-cell':
+        'Correct the rows, or what is expected of them; `error.details.failed` has some of the rows.',
       'counted-twice': countedTwice,
       'load-incomplete': '`lake batch --full` loads every month again.',
     },

@@ -4,6 +4,7 @@ import { figureOf as drawing } from '../lib/notebook/figure.ts'
 import { toFrame as framing } from '../lib/notebook/frame.ts'
 import { calling } from './cell.ts'
 
+export type { RowFrame } from '../lib/notebook/cell-value.ts'
 export type {
   ComparedRow,
   Comparison,
@@ -13,6 +14,7 @@ export type { Figure, FigureOptions } from '../lib/notebook/figure.ts'
 export { columnsOf, type FrameClass } from '../lib/notebook/frame.ts'
 export { type HtmlTableOptions, htmlTable } from '../lib/notebook/html-table.ts'
 export { createScreen, type Display, plotlyMimeType, type Screen } from '../lib/notebook/screen.ts'
+export type { Expectation } from '../lib/quality/expectation.ts'
 export type {
   Books,
   Explanation,
@@ -23,7 +25,7 @@ export type {
   Reconciliation,
   WindowDifference,
 } from './books.ts'
-export type { Lake, RowsOptions, TableSummary } from './lake.ts'
+export type { Checkable, CheckResult, Lake, RowsOptions, TableSummary } from './lake.ts'
 export { openLake } from './open-lake.ts'
 export type {
   EventRow,

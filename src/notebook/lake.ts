@@ -2,6 +2,8 @@
  * The platform as a cell of a notebook sees it: tables with their types, SQL over the lake, SQL over ClickHouse.
  * Types alone, and none of a library: the TypeScript of a notebook's kernel is older than theirs.
  */
+import type { RowFrame } from '../lib/notebook/cell-value.ts'
+import type { Expectation } from '../lib/quality/expectation.ts'
 import type { Books } from './books.ts'
 import type { TableName, TableRows } from './rows.ts'
 
@@ -27,6 +29,25 @@ export interface TableSummary {
   readonly madeFrom?: { readonly table: TableName; readonly version: number }
 }
 
+/** How an expectation ended, of one group of rows where they are grouped. */
+export interface CheckResult {
+  /** In words. */
+  readonly expectation: string
+  /** Of a table of the platform: the UTC day. */
+  readonly group?: string
+  /** `unknown` if there was nothing to decide it by: `problem` says why. */
+  readonly outcome: 'holds' | 'breaks' | 'unknown'
+  readonly rows: number
+  /** Rows that break it. */
+  readonly violations: number
+  readonly problem?: string
+  /** Some of the rows that break it. */
+  readonly sample: readonly Readonly<Record<string, unknown>>[]
+}
+
+/** Rows, a data frame (danfo's, or another with `columns` and `values`), or a text: SQL over the lake, or a table's name. */
+export type Checkable = string | readonly object[] | RowFrame
+
 export interface Lake extends Books {
   /** Where the tables are. */
   readonly uri: string
@@ -48,6 +69,15 @@ export interface Lake extends Books {
    * them.
    */
   sql<Row extends object = Readonly<Record<string, unknown>>>(query: string): Promise<Row[]>
+  /**
+   * Holds rows to what is expected of them, and lets the cell fail if they break it: the same expectations as those of the
+   * platform's checks. A table of the platform is asked day by day, without expectations the checks of severity `fail`
+   * that are declared for it.
+   *
+   * @throws LakeError `CHECK_FAILED` naming what is broken, with a row; `USAGE` if nothing is expected, or for rows
+   * whose columns have no type.
+   */
+  check(of: Checkable, expectations?: readonly Expectation[]): Promise<CheckResult[]>
   /** ClickHouse's SQL over `realtime`, `gold` and `serving`; `params` fill `{name:Type}`. */
   clickhouse<Row extends object = Readonly<Record<string, unknown>>>(
     query: string,

@@ -15,6 +15,7 @@ import { createLakeViews } from '../pipeline/query/lake-views.ts'
 import { chosenRelease, releasedSnapshot } from '../pipeline/query/released.ts'
 import { tableUnknown } from '../pipeline/query/unknown-table.ts'
 import { ask } from './cell.ts'
+import { checkIn } from './check.ts'
 import type { Lake, RowsOptions, TableSummary } from './lake.ts'
 import { createBooks } from './platform-books.ts'
 import type { TableName, TableRows } from './rows.ts'
@@ -63,6 +64,9 @@ export function createLake(platform: Platform): Lake {
         const { columns, rows } = await answerOfClickHouse(platform, query, { params, signal })
         return plainRows<Row>(columns, rows)
       }),
+
+    check: (of, expectations) =>
+      ask('lake.check', (signal) => oneByOne(() => checkIn(platform, of, expectations, { signal }))),
 
     ...createBooks(platform),
 

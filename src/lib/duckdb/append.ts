@@ -5,7 +5,9 @@
 import {
   BIGINT,
   BLOB,
+  BOOLEAN,
   blobValue,
+  DOUBLE,
   DuckDBDataChunk,
   type DuckDBType,
   type DuckDBValue,
@@ -30,6 +32,8 @@ export interface NamedBytes {
 export type AppendColumn =
   | { readonly name: string; readonly kind: 'integer'; readonly values: readonly (number | null)[] }
   | { readonly name: string; readonly kind: 'bigint'; readonly values: readonly (bigint | null)[] }
+  | { readonly name: string; readonly kind: 'double'; readonly values: readonly (number | null)[] }
+  | { readonly name: string; readonly kind: 'boolean'; readonly values: readonly (boolean | null)[] }
   | { readonly name: string; readonly kind: 'varchar'; readonly values: readonly (string | null)[] }
   | { readonly name: string; readonly kind: 'blob'; readonly values: readonly (Uint8Array | null)[] }
   /** Milliseconds since the epoch; the column is TIMESTAMPTZ. */
@@ -46,6 +50,8 @@ const namedBytesType = LIST(STRUCT({ key: VARCHAR, value: BLOB }))
 const types: Readonly<Record<AppendColumn['kind'], DuckDBType>> = {
   integer: INTEGER,
   bigint: BIGINT,
+  double: DOUBLE,
+  boolean: BOOLEAN,
   varchar: VARCHAR,
   blob: BLOB,
   timestampMs: TIMESTAMPTZ,
@@ -104,6 +110,8 @@ function driverValues(column: AppendColumn, from: number, to: number): DuckDBVal
         )
     case 'integer':
     case 'bigint':
+    case 'double':
+    case 'boolean':
     case 'varchar':
       return column.values.slice(from, to)
   }

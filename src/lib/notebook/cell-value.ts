@@ -3,6 +3,12 @@
 /** A row of any query; what a column holds is the query's affair. */
 export type AnyRow = Readonly<Record<string, unknown>>
 
+/** A data frame of danfo, or another with these two: the names of its columns, and its rows by position. */
+export interface RowFrame {
+  readonly columns: readonly string[]
+  readonly values: readonly (readonly unknown[])[]
+}
+
 /** A bigint as a number where that says the same; every other value as it is. */
 export function plainNumber(value: unknown): unknown {
   if (typeof value !== 'bigint') return value

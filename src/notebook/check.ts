@@ -1,0 +1,166 @@
+/** Expectations asked in a cell: of rows, a frame, a query, or a table of the platform with its own. */
+import { countOf } from '../lib/base/count-of.ts'
+import { LakeError } from '../lib/base/errors.ts'
+import type { IoOptions } from '../lib/base/io.ts'
+import { createTemporaryTable } from '../lib/duckdb/append.ts'
+import type { DuckDbSession } from '../lib/duckdb/duckdb.ts'
+import { plainNumber, type RowFrame } from '../lib/notebook/cell-value.ts'
+import { typedColumns } from '../lib/notebook/typed-columns.ts'
+import { type ExpectationResult, evaluateExpectations } from '../lib/quality/evaluate.ts'
+import type { Expectation } from '../lib/quality/expectation.ts'
+import { createReferencedViews } from '../pipeline/batch/asked-of.ts'
+import { checksOf, referencedBy, viewOf } from '../pipeline/model/checks.ts'
+import { dayColumn } from '../pipeline/model/days.ts'
+import { isLakeTable, type LakeTable, rowKey } from '../pipeline/model/tables.ts'
+import type { Platform } from '../pipeline/platform/compose.ts'
+import { createLakeViews } from '../pipeline/query/lake-views.ts'
+import { chosenRelease, releasedSnapshot } from '../pipeline/query/released.ts'
+import { tableUnknown } from '../pipeline/query/unknown-table.ts'
+import type { CheckResult } from './lake.ts'
+
+/** What is asked: the relation in the session, how its rows are named, and what is expected of it. */
+interface Subject {
+  readonly relation: string
+  readonly expectations: readonly Expectation[]
+  readonly groupBy?: string
+  readonly orderBy?: readonly string[]
+}
+
+/**
+ * @param of rows, a frame, SQL over the lake, or the name of a table.
+ * @returns every result, in the order in which the expectations are given.
+ * @throws LakeError `CHECK_FAILED` naming what is broken and some of the rows; `USAGE` if nothing is expected.
+ */
+export async function checkIn(
+  platform: Platform,
+  of: string | readonly object[] | RowFrame,
+  given: readonly Expectation[] | undefined,
+  { signal }: IoOptions,
+): Promise<CheckResult[]> {
+  const duckdb = await platform.duckdb()
+  const results = await duckdb.use(async (session) => {
+    const subject = await subjectOf(session, platform, of, given, { signal })
+    const { relation, expectations, ...options } = subject
+    if (expectations.length === 0) {
+      throw new LakeError('USAGE', 'lake.check: expected at least one expectation')
+    }
+    const nowMs = platform.clock.now()
+    return await evaluateExpectations(session, relation, expectations, { ...options, nowMs, signal })
+  })
+  const broken = results.filter(({ outcome }) => outcome === 'breaks')
+  if (broken.length === 0) return results.map(resultOf)
+  throw new LakeError('CHECK_FAILED', broken.map(wordsOf).join('; '), {
+    details: { failed: broken.map(resultOf), fault: 'checked-in-cell' },
+  })
+}
+
+async function subjectOf(
+  session: DuckDbSession,
+  platform: Platform,
+  of: string | readonly object[] | RowFrame,
+  given: readonly Expectation[] | undefined,
+  { signal }: IoOptions,
+): Promise<Subject> {
+  const expectations = given ?? []
+  if (typeof of !== 'string') {
+    await createTemporaryTable(session, 'cell_rows', typedColumns(of))
+    await referencedViews(session, platform, expectations, { signal })
+    return { relation: 'cell_rows', expectations }
+  }
+  const name = of.replace(/^(bronze|silver|gold)\./, '$1/')
+  if (isLakeTable(name)) return tableSubject(session, platform, name, given, { signal })
+  try {
+    await createLakeViews(session, platform, of, { signal })
+    // A view would be bound again at each use: the query runs once.
+    await session.run(`create temporary table cell_rows as\n${of}`, { signal })
+  } catch (error) {
+    throw await tableUnknown(error, of, platform, { signal })
+  }
+  await referencedViews(session, platform, expectations, { signal })
+  return { relation: 'cell_rows', expectations }
+}
+
+/** A table by day, with the checks that are declared for it unless others are given. */
+async function tableSubject(
+  session: DuckDbSession,
+  platform: Platform,
+  name: LakeTable,
+  given: readonly Expectation[] | undefined,
+  { signal }: IoOptions,
+): Promise<Subject> {
+  const expectations =
+    given ?? checksOf(name).flatMap(({ severity, expectation }) => (severity === 'fail' ? [expectation] : []))
+  await referencedViews(session, platform, expectations, { signal })
+  const table = await platform.table(name)
+  const release = await chosenRelease(platform, undefined, { signal })
+  const snapshot = await releasedSnapshot(name, table, { release, isChosen: false, signal })
+  const scan = await table.scan(session, snapshot, { signal })
+  await session.run(`create temporary view cell_rows as ${scan}`, { signal })
+  const isByDay = snapshot.schema.fields.some((field) => field.name === dayColumn)
+  return {
+    relation: 'cell_rows',
+    expectations,
+    ...(isByDay && { groupBy: dayColumn, orderBy: rowKey(name) }),
+  }
+}
+
+/** The tables that references compare with, as readers see them. */
+async function referencedViews(
+  session: DuckDbSession,
+  platform: Platform,
+  expectations: readonly Expectation[],
+  { signal }: IoOptions,
+): Promise<void> {
+  const named = referencedBy(expectations)
+  const tables = new Map(
+    await Promise.all(named.map(async (name) => [name, await platform.table(name)] as const)),
+  )
+  const release = named.length === 0 ? undefined : await chosenRelease(platform, undefined, { signal })
+  await createReferencedViews(
+    session,
+    (name) => {
+      const table = tables.get(name)
+      if (table === undefined) throw new LakeError('BUG', `No table ${name} for ${viewOf(name)}`)
+      return table
+    },
+    expectations,
+    async (name) => {
+      const table = await platform.table(name)
+      if (!(await table.exists({ signal }))) return undefined
+      return releasedSnapshot(name, table, { release, isChosen: false, signal })
+    },
+    { signal },
+  )
+}
+
+function resultOf({
+  expectation,
+  group,
+  outcome,
+  rows,
+  violations,
+  problem,
+  sample,
+}: ExpectationResult): CheckResult {
+  return {
+    expectation,
+    ...(group !== undefined && { group }),
+    outcome,
+    rows,
+    violations,
+    ...(problem !== undefined && { problem }),
+    sample: sample.map((row) =>
+      Object.fromEntries(Object.entries(row).map(([name, value]) => [name, plainNumber(value)])),
+    ),
+  }
+}
+
+function wordsOf({ expectation, group, violations, problem, sample }: ExpectationResult): string {
+  const of = group === undefined ? '' : `${group}: `
+  if (problem !== undefined) return `${of}expected that ${expectation}: ${problem}`
+  const [first = {}] = sample
+  const row = Object.entries(first)
+    .map(([name, value]) => `${name} ${String(value)}`)
+    .join(', ')
+  return `${of}expected ${expectation}, ${countOf(violations, 'row')} ${violations === 1 ? 'breaks' : 'break'} it, such as ${row}`
+}
