@@ -2,11 +2,13 @@
 import { grafanaDashboard } from '../../src/console/grafana.ts'
 import { overviewTitle } from '../../src/console/overview.ts'
 import { panels } from '../../src/console/panels.ts'
+import { auditSql } from './audit-sql.ts'
 import { tableReference } from './table-reference.ts'
 
 export function derivedFiles(): Readonly<Record<string, string>> {
   return {
     'dashboards/lakehouse-platform-overview.json': grafanaDashboard(overviewTitle, panels),
+    'docs/audit.sql': auditSql(),
     'docs/tables.md': tableReference(),
   }
 }
