@@ -5,27 +5,44 @@ import { didYouMean } from '../hints/nearest.ts'
 import { LakeError } from '../lib/base/errors.ts'
 import { parseJson } from '../lib/base/json.ts'
 import type { CommandLine } from './command-line.ts'
-import { addBatch } from './commands/batch.ts'
-import { addCheck } from './commands/check.ts'
-import { addConsole } from './commands/console.ts'
-import { addDoctor } from './commands/doctor.ts'
-import { addExplain } from './commands/explain.ts'
-import { addLand } from './commands/land.ts'
-import { addLedger } from './commands/ledger.ts'
-import { addProduce } from './commands/produce.ts'
-import { addRealtime } from './commands/realtime.ts'
-import { addReconcile } from './commands/reconcile.ts'
-import { addRejected } from './commands/rejected.ts'
-import { addRelease } from './commands/release.ts'
-import { addRuns } from './commands/runs.ts'
-import { addSchedule } from './commands/schedule.ts'
-import { addSql } from './commands/sql.ts'
-import { addTrace } from './commands/trace.ts'
-import { addUp } from './commands/up.ts'
-import { addTable } from './table/table.ts'
 
-/** Parsing throws a LakeError `USAGE`, or a CommanderError with exit code 0 once help was written. */
-export function createProgram(cli: CommandLine): Command {
+/** Loads a module of commands, with all that they work with, and returns what adds them. */
+type Load = () => Promise<(program: Command, cli: CommandLine) => void>
+
+/** By noun, in the order of the help. */
+const nouns: Readonly<Record<string, Load>> = {
+  up: async () => (await import('./commands/up.ts')).addUp,
+  console: async () => (await import('./commands/console.ts')).addConsole,
+  doctor: async () => (await import('./commands/doctor.ts')).addDoctor,
+  produce: async () => (await import('./commands/produce.ts')).addProduce,
+  land: async () => (await import('./commands/land.ts')).addLand,
+  realtime: async () => (await import('./commands/realtime.ts')).addRealtime,
+  batch: async () => (await import('./commands/batch.ts')).addBatch,
+  schedule: async () => (await import('./commands/schedule.ts')).addSchedule,
+  runs: async () => (await import('./commands/runs.ts')).addRuns,
+  release: async () => (await import('./commands/release.ts')).addRelease,
+  check: async () => (await import('./commands/check.ts')).addCheck,
+  ledger: async () => (await import('./commands/ledger.ts')).addLedger,
+  reconcile: async () => (await import('./commands/reconcile.ts')).addReconcile,
+  explain: async () => (await import('./commands/explain.ts')).addExplain,
+  trace: async () => (await import('./commands/trace.ts')).addTrace,
+  table: async () => (await import('./table/table.ts')).addTable,
+  sql: async () => (await import('./commands/sql.ts')).addSql,
+  rejected: async () => (await import('./commands/rejected.ts')).addRejected,
+}
+
+/** What the noun among the words needs, so that a command starts as fast as its own parts load; without one, all. */
+function loadsFor(words: readonly string[]): readonly Load[] {
+  const noun = words.find((word) => !word.startsWith('-')) ?? ''
+  const load = Object.hasOwn(nouns, noun) ? nouns[noun] : undefined
+  return load === undefined ? Object.values(nouns) : [load]
+}
+
+/**
+ * With the command that the words name, or with all commands where they name none. Parsing throws a LakeError `USAGE`,
+ * or a CommanderError with exit code 0 once help was written.
+ */
+export async function createProgram(cli: CommandLine, words: readonly string[]): Promise<Command> {
   const { stdout, stderr } = cli.io
   const program = new Command('lake')
     .description(
@@ -48,27 +65,7 @@ export function createProgram(cli: CommandLine): Command {
       '\nExamples:\n  lake produce --count 20000 --history-days 2\n  lake land --drain\n  lake table read bronze/events --limit 5\n\n' +
         'Exit codes: 0 done; 1 data or a task failed; 2 usage, configuration or infrastructure; 130 interrupted;\n143 or 137: ended at once, ten seconds after it was asked to.',
     )
-  for (const add of [
-    addUp,
-    addConsole,
-    addDoctor,
-    addProduce,
-    addLand,
-    addRealtime,
-    addBatch,
-    addSchedule,
-    addRuns,
-    addRelease,
-    addCheck,
-    addLedger,
-    addReconcile,
-    addExplain,
-    addTrace,
-    addTable,
-    addSql,
-    addRejected,
-  ])
-    add(program, cli)
+  for (const add of await Promise.all(loadsFor(words).map((load) => load()))) add(program, cli)
   program.hook('preAction', (_program, command) => {
     cli.command = pathTo(command)
   })

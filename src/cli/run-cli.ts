@@ -14,7 +14,7 @@ import { commandAt, createProgram } from './program.ts'
 /** Never throws, never ends the process, and closes all that the command has opened. */
 export async function runCli(argv: readonly string[], io: CliIo): Promise<number> {
   const cli = new CommandLine(io)
-  const program = createProgram(cli)
+  const program = await createProgram(cli, argv)
   let exitCode = 0
   try {
     // Commander shows the help of the command above one that is not there.

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { isLakeError } from '../base/errors.ts'
-import { openRunStore, parseRunStoreUrl } from './run-store.ts'
+import { openRunStore } from './run-store.ts'
+import { parseRunStoreUrl } from './run-store-url.ts'
 
 describe('parseRunStoreUrl(url)', () => {
   it('reads the path of a SQLite file', () => {

@@ -65,6 +65,19 @@ describe('openPlatform(config)', () => {
     })
   })
 
+  it('gives DuckDB the threads and the memory that the settings say', async () => {
+    const settings = { LAKE_HOME: folder, DUCKDB_THREADS: '3', DUCKDB_MEMORY_LIMIT: '512MiB' }
+    await using platform = openPlatform(readConfig(settings))
+
+    const duckdb = await platform.duckdb()
+
+    const asked = `select current_setting('threads') as threads, current_setting('memory_limit') as memory`
+    expect(await duckdb.use((session) => session.row(asked))).toMatchObject({
+      threads: 3n,
+      memory: '512.0 MiB',
+    })
+  })
+
   it('gives each platform of a home a place of its own to spill to, and leaves none behind', async () => {
     const [one, two] = [platformOf(folder), platformOf(folder)]
     const settings = []

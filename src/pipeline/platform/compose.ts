@@ -107,7 +107,7 @@ export function openPlatform(
   const duckdb = lazily(
     async () => {
       const { openDuckDb } = await import('../../lib/duckdb/duckdb.ts')
-      const memoryLimit = config.duckdbMemoryLimit
+      const { duckdbMemoryLimit: memoryLimit, duckdbThreads: threads } = config
       // A home that is not there is not made, nor is one needed that can be written: what fits into memory can be read.
       await access(config.home)
         .then(home)
@@ -116,6 +116,7 @@ export function openPlatform(
         // Two engines in one directory take each other's files for their own, and both crash.
         tempDirectory: temporary.path,
         ...(memoryLimit !== undefined && { memoryLimit }),
+        ...(threads !== undefined && { threads }),
       })
     },
     (part) => part[Symbol.dispose](),

@@ -42,6 +42,7 @@ describe('readConfig(environment)', () => {
     [{ CONSOLE_PORT: '70000' }, /CONSOLE_PORT: expected a port from 0 to 65535, got "70000"/],
     [{ CONSOLE_PORT: '80.5' }, /CONSOLE_PORT: expected a port from 0 to 65535, got "80.5"/],
     [{ LANDING_MAX_ROWS: '0.5' }, /LANDING_MAX_ROWS: expected a whole number above 0, got/],
+    [{ DUCKDB_THREADS: '0' }, /DUCKDB_THREADS: expected a whole number above 0, got "0"/],
     [{ KAFKA_BROKERS: 'kafka' }, /KAFKA_BROKERS.*host:port.*"kafka"/],
     [{ KAFKA_TOPIC: 'a b' }, /KAFKA_TOPIC/],
     [{ METADATA_URL: 'postgres://x' }, /METADATA_URL/],

@@ -113,6 +113,10 @@ export const variables = {
       .optional(),
     'most memory that DuckDB takes; default half of the machine, or of the limit of the container',
   ),
+  DUCKDB_THREADS: variable(
+    count.optional(),
+    'how many threads DuckDB computes with; default one per core. One is cheapest where tables are small',
+  ),
   LOG_LEVEL: variable(
     z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
     'what the logs tell',
@@ -166,6 +170,7 @@ export interface Config {
     readonly token: string | undefined
   }
   readonly duckdbMemoryLimit: string | undefined
+  readonly duckdbThreads: number | undefined
   readonly logLevel: Values['LOG_LEVEL']
 }
 
@@ -232,6 +237,7 @@ function configOf(values: Values, problems: string[]): Config {
       token: values.CONSOLE_TOKEN,
     },
     duckdbMemoryLimit: values.DUCKDB_MEMORY_LIMIT,
+    duckdbThreads: values.DUCKDB_THREADS,
     logLevel: values.LOG_LEVEL,
   }
 }

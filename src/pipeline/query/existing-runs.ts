@@ -1,6 +1,7 @@
 /** The run store for commands that only look: none is made. */
 import { access } from 'node:fs/promises'
-import { parseRunStoreUrl, type RunStore } from '../../lib/runs/run-store.ts'
+import type { RunStore } from '../../lib/runs/run-store.ts'
+import { parseRunStoreUrl } from '../../lib/runs/run-store-url.ts'
 import type { Platform } from '../platform/compose.ts'
 
 /** `undefined` where no run was ever recorded. */
