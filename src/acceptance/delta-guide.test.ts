@@ -31,7 +31,7 @@ async function codeOfGuide(): Promise<string> {
 }
 
 it('docs/delta.md: its code reads, appends and merges orders', async () => {
-  using duckdb = await openDuckDb()
+  using duckdb = await openDuckDb({ threads: 1 })
   using session = await duckdb.connect()
   const orders = new DeltaTable({ store: openLocalStore(join(folder, 'orders')), duckdb })
   const schema = structOf(

@@ -24,7 +24,7 @@ afterAll(async () => {
   await built[Symbol.asyncDispose]()
 })
 
-const environment = (): NodeJS.ProcessEnv => ({ PATH: '/usr/bin:/bin', LAKE_HOME: home })
+const environment = (): NodeJS.ProcessEnv => ({ PATH: '/usr/bin:/bin', LAKE_HOME: home, DUCKDB_THREADS: '1' })
 
 /** As Docker runs it: in a container of the stage, whose variables these are. */
 function isHealthy(stage: string): boolean {

@@ -42,7 +42,13 @@ interface Stage {
 /** Nothing is inherited: a variable that names a server would send the stage there. */
 function start(words: readonly string[], environment: Environment): Stage {
   const child = spawn(process.execPath, [built.main, ...words], {
-    env: { LAKE_HOME: home, LANDING_MAX_ROWS: '150', LOG_LEVEL: 'silent', ...environment },
+    env: {
+      LAKE_HOME: home,
+      DUCKDB_THREADS: '1',
+      LANDING_MAX_ROWS: '150',
+      LOG_LEVEL: 'silent',
+      ...environment,
+    },
     stdio: 'ignore',
   })
   children.add(child)

@@ -42,7 +42,7 @@ const embeddedIn = async (home: string): Promise<readonly string[]> =>
 /** Stages as calls, on embedded parts. */
 export async function openLine(environment: Environment): Promise<Line> {
   const home = await mkdtemp(join(tmpdir(), 'lakeshore-e2e-'))
-  const platform = openPlatform(readConfig({ LAKE_HOME: home, ...environment }))
+  const platform = openPlatform(readConfig({ LAKE_HOME: home, DUCKDB_THREADS: '1', ...environment }))
   platform.endClickHouseAtClose()
   return {
     platform,

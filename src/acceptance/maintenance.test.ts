@@ -12,7 +12,7 @@ import { readIndependently } from './oracle.ts'
 let duckdb: DuckDb
 let folder: string
 beforeAll(async () => {
-  duckdb = await openDuckDb()
+  duckdb = await openDuckDb({ threads: 1 })
   folder = await mkdtemp(join(tmpdir(), 'lakeshore-maintenance-'))
 })
 afterAll(async () => {

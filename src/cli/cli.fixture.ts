@@ -23,7 +23,12 @@ export async function openCliHome(env: Readonly<Record<string, string>> = {}): P
     lake: async (...argv) => {
       const [stdout, stderr] = [new Collected(), new Collected()]
       const { signal } = new AbortController()
-      const exitCode = await runCli(argv, { env: { LAKE_HOME: path, ...env }, stdout, stderr, signal })
+      const exitCode = await runCli(argv, {
+        env: { LAKE_HOME: path, DUCKDB_THREADS: '1', ...env },
+        stdout,
+        stderr,
+        signal,
+      })
       return { exitCode, stdout: stdout.text, stderr: stderr.text }
     },
     [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }),

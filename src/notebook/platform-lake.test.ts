@@ -86,7 +86,7 @@ describe('createLake(platform)', () => {
 
   beforeAll(async () => {
     home = await mkdtemp(join(tmpdir(), 'lakeshore-notebook-'))
-    platform = openPlatform(readConfig({ LAKE_HOME: home }))
+    platform = openPlatform(readConfig({ LAKE_HOME: home, DUCKDB_THREADS: '1' }))
     lake = createLake(platform)
     await write(
       'gold/events_per_source_daily',

@@ -4,7 +4,7 @@ import { type DuckDb, openDuckDb } from './duckdb.ts'
 
 let duckdb: DuckDb
 beforeAll(async () => {
-  duckdb = await openDuckDb()
+  duckdb = await openDuckDb({ threads: 1 })
 })
 afterAll(() => duckdb[Symbol.dispose]())
 

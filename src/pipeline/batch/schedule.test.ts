@@ -22,7 +22,7 @@ let platform: Platform
 let store: RunStore
 beforeEach(async () => {
   home = await mkdtemp(join(tmpdir(), 'lakeshore-schedule-'))
-  platform = openPlatform(readConfig({ LAKE_HOME: home }))
+  platform = openPlatform(readConfig({ LAKE_HOME: home, DUCKDB_THREADS: '1' }))
   store = await openRunStore({ url: `sqlite:${join(home, 'runs.db')}` })
   await store.ticks.baseline(batchDag, Date.now() - 2 * dayMs)
 })

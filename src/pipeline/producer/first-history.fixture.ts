@@ -11,7 +11,7 @@ import { ProducerState } from './producer-state.ts'
 
 const [home = '', count = '', fatalAppend = '0'] = process.argv.slice(2)
 
-await using platform = openPlatform(readConfig({ LAKE_HOME: home }))
+await using platform = openPlatform(readConfig({ LAKE_HOME: home, DUCKDB_THREADS: '1' }))
 const log = await platform.log()
 const append = log.append.bind(log)
 let appends = 0

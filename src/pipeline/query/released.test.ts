@@ -15,7 +15,7 @@ let home = ''
 let platform: Platform
 beforeAll(async () => {
   home = await mkdtemp(join(tmpdir(), 'lakeshore-released-'))
-  platform = openPlatform(readConfig({ LAKE_HOME: home }))
+  platform = openPlatform(readConfig({ LAKE_HOME: home, DUCKDB_THREADS: '1' }))
   platform.endClickHouseAtClose()
 })
 afterAll(async () => {

@@ -8,7 +8,7 @@ import { type OverwriteOptions, overwrite } from './overwrite.ts'
 
 let duckdb: DuckDb
 beforeAll(async () => {
-  duckdb = await openDuckDb({ threads: 2 })
+  duckdb = await openDuckDb({ threads: 1 })
 })
 afterAll(() => duckdb[Symbol.dispose]())
 

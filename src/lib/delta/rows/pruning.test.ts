@@ -11,7 +11,7 @@ let duckdb: DuckDb
 let store: MemoryStore
 let table: DeltaTable
 beforeAll(async () => {
-  duckdb = await openDuckDb({ threads: 2 })
+  duckdb = await openDuckDb({ threads: 1 })
   store = await MemoryStore.open()
   table = new DeltaTable({ store, duckdb })
   const schema = structOf(

@@ -9,7 +9,7 @@ import { readArrow } from './read-arrow.ts'
 
 let duckdb: DuckDb
 beforeAll(async () => {
-  duckdb = await openDuckDb({ threads: 2 })
+  duckdb = await openDuckDb({ threads: 1 })
 })
 afterAll(() => duckdb[Symbol.dispose]())
 

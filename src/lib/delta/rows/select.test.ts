@@ -7,7 +7,7 @@ import { explainRead, selectRows } from './select.ts'
 
 let duckdb: DuckDb
 beforeAll(async () => {
-  duckdb = await openDuckDb({ threads: 2 })
+  duckdb = await openDuckDb({ threads: 1 })
 })
 afterAll(() => duckdb[Symbol.dispose]())
 

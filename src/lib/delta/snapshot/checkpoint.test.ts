@@ -9,7 +9,7 @@ import type { TableState } from './replay.ts'
 
 let duckdb: DuckDb
 beforeAll(async () => {
-  duckdb = await openDuckDb()
+  duckdb = await openDuckDb({ threads: 1 })
 })
 afterAll(() => {
   duckdb[Symbol.dispose]()

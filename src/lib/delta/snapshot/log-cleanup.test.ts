@@ -14,7 +14,7 @@ import { cleanLog } from './log-cleanup.ts'
 
 let duckdb: DuckDb
 beforeAll(async () => {
-  duckdb = await openDuckDb()
+  duckdb = await openDuckDb({ threads: 1 })
 })
 afterAll(() => {
   duckdb[Symbol.dispose]()

@@ -8,7 +8,7 @@ import { readVariant } from './variant.fixture.ts'
 
 let duckdb: DuckDb
 beforeAll(async () => {
-  duckdb = await openDuckDb({ threads: 2 })
+  duckdb = await openDuckDb({ threads: 1 })
 })
 afterAll(() => duckdb[Symbol.dispose]())
 
