@@ -5,6 +5,7 @@
  * its code and message, and gets the hint for every failure of that code.
  */
 import { type ErrorCode, isLakeError } from '../lib/base/errors.ts'
+import { someOf } from '../lib/base/some-of.ts'
 import { didYouMean } from './nearest.ts'
 
 type Facts = Readonly<Record<string, unknown>>
@@ -16,7 +17,7 @@ interface Hints {
 }
 
 const text = (value: unknown): string => String(value)
-const list = (value: unknown): string => (Array.isArray(value) ? value.map(String).join(', ') : text(value))
+const list = (value: unknown): string => (Array.isArray(value) ? someOf(value.map(String)) : text(value))
 
 const bringBack = ({ folder }: Facts): string =>
   `Bring the file back from a backup, or move ${text(folder)} away to begin a new log: what has landed stays.`
@@ -163,6 +164,7 @@ const catalogue: Readonly<Record<ErrorCode, Hints>> = {
     faults: {
       'columns-not-mapped':
         'First `lake table alter TABLE --set delta.columnMapping.mode=name`; readers that do not know column mapping cannot read the table then.',
+      'read-too-wide': 'Name the columns that are wanted: `lake table read TABLE --columns a,b`.',
       'read-too-deep': 'Read it with another engine, and keep the column as a text, such as JSON.',
     },
   },
@@ -188,6 +190,8 @@ const catalogue: Readonly<Record<ErrorCode, Hints>> = {
       'rounded-number': ({ asText }) => `Read it as text: ${text(asText)}`,
       'source-lacks-columns': ({ missing }) =>
         `Add ${list(missing)} to the source, name the columns to set, or add --merge-schema: they are then left as they are.`,
+      'too-many-columns':
+        'Keep values of one kind in a map, a list or rows of their own, or leave columns out.',
       'type-unknown-to-delta': 'Cast the column to a type of Delta, such as VARCHAR.',
       'types-differ': ({ couldWiden, table, rows }) =>
         couldWiden === true

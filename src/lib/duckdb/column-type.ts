@@ -22,6 +22,9 @@ export interface TypedColumn {
   readonly type: ColumnType
 }
 
+/** The engine takes seconds to plan a query of so many columns, and the square of that for more: for 50,000 many minutes. */
+export const mostColumns = 10_000
+
 /** What a query would return; it is planned and not run. @throws LakeError `SQL_INVALID`. */
 export async function columnTypes(session: DuckDbSession, select: string): Promise<readonly TypedColumn[]> {
   // The description goes through the session, for its errors; the types are the driver's own.

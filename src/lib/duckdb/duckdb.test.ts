@@ -260,6 +260,14 @@ describe('DuckDbSession.tuples(sql, options)', () => {
     expect(sizes).toEqual([0, 3, 3, 3, 3, 3, 3, 2])
   })
 
+  it('takes thousands of columns of texts', async () => {
+    const columns = Array.from({ length: 2_000 }, (_, n) => `'x' as c${n}`)
+    let width = 0
+    for await (const { rows } of session.tuples(`select ${columns.join(', ')}`)) width += rows[0]?.length ?? 0
+
+    expect(width).toBe(2_000)
+  })
+
   it.each([
     "describe select 'x' as a",
     'show tables',

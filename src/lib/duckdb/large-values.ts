@@ -34,7 +34,7 @@ export async function inSmallChunks(connection: DuckDBConnection, sql: string): 
     const sizes = columns.flatMap((column, index) => sizeSql(column, statement.columnType(index)) ?? [])
     if (sizes.length === 0) return sql
     const named = columns.map((column, index) => `${column} as ${identifier(statement.columnName(index))}`)
-    const copies = `least(${rowsOfChunk}, (${sizes.join(' + ')}) // ${mostChunkBytes / rowsOfChunk})`
+    const copies = `least(${rowsOfChunk}, ${sumSql(sizes)} // ${mostChunkBytes / rowsOfChunk})`
     const repeats =
       `case when ${copies} <= 1 then [[0]] ` +
       `else list_transform(range(${copies}), lambda copy : [copy]) end`
@@ -45,6 +45,14 @@ export async function inSmallChunks(connection: DuckDBConnection, sql: string): 
   } finally {
     statement.destroySync()
   }
+}
+
+/** In pairs: the engine refuses an expression that is nested a thousand deep, as a long chain of `+` is. */
+function sumSql(terms: readonly string[]): string {
+  const middle = terms.length >> 1
+  return middle === 0
+    ? (terms[0] ?? '0')
+    : `(${sumSql(terms.slice(0, middle))} + ${sumSql(terms.slice(middle))})`
 }
 
 /** About how many bytes a value has, as SQL; undefined where every value of the type is small. */
@@ -67,7 +75,7 @@ function sizeSql(value: string, type: DuckDBType, depth = 0): string | undefined
         const field = `struct_extract(${value}, ${text(name)})`
         return (inner && sizeSql(field, inner, depth)) ?? []
       })
-      return sizes.length === 0 ? undefined : sizes.join(' + ')
+      return sizes.length === 0 ? undefined : sumSql(sizes)
     }
     case DuckDBTypeId.UNION:
     case DuckDBTypeId.VARIANT:

@@ -3,6 +3,7 @@
  *
  * Nothing is sniffed: no line is a comment, none is skipped but an empty one where a record has several fields.
  */
+import { mostColumns } from '../duckdb/column-type.ts'
 import { FileFault, quoted } from './fault.ts'
 
 const comma = 44
@@ -148,6 +149,9 @@ export function headerNames({ text, bounds, line }: CsvRecord): readonly string[
 }
 
 function requireNames(columns: readonly string[], line: number): void {
+  if (columns.length > mostColumns) {
+    throw new FileFault(`the header has ${columns.length} columns, and ${mostColumns} are the most`, { line })
+  }
   const seen = new Map<string, string>()
   columns.forEach((name, index) => {
     if (name === '') throw new FileFault(`the header has no name for its field ${index + 1}`, { line })

@@ -4,14 +4,13 @@
  * A place whose values are of several kinds, that has objects without a key, or that lies too deep, is a text: the
  * JSON as it is written. So is what the table knows as a scalar. Every other value has a place of its own.
  */
-import type { ColumnType, TypedColumn } from '../duckdb/column-type.ts'
+import { type ColumnType, mostColumns, type TypedColumn } from '../duckdb/column-type.ts'
 import { quoted } from './fault.ts'
 import type { JsonText } from './json-text.ts'
 import { TextTypes, textType } from './text-type.ts'
 
 /** Types nested deeper cost the reader of Parquet more than anyone waits for. */
 export const maxTypeDepth = 12
-const maxFields = 10_000
 
 interface FieldShape {
   readonly name: string
@@ -185,7 +184,7 @@ export class Shape {
         `the keys ${quoted(same)} and ${quoted(name)} differ in case alone, and columns must not`,
       )
     }
-    if (this.#fields.size >= maxFields) throw json.fault(`more than ${maxFields} different keys`)
+    if (this.#fields.size >= mostColumns) throw json.fault(`more than ${mostColumns} different keys`)
     const field = { name, shape: new Shape(this.#knownField(name), this.#depth + 1), object: 0 }
     this.#spellings.set(name.toLowerCase(), name)
     this.#fields.set(name, field)

@@ -1,5 +1,6 @@
 /** What a Parquet file says of its columns, and which of them the engine would read as something else. */
 import type { IoOptions } from '../base/io.ts'
+import { mostColumns } from '../duckdb/column-type.ts'
 import type { DuckDbSession } from '../duckdb/duckdb.ts'
 import { text } from '../duckdb/sql-text.ts'
 import type { Row } from '../duckdb/values.ts'
@@ -16,7 +17,7 @@ const maxDecimalDigits = 38n
 /**
  * @param path As `read_parquet` takes it.
  * @throws FileFault naming a column that the engine would change without a word: a decimal of more than 38 digits,
- * nanoseconds with a zone, names that are the same but for case.
+ * nanoseconds with a zone, names that are the same but for case. Also where there are more columns than it can plan.
  */
 export async function requireExactParquet(
   session: DuckDbSession,
@@ -27,6 +28,10 @@ export async function requireExactParquet(
     `select name, logical_type, precision, num_children from parquet_schema(${text(path)})`,
     { signal },
   )
+  // The first of them is the root.
+  if (rows.length - 1 > mostColumns) {
+    throw new FileFault(`it has ${rows.length - 1} columns, and ${mostColumns} are the most`)
+  }
   let next = 0
   const read = (): Node => {
     const row = rows[next] ?? {}

@@ -240,6 +240,15 @@ describe('openRowFile(json)', () => {
     expect(await faultOf('a.ndjson', keys)).toContain('line 10001, column 16: more than 10000 different keys')
   })
 
+  it('refuses more columns than the engine can plan', async () => {
+    const header = Array.from({ length: 10_001 }, (_, n) => `c${n}`)
+
+    expect(await faultOf('a.csv', `${header.join(',')}\n${header.join(',')}\n`)).toContain(
+      'line 1: the header has 10001 columns, and 10000 are the most',
+    )
+    expect((await found('a.csv', `${header.slice(1).join(',')}\n`)).columns).toHaveLength(10_000)
+  })
+
   it.each([
     ['{"a":1}\n{"a":1,"A":2}', ', line 2, column 12: the keys "a" and "A" differ in case alone'],
     ['{"a":1}\n{"A":2}', ', line 2, column 6: the keys "a" and "A" differ in case alone'],

@@ -6,6 +6,7 @@
 
 import { LakeError } from '../../base/errors.ts'
 import type { IoOptions } from '../../base/io.ts'
+import { someOf } from '../../base/some-of.ts'
 import { columnTypes } from '../../duckdb/column-type.ts'
 import type { DuckDbSession } from '../../duckdb/duckdb.ts'
 import { identifier } from '../../duckdb/sql-text.ts'
@@ -50,7 +51,7 @@ export function columnNamed({ fields }: StructType, column: string): Field {
       details: { fault: 'field-within-column', column: outer.name },
     })
   }
-  const known = fields.map(({ name }) => name).join(', ')
+  const known = someOf(fields.map(({ name }) => name))
   throw new LakeError('COLUMN_MISSING', `No column ${column}; there are ${known}`, { details: { column } })
 }
 

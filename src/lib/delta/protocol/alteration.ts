@@ -1,7 +1,7 @@
 /** The new metadata and protocol of a table whose schema, partitioning or properties change. Pure. */
 import { withoutMapping } from '../schema/column-mapping.ts'
 import { decodeSchema, encodeSchema, type StructType } from '../schema/schema.ts'
-import { requireUniqueNames } from '../schema/schema-path.ts'
+import { requireNarrow, requireUniqueNames } from '../schema/schema-path.ts'
 import { requireRoomForChanges } from './change-columns.ts'
 import { columnMappingMode, withMapping } from './mapping.ts'
 import type { Metadata, Protocol } from './metadata.ts'
@@ -39,6 +39,7 @@ export function altered(
   const isMappedNow = columnMappingMode(protocol, before) !== 'none'
   const ofNow = decodeSchema(before.schemaString)
   const wanted = schema ?? (isMappedNow ? ofNow : withoutMapping(ofNow))
+  if (schema !== undefined) requireNarrow(schema)
   requireUniqueNames(wanted)
   requireRoomForChanges(wanted, configuration, uri)
   // A table that begins to map its columns has files that name them as the schema does.

@@ -1,9 +1,10 @@
 /** The protocol and the metadata of a new table, from its schema and its properties. */
 import { randomUUID } from 'node:crypto'
 import { LakeError } from '../../base/errors.ts'
+import { someOf } from '../../base/some-of.ts'
 import { findNamed } from '../schema/names.ts'
 import { encodeSchema, type StructType } from '../schema/schema.ts'
-import { requireUniqueNames } from '../schema/schema-path.ts'
+import { requireNarrow, requireUniqueNames } from '../schema/schema-path.ts'
 import { requireRoomForChanges } from './change-columns.ts'
 import { withMapping } from './mapping.ts'
 import type { Metadata, Protocol, StringMap } from './metadata.ts'
@@ -35,6 +36,7 @@ export function declareTable(
   { uri, nowMs }: { readonly uri: string; readonly nowMs: number },
 ): NewTable {
   const { properties: own, features } = checkedProperties(given, 'newTable')
+  requireNarrow(schema)
   requireUniqueNames(schema)
   requireRoomForChanges(schema, own, uri)
   const mapped =
@@ -62,7 +64,7 @@ export function partitionColumnsOf(schema: StructType, names: readonly string[])
     if (found !== undefined && typeof found.type === 'string' && found.type !== 'variant') return found.name
     const what =
       found === undefined ? 'there is no such column' : 'its type is none that folders can be named by'
-    const known = schema.fields.map((field) => field.name).join(', ')
+    const known = someOf(schema.fields.map((field) => field.name))
     throw new LakeError('SCHEMA_MISMATCH', `Partition column ${name}: ${what}; there are ${known}`, {
       details: { column: name },
     })

@@ -76,8 +76,8 @@ async function parquetRows(
   const source = text(literalPath(path))
   const select = `select * from read_parquet(${source}, hive_partitioning = false)`
   try {
-    await session.describe(select, { signal })
     await requireExactParquet(session, literalPath(path), { signal })
+    await session.describe(select, { signal })
     return select
   } catch (error) {
     if (error instanceof FileFault) throw fileFault(name, error)
@@ -142,8 +142,9 @@ async function requireFitting(
     const loss = textLossSql(`c${index}`, field.type)
     return loss === undefined ? [] : [{ index, field, type: field.type, loss }]
   })
+  // For each FILTER the engine keeps a chunk of all columns: thousands of them took gigabytes.
   const lines = checks.map(
-    ({ index, loss }) => `min(line) filter (where c${index} is not null and ${loss}) as l${index}`,
+    ({ index, loss }) => `min(case when c${index} is not null and ${loss} then line end) as l${index}`,
   )
   const found = await session.row(`select ${['count(*) as rows', ...lines].join(', ')} from ${source}`, {
     signal,

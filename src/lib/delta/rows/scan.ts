@@ -6,7 +6,9 @@
  */
 import { LakeError, messageOf } from '../../base/errors.ts'
 import type { IoOptions } from '../../base/io.ts'
+import { someOf } from '../../base/some-of.ts'
 import { type AppendColumn, createTemporaryTable } from '../../duckdb/append.ts'
+import { mostColumns } from '../../duckdb/column-type.ts'
 import type { DuckDbSession } from '../../duckdb/duckdb.ts'
 import { identifier, list, text } from '../../duckdb/sql-text.ts'
 import type { ObjectStore } from '../../storage/store.ts'
@@ -15,7 +17,7 @@ import { localPaths } from '../log/local-paths.ts'
 import { nameInFiles } from '../schema/column-mapping.ts'
 import { type DataType, duckDbType, type Field, type StructType } from '../schema/schema.ts'
 import { holdsFiner } from '../schema/type-widening.ts'
-import { holds } from '../schema/walk.ts'
+import { fieldsOf, holds } from '../schema/walk.ts'
 import { readDeletionVectors } from '../snapshot/deletion-vector.ts'
 import { partitionValueOf, partitionValueSql } from '../snapshot/partition-value.ts'
 import type { RowSet } from '../snapshot/row-set.ts'
@@ -52,7 +54,7 @@ let scans = 0
 /**
  * A SELECT with the columns of the schema, valid only in `session`.
  *
- * @throws LakeError `COLUMN_MISSING`; `PROTOCOL_UNSUPPORTED` for a column nested too deep; `LOG_CORRUPT` for a partition value that is none of its type, or a deletion
+ * @throws LakeError `COLUMN_MISSING`; `PROTOCOL_UNSUPPORTED` for a column nested too deep, and for too many of them; `LOG_CORRUPT` for a partition value that is none of its type, or a deletion
  * vector that cannot be read; `SOURCE_FAILED` for a file at another store.
  */
 export async function scanSelect(
@@ -67,6 +69,7 @@ export async function scanSelect(
     return emptySelect({ type: 'struct', fields }, rowPlaceSql(rowPlace, '0', '0::bigint'))
   }
   const isPartition = (field: Field): boolean => snapshot.partitionColumns.includes(field.name)
+  requireNarrow(fields)
   fields.forEach(requireReadable)
   const partitions = fields.filter(isPartition)
   const stored = fields.filter((field) => !isPartition(field))
@@ -211,7 +214,7 @@ function chosenFields(
     columns?.map((name) => {
       const found = schema.fields.find((each) => each.name === name)
       if (found !== undefined) return found
-      const known = schema.fields.map((each) => each.name).join(', ')
+      const known = someOf(schema.fields.map((each) => each.name))
       throw new LakeError('COLUMN_MISSING', `Scan: no column ${name}; there are ${known}`)
     }) ?? schema.fields
   const hidden = [rowPlace?.file, rowPlace?.row]
@@ -298,6 +301,17 @@ async function fileList(
 
 function inlineList(paths: readonly string[]): string {
   return list(paths.map(globFree).map(text))
+}
+
+/** @throws LakeError `PROTOCOL_UNSUPPORTED` for more columns than the engine plans in any time that one waits for. */
+function requireNarrow(fields: readonly Field[]): void {
+  const count = fieldsOf({ type: 'struct', fields }).length
+  if (count <= mostColumns) return
+  throw new LakeError(
+    'PROTOCOL_UNSUPPORTED',
+    `Scan: ${count} columns are asked for, and ${mostColumns} are the most that can be read at once`,
+    { details: { count, fault: 'read-too-wide' } },
+  )
 }
 
 /** `read_parquet` takes twice as long for each list or map more that a column is nested in. */

@@ -1,9 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type DuckDb, openDuckDb } from '../../duckdb/duckdb.ts'
+import { MemoryStore } from '../../storage/store.memory.ts'
 import { append } from '../change/append.ts'
 import { deleteRows } from '../change/delete.ts'
-import { openFixture } from '../testing/write.fixture.ts'
-import { explainRead, selectRows } from './select.ts'
+import { field, structOf } from '../schema/schema.ts'
+import { createRawTable, writeRawFile } from '../testing/raw-table.fixture.ts'
+import { failureOf, openFixture } from '../testing/write.fixture.ts'
+import { explainRead, type RowSelection, selectRows } from './select.ts'
 
 let duckdb: DuckDb
 beforeAll(async () => {
@@ -50,6 +53,29 @@ describe('selectRows(session, table, snapshot, { where })', () => {
     )
 
     expect(select).not.toMatch(/now|today|transaction_timestamp/)
+  })
+})
+
+describe('selectRows(session, table, snapshot, { columns })', () => {
+  it('reads some of more columns than can be read at once', async () => {
+    await using store = await MemoryStore.open()
+    const wide = structOf(...Array.from({ length: 10_001 }, (_, n) => field(`c${n}`, 'long')))
+    const files = [
+      await writeRawFile(store, duckdb, 'a.parquet', 'select range as c0, range * 2 as c7 from range(3)'),
+    ]
+    const table = await createRawTable(store, duckdb, { schema: wide, files })
+    const snapshot = await table.snapshot()
+    const read = (selection: RowSelection) =>
+      duckdb.use(async (session) => session.rows(await selectRows(session, table, snapshot, selection)))
+
+    expect(await failureOf(read({}))).toBe(
+      'PROTOCOL_UNSUPPORTED: Scan: 10001 columns are asked for, and 10000 are the most that can be read at once',
+    )
+    expect(await read({ columns: ['C7', 'c10000'], where: 'C0 = 2' })).toEqual([{ c7: 4n, c10000: null }])
+    expect(await failureOf(read({ columns: ['d'] }))).toMatch(
+      /no column d; it has c0, .*, c19 and 9981 more$/,
+    )
+    expect(await failureOf(read({ columns: ['c0'], where: 'd = 2' }))).toMatch(/^SQL_INVALID: /)
   })
 })
 

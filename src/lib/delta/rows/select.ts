@@ -2,9 +2,11 @@
 
 import { LakeError } from '../../base/errors.ts'
 import type { IoOptions } from '../../base/io.ts'
+import { someOf } from '../../base/some-of.ts'
+import { mostColumns } from '../../duckdb/column-type.ts'
 import { settleTime } from '../../duckdb/current-time.ts'
 import type { DuckDbSession } from '../../duckdb/duckdb.ts'
-import { parseExpression } from '../../duckdb/expression.ts'
+import { columnNames, nodesOf, parseExpression } from '../../duckdb/expression.ts'
 import { identifier } from '../../duckdb/sql-text.ts'
 import type { AddFile } from '../log/actions.ts'
 import { changeColumns } from '../protocol/change-columns.ts'
@@ -37,8 +39,29 @@ export async function selectRows(
   // Files are chosen now and rows later: both by the same time.
   const where = given === undefined ? undefined : await settleTime(session, given, { columns: known, signal })
   const { files } = await pruneBy(session, snapshot, where, { signal })
-  const scan = await table.scan(session, snapshot, { files, signal })
+  const scan = await table.scan(session, snapshot, {
+    files,
+    ...(columns !== undefined &&
+      known.length > mostColumns && {
+        columns: await neededColumns(session, known, columns, where, { signal }),
+      }),
+    signal,
+  })
   return selected(scan, known, { columns, where, limit }, table.uri)
+}
+
+/** Of a table with more columns than can be read at once: those wanted, and those of the condition. */
+async function neededColumns(
+  session: DuckDbSession,
+  known: readonly string[],
+  wanted: readonly string[],
+  where: string | undefined,
+  { signal }: IoOptions,
+): Promise<readonly string[]> {
+  const tree = where === undefined ? undefined : await parseExpression(session, where, { signal })
+  const named = tree === undefined ? [] : [...nodesOf(tree)].flatMap((node) => columnNames(node)?.[0] ?? [])
+  const needed = new Set([...wanted, ...named].map((name) => name.toLowerCase()))
+  return known.filter((name) => needed.has(name.toLowerCase()))
 }
 
 /**
@@ -69,7 +92,7 @@ function selected(
   const wanted = (columns ?? known).map((name) => {
     const found = sameNameIn(known, name)
     if (found !== undefined) return found
-    throw new LakeError('COLUMN_MISSING', `${table}: no column ${name}; it has ${known.join(', ')}`, {
+    throw new LakeError('COLUMN_MISSING', `${table}: no column ${name}; it has ${someOf(known)}`, {
       details: { uri: table, column: name },
     })
   })

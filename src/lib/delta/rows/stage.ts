@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import type { Clock } from '../../base/clock.ts'
 import { LakeError } from '../../base/errors.ts'
 import type { IoOptions } from '../../base/io.ts'
+import { someOf } from '../../base/some-of.ts'
 import { columnTypes, type TypedColumn } from '../../duckdb/column-type.ts'
 import type { DuckDbSession } from '../../duckdb/duckdb.ts'
 import { type WrittenFile, writeParquet } from '../../duckdb/parquet.ts'
@@ -203,10 +204,10 @@ function matchColumns(
     .map(({ field }) => field.name)
   if (lacking.length === 0 && unknown.length === 0) return columns
   const faults = [
-    ...(lacking.length > 0 ? [`missing: ${lacking.join(', ')}`] : []),
-    ...(unknown.length > 0 ? [`not in the table: ${unknown.join(', ')}`] : []),
+    ...(lacking.length > 0 ? [`missing: ${someOf(lacking)}`] : []),
+    ...(unknown.length > 0 ? [`not in the table: ${someOf(unknown)}`] : []),
   ]
-  const names = schema.fields.map(({ name }) => name).join(', ')
+  const names = someOf(schema.fields.map(({ name }) => name))
   throw new LakeError('SCHEMA_MISMATCH', `${table}: expected columns ${names}; ${faults.join('; ')}`, {
     details: { uri: table, missing: lacking, unknown },
   })

@@ -5,8 +5,11 @@
  */
 
 import { LakeError } from '../../base/errors.ts'
+import { someOf } from '../../base/some-of.ts'
+import { mostColumns } from '../../duckdb/column-type.ts'
 import { isSameName } from './names.ts'
 import type { DataType, Field, StructType } from './schema.ts'
+import { fieldsOf } from './walk.ts'
 
 /** Names from the outside in; a text has dots between them, and backticks around a name with a dot. */
 export type ColumnPath = string | readonly string[]
@@ -108,10 +111,23 @@ function changeInside(type: DataType, path: readonly string[], visit: Visit): Da
 }
 
 function missing(path: readonly string[], struct?: StructType): LakeError {
-  const known = struct === undefined ? '' : `; there are ${struct.fields.map(({ name }) => name).join(', ')}`
+  const known = struct === undefined ? '' : `; there are ${someOf(struct.fields.map(({ name }) => name))}`
   return new LakeError('COLUMN_MISSING', `No column ${pathText(path)}${known}`, {
     details: { column: pathText(path) },
   })
+}
+
+/** @throws LakeError `SCHEMA_MISMATCH` where there are more columns, with those within them, than can be read at once. */
+export function requireNarrow(schema: StructType): void {
+  const count = fieldsOf(schema).length
+  if (count <= mostColumns) return
+  throw new LakeError(
+    'SCHEMA_MISMATCH',
+    `The table would have ${count} columns, and ${mostColumns} are the most`,
+    {
+      details: { count, fault: 'too-many-columns' },
+    },
+  )
 }
 
 /** @throws LakeError `SCHEMA_MISMATCH` naming two columns that differ only in case, or one without a name. */
