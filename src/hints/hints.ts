@@ -344,6 +344,8 @@ const catalogue: Readonly<Record<ErrorCode, Hints>> = {
       'checked-in-cell':
         'Correct the rows, or what is expected of them; `error.details.failed` has some of the rows.',
       'counted-twice': countedTwice,
+      'rows-without-day': ({ column }) =>
+        `\`lake table read bronze/events --where "${text(column)} is null"\` shows them. Give them their day, or delete them: \`lake table delete bronze/events --where "${text(column)} is null" --force\`.`,
       'load-incomplete': '`lake batch --full` loads every month again.',
     },
   },

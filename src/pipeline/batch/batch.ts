@@ -30,9 +30,9 @@ import type { CheckBook } from '../../lib/runs/check-book.ts'
 import type { LedgerBook } from '../../lib/runs/ledger-book.ts'
 import type { ReleaseBook } from '../../lib/runs/release-book.ts'
 import { checksOf, expectationsBefore, expectationsBetween, type TableCheck } from '../model/checks.ts'
-import { invalidReasons, isValid } from '../model/event-rules.ts'
 import { goldMetrics } from '../model/gold.ts'
-import { columnNames, type LakeTable, lakeTableNames, lakeTables } from '../model/tables.ts'
+import { quarantineSelect, silverSelect } from '../model/silver.ts'
+import { type LakeTable, lakeTableNames, lakeTables } from '../model/tables.ts'
 import { publishGold } from '../serving/publish.ts'
 import { publishRelease } from '../serving/release.ts'
 import { auditNodes } from './audit-books.ts'
@@ -185,24 +185,6 @@ function askedBetween(
     inputChecks: expectationsBetween(checksIn(input), target),
   }
 }
-
-const bronzeColumns = columnNames(lakeTables['bronze/events'].schema)
-  .map((name) => `"${name}"`)
-  .join(', ')
-
-/** Valid and the first of its deliveries. `event_date` stands in the key: an id on two days is kept on both. */
-const silverSelect = `
-SELECT ${bronzeColumns} FROM (
-  SELECT *, ROW_NUMBER() OVER (
-    PARTITION BY event_date, event_id
-    ORDER BY kafka_timestamp, kafka_partition, kafka_offset) AS delivery
-  FROM bronze_events WHERE ${isValid})
-WHERE delivery = 1`
-
-const quarantineSelect = `
-SELECT ${bronzeColumns}, split(invalid, ',') AS reasons
-FROM (SELECT *, ${invalidReasons} AS invalid FROM bronze_events)
-WHERE invalid <> ''`
 
 async function makeSilver(
   context: BatchContext,

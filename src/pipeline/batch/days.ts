@@ -19,7 +19,7 @@ export type Scope =
   | ({ readonly kind: 'range' } & DayRange)
 
 export interface DayPlan {
-  /** ISO days, sorted. A null day cannot be: bronze knows the day of each event. */
+  /** ISO days, sorted. */
   readonly days: readonly string[]
   /** Whether the target, once made, is up to the input's version. */
   readonly isComplete: boolean
@@ -151,7 +151,7 @@ export function filesThatMayHold(snapshot: Snapshot, days: readonly string[]): r
     .map(({ file }) => file)
 }
 
-/** Of a table by day. @throws LakeError `BUG` for any other table. */
+/** Of a table by day. @throws LakeError as `dayOf` does. */
 function daysOf(snapshot: Snapshot): readonly string[] {
   return daysIn(new Set(snapshot.files.map(snapshot.partitionValue(dayColumn))))
 }

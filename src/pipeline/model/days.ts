@@ -26,15 +26,21 @@ export function dateList(days: readonly string[]): string {
   return days.map((day) => `date '${day}'`).join(', ')
 }
 
-/** Files of the given days, of a table by day. @throws LakeError `BUG` for any other table. */
+/** Files of the given days, of a table by day. @throws LakeError as `dayOf` does. */
 export function filesOfDays(snapshot: Snapshot, days: readonly string[]): readonly AddFile[] {
   const wanted = new Set(days)
   const dayIn = snapshot.partitionValue(dayColumn)
   return snapshot.files.filter((file) => wanted.has(dayOf(dayIn(file))))
 }
 
-/** The value of a partition: bronze knows the day of each event. @throws LakeError `BUG` for null. */
+/**
+ * The value of a partition. Landing writes the day of each event.
+ *
+ * @throws LakeError `CHECK_FAILED` for null: somebody else has written the file, and nobody knows of which day it is.
+ */
 export function dayOf(value: string | null): string {
-  if (value === null) throw new LakeError('BUG', 'A file without a day')
-  return value
+  if (value !== null) return value
+  throw new LakeError('CHECK_FAILED', `A file of the table has no ${dayColumn}: its rows are of no day`, {
+    details: { column: dayColumn, fault: 'rows-without-day' },
+  })
 }

@@ -130,18 +130,63 @@ function textReason(name: (typeof textFields)[number]): string {
            when types[${position[name]}] <> 'VARCHAR' then '${name}_not_text' end`
 }
 
+/** What makes an event not valid. Each rule says what null is: none leaves that to SQL. */
+export interface EventRule {
+  /** As `silver/quarantine` has it. */
+  readonly reason: string
+  /** A condition over the columns of `bronze/events` that is true of an event that breaks the rule. */
+  readonly sql: string
+  /** Whether the rule is broken if a value that it reads is null, so that the condition is null too. */
+  readonly nulls: 'break' | 'hold'
+}
+
+/** Columns without which an event says nothing, or not when: landing writes them all. */
+const requiredColumns = [
+  'event_id',
+  'user_id',
+  'event_type',
+  'page',
+  'timestamp',
+  'source',
+  'event_date',
+  'kafka_timestamp',
+] as const
+
+const quoted = (values: readonly string[]): string => values.map((value) => `'${value}'`).join(', ')
+
+/** Of a value that is null its own rule says that it is missing; the others have nothing to say of it. */
+export const eventRules: readonly EventRule[] = [
+  ...requiredColumns.map(
+    (column): EventRule => ({ reason: `${column}_missing`, sql: `"${column}" is null`, nulls: 'break' }),
+  ),
+  { reason: 'event_id_empty', sql: `event_id = ''`, nulls: 'hold' },
+  { reason: 'user_id_not_positive', sql: 'user_id <= 0', nulls: 'hold' },
+  { reason: 'event_type_unknown', sql: `event_type not in (${quoted(eventTypes)})`, nulls: 'hold' },
+  { reason: 'page_empty', sql: `page = ''`, nulls: 'hold' },
+  { reason: 'source_unknown', sql: `source not in (${quoted(sources)})`, nulls: 'hold' },
+  {
+    reason: 'timestamp_before_1970',
+    sql: `"timestamp" < timestamp '1970-01-01 00:00:00+00'`,
+    nulls: 'hold',
+  },
+  {
+    reason: 'timestamp_in_future',
+    sql: `"timestamp" > kafka_timestamp + interval '${futureLimitMinutes}' minute`,
+    nulls: 'hold',
+  },
+]
+
+function isBrokenBy({ sql, nulls }: EventRule): string {
+  return `coalesce(${sql}, ${nulls === 'break'})`
+}
+
 /**
  * An SQL expression over the columns of `bronze/events`: the reasons why a row is not valid, comma-separated,
- * the empty text for a valid one. In the dialect that DuckDB and Spark share.
+ * the empty text for a valid one. Never null. In the dialect that DuckDB and Spark share.
  */
 export const invalidReasons = `concat_ws(',',
-  case when event_id = '' then 'event_id_empty' end,
-  case when user_id <= 0 then 'user_id_not_positive' end,
-  case when event_type not in (${eventTypes.map((type) => `'${type}'`).join(', ')}) then 'event_type_unknown' end,
-  case when page = '' then 'page_empty' end,
-  case when source not in (${sources.map((source) => `'${source}'`).join(', ')}) then 'source_unknown' end,
-  case when "timestamp" < timestamp '1970-01-01 00:00:00+00' then 'timestamp_before_1970' end,
-  case when "timestamp" > kafka_timestamp + interval '${futureLimitMinutes}' minute then 'timestamp_in_future' end
+  ${eventRules.map((rule) => `case when ${isBrokenBy(rule)} then '${rule.reason}' end`).join(',\n  ')}
 )`
 
-export const isValid = `(${invalidReasons} = '')`
+/** A condition that is true of a row without a reason, and false of any other: never null. */
+export const isValid = `(${eventRules.map((rule) => `not ${isBrokenBy(rule)}`).join('\n  and ')})`
