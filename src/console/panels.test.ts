@@ -2,7 +2,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { ClickHouse } from '../lib/clickhouse/clickhouse.ts'
 import { openEmbeddedClickHouse } from '../lib/clickhouse-server/embedded.ts'
-import { type Home, temporaryHome } from '../lib/clickhouse-server/home.fixture.ts'
+import type { Home } from '../lib/clickhouse-server/home.fixture.ts'
+import { sharedHome } from '../lib/clickhouse-server/shared.fixture.ts'
 import { ensureServingSchema } from '../pipeline/serving/schema.ts'
 import { type Figures, metricSchema } from './answers.ts'
 import { createConsole } from './console.ts'
@@ -31,14 +32,13 @@ async function figures(id: string): Promise<Figures | undefined> {
 }
 
 beforeAll(async () => {
-  home = await temporaryHome()
+  home = await sharedHome()
   clickhouse = await openEmbeddedClickHouse({ home: home.path, deadlineMs: 60_000 })
   await ensureServingSchema(clickhouse)
 })
 
 afterAll(async () => {
   await clickhouse[Symbol.asyncDispose]()
-  await home[Symbol.asyncDispose]()
 })
 
 describe('the panels, before the first event', () => {

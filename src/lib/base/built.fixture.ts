@@ -7,6 +7,7 @@ import { build } from 'vite'
 const root = resolve(import.meta.dirname, '../../..')
 
 export interface BuiltModules extends AsyncDisposable {
+  readonly folder: string
   /** What Node runs or imports. @param source below `src`, as `cli/main.ts`. */
   fileOf(source: string): string
 }
@@ -40,6 +41,7 @@ export async function buildModules(sources: readonly string[]): Promise<BuiltMod
     },
   })
   return {
+    folder,
     fileOf: (source) => join(folder, 'dist', source.replace(/\.ts$/, '.js')),
     [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }),
   }

@@ -5,12 +5,13 @@ import { gunzipSync, gzipSync } from 'node:zlib'
 import { tableFromIPC } from 'apache-arrow'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Home, temporaryHome, until } from './home.fixture.ts'
-import { findOrStart } from './launch.ts'
+import { builtServer } from './shared.fixture.ts'
 
 let home: Home
 
 beforeAll(async () => {
   home = await temporaryHome()
+  const { findOrStart } = await builtServer()
   await findOrStart(home.path, { idleMs: 30_000, deadlineMs: 60_000 })
 })
 

@@ -2,16 +2,16 @@
 import { spawn } from 'node:child_process'
 import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
-import { createRequire } from 'node:module'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { silentLogger } from '../base/log.ts'
-import { openEmbeddedClickHouse } from './embedded.ts'
 import { endpointFile, readEndpoint, writeEndpoint } from './endpoint.ts'
 import { type Home, temporaryHome, until } from './home.fixture.ts'
-import { endServer, findOrStart, isAlive } from './launch.ts'
 import { startServer } from './server.ts'
+import { builtServer } from './shared.fixture.ts'
+
+const { endServer, findOrStart, isAlive, openEmbeddedClickHouse, moduleOf } = await builtServer()
 
 let home: Home
 
@@ -29,10 +29,9 @@ const patient = { deadlineMs: 60_000 }
 const visit = (path: string): Promise<string> =>
   new Promise((resolve, reject) => {
     const program = `
-      import { findOrStart } from ${JSON.stringify(new URL('./launch.ts', import.meta.url).href)}
+      import { findOrStart } from ${JSON.stringify(moduleOf('launch.ts'))}
       findOrStart(${JSON.stringify(path)}, { deadlineMs: 60000 }).then(({ pid }) => console.log(pid))`
-    const loader = createRequire(import.meta.url).resolve('tsx')
-    const child = spawn(process.execPath, ['--import', loader, '--input-type=module', '-e', program])
+    const child = spawn(process.execPath, ['--input-type=module', '-e', program])
     let told = ''
     child.stdout.on('data', (chunk: Buffer) => {
       told += chunk.toString()

@@ -5,7 +5,8 @@ import { join } from 'node:path'
 import { tableFromIPC } from 'apache-arrow'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { openEmbeddedClickHouse } from '../clickhouse-server/embedded.ts'
-import { type Home, temporaryHome, until } from '../clickhouse-server/home.fixture.ts'
+import { type Home, until } from '../clickhouse-server/home.fixture.ts'
+import { sharedHome } from '../clickhouse-server/shared.fixture.ts'
 import type { ClickHouse } from './clickhouse.ts'
 import { openClickHouse } from './client.ts'
 import { createTable, ensureTables, ensureViews, type TableDeclaration } from './ddl.ts'
@@ -15,13 +16,12 @@ let home: Home
 let clickhouse: ClickHouse
 
 beforeAll(async () => {
-  home = await temporaryHome()
+  home = await sharedHome()
   clickhouse = await openEmbeddedClickHouse({ home: home.path, deadlineMs: 60_000 })
 })
 
 afterAll(async () => {
   await clickhouse[Symbol.asyncDispose]()
-  await home[Symbol.asyncDispose]()
 })
 
 const count = async (table: string): Promise<number | undefined> => {

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { openEmbeddedClickHouse } from '../clickhouse-server/embedded.ts'
-import { type Home, temporaryHome } from '../clickhouse-server/home.fixture.ts'
+import type { Home } from '../clickhouse-server/home.fixture.ts'
+import { sharedHome } from '../clickhouse-server/shared.fixture.ts'
 import type { ClickHouse } from './clickhouse.ts'
 import { createTable, ensureTables } from './ddl.ts'
 import { anyPartitions, replacePartitions } from './load.ts'
@@ -9,13 +10,12 @@ let home: Home
 let clickhouse: ClickHouse
 
 beforeAll(async () => {
-  home = await temporaryHome()
+  home = await sharedHome()
   clickhouse = await openEmbeddedClickHouse({ home: home.path, deadlineMs: 60_000 })
 })
 
 afterAll(async () => {
   await clickhouse[Symbol.asyncDispose]()
-  await home[Symbol.asyncDispose]()
 })
 
 interface Row {

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest'
 import { openEmbeddedClickHouse } from '../clickhouse-server/embedded.ts'
-import { temporaryHome } from '../clickhouse-server/home.fixture.ts'
+import { sharedHome } from '../clickhouse-server/shared.fixture.ts'
 import { clickhouseTuples, type TupleChunk } from './tuples.ts'
 
 describe('clickhouseTuples(clickhouse, sql, options)', () => {
   it('reads floats as numbers wherever they stand, and keeps doubled names', async () => {
-    await using home = await temporaryHome()
+    const home = await sharedHome()
     await using clickhouse = await openEmbeddedClickHouse({ home: home.path, deadlineMs: 60_000 })
     const sql = `select nan n, [-inf, NULL, 0.5] l, tuple('nan', inf) t, map('nan', toFloat32(nan)) m,
       cast((nan, 'inf'), 'Tuple(a Float64, \`b c\` String)') s, 'nan' x, toInt64(9007199254740993) big, 'nan' x, {z:Int8} z`

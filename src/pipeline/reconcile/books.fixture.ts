@@ -37,8 +37,9 @@ export async function openSmallPlatform(
   clickhouse: ClickHouse,
   {
     log = createMemoryEventLog({ topic: 'user-events' }),
+    runs = { count: 0 },
     from,
-  }: { readonly log?: MemoryEventLog; readonly from?: string } = {},
+  }: { readonly log?: MemoryEventLog; readonly runs?: RunNumbers; readonly from?: string } = {},
 ): Promise<SmallPlatform> {
   const folder = await mkdtemp(join(tmpdir(), 'lakeshore-books-'))
   if (from !== undefined) await cp(from, folder, { recursive: true, preserveTimestamps: true })
@@ -78,22 +79,31 @@ export async function openSmallPlatform(
       const { nodes } = await runBatch(context, {
         scope,
         ...(tasks && { tasks }),
-        recorder: new NumberedRecorder(),
+        recorder: new NumberedRecorder(runs),
       })
       for (const node of nodes) if (node.kind === 'failed') throw node.error
     },
-    copy: () => openSmallPlatform(duckdb, clickhouse, { log, from: folder }),
+    copy: () => openSmallPlatform(duckdb, clickhouse, { log, runs, from: folder }),
     [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }),
   }
 }
 
-/** Each run has a number of its own, as in a run store. */
+/** Each run of a platform and its copies has a number of its own, as in a run store. */
+interface RunNumbers {
+  count: number
+}
+
 class NumberedRecorder extends MemoryRecorder {
-  static #runs = 0
+  readonly #runs: RunNumbers
+
+  constructor(runs: RunNumbers) {
+    super()
+    this.#runs = runs
+  }
 
   override async runStarted(start: Parameters<MemoryRecorder['runStarted']>[0]): Promise<number> {
     await super.runStarted(start)
-    return ++NumberedRecorder.#runs
+    return ++this.#runs.count
   }
 }
 

@@ -1,7 +1,8 @@
-/** A DuckDB and an embedded ClickHouse, which the tests of a file share. */
+/** A DuckDB of a file's own, and the embedded ClickHouse that all files of a worker share. */
 import type { ClickHouse } from '../../lib/clickhouse/clickhouse.ts'
 import { openEmbeddedClickHouse } from '../../lib/clickhouse-server/embedded.ts'
-import { type Home, temporaryHome } from '../../lib/clickhouse-server/home.fixture.ts'
+import type { Home } from '../../lib/clickhouse-server/home.fixture.ts'
+import { sharedHome } from '../../lib/clickhouse-server/shared.fixture.ts'
 import { type DuckDb, openDuckDb } from '../../lib/duckdb/duckdb.ts'
 
 export interface Engines extends AsyncDisposable {
@@ -14,7 +15,7 @@ export interface Engines extends AsyncDisposable {
 /** Tables of a few rows need one thread; more of them cost each statement time. */
 export async function openEngines({ threads = 1 }: { readonly threads?: number } = {}): Promise<Engines> {
   const duckdb = await openDuckDb({ threads })
-  const home = await temporaryHome()
+  const home = await sharedHome()
   const clickhouse = await openEmbeddedClickHouse({ home: home.path })
   return {
     duckdb,
@@ -22,7 +23,6 @@ export async function openEngines({ threads = 1 }: { readonly threads?: number }
     home,
     [Symbol.asyncDispose]: async () => {
       await clickhouse[Symbol.asyncDispose]()
-      await home[Symbol.asyncDispose]()
       duckdb[Symbol.dispose]()
     },
   }

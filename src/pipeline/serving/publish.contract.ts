@@ -7,19 +7,18 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { systemClock } from '../../lib/base/clock.ts'
 import { silentLogger } from '../../lib/base/log.ts'
 import type { ClickHouse } from '../../lib/clickhouse/clickhouse.ts'
-import { openEmbeddedClickHouse } from '../../lib/clickhouse-server/embedded.ts'
-import { type Home, temporaryHome } from '../../lib/clickhouse-server/home.fixture.ts'
 import { createDuckDbCompute } from '../../lib/compute/compute.duckdb.ts'
 import { DeltaTable } from '../../lib/delta/index.ts'
-import { type DuckDb, openDuckDb } from '../../lib/duckdb/duckdb.ts'
+import type { DuckDb } from '../../lib/duckdb/duckdb.ts'
 import { openLocalStore } from '../../lib/storage/store.local.ts'
 import { type GoldTable, goldTableNames } from '../model/gold.ts'
 import { type LakeTable, lakeTables } from '../model/tables.ts'
+import { type Engines, openEngines } from './engines.fixture.ts'
 import { type PublishContext, type Published, publishGold } from './publish.ts'
 import { emptyServing } from './serving.fixture.ts'
 
 let duckdb: DuckDb
-let home: Home
+let engines: Engines
 let clickhouse: ClickHouse
 let folder = ''
 let lake: PublishContext
@@ -128,15 +127,10 @@ const accidents = [
 export function describePublishing(extent: 'short' | 'whole'): void {
   const isWhole = extent === 'whole'
   beforeAll(async () => {
-    duckdb = await openDuckDb({ threads: 1 })
-    home = await temporaryHome()
-    clickhouse = await openEmbeddedClickHouse({ home: home.path })
+    engines = await openEngines()
+    ;({ duckdb, clickhouse } = engines)
   })
-  afterAll(async () => {
-    await clickhouse[Symbol.asyncDispose]()
-    await home[Symbol.asyncDispose]()
-    duckdb[Symbol.dispose]()
-  })
+  afterAll(() => engines[Symbol.asyncDispose]())
 
   beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), 'lakeshore-publish-'))
