@@ -83,14 +83,15 @@ const changes: Readonly<Partial<Record<LakeTable, Record<string, string>>>> = {
   'gold/purchases_per_page_daily': { page: "'/other'" },
 }
 
-/** The place of the first row of a table on a day, and a condition that finds that row. */
+/** The place of a row of a table, by its number among the table's rows in order, and a condition that finds that row. */
 async function someRow(
   name: LakeTable,
+  at = 0,
 ): Promise<{ readonly where: string; readonly place: Place | undefined }> {
   const table = books.context.table(name)
   const [row = {}] = await duckdb.use(async (session) => {
     const scan = await table.scan(session, await table.snapshot())
-    return await session.rows(`from (${scan}) order by all limit 1`)
+    return await session.rows(`from (${scan}) order by all limit 1 offset ${at}`)
   })
   if (name.startsWith('gold/')) {
     const rest = Object.keys(row).includes('page') ? `and page = '${row['page']}'` : ''
@@ -99,6 +100,58 @@ async function someRow(
   const place = { partition: Number(row['kafka_partition']), offset: BigInt(String(row['kafka_offset'])) }
   return { where: `kafka_partition = ${place.partition} and kafka_offset = ${place.offset}`, place }
 }
+
+/** Changes of ClickHouse, TABLE standing for the table, and the identity that then does not hold. */
+const servedHarms: readonly { readonly table: string; readonly statement: string; readonly told: string }[] =
+  [
+    // A day that is missing in gold.*.
+    {
+      table: 'gold.daily_active_users',
+      statement: "DELETE FROM TABLE WHERE event_date = '2026-11-20'",
+      told: 'gold.daily_active_users 2026-11-20',
+    },
+    // A day in gold.* that Delta has not.
+    {
+      table: 'gold.daily_active_users',
+      statement: "INSERT INTO TABLE (event_date, dau_count, updated_at) VALUES ('2026-11-25', 3, 0)",
+      told: 'gold.daily_active_users 2026-11-25',
+    },
+    // A changed value in serving.*.
+    {
+      table: 'serving.purchases_per_page_daily_loads',
+      statement:
+        "ALTER TABLE TABLE UPDATE purchase_count = purchase_count + 1 WHERE event_date = '2026-11-21'",
+      told: 'serving.purchases_per_page_daily 2026-11-21',
+    },
+    // A doubled row in serving.*.
+    {
+      table: 'serving.events_per_source_daily_loads',
+      statement: "INSERT INTO TABLE SELECT * FROM TABLE WHERE event_date = '2026-11-20' LIMIT 1",
+      told: 'serving.events_per_source_daily 2026-11-20',
+    },
+    // A lost insert of the speed layer.
+    {
+      table: 'realtime.purchases_per_minute',
+      statement: 'DELETE FROM TABLE WHERE offset_from = 0 AND kafka_partition = 0',
+      told: 'realtime.purchases_per_minute 0',
+    },
+    // An insert of the speed layer that was made twice.
+    {
+      table: 'realtime.events_per_minute',
+      statement:
+        'INSERT INTO TABLE SELECT * REPLACE (offset_from + 1 AS offset_from) FROM (SELECT * FROM TABLE WHERE kafka_partition = 0 AND offset_from = 0)',
+      told: 'realtime.events_per_minute 0',
+    },
+    // A table of the speed layer that has lost a partition.
+    {
+      table: 'realtime.late_events',
+      statement: 'DELETE FROM TABLE WHERE kafka_partition = 1',
+      told: 'realtime.late_events 1',
+    },
+  ]
+
+const samePlace = (one: Place, other: Place | undefined): boolean =>
+  one.partition === other?.partition && one.offset === other.offset
 
 describe('auditLedger(context, options)', () => {
   it('balances for what landing, speed layer and batch have made, and counts every message', async () => {
@@ -113,28 +166,56 @@ describe('auditLedger(context, options)', () => {
     expect(days.map(({ date }) => date)).toEqual(['2026-11-20', '2026-11-21'])
   })
 
-  it.each<[keyof typeof harms, LakeTable, string]>([
-    ['dropped', 'bronze/events', 'offsets are in neither table'],
-    ['doubled', 'bronze/events', 'rows have the offset of another'],
-    ['changed', 'bronze/events', 'other values than in bronze'],
-    ['dropped', 'bronze/rejected', 'offsets are in neither table'],
-    ['doubled', 'bronze/rejected', 'rows have the offset of another'],
-    ['dropped', 'silver/events', 'valid in bronze, and not in silver'],
-    ['doubled', 'silver/events', 'more than once in silver or quarantine'],
-    ['changed', 'silver/events', 'other values than in bronze'],
-    ['dropped', 'silver/quarantine', 'not valid in bronze, and not in quarantine'],
-    ['doubled', 'silver/quarantine', 'more than once in silver or quarantine'],
-    ['changed', 'silver/quarantine', 'other values than in bronze'],
-  ])('finds a row that was %s in %s, by its place', async (harm, name, words) => {
+  it.each<[keyof typeof harms, Readonly<Partial<Record<LakeTable, string>>>]>([
+    [
+      'dropped',
+      {
+        'bronze/events': 'offsets are in neither table',
+        'bronze/rejected': 'offsets are in neither table',
+        'silver/events': 'valid in bronze, and not in silver',
+        'silver/quarantine': 'not valid in bronze, and not in quarantine',
+      },
+    ],
+    [
+      'doubled',
+      {
+        'bronze/events': 'rows have the offset of another',
+        'bronze/rejected': 'rows have the offset of another',
+        'silver/events': 'more than once in silver or quarantine',
+        'silver/quarantine': 'more than once in silver or quarantine',
+      },
+    ],
+    [
+      'changed',
+      {
+        'bronze/events': 'other values than in bronze',
+        'silver/events': 'other values than in bronze',
+        'silver/quarantine': 'other values than in bronze',
+      },
+    ],
+  ])('finds rows that were %s, each by its place', async (harm, tables) => {
     await using harmed = await books.copy()
-    const { where, place } = await someRow(name)
-    await harms[harm](harmed, name, where)
+    const expected: (readonly [LakeTable, Place | undefined, string])[] = []
+    for (const [at, [table, words]] of Object.entries(tables).entries()) {
+      const name = table as LakeTable
+      // A message of its own for each table, so that no place is told for the harm of another.
+      const { where, place } = await someRow(name, at)
+      await harms[harm](harmed, name, where)
+      expected.push([name, place, words])
+    }
+    expect(new Set(expected.map(([, place]) => `${place?.partition} ${place?.offset}`)).size).toBe(
+      expected.length,
+    )
 
-    const report = await auditOnce(harmed)
+    const { balanced, identities } = await auditOnce(harmed)
 
-    expect(report.balanced).toBe(false)
-    expect(Object.values(faultsOf(report)).join('; ')).toContain(words)
-    expect(report.identities.flatMap(({ places = [] }) => places)).toContainEqual(place)
+    expect(balanced).toBe(false)
+    for (const [name, place, words] of expected) {
+      const told = identities
+        .filter(({ places = [] }) => places.some((each) => samePlace(each, place)))
+        .map(({ problem }) => problem)
+      expect([name, told.join('; ')]).toEqual([name, expect.stringContaining(words)])
+    }
   })
 
   it.each<keyof typeof harms>([
@@ -301,62 +382,37 @@ describe('auditLedger(context, options)', () => {
     expect(Object.keys(faultsOf(report))).toEqual(['gold/daily_active_users'])
   })
 
-  it.each<[string, string, string, string]>([
-    [
-      'a day that is missing in gold.*',
-      'gold.daily_active_users',
-      "DELETE FROM TABLE WHERE event_date = '2026-11-20'",
-      'gold.daily_active_users 2026-11-20',
-    ],
-    [
-      'a day in gold.* that Delta has not',
-      'gold.daily_active_users',
-      "INSERT INTO TABLE (event_date, dau_count, updated_at) VALUES ('2026-11-25', 3, 0)",
-      'gold.daily_active_users 2026-11-25',
-    ],
-    [
-      'a changed value in serving.*',
-      'serving.purchases_per_page_daily_loads',
-      "ALTER TABLE TABLE UPDATE purchase_count = purchase_count + 1 WHERE event_date = '2026-11-21'",
-      'serving.purchases_per_page_daily 2026-11-21',
-    ],
-    [
-      'a doubled row in serving.*',
-      'serving.events_per_source_daily_loads',
-      "INSERT INTO TABLE SELECT * FROM TABLE WHERE event_date = '2026-11-20' LIMIT 1",
-      'serving.events_per_source_daily 2026-11-20',
-    ],
-    [
-      'a lost insert of the speed layer',
-      'realtime.purchases_per_minute',
-      'DELETE FROM TABLE WHERE offset_from = 0 AND kafka_partition = 0',
-      'realtime.purchases_per_minute 0',
-    ],
-    [
-      'an insert of the speed layer that was made twice',
-      'realtime.events_per_minute',
-      'INSERT INTO TABLE SELECT * REPLACE (offset_from + 1 AS offset_from) FROM (SELECT * FROM TABLE WHERE kafka_partition = 0 AND offset_from = 0)',
-      'realtime.events_per_minute 0',
-    ],
-    [
-      'a table of the speed layer that has lost a partition',
-      'realtime.late_events',
-      'DELETE FROM TABLE WHERE kafka_partition = 1',
-      'realtime.late_events 1',
-    ],
-  ])('finds %s', async (_, table, statement, place) => {
+  it('finds what is missing, doubled or changed in ClickHouse, each by table and day or partition', async () => {
     await using store = await openStore()
     const audit = (): Promise<LedgerReport> => auditLedger(books.context, { ledger: store.ledger })
-    await audit()
-    await using _kept = await keep(table)
-    await clickhouse.command(statement.replaceAll(/(?<!ALTER )\bTABLE\b/g, table), {
-      settings: { mutations_sync: 2, lightweight_deletes_sync: 2 },
-    })
+    expect(faultsOf(await audit())).toEqual({})
+    await using _kept = await keep([...new Set(servedHarms.map(({ table }) => table))])
+    for (const { table, statement } of servedHarms) {
+      await clickhouse.command(statement.replaceAll(/(?<!ALTER )\bTABLE\b/g, table), {
+        settings: { mutations_sync: 2, lightweight_deletes_sync: 2 },
+      })
+    }
 
     const report = await audit()
 
     expect(report.balanced).toBe(false)
-    expect(Object.keys(faultsOf(report))).toEqual([place])
+    expect(Object.keys(faultsOf(report)).toSorted()).toEqual(servedHarms.map(({ told }) => told).toSorted())
+  })
+
+  it.each([
+    'UPDATE ledger SET content = replace(content, \'"left":\', \'"left":1\') WHERE sequence = 2',
+    'DELETE FROM ledger WHERE sequence = 2',
+  ])('finds an entry of its own that was tampered with: %s', async (statement) => {
+    await using store = await openStore()
+    await auditLedger(books.context, { ledger: store.ledger })
+    const database = openPlainConnection(store.place.replace('SQLite file ', ''), { busyTimeoutMs: 1_000 })
+    database.exec(statement)
+    database.close()
+
+    const report = await auditLedger(books.context, { ledger: store.ledger })
+
+    expect(report.balanced).toBe(false)
+    expect(faultsOf(report)['ledger']).toContain('entry 2')
   })
 
   it('does not read again what has balanced, and reads what has changed since', async () => {
@@ -381,35 +437,6 @@ describe('auditLedger(context, options)', () => {
     })
   })
 
-  it('finds a change of bronze that a later batch has carried into silver and gold, until it is accepted', async () => {
-    await using store = await openStore()
-    await using platform = await books.copy()
-    const audit = (accept?: string): Promise<LedgerReport> =>
-      auditLedger(platform.context, { ledger: store.ledger, ...(accept !== undefined && { accept }) })
-    try {
-      await audit()
-      await harms.changed(platform, 'bronze/events', (await someRow('bronze/events')).where)
-      await platform.batch()
-
-      const carried = {
-        'bronze/events 2026-11-20': 'rows that were audited before are gone, or have other values',
-      }
-      expect(faultsOf(await audit())).toEqual(carried)
-      expect(await audit()).toMatchObject({ balanced: false })
-      expect(await audit('a correction that was asked for')).toMatchObject({ balanced: true })
-      expect(await audit()).toMatchObject({ balanced: true })
-
-      await harms.changed(platform, 'bronze/events', (await someRow('bronze/events')).where)
-      await platform.batch()
-      const again = await audit()
-      expect(faultsOf(again)).toMatchObject(carried)
-      // What was accepted is the first change, not every other in the same words.
-      expect(again.balanced).toBe(false)
-    } finally {
-      await showAgain()
-    }
-  })
-
   it('balances after compaction, and while landing is ahead of the batch', async () => {
     await using store = await openStore()
     await using platform = await books.copy()
@@ -424,7 +451,35 @@ describe('auditLedger(context, options)', () => {
     await platform.realtime()
     await platform.batch()
     expect(faultsOf(await auditLedger(platform.context, { ledger: store.ledger }))).toEqual({})
-    await showAgain()
+    // ClickHouse shows the lake itself again.
+    await books.batch({ kind: 'full' })
+  })
+
+  // From here on ClickHouse shows what the batches of other lakes have loaded.
+
+  it('finds a change of bronze that a later batch has carried into silver and gold, until it is accepted', async () => {
+    await using store = await openStore()
+    await using platform = await books.copy()
+    const audit = (accept?: string): Promise<LedgerReport> =>
+      auditLedger(platform.context, { ledger: store.ledger, ...(accept !== undefined && { accept }) })
+    await audit()
+    await harms.changed(platform, 'bronze/events', (await someRow('bronze/events')).where)
+    await platform.batch()
+
+    const carried = {
+      'bronze/events 2026-11-20': 'rows that were audited before are gone, or have other values',
+    }
+    expect(faultsOf(await audit())).toEqual(carried)
+    expect(await audit()).toMatchObject({ balanced: false })
+    expect(await audit('a correction that was asked for')).toMatchObject({ balanced: true })
+    expect(await audit()).toMatchObject({ balanced: true })
+
+    await harms.changed(platform, 'bronze/events', (await someRow('bronze/events')).where)
+    await platform.batch()
+    const again = await audit()
+    expect(faultsOf(again)).toMatchObject(carried)
+    // What was accepted is the first change, not every other in the same words.
+    expect(again.balanced).toBe(false)
   })
 
   it('takes offsets without a message for what they are, also when the log no longer tells, and finds a loss among them', async () => {
@@ -441,62 +496,42 @@ describe('auditLedger(context, options)', () => {
       await platform.send(someMessages(count, seed))
       log.mark()
     }
-    try {
-      await sendMarked(20, 21)
-      await sendMarked(20, 22)
-      await platform.land()
-      await platform.batch()
-      expect(landed(await audit())).toEqual([[40n, 40n, undefined]])
+    await sendMarked(20, 21)
+    await sendMarked(20, 22)
+    await platform.land()
+    await platform.batch()
+    expect(landed(await audit())).toEqual([[40n, 40n, undefined]])
 
-      log.expire()
-      await sendMarked(10, 23)
-      await platform.land()
-      expect(landed(await audit())).toEqual([[50n, 50n, undefined]])
-      log.expire()
-      expect(landed(await audit())).toEqual([[50n, 50n, undefined]])
+    log.expire()
+    await sendMarked(10, 23)
+    await platform.land()
+    expect(landed(await audit())).toEqual([[50n, 50n, undefined]])
+    log.expire()
+    expect(landed(await audit())).toEqual([[50n, 50n, undefined]])
 
-      await harms.dropped(platform, 'bronze/events', 'kafka_offset = 44')
-      expect(landed(await audit())).toEqual([[50n, 49n, 'offsets are in neither table: 1']])
-      await harms.dropped(platform, 'bronze/events', 'kafka_offset = 1')
-      expect(landed(await audit())).toEqual([[50n, 48n, 'offsets are in neither table: 2']])
-    } finally {
-      await showAgain()
-    }
-  })
-
-  it.each([
-    'UPDATE ledger SET content = replace(content, \'"left":\', \'"left":1\') WHERE sequence = 2',
-    'DELETE FROM ledger WHERE sequence = 2',
-  ])('finds an entry of its own that was tampered with: %s', async (statement) => {
-    await using store = await openStore()
-    await auditLedger(books.context, { ledger: store.ledger })
-    const database = openPlainConnection(store.place.replace('SQLite file ', ''), { busyTimeoutMs: 1_000 })
-    database.exec(statement)
-    database.close()
-
-    const report = await auditLedger(books.context, { ledger: store.ledger })
-
-    expect(report.balanced).toBe(false)
-    expect(faultsOf(report)['ledger']).toContain('entry 2')
+    await harms.dropped(platform, 'bronze/events', 'kafka_offset = 44')
+    expect(landed(await audit())).toEqual([[50n, 49n, 'offsets are in neither table: 1']])
+    await harms.dropped(platform, 'bronze/events', 'kafka_offset = 1')
+    expect(landed(await audit())).toEqual([[50n, 48n, 'offsets are in neither table: 2']])
   })
 })
 
-/** Puts the rows of a table of ClickHouse back when it is disposed. */
-async function keep(table: string): Promise<AsyncDisposable> {
-  const kept = `${table}_kept`
-  await clickhouse.command(
-    `CREATE TABLE ${kept} ENGINE = MergeTree ORDER BY tuple() AS SELECT * FROM ${table}`,
-  )
+/** Puts the rows of these tables of ClickHouse back when it is disposed. */
+async function keep(tables: readonly string[]): Promise<AsyncDisposable> {
+  for (const table of tables) {
+    await clickhouse.command(
+      `CREATE TABLE ${table}_kept ENGINE = MergeTree ORDER BY tuple() AS SELECT * FROM ${table}`,
+    )
+  }
   return {
     [Symbol.asyncDispose]: async () => {
-      await clickhouse.command(`TRUNCATE TABLE ${table}`)
-      await clickhouse.command(`INSERT INTO ${table} SELECT * FROM ${kept}`, {
-        settings: { insert_deduplicate: 0 },
-      })
-      await clickhouse.command(`DROP TABLE ${kept}`)
+      for (const table of tables) {
+        await clickhouse.command(`TRUNCATE TABLE ${table}`)
+        await clickhouse.command(`INSERT INTO ${table} SELECT * FROM ${table}_kept`, {
+          settings: { insert_deduplicate: 0 },
+        })
+        await clickhouse.command(`DROP TABLE ${table}_kept`)
+      }
     },
   }
 }
-
-/** What a batch of a copy of the lake has loaded gives way to what the lake itself has. */
-const showAgain = (): Promise<void> => books.batch({ kind: 'full' })
