@@ -12,6 +12,8 @@ export default defineConfig({
     hookTimeout: 300_000,
     expect: { poll: { timeout: 60_000 } },
     maxWorkers: 2,
+    // Of tests of one file that say that they may run side by side.
+    maxConcurrency: 2,
     sequence: { sequencer: longestFirst(['src/lib/delta/testing/interop/spark.services.test.ts']) },
   },
 })

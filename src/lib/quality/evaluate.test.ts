@@ -18,6 +18,7 @@ describe('evaluateExpectations(session, relation, expectations)', () => {
     [{ kind: 'unique', columns: ['id', 'name'] }, 'id, name is unique', 2],
     [{ kind: 'between', column: 'rate', min: 0, max: 1 }, 'rate is between 0 and 1', 2],
     [{ kind: 'between', column: 'id', min: 1 }, 'id is between 1 and any', 0],
+    [{ kind: 'between', column: 'id', min: 2, max: 2 }, 'id is between 2 and 2', 2],
     [{ kind: 'condition', name: 'rate is below two', sql: 'rate < 2' }, 'rate is below two', 1],
   ])('counts the rows that break %j', async (expectation, words, violations) => {
     const [result] = await duckdb.use((session) => evaluateExpectations(session, rows, [expectation]))

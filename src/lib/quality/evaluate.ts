@@ -219,8 +219,9 @@ function judgeFreshness(
   at: number,
 ): ExpectationResult {
   const newest = counts.map((row) => row[`v${at}`]).filter((value) => value !== null && value !== undefined)
+  // Without a value minus infinity, which is older than anything.
   const newestMs = Math.max(...newest.map(Number))
-  const isFresh = newest.length > 0 && nowMs - newestMs <= expectation.maxAgeHours * hourMs
+  const isFresh = nowMs - newestMs <= expectation.maxAgeHours * hourMs
   const problem =
     newest.length === 0
       ? `there is no ${expectation.column}`

@@ -4,8 +4,10 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { ManualClock } from '../../lib/base/clock.ts'
 import { messageOf } from '../../lib/base/errors.ts'
-import { type Logger, silentLogger } from '../../lib/base/log.ts'
+import { silentLogger } from '../../lib/base/log.ts'
 import type { ClickHouse } from '../../lib/clickhouse/clickhouse.ts'
+import type { Compute } from '../../lib/compute/compute.ts'
+import { deleteRows } from '../../lib/delta/index.ts'
 import { type DuckDb, openDuckDb } from '../../lib/duckdb/duckdb.ts'
 import type { Row } from '../../lib/duckdb/values.ts'
 import type { Expectation } from '../../lib/quality/expectation.ts'
@@ -13,6 +15,7 @@ import { openRunStore, type RunStore } from '../../lib/runs/run-store.ts'
 import { checksOf, type TableCheck } from '../model/checks.ts'
 import type { LakeTable } from '../model/tables.ts'
 import { openSmallPlatform, type SmallPlatform, someMessages } from '../reconcile/books.fixture.ts'
+import type { BatchContext } from './batch.ts'
 import { runRecordedBatch } from './recorded.ts'
 
 let duckdb: DuckDb
@@ -43,13 +46,13 @@ const tasks = ['bronze_to_silver', 'silver_to_gold_dau', 'silver_to_gold_events_
 async function batch(
   table: LakeTable,
   further: readonly TableCheck[],
-  logger: Logger = silentLogger,
+  parts: Partial<BatchContext> = {},
 ): Promise<Readonly<Record<string, string>>> {
   const context = {
     ...platform.context,
     checksOf: (name: LakeTable) => [...checksOf(name), ...(name === table ? further : [])],
     clock: new ManualClock(Date.parse('2026-11-22T01:00:00Z')),
-    logger,
+    ...parts,
   }
   const { nodes } = await runRecordedBatch(context, store, { trigger: 'manual', tasks })
   const ran = nodes.filter(({ node }) => tasks.includes(node))
@@ -118,7 +121,28 @@ describe('a check of severity fail', () => {
     )
   })
 
-  it('compares with another table as it is, and with the input at the version that rows are made from', async () => {
+  it('compares with the input at the version that rows are made from', async () => {
+    const silver = platform.context.table('silver/events')
+    const { compute } = platform.context
+    let isHarmed = false
+    const stage: Compute['stage'] = async (request, options) => {
+      if (!isHarmed && request.target.uri.endsWith('gold/events_per_source_daily')) {
+        isHarmed = true
+        await duckdb.use((session) =>
+          deleteRows(silver, session, { where: "event_date = date '2026-11-21'" }),
+        )
+      }
+      return compute.stage(request, options)
+    }
+
+    const ended = await batch('silver/events', [], { compute: { ...compute, stage } })
+
+    expect(isHarmed).toBe(true)
+    expect(ended['silver_to_gold_events_source']).toBe('succeeded')
+    expect(await rows('gold/events_per_source_daily')).toHaveLength(4)
+  })
+
+  it('compares with another table as it is', async () => {
     const name = 'gold/events_per_source_daily'
     const to = (relation: string): TableCheck =>
       fail({ kind: 'references', columns: ['event_date'], relation })
@@ -149,7 +173,7 @@ describe('a check of severity fail', () => {
       })),
     )
 
-    const ended = await batch('silver/events', [drift], logger)
+    const ended = await batch('silver/events', [drift], { logger })
 
     expect(ended['bronze_to_silver']).toMatch(
       /^silver\/events: 2026-11-20: expected that the number of rows is within 50 % of its weekday: \d+ rows; its weekday had 1000 /,

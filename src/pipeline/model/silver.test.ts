@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { duckDbType } from '../../lib/delta/index.ts'
 import { type DuckDb, type DuckDbSession, openDuckDb } from '../../lib/duckdb/duckdb.ts'
 import type { Row } from '../../lib/duckdb/values.ts'
 import { eventRules } from './event-rules.ts'
+import { rowsSelect, type SqlRow, validEvent } from './rows.fixture.ts'
 import { quarantineSelect, silverSelect } from './silver.ts'
 import { columnNames, lakeTables } from './tables.ts'
 
@@ -17,24 +17,7 @@ afterAll(() => {
   duckdb[Symbol.dispose]()
 })
 
-const { schema } = lakeTables['bronze/events']
-const columns = columnNames(schema)
-
-/** SQL of each value of a valid event. */
-const valid: Readonly<Record<string, string>> = {
-  event_id: `'e'`,
-  user_id: '7',
-  event_type: `'click'`,
-  page: `'/home'`,
-  timestamp: `timestamptz '2026-11-20 11:59:58+00'`,
-  source: `'web'`,
-  event_date: `date '2026-11-20'`,
-  kafka_topic: `'user-events'`,
-  kafka_partition: '0',
-  kafka_offset: '1',
-  kafka_timestamp: `timestamptz '2026-11-20 12:00:00+00'`,
-  ingested_at: `timestamptz '2026-11-20 12:00:01+00'`,
-}
+const columns = columnNames(lakeTables['bronze/events'].schema)
 
 /** A value of one column that breaks each rule; null for those of a value that is missing. */
 const breaking: Readonly<Record<string, Readonly<Record<string, string>>>> = {
@@ -61,15 +44,12 @@ interface Made {
 }
 
 /** What becomes of rows, each given by the values that differ from those of a valid event. */
-async function made(...rows: readonly Readonly<Record<string, string>>[]): Promise<Made> {
-  const values = rows.map(
-    (row) => `(${columns.map((column) => row[column] ?? valid[column] ?? 'null').join(', ')})`,
+async function made(...rows: readonly SqlRow[]): Promise<Made> {
+  const select = rowsSelect(
+    'bronze/events',
+    rows.map((row) => ({ ...validEvent, ...row })),
   )
-  const typed = schema.fields.map(({ name, type }) => `"${name}"::${duckDbType(type)} as "${name}"`)
-  await session.run(
-    `create or replace temporary table bronze_events as select ${typed.join(', ')}
-     from (values ${values.join(', ')}) as v(${columns.map((name) => `"${name}"`).join(', ')})`,
-  )
+  await session.run(`create or replace temporary table bronze_events as ${select}`)
   return { silver: await session.rows(silverSelect), quarantine: await session.rows(quarantineSelect) }
 }
 

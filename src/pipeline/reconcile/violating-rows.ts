@@ -96,8 +96,9 @@ export async function recordViolations(
     return {
       staged,
       add: staged.files,
+      // Another ask of the same table has written the same transaction: this one is then planned again.
       transactions: { [application]: ask },
-      reads: { kind: 'table' },
+      reads: { kind: 'none' },
       operation: {
         name: 'WRITE',
         parameters: { mode: 'Append', table: asked.table, ask: String(ask) },
