@@ -8,3 +8,23 @@ export async function emptyServing(clickhouse: ClickHouse): Promise<void> {
   )
   await Promise.all(tables.map(({ name }) => clickhouse.command(`TRUNCATE TABLE ${name}`)))
 }
+
+/** Puts the rows of these tables back when it is disposed. */
+export async function keepRows(clickhouse: ClickHouse, tables: readonly string[]): Promise<AsyncDisposable> {
+  for (const table of tables) {
+    await clickhouse.command(
+      `CREATE TABLE ${table}_kept ENGINE = MergeTree ORDER BY tuple() AS SELECT * FROM ${table}`,
+    )
+  }
+  return {
+    [Symbol.asyncDispose]: async () => {
+      for (const table of tables) {
+        await clickhouse.command(`TRUNCATE TABLE ${table}`)
+        await clickhouse.command(`INSERT INTO ${table} SELECT * FROM ${table}_kept`, {
+          settings: { insert_deduplicate: 0 },
+        })
+        await clickhouse.command(`DROP TABLE ${table}_kept`)
+      }
+    },
+  }
+}

@@ -11,6 +11,7 @@ import { openPlainConnection } from '../../../lib/sqlite/connection.ts'
 import { goldTableNames } from '../../model/gold.ts'
 import type { LakeTable } from '../../model/tables.ts'
 import { type Engines, openEngines } from '../../serving/engines.fixture.ts'
+import { keepRows } from '../../serving/serving.fixture.ts'
 import { openSmallPlatform, type SmallPlatform, someMessages } from '../books.fixture.ts'
 import type { Place } from '../books.ts'
 import { auditLedger, type LedgerReport } from './ledger.ts'
@@ -386,7 +387,7 @@ describe('auditLedger(context, options)', () => {
     await using store = await openStore()
     const audit = (): Promise<LedgerReport> => auditLedger(books.context, { ledger: store.ledger })
     expect(faultsOf(await audit())).toEqual({})
-    await using _kept = await keep([...new Set(servedHarms.map(({ table }) => table))])
+    await using _kept = await keepRows(clickhouse, [...new Set(servedHarms.map(({ table }) => table))])
     for (const { table, statement } of servedHarms) {
       await clickhouse.command(statement.replaceAll(/(?<!ALTER )\bTABLE\b/g, table), {
         settings: { mutations_sync: 2, lightweight_deletes_sync: 2 },
@@ -515,23 +516,3 @@ describe('auditLedger(context, options)', () => {
     expect(landed(await audit())).toEqual([[50n, 48n, 'offsets are in neither table: 2']])
   })
 })
-
-/** Puts the rows of these tables of ClickHouse back when it is disposed. */
-async function keep(tables: readonly string[]): Promise<AsyncDisposable> {
-  for (const table of tables) {
-    await clickhouse.command(
-      `CREATE TABLE ${table}_kept ENGINE = MergeTree ORDER BY tuple() AS SELECT * FROM ${table}`,
-    )
-  }
-  return {
-    [Symbol.asyncDispose]: async () => {
-      for (const table of tables) {
-        await clickhouse.command(`TRUNCATE TABLE ${table}`)
-        await clickhouse.command(`INSERT INTO ${table} SELECT * FROM ${table}_kept`, {
-          settings: { insert_deduplicate: 0 },
-        })
-        await clickhouse.command(`DROP TABLE ${table}_kept`)
-      }
-    },
-  }
-}
