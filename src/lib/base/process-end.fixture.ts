@@ -2,16 +2,17 @@
 
 const cleanings: (() => void)[] = []
 
-/** Calls `clean` at the end of this process, also if a signal ends it. It must do its work before it returns. */
+/**
+ * Calls `clean` at the end of this process, also if SIGTERM ends it, which is how vitest ends a worker. It must do its
+ * work before it returns. SIGINT has no listener here: tests count those of the product.
+ */
 export function atProcessEnd(clean: () => void): void {
   if (cleanings.length === 0) {
     process.once('exit', cleanAll)
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-      process.once(signal, () => {
-        cleanAll()
-        process.kill(process.pid, signal)
-      })
-    }
+    process.once('SIGTERM', () => {
+      cleanAll()
+      process.kill(process.pid, 'SIGTERM')
+    })
   }
   cleanings.push(clean)
 }
