@@ -67,7 +67,9 @@ const examples: readonly Example[] = [
     rows: [{ event_date: 'null' }],
     broken: ['event_date is not null', dayOfTimestamp, valid],
   },
-  { table: 'bronze/events', rows: [{ event_date: nextDay }], broken: [dayOfTimestamp] },
+  ...[nextDay, `date '2026-11-19'`].map((of): Example => {
+    return { table: 'bronze/events', rows: [{ event_date: of }], broken: [dayOfTimestamp] }
+  }),
   { table: 'bronze/events', rows: [{ page: `''` }], broken: [valid] },
   {
     table: 'bronze/events',
@@ -175,6 +177,16 @@ describe('checksOf(table)', () => {
     const example = examples[at]
 
     expect(example && (await brokenBy(example))).toEqual(example?.broken)
+  })
+
+  it.each(['00:00:00', '23:59:59.999999'])('takes the day of an instant in UTC: %s', async (time) => {
+    for (const date of ['1969-12-31', '2026-11-20']) {
+      const at = `timestamptz '${date} ${time}+00'`
+      const row = { event_date: `date '${date}'`, timestamp: at, kafka_timestamp: at }
+      const broken = await brokenBy({ table: 'bronze/events', rows: [row], options: { nowMs: lastMs } })
+
+      expect(broken).not.toContain(dayOfTimestamp)
+    }
   })
 
   it('has an example of each check, which breaks it alone or with those that null breaks too', () => {

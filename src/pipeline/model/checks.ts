@@ -26,7 +26,8 @@ const fail = (expectation: Expectation): TableCheck => ({ severity: 'fail', expe
 const dayOfTimestamp: Expectation = {
   kind: 'condition',
   name: 'event_date is the UTC day of timestamp',
-  sql: `cast("timestamp" as date) = event_date`,
+  // A cast from an instant to a day asks the time zones, and takes seven times as long.
+  sql: `epoch_us("timestamp") - epoch_us(cast(event_date as timestamp)) between 0 and 86399999999`,
 }
 
 const valid: Expectation = { kind: 'condition', name: 'the event is valid', sql: isValid }
