@@ -6,6 +6,7 @@ import type { Platform } from '../pipeline/platform/compose.ts'
 import { batchContextOf } from '../pipeline/platform/stages.ts'
 import { explainNumber } from '../pipeline/reconcile/explain.ts'
 import { auditLedger } from '../pipeline/reconcile/ledger/ledger.ts'
+import { toldIdentity } from '../pipeline/reconcile/ledger/recorded-identity.ts'
 import { reconcileDays } from '../pipeline/reconcile/reconcile-days.ts'
 import { traceMessage } from '../pipeline/reconcile/trace.ts'
 import type { Books, Explanation, Ledger, MessageTrace, Reconciliation } from './books.ts'
@@ -22,12 +23,7 @@ export function createBooks(platform: Platform): Books {
           isFull: full,
           signal,
         })
-        return {
-          balanced,
-          identities: identities.map(({ mark: _mark, bronze: _bronze, absent: _absent, ...identity }) =>
-            plain(identity),
-          ),
-        }
+        return plain({ balanced, identities: identities.map(toldIdentity) })
       }),
 
     reconcile: ({ date } = {}) =>

@@ -26,7 +26,7 @@ const violations = of('src/lib/quality/violations.ts', 'src/lib/quality/violatio
 const declared = of('src/pipeline/model/checks.ts', 'src/pipeline/model/checks.test.ts')
 const rules = of('src/pipeline/model/event-rules.ts', 'src/pipeline/model/silver.test.ts')
 const audit = of('src/pipeline/batch/audit.ts', 'src/pipeline/batch/audit.test.ts')
-const candidate = of('src/pipeline/batch/audit.ts', 'src/pipeline/batch/candidate.test.ts')
+const candidate = of('src/pipeline/batch/audit.ts', 'src/pipeline/query/candidate.test.ts')
 const kept = of('src/pipeline/reconcile/violating-rows.ts', 'src/pipeline/reconcile/check-tables.test.ts')
 const asked = of('src/pipeline/reconcile/check-tables.ts', 'src/pipeline/reconcile/check-tables.test.ts')
 

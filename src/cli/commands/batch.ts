@@ -89,8 +89,7 @@ async function explainBatch(
     import('../../pipeline/batch/batch.ts'),
     import('../../pipeline/platform/stages.ts'),
   ])
-  const { ledger } = await cli.platform.runs()
-  const context = { ...(await batchContextOf(cli.platform)), ledger }
+  const context = await batchContextOf(cli.platform)
   const lines = await explainBatch(context, { scope, ...(tasks && { tasks }), signal: cli.signal })
   await cli.result({ scope, plan: lines }, () => lines.join('\n'))
 }

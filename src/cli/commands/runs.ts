@@ -2,7 +2,7 @@
 import { type Command, Option } from 'commander'
 import { hintOf } from '../../hints/hints.ts'
 import { type Attempt, type Run, type RunState, type RunWithAttempts, runStates } from '../../lib/runs/run.ts'
-import { type CandidateSummary, summaryOf } from '../../pipeline/batch/candidate.ts'
+import { type CandidateSummary, summaryOf } from '../../pipeline/query/candidate-summary.ts'
 import { wholeNumber } from '../arguments.ts'
 import type { CommandLine } from '../command-line.ts'
 import { candidateText } from '../output/candidate-text.ts'

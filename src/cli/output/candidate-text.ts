@@ -1,6 +1,6 @@
 /** What a check has refused, and the command that shows it. */
 import { countOf } from '../../lib/base/count-of.ts'
-import type { CandidateSummary } from '../../pipeline/batch/candidate.ts'
+import type { CandidateSummary } from '../../pipeline/query/candidate-summary.ts'
 
 export function candidateText({ run, table, rows, refusedAt, vacuumedAt }: CandidateSummary): string {
   const refused = `${table}: run ${run} has refused ${countOf(rows, 'row')} at ${refusedAt}`

@@ -4,8 +4,8 @@ import { type Command, InvalidArgumentError } from 'commander'
 import { countOf } from '../../lib/base/count-of.ts'
 import { LakeError } from '../../lib/base/errors.ts'
 import { type ColumnDiff, type DeltaTable, diffVersions } from '../../lib/delta/index.ts'
-import { type GoldTable, metricOf } from '../../pipeline/model/gold.ts'
-import type { LakeTable } from '../../pipeline/model/tables.ts'
+import { type LakeTable, rowKey } from '../../pipeline/model/tables.ts'
+import { existingRuns } from '../../pipeline/query/existing-runs.ts'
 import { locateTable, ownName } from '../../pipeline/query/locate.ts'
 import { type Making, madeBetween } from '../../pipeline/query/made-between.ts'
 import { names, type VersionRange, versionRange, wholeNumber } from '../arguments.ts'
@@ -120,10 +120,7 @@ async function diffTable(
 function keyOf({ uri }: DeltaTable, own: LakeTable | undefined): readonly string[] {
   if (own === undefined)
     throw new LakeError('USAGE', `table diff ${uri}: expected --key with the columns whose values name a row`)
-  const metric = own.startsWith('gold/') ? own.slice('gold/'.length) : undefined
-  return metric === undefined
-    ? ['kafka_topic', 'kafka_partition', 'kafka_offset']
-    : metricOf(metric as GoldTable).grain
+  return rowKey(own)
 }
 
 /** @throws LakeError `USAGE`, `RUN_MISSING`; `VERSION_MISSING` for a run that did not come to the table. */
@@ -135,8 +132,11 @@ async function versionsOfRuns(
 ): Promise<VersionRange> {
   if (fromRun === undefined)
     throw new LakeError('USAGE', 'table diff: expected versions such as 3..5, or --from-run')
+  const store = await existingRuns(platform)
   const versionAfter = async (run: number): Promise<number> => {
-    const { attempts } = await (await platform.runs()).runs.show(run, { signal })
+    if (store === undefined)
+      throw new LakeError('RUN_MISSING', `There is no run ${run}: no batch has run yet`)
+    const { attempts } = await store.runs.show(run, { signal })
     const versions = attempts.map(({ versionsAfter }) => versionsAfter?.[own ?? ''])
     const version = versions.findLast((each) => typeof each === 'number')
     if (typeof version === 'number') return version

@@ -9,7 +9,7 @@ import {
   selectChanges,
   selectRows,
 } from '../../lib/delta/index.ts'
-import { candidateSnapshot } from '../../pipeline/batch/candidate.ts'
+import { candidateSnapshot } from '../../pipeline/query/candidate.ts'
 import { existingRuns } from '../../pipeline/query/existing-runs.ts'
 import { locateTable, ownName } from '../../pipeline/query/locate.ts'
 import type { VersionRange } from '../arguments.ts'

@@ -42,7 +42,7 @@ let shared: Promise<Home> | undefined
 
 /**
  * The home of the worker's server, which runs, and has no tables, databases and functions of its users. It outlives
- * the file: whoever kills the server, or changes its folders, takes a home of his own.
+ * the file: a test that kills the server, or changes its folders, needs a home of its own.
  */
 export async function sharedHome(): Promise<Home> {
   shared ??= temporaryHome().then((home) => {

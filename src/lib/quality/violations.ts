@@ -19,7 +19,7 @@ import { describeExpectation, type Expectation } from './expectation.ts'
 export interface CollectOptions extends Omit<EvaluateOptions, 'sampleSize' | 'orderBy'> {
   /** The columns that name a row. Rows of one name count as one; one that lacks them all is named by all that it has. */
   readonly key: readonly string[]
-  /** A temporary table, made anew: `check_name`, `group_name` (empty without groups), `row_key` as JSON. */
+  /** A temporary table, which is replaced: `check_name`, `group_name` (empty without groups), `row_key` as JSON. */
   readonly into: string
 }
 

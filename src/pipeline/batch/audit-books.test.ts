@@ -31,7 +31,7 @@ beforeEach(async () => {
 
 const batch = (tasks?: readonly string[]): Promise<RunOutcome> =>
   runBatch(
-    { ...books.context, ledger: store.ledger, releases: store.releases },
+    { ...books.context, ledger: async () => store.ledger, releases: store.releases },
     { recorder: new MemoryRecorder(), ...(tasks && { tasks }) },
   )
 
@@ -94,7 +94,7 @@ describe('the audits of a batch', () => {
   it('are skipped after a task that failed', async () => {
     const failing = { ...books.context, clickhouse: () => Promise.reject(new Error('no ClickHouse')) }
     const run = await runBatch(
-      { ...failing, ledger: store.ledger, releases: store.releases },
+      { ...failing, ledger: async () => store.ledger, releases: store.releases },
       { recorder: new MemoryRecorder() },
     )
 

@@ -1,4 +1,4 @@
-/** The audits that end a batch: the books balance, or the run is red. What was published stays: readers are told. */
+/** The audits that end a batch: if the books do not balance the run fails. What it has published stays published. */
 import { countOf } from '../../lib/base/count-of.ts'
 import { LakeError } from '../../lib/base/errors.ts'
 import type { DagNode, NodeResult } from '../../lib/dag/node.ts'
@@ -11,7 +11,7 @@ import type { AuditedIdentity } from '../reconcile/ledger/recorded-identity.ts'
 import { reconcileDays } from '../reconcile/reconcile-days.ts'
 
 export interface AuditNodesContext extends BooksContext {
-  readonly ledger: LedgerBook
+  readonly ledger: () => Promise<LedgerBook>
   readonly releases?: ReleaseBook
 }
 
@@ -26,7 +26,7 @@ export function auditNodes(context: AuditNodesContext, { after }: { readonly aft
       dependsOn: [after],
       run: async ({ runId, signal }) => {
         const { identities } = await auditLedger(context, {
-          ledger,
+          ledger: await ledger(),
           runId,
           signal,
           ...(releases && { releases }),
@@ -38,7 +38,8 @@ export function auditNodes(context: AuditNodesContext, { after }: { readonly aft
       name: 'reconcile',
       dependsOn: [after],
       run: async ({ runId, signal }) => {
-        const { days } = await reconcileDays(context, { ledger, runId, isIncremental: true, signal })
+        const options = { ledger: await ledger(), runId, isIncremental: true, signal }
+        const { days } = await reconcileDays(context, options)
         return resultOf('reconcile', days)
       },
     },

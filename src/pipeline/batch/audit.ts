@@ -19,8 +19,8 @@ import { type ExpectationResult, evaluateExpectations } from '../../lib/quality/
 import type { Expectation } from '../../lib/quality/expectation.ts'
 import { dateList, dayColumn } from '../model/days.ts'
 import { type LakeTable, rowKey } from '../model/tables.ts'
-import { createReferencedViews, historyOf } from './asked-of.ts'
-import type { BrokenCheck, CandidateContent } from './candidate.ts'
+import { createReferencedViews, historyOf } from '../query/asked-of.ts'
+import type { BrokenCheck, CandidateContent } from '../query/candidate-summary.ts'
 import type { MakeContext } from './make.ts'
 
 export interface StagedDays {

@@ -54,8 +54,8 @@ export interface BatchContext {
   readonly checks?: CheckBook
   /** Where what readers see together is written down; without it nothing is released. */
   readonly releases?: ReleaseBook
-  /** Where what the audits find is written down; without it, or without the log, nothing is audited. */
-  readonly ledger?: LedgerBook
+  /** Where what the audits find is written down; asked by them alone. Without it, or the log, nothing is audited. */
+  readonly ledger?: () => Promise<LedgerBook>
   /** Asked by the audits alone. */
   readonly log?: () => Promise<EventLog>
   readonly clock?: Clock

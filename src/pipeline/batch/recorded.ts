@@ -34,7 +34,7 @@ export async function runRecordedBatch(
           releases: store.releases,
           candidates: store.candidates,
           checks: store.checks,
-          ledger: store.ledger,
+          ledger: async () => store.ledger,
         },
         {
           scope,

@@ -6,7 +6,7 @@ import type { Logger } from '../../lib/base/log.ts'
 import { type DeltaTable, vacuum } from '../../lib/delta/index.ts'
 import type { CandidateBook } from '../../lib/runs/candidate-book.ts'
 import type { LakeTable } from '../model/tables.ts'
-import { noteVacuumed } from './candidate.ts'
+import { noteVacuumed } from '../query/candidate.ts'
 
 /**
  * Goes from table to table, each with the retention of its own properties. One that fails is told, and the others

@@ -60,7 +60,7 @@ export async function runRealtimeStage(
   )
 }
 
-/** What the batch and the books work with. ClickHouse and the log are opened when they are asked for. */
+/** What the batch and the books work with. ClickHouse, the log and the ledger are opened when they are asked for. */
 export async function batchContextOf(platform: Platform): Promise<BatchContext & BooksContext> {
   const tables = new Map<LakeTable, DeltaTable>()
   for (const name of lakeTableNames) tables.set(name, await platform.table(name))
@@ -75,6 +75,7 @@ export async function batchContextOf(platform: Platform): Promise<BatchContext &
     compute: await platform.compute(),
     clickhouse: () => platform.clickhouse(),
     log: () => platform.log(),
+    ledger: async () => (await platform.runs()).ledger,
     temporaryDirectory: platform.temporaryDirectory,
     clock: platform.clock,
     logger: platform.logger,

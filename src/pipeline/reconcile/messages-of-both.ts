@@ -157,11 +157,7 @@ from (
   from judged_messages group by all)
 group by all`
 
+const noLog: ComparedLog = { logId: '', topic: '', partitions: new Map(), isOfLog: 'true' }
+
 /** The text of the rules: what was found by others must be looked at again. */
-export const windowRules = [
-  isValid,
-  String(windowSeconds),
-  String(watermarkDelaySeconds),
-  judgedMessages,
-  silverWindows,
-].join('\n')
+export const windowRules = [windowsOf(noLog, undefined), judgedMessages, silverWindows].join('\n')

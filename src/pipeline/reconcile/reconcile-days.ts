@@ -38,6 +38,8 @@ export interface ReconcileDaysReport extends ReconcileReport {
 }
 
 const table = 'realtime'
+/** Of an ISO day, with which the time of a window begins. */
+const dayLength = '2026-01-31'.length
 
 /** @throws LakeError `TABLE_MISSING` if no batch has run yet. */
 export async function reconcileDays(
@@ -55,8 +57,9 @@ export async function reconcileDays(
   }
   const report = merged(reports)
   const compared = [...marks.keys()].filter((date) => ranges.some((range) => isWithin(date, range)))
+  const differing = report.differences.map(({ window }) => window.slice(0, dayLength))
   const found = await book.keep(
-    compared.map((date) => identityOf(date, report, marks.get(date) ?? '')),
+    [...new Set([...compared, ...differing])].map((date) => identityOf(date, report, marks.get(date) ?? '')),
     { accept, runId, signal },
   )
   return { ...report, balanced: found.every(isBalanced), days: found }

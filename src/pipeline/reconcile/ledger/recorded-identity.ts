@@ -33,6 +33,12 @@ export interface AuditedIdentity extends Identity {
   readonly accepted?: string
 }
 
+/** As people are told of it: without what a later audit compares with. */
+export function toldIdentity(identity: AuditedIdentity): Identity & Pick<AuditedIdentity, 'accepted'> {
+  const { mark: _mark, bronze: _bronze, absent: _absent, evidence: _evidence, ...told } = identity
+  return told
+}
+
 const whole = z.union([z.number(), z.bigint()]).transform(BigInt)
 /** A number that may be larger than one of JSON can be. */
 const digits = z.string().transform(BigInt)

@@ -2,61 +2,12 @@
  * Candidates: versions that a run has staged and an audit has refused. No log names their files, so no reader of the
  * table sees them, and vacuum removes them with the other files that nobody needs. The run store describes them.
  */
-import { z } from 'zod'
 import { LakeError } from '../../lib/base/errors.ts'
 import type { IoOptions } from '../../lib/base/io.ts'
-import type { JsonValue } from '../../lib/base/json.ts'
 import { type DeltaTable, decodeStagedVersion, missingFiles, type Snapshot } from '../../lib/delta/index.ts'
-import type { Candidate, CandidateBook } from '../../lib/runs/candidate-book.ts'
+import type { CandidateBook } from '../../lib/runs/candidate-book.ts'
 import { isLakeTable, type LakeTable } from '../model/tables.ts'
-
-/** A check that a candidate has broken. */
-export interface BrokenCheck {
-  readonly check: string
-  /** UTC day; null if the check is of the table as a whole. */
-  readonly date: string | null
-  readonly violations: number
-}
-
-/** What the run store keeps of a candidate. */
-const content = z.object({
-  task: z.string(),
-  days: z.array(z.string()),
-  checks: z.array(z.object({ check: z.string(), date: z.string().nullable(), violations: z.number() })),
-  version: z.custom<JsonValue>(),
-})
-export type CandidateContent = z.infer<typeof content>
-
-/** A candidate as people are told of it. */
-export interface CandidateSummary {
-  readonly run: number
-  readonly table: string
-  /** Rows that were refused, with those that share a file with them. */
-  readonly rows: number
-  /** ISO time in UTC. */
-  readonly refusedAt: string
-  /** ISO time in UTC; null as long as its rows can be read. */
-  readonly vacuumedAt: string | null
-  readonly checks: readonly BrokenCheck[]
-}
-
-export function summaryOf({
-  runId,
-  table,
-  rows,
-  refusedMs,
-  vacuumedMs,
-  content: kept,
-}: Candidate): CandidateSummary {
-  return {
-    run: runId,
-    table,
-    rows,
-    refusedAt: new Date(refusedMs).toISOString(),
-    vacuumedAt: vacuumedMs === undefined ? null : new Date(vacuumedMs).toISOString(),
-    checks: content.parse(kept).checks,
-  }
-}
+import { contentOf } from './candidate-summary.ts'
 
 /**
  * The rows that a run has staged for a table, as a snapshot of the table that is in no log.
@@ -77,7 +28,7 @@ export async function candidateSnapshot(
     })
   }
   const what = `Candidate of run ${runId} for ${name}`
-  const snapshot = decodeStagedVersion(table.store, content.parse(found.content).version, what)
+  const snapshot = decodeStagedVersion(table.store, contentOf(found).version, what)
   if (found.vacuumedMs === undefined && (await missingFiles(snapshot, { signal })).length === 0)
     return snapshot
   const gone =
@@ -98,7 +49,7 @@ export async function noteVacuumed(
   for (const candidate of await candidates.list({}, { signal })) {
     if (candidate.vacuumedMs !== undefined || !isLakeTable(candidate.table)) continue
     const { store } = await table(candidate.table)
-    const { version } = content.parse(candidate.content)
+    const { version } = contentOf(candidate)
     const snapshot = decodeStagedVersion(store, version, `Candidate of run ${candidate.runId}`)
     if ((await missingFiles(snapshot, { signal })).length > 0) {
       await candidates.vacuumed(candidate, { signal })
