@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { embeddedEnvironment } from '../pipeline/platform/environment.fixture.ts'
 
 const run = promisify(execFile)
 const root = join(import.meta.dirname, '../..')
@@ -52,7 +53,7 @@ let console_: ChildProcess | undefined
 async function lake(...words: readonly string[]): Promise<unknown> {
   const { stdout } = await run(process.execPath, ['--import', 'tsx', 'src/cli/main.ts', ...words, '--json'], {
     cwd: folder,
-    env: { ...process.env, LAKE_HOME: join(folder, '.lake') },
+    env: embeddedEnvironment(join(folder, '.lake')),
     maxBuffer: 2 ** 26,
   })
   return JSON.parse(stdout)
@@ -103,7 +104,7 @@ describe('a fifth metric, added as one file', () => {
     const words = ['--import', 'tsx', 'src/cli/main.ts', 'console', '--port', '0', '--json']
     console_ = spawn(process.execPath, words, {
       cwd: folder,
-      env: { ...process.env, LAKE_HOME: join(folder, '.lake') },
+      env: embeddedEnvironment(join(folder, '.lake')),
       stdio: ['ignore', 'pipe', 'inherit'],
     })
     if (console_.stdout === null) throw new Error('The console says nothing')

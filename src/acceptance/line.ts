@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { readEndpoint } from '../lib/clickhouse-server/endpoint.ts'
+import { makeDatabase } from '../lib/runs/mysql-database.fixture.ts'
 import { runRecordedBatch } from '../pipeline/batch/recorded.ts'
 import { openPlatform, type Platform } from '../pipeline/platform/compose.ts'
 import { type Environment, readConfig } from '../pipeline/platform/config.ts'
@@ -67,7 +68,7 @@ export async function openLine(environment: Environment): Promise<Line> {
 export interface Servers {
   readonly brokers: string
   readonly topic: string
-  /** With its password, which the commands are given in a file. */
+  /** A MySQL server, with the password, which the commands are given in a file. The test has a database of its own. */
   readonly metadataUrl: string
 }
 
@@ -81,14 +82,15 @@ export async function openLineOfCommands(
 ): Promise<Line> {
   const root = await mkdtemp(join(tmpdir(), 'lakeshore-e2e-'))
   const [home, lake] = [join(root, 'home'), join(root, 'tables')]
-  const metadata = new URL(metadataUrl)
+  const database = await makeDatabase(metadataUrl)
+  const metadata = new URL(database.url)
   const platform = openPlatform(
     readConfig({
       LAKE_HOME: join(root, 'servers'),
       LAKE_URI: lake,
       KAFKA_BROKERS: brokers,
       KAFKA_TOPIC: topic,
-      METADATA_URL: metadataUrl,
+      METADATA_URL: database.url,
     }),
   )
   platform.endClickHouseAtClose()
@@ -145,6 +147,7 @@ export async function openLineOfCommands(
     embeddedParts: () => embeddedIn(home),
     [Symbol.asyncDispose]: async () => {
       await platform[Symbol.asyncDispose]()
+      await database[Symbol.asyncDispose]()
       await rm(root, { recursive: true, force: true, maxRetries: 5 })
     },
   }

@@ -10,6 +10,7 @@ import { z } from 'zod'
 import { runRecordedBatch } from '../pipeline/batch/recorded.ts'
 import { openPlatform } from '../pipeline/platform/compose.ts'
 import { readConfig } from '../pipeline/platform/config.ts'
+import { embeddedEnvironment } from '../pipeline/platform/environment.fixture.ts'
 import { batchContextOf, runLandingStage } from '../pipeline/platform/stages.ts'
 import { produce } from '../pipeline/producer/produce.ts'
 
@@ -56,7 +57,7 @@ function execute(
 ): Promise<{ readonly code: number | null; readonly said: string }> {
   const child = spawn(process.execPath, ['--import', 'tsx', 'scripts/notebook.ts', '--execute', ...files], {
     cwd: projectDir,
-    env: { ...process.env, LAKE_HOME: home },
+    env: embeddedEnvironment(home),
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   let said = ''
@@ -103,7 +104,7 @@ async function runCells(cells: readonly Cell[]): Promise<readonly unknown[]> {
   const python = join(process.env['JUPYTER_VENV'] ?? '', 'bin', 'python')
   const peer = join(projectDir, 'scripts', 'services', 'jupyter_peer.py')
   const child = spawn(python, [peer, join(projectDir, 'notebooks')], {
-    env: { ...process.env, LAKE_HOME: home, JUPYTER_PATH: join(home, 'notebooks', '.jupyter') },
+    env: { ...embeddedEnvironment(home), JUPYTER_PATH: join(home, 'notebooks', '.jupyter') },
     stdio: ['pipe', 'pipe', 'inherit'],
   })
   child.stdin.end(JSON.stringify(cells))

@@ -1,30 +1,14 @@
-import { randomBytes } from 'node:crypto'
 import { sql } from 'kysely'
-import { createPool } from 'mysql2/promise'
 import { describe, expect, it } from 'vitest'
 import { isLakeError } from '../base/errors.ts'
 import { openMysql } from './database.mysql.ts'
+import { makeDatabase } from './mysql-database.fixture.ts'
 import { openRunStore } from './run-store.ts'
-import { describeRunStore, type FreshDatabase } from './runs.contract.ts'
+import { describeRunStore } from './runs.contract.ts'
 
 const serverUrl = process.env['METADATA_URL'] ?? ''
 
-async function makeDatabase(): Promise<FreshDatabase> {
-  const name = `lake_runs_${randomBytes(6).toString('hex')}`
-  const server = createPool({ uri: serverUrl, connectionLimit: 1 })
-  await server.query(`create database ${name}`)
-  const url = new URL(serverUrl)
-  url.pathname = `/${name}`
-  return {
-    url: url.href,
-    async [Symbol.asyncDispose]() {
-      await server.query(`drop database ${name}`)
-      await server.end()
-    },
-  }
-}
-
-describeRunStore('MySQL', makeDatabase)
+describeRunStore('MySQL', () => makeDatabase(serverUrl))
 
 describe('nowMs()', () => {
   it.each([
@@ -32,7 +16,7 @@ describe('nowMs()', () => {
     ['in the first of the two hours of', '2026-10-25T00:30:00Z'],
     ['in the second of the two hours of', '2026-10-25T01:30:00Z'],
   ])('goes on evenly %s a clock that is set back', async (_, time) => {
-    await using fresh = await makeDatabase()
+    await using fresh = await makeDatabase(serverUrl)
     const { hostname: host, port, username: user, password, pathname } = new URL(fresh.url)
     const database = pathname.slice(1)
     await using store = await openMysql({ host, port: Number(port), user, password, database, hasTls: false })
@@ -52,7 +36,7 @@ describe('nowMs()', () => {
 
 describe('openRunStore({ url: "mysql://…" })', () => {
   it('takes the password that is given apart from the URL', async () => {
-    await using fresh = await makeDatabase()
+    await using fresh = await makeDatabase(serverUrl)
     const url = new URL(fresh.url)
     const password = decodeURIComponent(url.password)
     url.password = ''
