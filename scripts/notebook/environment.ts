@@ -13,7 +13,7 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { join, relative, resolve } from 'node:path'
 import { messageOf } from '../../src/lib/base/errors.ts'
 import type { Config } from '../../src/pipeline/platform/config.ts'
 import { type AloneOptions, alone } from '../alone.ts'
@@ -52,6 +52,7 @@ export async function prepareEnvironment(
       utimesSync(buildMark, startedAt, startedAt)
     }
     await installPackage(logFile, say)
+    linkPlatform()
   })
   const venv = await findVenv(config, home, options)
   const tslab = join(notebooksDir, 'node_modules', 'tslab', 'bin', 'tslab')
@@ -111,6 +112,17 @@ async function installPackage(logFile: string, say: (line: string) => void): Pro
   say('Installing the packages of the notebooks (about 430 MB, once)')
   await run('npm', ['ci'], { logFile, cwd: notebooksDir })
   writeFileSync(complete, wanted)
+}
+
+/**
+ * `lakeshore/notebook`, for cells. The kernel's TypeScript finds a package by `main` and `types` alone, not by
+ * `exports`, so the platform itself cannot be the package.
+ */
+function linkPlatform(): void {
+  const folder = join(notebooksDir, 'node_modules', 'lakeshore', 'notebook')
+  const door = relative(folder, join(projectDir, 'dist', 'notebook', 'index'))
+  mkdirSync(folder, { recursive: true })
+  writeWhole(join(folder, 'package.json'), { main: `${door}.js`, types: `${door}.d.ts` })
 }
 
 /** True when a source is newer than what was compiled last. */
