@@ -39,7 +39,7 @@ const cell = `
 import { openLake } from '../src/notebook/index.ts'
 
 const lake = await openLake()
-const [row] = await lake.rows('gold/logins_per_source_daily')
+const [row] = await lake.table('gold/logins_per_source_daily').rows()
 const logins: number | undefined = row?.login_count
 // @ts-expect-error a count is a number
 const wrong: string | undefined = row?.login_count

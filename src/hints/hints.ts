@@ -36,7 +36,12 @@ const catalogue: Readonly<Record<ErrorCode, Hints>> = {
         ? 'Correct what the message names; `lake help` lists the commands.'
         : `\`${text(command)} --help\` shows what it takes, with examples.`,
     faults: {
+      'no-danfo': 'Run the notebook by `npm run notebook`, which installs it, or take `.rows()`.',
       'no-rows': 'See whether its condition leaves any row.',
+      'not-in-sandbox':
+        'Name it sandbox/NAME, in letters, digits and _; `lake table append` writes to other tables.',
+      'too-many-rows':
+        'Ask for less: a `where`, a `limit`, fewer `columns`, or a `group by` in SQL. `.arrow()` takes millions of rows.',
       request: 'The API is described at /api/openapi.json.',
     },
   },

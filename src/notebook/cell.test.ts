@@ -2,7 +2,7 @@ import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { isLakeError, LakeError } from '../lib/base/errors.ts'
 import { ask } from './cell.ts'
-import { figureOf } from './index.ts'
+import { plot } from './index.ts'
 
 const thrownBy = (work: () => unknown): Promise<unknown> =>
   Promise.resolve()
@@ -56,14 +56,14 @@ describe('ask(call, work)', () => {
   })
 })
 
-describe('figureOf(rows, options), of a notebook', () => {
-  it('names the columns that were meant', async () => {
-    const error = await thrownBy(() =>
-      figureOf([{ day: 1, count: 2 }], { kind: 'bar', x: 'day', y: 'cuont' }),
-    )
+describe('plot, of a notebook', () => {
+  it('tells a failure in three lines', async () => {
+    const untyped: readonly Record<string, unknown>[] = [{ day: 1, count: 2 }]
+
+    const error = await thrownBy(() => plot.bar(untyped, { x: 'day', y: 'cuont' }))
 
     expect(inspect(error)).toBe(
-      'COLUMN_MISSING: figureOf: no row has the column cuont\n  in figureOf\n  → Did you mean count?',
+      'COLUMN_MISSING: plot.bar: no row has the column cuont\n  in plot.bar\n  → Did you mean count?',
     )
   })
 })

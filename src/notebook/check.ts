@@ -2,10 +2,9 @@
 import { countOf } from '../lib/base/count-of.ts'
 import { LakeError } from '../lib/base/errors.ts'
 import type { IoOptions } from '../lib/base/io.ts'
-import { createTemporaryTable } from '../lib/duckdb/append.ts'
+import type { Snapshot } from '../lib/delta/index.ts'
 import type { DuckDbSession } from '../lib/duckdb/duckdb.ts'
 import { plainNumber, type RowFrame } from '../lib/notebook/cell-value.ts'
-import { typedColumns } from '../lib/notebook/typed-columns.ts'
 import { type ExpectationResult, evaluateExpectations } from '../lib/quality/evaluate.ts'
 import type { Expectation } from '../lib/quality/expectation.ts'
 import { checksOf, referencedBy, viewOf } from '../pipeline/model/checks.ts'
@@ -13,9 +12,8 @@ import { dayColumn } from '../pipeline/model/days.ts'
 import { isLakeTable, type LakeTable, rowKey } from '../pipeline/model/tables.ts'
 import type { Platform } from '../pipeline/platform/compose.ts'
 import { createReferencedViews } from '../pipeline/query/asked-of.ts'
-import { createLakeViews } from '../pipeline/query/lake-views.ts'
 import { chosenRelease, releasedSnapshot } from '../pipeline/query/released.ts'
-import { tableUnknown } from '../pipeline/query/unknown-table.ts'
+import { cellRows, createCellRows } from './cell-rows.ts'
 import type { CheckResult } from './lake.ts'
 
 /** What is asked: the relation in the session, how its rows are named, and what is expected of it. */
@@ -37,10 +35,30 @@ export async function checkIn(
   given: readonly Expectation[] | undefined,
   { signal }: IoOptions,
 ): Promise<CheckResult[]> {
+  return checked(platform, (session) => subjectOf(session, platform, of, given, { signal }), { signal })
+}
+
+/** The rows of a table at a version. */
+export function checkTable(
+  platform: Platform,
+  name: LakeTable,
+  snapshot: Snapshot,
+  given: readonly Expectation[] | undefined,
+  { signal }: IoOptions,
+): Promise<CheckResult[]> {
+  return checked(platform, (session) => tableSubject(session, platform, name, snapshot, given, { signal }), {
+    signal,
+  })
+}
+
+async function checked(
+  platform: Platform,
+  subjectIn: (session: DuckDbSession) => Promise<Subject>,
+  { signal }: IoOptions,
+): Promise<CheckResult[]> {
   const duckdb = await platform.duckdb()
   const results = await duckdb.use(async (session) => {
-    const subject = await subjectOf(session, platform, of, given, { signal })
-    const { relation, expectations, ...options } = subject
+    const { relation, expectations, ...options } = await subjectIn(session)
     if (expectations.length === 0) {
       throw new LakeError('USAGE', 'lake.check: expected at least one expectation')
     }
@@ -62,22 +80,16 @@ async function subjectOf(
   { signal }: IoOptions,
 ): Promise<Subject> {
   const expectations = given ?? []
-  if (typeof of !== 'string') {
-    await createTemporaryTable(session, 'cell_rows', typedColumns(of))
-    await referencedViews(session, platform, expectations, { signal })
-    return { relation: 'cell_rows', expectations }
+  const name = typeof of === 'string' ? of.replace(/^(bronze|silver|gold)\./, '$1/') : ''
+  if (isLakeTable(name)) {
+    const table = await platform.table(name)
+    const release = await chosenRelease(platform, undefined, { signal })
+    const snapshot = await releasedSnapshot(name, table, { release, isChosen: false, signal })
+    return tableSubject(session, platform, name, snapshot, given, { signal })
   }
-  const name = of.replace(/^(bronze|silver|gold)\./, '$1/')
-  if (isLakeTable(name)) return tableSubject(session, platform, name, given, { signal })
-  try {
-    await createLakeViews(session, platform, of, { signal })
-    // A view would be bound again at each use: the query runs once.
-    await session.run(`create temporary table cell_rows as\n${of}`, { signal })
-  } catch (error) {
-    throw await tableUnknown(error, of, platform, { signal })
-  }
+  await createCellRows(session, platform, of, { signal })
   await referencedViews(session, platform, expectations, { signal })
-  return { relation: 'cell_rows', expectations }
+  return { relation: cellRows, expectations }
 }
 
 /** A table by day, with the checks that are declared for it unless others are given. */
@@ -85,6 +97,7 @@ async function tableSubject(
   session: DuckDbSession,
   platform: Platform,
   name: LakeTable,
+  snapshot: Snapshot,
   given: readonly Expectation[] | undefined,
   { signal }: IoOptions,
 ): Promise<Subject> {
@@ -92,13 +105,11 @@ async function tableSubject(
     given ?? checksOf(name).flatMap(({ severity, expectation }) => (severity === 'fail' ? [expectation] : []))
   await referencedViews(session, platform, expectations, { signal })
   const table = await platform.table(name)
-  const release = await chosenRelease(platform, undefined, { signal })
-  const snapshot = await releasedSnapshot(name, table, { release, isChosen: false, signal })
   const scan = await table.scan(session, snapshot, { signal })
-  await session.run(`create temporary view cell_rows as ${scan}`, { signal })
+  await session.run(`create temporary view ${cellRows} as ${scan}`, { signal })
   const isByDay = snapshot.schema.fields.some((field) => field.name === dayColumn)
   return {
-    relation: 'cell_rows',
+    relation: cellRows,
     expectations,
     ...(isByDay && { groupBy: dayColumn, orderBy: rowKey(name) }),
   }

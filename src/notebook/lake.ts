@@ -5,19 +5,8 @@
 import type { RowFrame } from '../lib/notebook/cell-value.ts'
 import type { Expectation } from '../lib/quality/expectation.ts'
 import type { Books } from './books.ts'
-import type { TableName, TableRows } from './rows.ts'
-
-export interface RowsOptions<Column extends string = string> {
-  /** These columns alone, in this order. */
-  readonly columns?: readonly Column[]
-  /** A condition in SQL: `event_type = 'purchase'`. */
-  readonly where?: string
-  /** In SQL: `event_date, source desc`. Without it the order is nobody's promise. */
-  readonly orderBy?: string
-  readonly limit?: number
-  /** The table as it was at this version; without it as the newest release has it, and bronze as it is now. */
-  readonly version?: number
-}
+import type { TableName } from './rows.ts'
+import type { Table } from './table.ts'
 
 export interface TableSummary {
   readonly table: TableName
@@ -48,21 +37,20 @@ export interface CheckResult {
 /** Rows, a data frame (danfo's, or another with `columns` and `values`), or a text: SQL over the lake, or a table's name. */
 export type Checkable = string | readonly object[] | RowFrame
 
+/** A table of the sandbox as it is after it was saved. */
+export interface SavedTable {
+  readonly table: string
+  readonly version: number
+  readonly rows: number
+}
+
 export interface Lake extends Books {
   /** Where the tables are. */
   readonly uri: string
-  /** The tables that exist, in the order bronze, silver, gold. */
+  /** The tables that exist, in the order bronze, silver, gold, at their newest versions. */
   tables(): Promise<TableSummary[]>
-  /**
-   * Rows of a table, with its types. All of it comes into memory: give a `where` or a `limit` for large ones.
-   *
-   * @throws LakeError `TABLE_MISSING` before landing or batch made it, `SQL_INVALID`, and `SCHEMA_MISMATCH` for a
-   * whole number that no `number` holds exactly (read it as text, by `sql`).
-   */
-  rows<T extends TableName, C extends keyof TableRows[T] & string = keyof TableRows[T] & string>(
-    table: T,
-    options?: RowsOptions<C>,
-  ): Promise<Pick<TableRows[T], C>[]>
+  /** A table, with its types: a name that is none is an error before the cell runs. */
+  table<Name extends TableName>(name: Name): Table<Name>
   /**
    * DuckDB's SQL over the newest release, `select * from gold.daily_active_users`, and other versions, `select * from
    * at_version('gold.daily_active_users', 3)`. Whole numbers come as `number`, and as bigint where that would round
@@ -78,6 +66,14 @@ export interface Lake extends Books {
    * whose columns have no type.
    */
   check(of: Checkable, expectations?: readonly Expectation[]): Promise<CheckResult[]>
+  /**
+   * Writes a table of your own: `lake.save('sandbox/heavy_users', rows)`. What it had is replaced, and stays readable as
+   * an older version. SQL reads it as `sandbox.heavy_users`.
+   *
+   * @param of rows, a data frame, or SQL over the lake.
+   * @throws LakeError `USAGE` for a table outside the sandbox: cells change nothing of the platform.
+   */
+  save(name: `sandbox/${string}`, of: Checkable): Promise<SavedTable>
   /** ClickHouse's SQL over `realtime`, `gold` and `serving`; `params` fill `{name:Type}`. */
   clickhouse<Row extends object = Readonly<Record<string, unknown>>>(
     query: string,

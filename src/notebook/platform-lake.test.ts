@@ -114,7 +114,7 @@ describe('createLake(platform)', () => {
   })
 
   it('reads rows by column, condition, order and number', async () => {
-    const rows = await lake.rows('gold/events_per_source_daily', {
+    const rows = await lake.table('gold/events_per_source_daily').rows({
       columns: ['source', 'event_count'],
       where: "event_date = '2026-01-01'",
       orderBy: 'event_count',
@@ -127,16 +127,16 @@ describe('createLake(platform)', () => {
   it('reads a table as it was', async () => {
     const before = "select count(*) as n from at_version('gold.events_per_source_daily', 1)"
 
-    expect(await lake.rows('gold/events_per_source_daily', { version: 1 })).toHaveLength(2)
+    expect(await lake.table('gold/events_per_source_daily').at(1).rows()).toHaveLength(2)
     expect(await lake.sql(before)).toEqual([{ n: 2 }])
   })
 
   it('keeps order and limit after a condition and an order that end in a comment', async () => {
-    const rows = await lake.rows('gold/events_per_source_daily', {
+    const before = lake.table('gold/events_per_source_daily').at(1)
+    const rows = await before.rows({
       where: "source = 'web' or source = 'mobile' -- both",
       orderBy: 'event_count desc -- the greatest first',
       limit: 1,
-      version: 1,
     })
 
     expect(rows).toMatchObject([{ source: 'web', event_count: 3 }])
@@ -166,13 +166,13 @@ describe('createLake(platform)', () => {
     await write(name, "select date '2026-01-02' as event_date, '/cart' as page, 5 as purchase_count")
     for (const { path } of files) await rm(join(home, 'tables', name, path))
 
-    expect(await lake.rows(name, { where: "event_date > date '2026-01-01'" })).toMatchObject([
+    expect(await lake.table(name).rows({ where: "event_date > date '2026-01-01'" })).toMatchObject([
       { event_date: '2026-01-02', purchase_count: 5 },
     ])
   })
 
   it('refuses to round a whole number, and tells another way that works', async () => {
-    await expect(lake.rows('gold/daily_active_users')).rejects.toMatchObject({
+    await expect(lake.table('gold/daily_active_users').rows()).rejects.toMatchObject({
       code: 'SCHEMA_MISMATCH',
       details: expect.objectContaining({
         asText: 'lake.sql("select dau_count::varchar from gold.daily_active_users")',
@@ -199,7 +199,7 @@ describe('createLake(platform)', () => {
   })
 
   it('says which table is not there', async () => {
-    await expect(lake.rows('silver/events')).rejects.toMatchObject({
+    await expect(lake.table('silver/events').rows()).rejects.toMatchObject({
       code: 'TABLE_MISSING',
       message: expect.stringContaining('silver/events'),
     })

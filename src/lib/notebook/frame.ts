@@ -3,8 +3,8 @@
  * hands in danfo's `DataFrame`, and gets that.
  */
 import { LakeError } from '../base/errors.ts'
-import { compactJson, plainNumber } from './cell-value.ts'
-import { cellOf, columnNames } from './named-rows.ts'
+import { type AnyRow, compactJson, plainNumber, type RowFrame } from './cell-value.ts'
+import { cellOf, columnNames, namedRows } from './named-rows.ts'
 
 /** What the constructor of a column-oriented data frame looks like. */
 export type FrameClass<Frame> = new (
@@ -45,4 +45,8 @@ function isScalar(value: unknown): value is string | number | boolean | null {
 function asText(value: unknown): string {
   if (value instanceof Uint8Array) return Buffer.from(value).toString('base64')
   return typeof value === 'object' && value !== null ? compactJson(value) : String(value)
+}
+
+export function frameRows({ columns, values }: RowFrame): readonly AnyRow[] {
+  return namedRows(columns, values)
 }

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
-import { figureOf } from './figure.ts'
-import { columnsOf, toFrame } from './frame.ts'
+import { area, bar, heatMap, histogram, line } from './figure.ts'
+import { columnsOf, frameRows, toFrame } from './frame.ts'
 import { htmlTable } from './html-table.ts'
 import { namedRows } from './named-rows.ts'
-import { createScreen, plotlyMimeType } from './screen.ts'
+import { figureOutput, plotlyMimeType } from './output.ts'
 
 describe('columnsOf(rows)', () => {
   it('turns rows into columns, with null where a row lacks one', () => {
@@ -52,15 +52,22 @@ describe('htmlTable(rows, options)', () => {
     const html = htmlTable([{ '<a>': '<script>"&' }], { caption: '1 < 2' })
 
     expect(html).toContain('&lt;script&gt;&quot;&amp;')
-    expect(html).toContain('<th style="text-align:left">&lt;a&gt;</th>')
+    expect(html).toContain('<th>&lt;a&gt;</th>')
     expect(html).toContain('1 &lt; 2')
   })
 
-  it('counts the rows that it does not show', () => {
-    const html = htmlTable([{ a: 1 }, { a: 2 }, { a: 3 }], { maxRows: 2 })
+  it('shows a page, and counts the rows of the others and those that it does not hold', () => {
+    const html = htmlTable([{ a: 1 }, { a: 2 }, { a: 3 }, { a: 4 }], { maxRows: 3, pageRows: 2 })
 
-    expect(html.match(/<tr>/g)).toHaveLength(3)
-    expect(html).toContain('1 more row')
+    expect(html.match(/<tr/g)).toHaveLength(4)
+    expect(html.match(/<tr style="display:none">/g)).toHaveLength(1)
+    expect(html).toContain('>1 more row<')
+    expect(html).toContain('1 more row, of which nothing is shown here')
+  })
+
+  it('keeps an id and a time in one piece', () => {
+    expect(htmlTable([{ id: '0199c6b2-0000-7000-8000-000000000000' }])).toMatch(/<td>0199/)
+    expect(htmlTable([{ text: 'word '.repeat(20) }])).toContain('<td class="w">')
   })
 
   it('shows every column of an answer in its order, whatever its name', () => {
@@ -68,7 +75,7 @@ describe('htmlTable(rows, options)', () => {
     const html = htmlTable(namedRows(names, [['ch', 1, 'p', 'c', 2, 3, 4]]))
 
     const cells = (tag: string): readonly unknown[] =>
-      [...html.matchAll(new RegExp(`<${tag} [^>]*>([^<]*)<`, 'g'))].map(([, text]) => text)
+      [...html.matchAll(new RegExp(`<${tag}(?: [^>]*)?>([^<]*)<`, 'g'))].map(([, text]) => text)
     expect(cells('th')).toEqual(['country', '2024', '__proto__', 'constructor', 'a', 'a:1', '2023'])
     expect(cells('td')).toEqual(['ch', '1', 'p', 'c', '2', '3', '4'])
   })
@@ -76,7 +83,8 @@ describe('htmlTable(rows, options)', () => {
   it('leaves a cell empty where a row lacks a column that objects inherit', () => {
     const html = htmlTable([{ constructor: 'c', ['__proto__']: 'p' }, { a: 1 }])
 
-    expect(html).toContain('<td style="text-align:left"></td><td style="text-align:left"></td>')
+    const cells = [...html.matchAll(/<td[^>]*>([^<]*)<\/td>/g)].map(([, text]) => text)
+    expect(cells).toEqual(['c', 'p', '', '', '', '1'])
   })
 
   it('says that there are none', () => {
@@ -84,15 +92,15 @@ describe('htmlTable(rows, options)', () => {
   })
 })
 
-describe('figureOf(rows, options)', () => {
+describe('line, area and bar', () => {
   const rows = [
     { day: 'a', source: 'web', n: 1n },
     { day: 'a', source: 'mobile', n: 2 },
     { day: 'b', source: 'web', n: 3 },
   ]
 
-  it('draws a series for each value of a column', () => {
-    const { data, layout } = figureOf(rows, { kind: 'bar', x: 'day', y: 'n', by: 'source', title: 'Events' })
+  it('draw a series for each value of a column', () => {
+    const { data, layout } = bar(rows, { x: 'day', y: 'n', color: 'source', title: 'Events' })
 
     expect(data).toEqual([
       { type: 'bar', name: 'web', x: ['a', 'b'], y: [1, 3] },
@@ -101,47 +109,90 @@ describe('figureOf(rows, options)', () => {
     expect(layout).toMatchObject({ title: { text: 'Events' }, barmode: 'stack', showlegend: true })
   })
 
-  it('draws whole numbers that only a bigint holds, rounded: plotly takes no bigint', () => {
-    const { data } = figureOf([{ id: 2n ** 53n + 1n, n: -(2n ** 60n) }], { kind: 'line', x: 'id', y: 'n' })
+  it('stack areas', () => {
+    expect(area(rows, { x: 'day', y: 'n', color: 'source' }).data).toMatchObject([
+      { name: 'web', stackgroup: 'one' },
+      { name: 'mobile', stackgroup: 'one' },
+    ])
+  })
+
+  it('draw whole numbers that only a bigint holds, rounded: plotly takes no bigint', () => {
+    const { data } = line([{ id: 2n ** 53n + 1n, n: -(2n ** 60n) }], { x: 'id', y: 'n' })
 
     expect(data).toMatchObject([{ x: [2 ** 53], y: [-(2 ** 60)] }])
   })
 
-  it('takes rows by the hundred thousand', () => {
+  it('take rows by the hundred thousand', () => {
     const many = Array.from({ length: 100_000 }, (_, at) => ({ at, n: at % 7 }))
 
-    expect(figureOf(many, { kind: 'line', x: 'at', y: 'n' }).data[0]?.['y']).toHaveLength(100_000)
+    expect(line(many, { x: 'at', y: 'n' }).data[0]?.['y']).toHaveLength(100_000)
   })
 
-  it('names the column that is not there', () => {
-    expect(() => figureOf(rows, { kind: 'line', x: 'day', y: 'nn' })).toThrow('column nn')
+  it('name the column that is not there', () => {
+    const untyped: readonly Record<string, unknown>[] = rows
+
+    expect(() => line(untyped, { x: 'day', y: 'nn' })).toThrow('column nn')
   })
 })
 
-describe('createScreen(display)', () => {
-  it('shows a figure and its still picture as one output', () => {
-    const bundles: unknown[] = []
-    const display = { html: () => undefined, raw: () => expect.unreachable() }
-    const figure = figureOf([{ x: 1, y: 2 }], { kind: 'bar', x: 'x', y: 'y' })
+describe('histogram', () => {
+  it('counts the rows of ranges of equal width, the greatest value in the last', () => {
+    const { data } = histogram(
+      [0, 1, 2, 9, 10, null].map((n) => ({ n })),
+      { x: 'n', bins: 2 },
+    )
 
-    createScreen(display, (data) => bundles.push(data) > 0).figure(figure)
-
-    expect(bundles).toEqual([
-      { [plotlyMimeType]: figure, 'image/svg+xml': expect.stringMatching(/^<svg .*<\/svg>$/) },
-    ])
+    expect(data).toEqual([{ type: 'bar', name: 'n', x: ['0 – 5', '5 – 10'], y: [3, 2] }])
   })
 
-  it('hands plotly an object and not a text', () => {
-    const shown: unknown[] = []
-    const screen = createScreen({
-      html: (content) => void shown.push(content),
-      raw: (mimeType, content) => shown.push([mimeType, content]),
+  it('has one bar for one value, and none for no number', () => {
+    expect(histogram([{ n: 4 }, { n: 4 }], { x: 'n' }).data).toMatchObject([{ y: [2] }])
+    expect(histogram([{ n: null }], { x: 'n' }).data).toEqual([])
+  })
+
+  it('refuses half a bar', () => {
+    expect(() => histogram([{ n: 1 }], { x: 'n', bins: 0.5 })).toThrow('bins must be a whole number')
+  })
+})
+
+describe('heatMap', () => {
+  it('has a cell for each pair of values, and nothing where there is no row', () => {
+    const rows = [
+      { day: 'a', source: 'web', n: 1 },
+      { day: 'b', source: 'mobile', n: 2 },
+    ]
+
+    expect(heatMap(rows, { x: 'day', y: 'source', value: 'n' }).data).toMatchObject([
+      {
+        type: 'heatmap',
+        x: ['a', 'b'],
+        y: ['web', 'mobile'],
+        z: [
+          [1, null],
+          [null, 2],
+        ],
+      },
+    ])
+  })
+})
+
+describe('figureOutput(figure)', () => {
+  it('is a figure and its still picture as one output; plotly gets an object and not a text', () => {
+    const figure = bar([{ x: 1, y: 2 }], { x: 'x', y: 'y' })
+
+    expect(figureOutput(figure)).toEqual({
+      [plotlyMimeType]: figure,
+      'image/svg+xml': expect.stringMatching(/^<svg .*<\/svg>$/),
     })
+  })
 
-    screen.table([{ a: 1 }])
-    screen.figure({ data: [], layout: {} })
+  it('is the figure alone where no still picture can be drawn', () => {
+    expect(figureOutput({ data: [], layout: {} })).toEqual({ [plotlyMimeType]: { data: [], layout: {} } })
+  })
+})
 
-    expect(shown[0]).toContain('<td style="text-align:right">1</td>')
-    expect(shown[1]).toEqual([plotlyMimeType, { data: [], layout: {} }])
+describe('frameRows(frame)', () => {
+  it('gives the rows of a frame by the names of its columns', () => {
+    expect(frameRows({ columns: ['a', 'b'], values: [[1, 'x']] })).toEqual([{ a: 1, b: 'x' }])
   })
 })

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { figureOf } from './figure.ts'
+import { area, bar, heatMap, line } from './figure.ts'
 import { stillOf } from './still.ts'
 
 const days = [
@@ -14,7 +14,7 @@ const barsOf = (svg: string | undefined): readonly string[] =>
 
 describe('stillOf(figure)', () => {
   it('draws bars that stand on each other, in the order of days, with titles and names', () => {
-    const svg = stillOf(figureOf(days, { kind: 'bar', x: 'day', y: 'n', by: 'source', title: 'A < B' }))
+    const svg = stillOf(bar(days, { x: 'day', y: 'n', color: 'source', title: 'A < B' }))
 
     const bars = barsOf(svg)
     const [second = 0, first = 0, above = 0] = bars.map((bar) => numbersOf(bar, ' x')[0] ?? 0)
@@ -35,7 +35,7 @@ describe('stillOf(figure)', () => {
       { x: 20, y: 0.5 },
     ]
 
-    const svg = stillOf(figureOf(rows, { kind: 'line', x: 'x', y: 'y' }))
+    const svg = stillOf(line(rows, { x: 'x', y: 'y' }))
 
     expect(svg?.match(/<polyline points="([^"]+)"/)?.[1]?.split(' ')).toHaveLength(2)
     for (const text of ['>-0.4<', '>0.4<', '>20<']) expect(svg).toContain(text)
@@ -44,7 +44,32 @@ describe('stillOf(figure)', () => {
   it('takes a hundred thousand points', () => {
     const rows = Array.from({ length: 100_000 }, (_, at) => ({ at, n: at % 7 }))
 
-    expect(stillOf(figureOf(rows, { kind: 'line', x: 'at', y: 'n' }))).toContain('<polyline')
+    expect(stillOf(line(rows, { x: 'at', y: 'n' }))).toContain('<polyline')
+  })
+
+  it('stacks areas: the second stands on the first', () => {
+    const rows = ['a', 'b'].flatMap((name) => [1, 2].map((x) => ({ x, name, y: 10 })))
+
+    const svg = stillOf(area(rows, { x: 'x', y: 'y', color: 'name' }))
+
+    const [first = [], second = []] = [...(svg ?? '').matchAll(/<polygon points="([^"]+)"/g)].map(
+      ([, points]) => (points ?? '').split(' '),
+    )
+    expect(first).toHaveLength(4)
+    expect(second.slice(2).reverse()).toEqual(first.slice(0, 2))
+  })
+
+  it('draws a cell of a heat map for each value, the greatest the darkest', () => {
+    const rows = [
+      { day: 'mon', hour: 'h1', n: 1 },
+      { day: 'tue', hour: 'h2', n: 9 },
+    ]
+
+    const svg = stillOf(heatMap(rows, { x: 'day', y: 'hour', value: 'n' }))
+
+    const cells = [...(svg ?? '').matchAll(/fill="hsl\(210,70%,(\d+)%\)"/g)].map(([, dark]) => Number(dark))
+    expect(cells).toEqual([95, 35])
+    for (const text of ['>mon<', '>h2<']) expect(svg).toContain(text)
   })
 
   it.each([

@@ -1,15 +1,15 @@
 /**
  * A figure as a still picture (SVG), for readers that run no script: nbconvert's HTML, the page of a code host.
  *
- * It draws lines and bars, which is what `figureOf` makes. plotly.js draws in a browser alone, so the picture shows the
- * same series in the same colours, and not the same pixels.
+ * It draws what `figure.ts` makes. plotly.js draws in a browser alone, so the picture shows the same series in the same
+ * colours, and not the same pixels.
  */
 import { type Axis, bandAxis, isTimes, numberAxis, timeAxis } from './axis.ts'
 import type { Figure } from './figure.ts'
 import { escapeHtml } from './html-table.ts'
 
 interface Series {
-  readonly isBar: boolean
+  readonly kind: 'line' | 'area' | 'bar'
   readonly name: string
   readonly color: string
   readonly x: readonly unknown[]
@@ -34,23 +34,36 @@ const colors = [
 ]
 const mostNames = 8
 
-/** `undefined` for a figure that has no values, or others than lines and bars that are stacked. */
+/** `undefined` for a figure that has no values, or others than lines, areas and bars that are stacked, and a heat map. */
 export function stillOf({ data, layout }: Figure): string | undefined {
+  const [only] = data
+  if (data.length === 1 && only?.['type'] === 'heatmap') return heatMapStill(only, layout)
   const series = data.map(seriesOf).filter((each) => each !== undefined)
   const xs = series.flatMap(({ x }) => x)
-  const isStacked = layout['barmode'] === 'stack' || series.filter(({ isBar }) => isBar).length < 2
+  const isStacked = layout['barmode'] === 'stack' || series.filter(({ kind }) => kind === 'bar').length < 2
   if (series.length < data.length || xs.length === 0 || !isStacked) return undefined
   const x = axisOf(series, xs)
   const marks = markedPoints(series)
   const ends = marks.flatMap(({ from, to }) => [from, to])
   const y = numberAxis(smallest([0, ...ends]), -smallest([0, ...ends.map((value) => -value)]))
   const hasNames = series.length > 1
+  const drawnSeries = series.flatMap((each) =>
+    drawn(
+      each,
+      marks.filter(({ of }) => of === each),
+      x,
+      y,
+    ),
+  )
+  return framed(layout, [...(hasNames ? namesOf(series) : []), ...gridOf(x, y), ...drawnSeries])
+}
+
+/** The picture with what all have: the ground, and the titles. */
+function framed(layout: Figure['layout'], content: readonly string[]): string {
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" font-family="sans-serif" font-size="12" fill="#444">`,
     `<rect width="${width}" height="${height}" fill="#fff"/>`,
     text(width / 2, 26, titleOf(layout), 'middle', 'font-size="17"'),
-    ...(hasNames ? namesOf(series) : []),
-    ...gridOf(x, y),
     text(plot.left + plotWidth / 2, height - 14, titleOf(layout['xaxis']), 'middle'),
     text(
       0,
@@ -59,27 +72,54 @@ export function stillOf({ data, layout }: Figure): string | undefined {
       'middle',
       `transform="translate(16 ${plot.top + plotHeight / 2}) rotate(-90)"`,
     ),
-    ...series.flatMap((each) =>
-      drawn(
-        each,
-        marks.filter(({ of }) => of === each),
-        x,
-        y,
-      ),
-    ),
+    ...content,
     '</svg>',
   ].join('')
 }
 
+/** Pale for the smallest value, dark for the largest; nothing where there is none. */
+function heatMapStill(
+  trace: Readonly<Record<string, unknown>>,
+  layout: Figure['layout'],
+): string | undefined {
+  const { x: across, y: down, z } = trace
+  if (!Array.isArray(across) || !Array.isArray(down) || !Array.isArray(z)) return undefined
+  const rows = z.filter((row): row is unknown[] => Array.isArray(row))
+  const values = rows
+    .flat()
+    .filter((value): value is number => typeof value === 'number' && Number.isFinite(value))
+  if (values.length === 0) return undefined
+  const [low, high] = [smallest(values), -smallest(values.map((value) => -value))]
+  const [x, y] = [bandAxis(across), bandAxis(down)]
+  const [wide, tall] = [plotWidth / across.length, plotHeight / down.length]
+  const cells = rows.flatMap((row, at) =>
+    row.flatMap((value, column) => {
+      if (typeof value !== 'number') return []
+      const share = high === low ? 1 : (value - low) / (high - low)
+      const dark = Math.round(95 - share * 60)
+      const corner = `x="${round(plot.left + column * wide)}" y="${round(plot.top + plotHeight - (at + 1) * tall)}"`
+      return [`<rect ${corner} width="${round(wide)}" height="${round(tall)}" fill="hsl(210,70%,${dark}%)"/>`]
+    }),
+  )
+  return framed(layout, [
+    ...cells,
+    ...y.ticks.map(({ at, text: label }) => text(plot.left - 8, top(at) + 4, cut(label, 9), 'end')),
+    ...x.ticks.map(({ at, text: label }) =>
+      text(left(at), plot.top + plotHeight + 20, cut(label, 13), 'middle'),
+    ),
+  ])
+}
+
 function seriesOf(trace: Readonly<Record<string, unknown>>, index: number): Series | undefined {
-  const { type, name, x, y } = trace
+  const { type, name, x, y, stackgroup } = trace
   if ((type !== 'bar' && type !== 'scatter') || !Array.isArray(x) || !Array.isArray(y)) return undefined
   const color = colors[index % colors.length] ?? '#444'
-  return { isBar: type === 'bar', name: String(name ?? `trace ${index}`), color, x, y }
+  const kind = type === 'bar' ? 'bar' : stackgroup === undefined ? 'line' : 'area'
+  return { kind, name: String(name ?? `trace ${index}`), color, x, y }
 }
 
 function axisOf(series: readonly Series[], xs: readonly unknown[]): Axis {
-  if (series.some(({ isBar }) => isBar)) return bandAxis(xs)
+  if (series.some(({ kind }) => kind === 'bar')) return bandAxis(xs)
   const numbers = xs.filter((value): value is number => typeof value === 'number' && Number.isFinite(value))
   if (numbers.length === xs.length) return numberAxis(smallest(numbers), -smallest(numbers.map((n) => -n)))
   return isTimes(xs) ? timeAxis(xs) : bandAxis(xs)
@@ -97,14 +137,14 @@ interface Mark {
   readonly to: number
 }
 
-/** Bars of one place stand on each other: those below 0 downwards. What is no number has no mark. */
+/** Bars and areas of one place stand on each other: those below 0 downwards. What is no number has no mark. */
 function markedPoints(series: readonly Series[]): readonly Mark[] {
   const stacks = new Map<string, number>()
   return series.flatMap((of) =>
     of.x.flatMap((x, index): Mark[] => {
       const y: unknown = of.y[index]
       if (typeof y !== 'number' || !Number.isFinite(y)) return []
-      if (!of.isBar) return [{ of, x, from: 0, to: y }]
+      if (of.kind === 'line') return [{ of, x, from: 0, to: y }]
       const key = `${y < 0 ? '-' : '+'}${String(x)}`
       const from = stacks.get(key) ?? 0
       stacks.set(key, from + y)
@@ -117,14 +157,23 @@ const left = (at: number): number => round(plot.left + at * plotWidth)
 const top = (at: number): number => round(plot.top + (1 - at) * plotHeight)
 const round = (value: number): number => Math.round(value * 10) / 10
 
-function drawn({ isBar, color }: Series, marks: readonly Mark[], x: Axis, y: Axis): readonly string[] {
+function drawn({ kind, color }: Series, marks: readonly Mark[], x: Axis, y: Axis): readonly string[] {
   const points = marks.flatMap(({ x: value, from, to }) => {
     const [across, low, high] = [x.place(value), y.place(Math.min(from, to)), y.place(Math.max(from, to))]
-    const at = y.place(to)
+    const [at, base] = [y.place(to), y.place(from)]
     if (across === undefined || low === undefined || high === undefined || at === undefined) return []
-    return [{ across, low, high, at }]
+    return [{ across, low, high, at, base: base ?? at }]
   })
-  if (!isBar) {
+  if (kind === 'area') {
+    const [above, below] = [
+      points.map(({ across, at }) => `${left(across)},${top(at)}`),
+      points.map(({ across, base }) => `${left(across)},${top(base)}`),
+    ]
+    return [
+      `<polygon points="${[...above, ...below.reverse()].join(' ')}" fill="${color}" fill-opacity="0.5"/>`,
+    ]
+  }
+  if (kind === 'line') {
     const line = points.map(({ across, at }) => `${left(across)},${top(at)}`)
     const dots =
       points.length > 100

@@ -1,0 +1,144 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, expectTypeOf, it } from 'vitest'
+import { type LakeTable, lakeTables } from '../pipeline/model/tables.ts'
+import { openPlatform, type Platform } from '../pipeline/platform/compose.ts'
+import { readConfig } from '../pipeline/platform/config.ts'
+import type { Lake } from './lake.ts'
+import { createLake } from './platform-lake.ts'
+
+const name = 'gold/events_per_source_daily'
+
+describe('lake.table(name)', () => {
+  let home: string
+  let platform: Platform
+  let lake: Lake
+
+  const write = async (table_: LakeTable, select: string): Promise<void> => {
+    const table = await platform.table(table_)
+    await table.createIfMissing(lakeTables[table_])
+    const snapshot = await table.snapshot()
+    const duckdb = await platform.duckdb()
+    const staged = await duckdb.use((session) => table.stage(session, snapshot, select))
+    await table.commit(snapshot, { add: staged.files, reads: { kind: 'none' }, operation: { name: 'WRITE' } })
+  }
+
+  beforeAll(async () => {
+    home = await mkdtemp(join(tmpdir(), 'lakeshore-notebook-table-'))
+    platform = openPlatform(readConfig({ LAKE_HOME: home, DUCKDB_THREADS: '1' }))
+    lake = createLake(platform)
+    await write(
+      name,
+      `select * from (values (date '2026-01-01', 'web', 3), (date '2026-01-01', 'mobile', 2)) t(event_date, source, event_count)`,
+    )
+    await write(name, `select date '2026-01-02' as event_date, 'web' as source, 5 as event_count`)
+  })
+  afterAll(async () => {
+    await lake.close()
+    await rm(home, { recursive: true, force: true })
+  })
+
+  it('has the columns of the table as types: others do not compile', async () => {
+    const rows = await lake.table(name).rows({ columns: ['source', 'event_count'], orderBy: 'event_count' })
+
+    expectTypeOf(rows).toEqualTypeOf<{ readonly source: string; readonly event_count: number }[]>()
+    // @ts-expect-error no such column
+    await expect(lake.table(name).rows({ columns: ['sauce'] })).rejects.toMatchObject({ code: 'SQL_INVALID' })
+    // @ts-expect-error no such table
+    expect(() => lake.table('gold/events')).not.toThrow()
+    expect(rows).toEqual([
+      { source: 'mobile', event_count: 2 },
+      { source: 'web', event_count: 3 },
+      { source: 'web', event_count: 5 },
+    ])
+  })
+
+  it('reads the table as it was, by version and by time', async () => {
+    const table = lake.table(name)
+    const [newest, before] = await table.history()
+
+    expect(newest).toMatchObject({ version: 2, operation: 'WRITE', run: null })
+    expect(await table.at(1).rows()).toHaveLength(2)
+    expect(await table.at(before?.at ?? '').rows()).toHaveLength(2)
+    expect(await table.at(new Date().toISOString().slice(0, 10)).rows()).toHaveLength(3)
+    await expect(table.at('yesterday').rows()).rejects.toMatchObject({ code: 'USAGE' })
+    await expect(table.at({ release: 7 }).rows()).rejects.toMatchObject({ code: 'RELEASE_MISSING' })
+  })
+
+  it('says what differs between two versions, by the key of the table', async () => {
+    expect(await lake.table(name).diff(1)).toMatchObject({ from: 1, to: 2, added: 1, removed: 0, changed: 0 })
+    expect(await lake.table(name).diff(2, 1)).toMatchObject({
+      added: 0,
+      removed: 1,
+      rows: [expect.objectContaining({ event_date: '2026-01-02', source: 'web', change: 'removed' })],
+    })
+  })
+
+  it('gives rows as an Arrow table, also where there is none', async () => {
+    const table = await lake
+      .table(name)
+      .arrow({ columns: ['source', 'event_count'], where: 'event_count > 2' })
+    const none = await lake.table(name).arrow({ where: 'event_count > 99' })
+
+    expect(table.schema.fields.map((field) => field.name)).toEqual(['source', 'event_count'])
+    expect([...(table.getChild('event_count') ?? [])]).toEqual([3n, 5n])
+    expect([none.numRows, none.numCols]).toEqual([0, 3])
+  })
+
+  it('describes its columns', async () => {
+    expect(await lake.table(name).schema()).toMatchObject([
+      { column: 'event_date', type: 'DATE' },
+      { column: 'source', type: 'VARCHAR' },
+      { column: 'event_count', type: 'BIGINT' },
+    ])
+  })
+
+  it('holds the rows of a version to what is expected of them', async () => {
+    const atLeastThree = [{ kind: 'between', column: 'event_count', min: 3 }] as const
+
+    await expect(lake.table(name).at(1).check(atLeastThree)).rejects.toMatchObject({
+      code: 'CHECK_FAILED',
+      details: { failed: [{ group: '2026-01-01', violations: 1 }] },
+    })
+    expect(await lake.table(name).check([{ kind: 'between', column: 'event_count', min: 2 }])).toMatchObject([
+      { group: '2026-01-01', outcome: 'holds', rows: 2 },
+      { group: '2026-01-02', outcome: 'holds', rows: 1 },
+    ])
+  })
+
+  it('saves rows and queries in the sandbox, where SQL finds them, and nowhere else', async () => {
+    expect(await lake.save('sandbox/picked', [{ source: 'web', weight: 0.5 }])).toMatchObject({
+      version: 0,
+      rows: 1,
+    })
+    expect(
+      await lake.save(
+        'sandbox/picked',
+        'select source, count(*) as n from gold.events_per_source_daily group by all',
+      ),
+    ).toMatchObject({
+      version: 1,
+      rows: 2,
+    })
+
+    expect(await lake.sql('select * from sandbox.picked order by n')).toEqual([
+      { source: 'mobile', n: 1 },
+      { source: 'web', n: 2 },
+    ])
+    // @ts-expect-error not in the sandbox
+    await expect(lake.save('gold/picked', [{ a: 1 }])).rejects.toMatchObject({
+      details: { fault: 'not-in-sandbox' },
+    })
+    await expect(lake.save('sandbox/../gold', [{ a: 1 }])).rejects.toMatchObject({
+      details: { fault: 'not-in-sandbox' },
+    })
+  })
+
+  it('refuses an answer that is too large for a kernel, with the ways to narrow it', async () => {
+    await expect(lake.sql('select * from range(6000000)')).rejects.toMatchObject({
+      code: 'USAGE',
+      details: { fault: 'too-many-rows' },
+    })
+  })
+})
