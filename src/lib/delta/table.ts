@@ -10,7 +10,13 @@ import { type Logger, silentLogger } from '../base/log.ts'
 import type { DuckDb, DuckDbSession } from '../duckdb/duckdb.ts'
 import type { ObjectStore } from '../storage/store.ts'
 import type { Action, AddFile, ChangeFile, DomainMetadata, RemoveFile } from './log/actions.ts'
-import { type CommitOutcome, commit, type Operation, type StagedChange } from './log/commit.ts'
+import {
+  type CommitOutcome,
+  type CommitResult,
+  commit,
+  type Operation,
+  type StagedChange,
+} from './log/commit.ts'
 import { listCommitTimes, versionAt } from './log/commit-times.ts'
 import type { Isolation, ReadSet } from './log/conflict.ts'
 import { fileIdentity } from './log/file-path.ts'
@@ -127,14 +133,29 @@ export class DeltaTable {
       })
     }
     if (wanted !== undefined) return readSnapshot(this.store, this.duckdb, { version: wanted, signal })
-    this.#newest =
-      this.#newest === undefined
-        ? await readSnapshot(this.store, this.duckdb, {
-            onBrokenCheckpoint: (keys, error) => this.#tellBroken(keys, error),
-            signal,
-          })
-        : await advanceSnapshot(this.store, this.#newest, { signal })
-    return this.#newest
+    const known = this.#newest
+    const advanced = known && (await advanceSnapshot(this.store, known, { signal }))
+    const newest =
+      advanced ??
+      (await readSnapshot(this.store, this.duckdb, {
+        onBrokenCheckpoint: (keys, error) => this.#tellBroken(keys, error),
+        signal,
+      }))
+    if (known !== undefined && advanced === undefined) await this.#tellReplaced(known, newest, { signal })
+    this.#newest = newest
+    return newest
+  }
+
+  /** A commit that is gone because it was old is no news. */
+  async #tellReplaced(known: Snapshot, newest: Snapshot, { signal }: IoOptions): Promise<void> {
+    const isOther =
+      newest.version < known.version ||
+      (await newest.commitRef({ version: known.version, signal })) !== undefined
+    if (!isOther) return
+    this.logger.warn(
+      { uri: this.uri, known: known.version, newest: newest.version },
+      'The table was restored from a copy, or replaced: it was read again from the start',
+    )
   }
 
   #tellBroken(keys: readonly string[], error: unknown): void {
@@ -242,7 +263,8 @@ export class DeltaTable {
   /**
    * Commits a change that was computed from `snapshot`, and then does what is to follow a commit.
    *
-   * @returns `conflict` when another commit makes the change wrong: compute it again from a fresh snapshot.
+   * @returns `conflict` when another commit makes the change wrong, or the table was restored from a copy meanwhile:
+   * compute it again from a fresh snapshot.
    * @throws LakeError `BUG` when a transaction would go backwards, `PROTOCOL_UNSUPPORTED`, `COMMIT_LOST` or
    * `COMMIT_UNKNOWN`.
    */
@@ -271,6 +293,7 @@ export class DeltaTable {
       this.store,
       {
         readVersion: snapshot.version,
+        readFrom: snapshot.readFrom,
         actions,
         reads: change.reads,
         isolation: isolationOf(snapshot.metadata, change.isolation),
@@ -280,8 +303,8 @@ export class DeltaTable {
       { signal, clock: this.clock },
     )
     if (outcome.kind === 'conflict') return outcome
-    const { version, actions: committed } = outcome
-    this.#advance(snapshot, version, committed)
+    const { version } = outcome
+    this.#advance(snapshot, outcome)
     await this.#afterCommit(this, {
       version,
       properties: propertiesOf((change.metadata ?? snapshot.metadata).configuration),
@@ -291,10 +314,10 @@ export class DeltaTable {
   }
 
   /** Takes up our own commit where nobody came between: there is nothing to read then. */
-  #advance(from: Snapshot, version: Version, actions: readonly Action[]): void {
+  #advance(from: Snapshot, { version, actions, id }: Extract<CommitResult, { kind: 'committed' }>): void {
     if (this.#newest !== from || version !== from.version + 1) return
     try {
-      this.#newest = nextSnapshot(from, actions)
+      this.#newest = nextSnapshot(from, actions, id)
     } catch {
       // The commit is made all the same. Who asks for the version is told why it cannot be read.
     }

@@ -79,6 +79,22 @@ export function describeObjectStore(adapter: string, open: () => Promise<ObjectS
       expect(Math.abs(Date.now() - (meta?.modifiedMs ?? 0))).toBeLessThan(60_000)
     })
 
+    it('gives other content of a key another revision, the same in a listing', async () => {
+      await using store = await open()
+      await store.put('hint', bytes('one'))
+      const first = await store.head('hint')
+      const again = await store.head('hint')
+
+      await store.put('hint', bytes('two'))
+
+      const second = await store.head('hint')
+      const listed = []
+      for await (const meta of store.list('hint')) listed.push(meta.revision)
+      expect(again?.revision).toBe(first?.revision)
+      expect(second?.revision).not.toBe(first?.revision)
+      expect(listed).toEqual([second?.revision])
+    })
+
     it('keeps keys with percent signs, spaces and non-ASCII letters as they are', async () => {
       await using store = await open()
       const key = 'part=p%2F q+é😀/file'

@@ -3,7 +3,7 @@
  * it has been: how tests come between the steps of a writer, and lose its answers.
  */
 import type { IoOptions } from '../base/io.ts'
-import type { ObjectMeta, ObjectStore, PutOutcome } from './store.ts'
+import type { LocalFileOptions, ObjectMeta, ObjectStore, PutOutcome } from './store.ts'
 
 export type StoreCall = 'read' | 'head' | 'list' | 'putIfAbsent' | 'put' | 'delete' | 'localFile' | 'publish'
 
@@ -64,7 +64,7 @@ export class HookedStore implements ObjectStore {
     return this.#hooked('delete', keys[0] ?? '', () => this.#store.delete(keys, options))
   }
 
-  localFile(key: string, options?: IoOptions): Promise<string> {
+  localFile(key: string, options?: LocalFileOptions): Promise<string> {
     return this.#hooked('localFile', key, () => this.#store.localFile(key, options))
   }
 

@@ -44,8 +44,13 @@ class LocalStore implements ObjectStore {
     signal?.throwIfAborted()
     const path = this.#path(key)
     try {
-      const { size, mtimeMs } = await stat(path)
-      return { key, sizeBytes: size, modifiedMs: Math.floor(mtimeMs) }
+      const { size, mtimeMs, ctimeMs, ino } = await stat(path)
+      return {
+        key,
+        sizeBytes: size,
+        modifiedMs: Math.floor(mtimeMs),
+        revision: `${ino}:${size}:${mtimeMs}:${ctimeMs}`,
+      }
     } catch (error) {
       if (isMissing(error)) return undefined
       throw fileFailure('Look at', path, error)

@@ -39,7 +39,7 @@ export class MemoryStore implements ObjectStore {
     signal?.throwIfAborted()
     requireKeyWithin(this.uri, key)
     const stored = this.files.get(key)
-    return stored && { key, sizeBytes: stored.bytes.byteLength, modifiedMs: stored.modifiedMs }
+    return stored && metaOf(key, stored)
   }
 
   async *list(
@@ -50,9 +50,9 @@ export class MemoryStore implements ObjectStore {
     const found = [...this.files]
       .filter(([key]) => key.startsWith(prefix) && compareUtf8(key, startAfter) > 0)
       .sort(([a], [b]) => compareUtf8(a, b))
-    for (const [key, { bytes, modifiedMs }] of found) {
+    for (const [key, stored] of found) {
       signal?.throwIfAborted()
-      yield { key, sizeBytes: bytes.byteLength, modifiedMs }
+      yield metaOf(key, stored)
     }
     signal?.throwIfAborted()
   }
@@ -95,4 +95,13 @@ export class MemoryStore implements ObjectStore {
     this.files.clear()
     await rm(this.stagingRoot, { recursive: true, force: true })
   }
+}
+
+const revisions = new WeakMap<Stored, string>()
+let revisionsGiven = 0
+
+function metaOf(key: string, stored: Stored): ObjectMeta {
+  const revision = revisions.get(stored) ?? String(revisionsGiven++)
+  revisions.set(stored, revision)
+  return { key, sizeBytes: stored.bytes.byteLength, modifiedMs: stored.modifiedMs, revision }
 }

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -175,6 +175,15 @@ describe('localFile(key)', () => {
     for (const key of ['part-a', 'part-b', 'part-b', 'part-a']) await store.localFile(key)
 
     expect(calls).toEqual(['HEAD', 'GET', 'HEAD', 'GET', 'HEAD'])
+  })
+
+  it('copies a key that was written again, if it is asked to be fresh', async () => {
+    await using store = open()
+    script = [body('', 'e'), body('one', 'e'), body('', 'f'), body('two', 'f')]
+    await store.localFile('hint')
+
+    expect(await readFile(await store.localFile('hint', { fresh: true }), 'utf8')).toBe('two')
+    expect(calls).toEqual(['HEAD', 'GET', 'HEAD', 'GET'])
   })
 
   it('rejects with the abort reason', async () => {

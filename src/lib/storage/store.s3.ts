@@ -27,7 +27,14 @@ import { retry } from '../base/retry.ts'
 import { fileFailure } from './file-failure.ts'
 import { LocalCopies } from './local-copies.ts'
 import { hasStatus, s3Failure } from './s3-failure.ts'
-import { compareUtf8, type ObjectMeta, type ObjectStore, type PutOutcome, requireKeyWithin } from './store.ts'
+import {
+  compareUtf8,
+  type LocalFileOptions,
+  type ObjectMeta,
+  type ObjectStore,
+  type PutOutcome,
+  requireKeyWithin,
+} from './store.ts'
 
 export interface S3StoreOptions {
   readonly bucket: string
@@ -139,13 +146,13 @@ class S3Store implements ObjectStore {
           abortable(signal),
         ),
       )
-      for (const { Key = '', Size = 0, LastModified } of page.Contents ?? []) {
+      for (const { Key = '', Size = 0, LastModified, ETag } of page.Contents ?? []) {
         const key = Key.slice(this.#prefix.length)
         // An empty object of the root's own name: how consoles and file managers make a folder.
         if (key === '') continue
         if (compareUtf8(key, last) <= 0) throw this.#unordered(last, key)
         last = key
-        yield { key, sizeBytes: Size, modifiedMs: LastModified?.getTime() ?? 0 }
+        yield metaOf(key, Size, LastModified, ETag)
         signal?.throwIfAborted()
       }
       isTruncated = page.IsTruncated === true && (page.Contents?.length ?? 0) > 0
@@ -189,9 +196,9 @@ class S3Store implements ObjectStore {
     }
   }
 
-  async localFile(key: string, { signal }: IoOptions = {}): Promise<string> {
+  async localFile(key: string, { fresh = false, signal }: LocalFileOptions = {}): Promise<string> {
     requireKeyWithin(this.uri, key)
-    let identity = this.#identities.get(key)
+    let identity = fresh ? undefined : this.#identities.get(key)
     if (identity === undefined) {
       const found = await this.#look(key, { signal })
       if (found === undefined) {
@@ -295,11 +302,8 @@ class S3Store implements ObjectStore {
     try {
       return await this.#attempt('Look at', key, { signal }, async () => {
         const found = await this.#client.send(new HeadObjectCommand(this.#at(key)), abortable(signal))
-        const { ContentLength = 0, LastModified, ETag = randomUUID() } = found
-        return {
-          meta: { key, sizeBytes: ContentLength, modifiedMs: LastModified?.getTime() ?? 0 },
-          eTag: ETag,
-        }
+        const { ContentLength = 0, LastModified, ETag } = found
+        return { meta: metaOf(key, ContentLength, LastModified, ETag), eTag: ETag ?? randomUUID() }
       })
     } catch (error) {
       if (isLakeError(error, 'OBJECT_MISSING')) return undefined
@@ -352,6 +356,18 @@ class S3Store implements ObjectStore {
       { details: { fault: 'unordered-listing' } },
     )
   }
+}
+
+function metaOf(
+  key: string,
+  sizeBytes: number,
+  modified: Date | undefined,
+  eTag: string | undefined,
+): ObjectMeta {
+  const modifiedMs = modified?.getTime() ?? 0
+  // Listings tell the time to the millisecond, the headers of an object to the second.
+  const revision = eTag ?? `${sizeBytes}:${Math.floor(modifiedMs / 1000)}`
+  return { key, sizeBytes, modifiedMs, revision }
 }
 
 /** The SDK tells each process that its Node is old; which Node runs is not for the reader of a command to decide. */

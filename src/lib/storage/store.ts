@@ -13,10 +13,16 @@ export interface ObjectMeta {
   readonly key: string
   readonly sizeBytes: number
   readonly modifiedMs: number
+  /** Another for other content of the key; it may also change with the same content. `head` and `list` agree on it. */
+  readonly revision: string
 }
 
 /** Losing the race is an answer, not a failure: the caller decides what it means. */
 export type PutOutcome = 'created' | 'exists'
+
+export interface LocalFileOptions extends IoOptions {
+  readonly fresh?: boolean
+}
 
 export interface ObjectStore extends AsyncDisposable {
   /** Where the root is, for people: a path, `s3://bucket/prefix`, `memory:`. */
@@ -33,8 +39,11 @@ export interface ObjectStore extends AsyncDisposable {
   put(key: string, bytes: Uint8Array, options?: IoOptions): Promise<void>
   /** Keys that are not there are no fault. */
   delete(keys: readonly string[], options?: IoOptions): Promise<void>
-  /** A local file with the content of `key`, for an engine that reads files. It may be a cached copy. */
-  localFile(key: string, options?: IoOptions): Promise<string>
+  /**
+   * A local file with the content of `key`, for an engine that reads files. It may be a copy that was made before: the
+   * store is asked whether that is still the content if `fresh`, for keys that may be written again.
+   */
+  localFile(key: string, options?: LocalFileOptions): Promise<string>
   /** A local folder that stands for the root: files written below it are nobody's until they are published. */
   readonly stagingRoot: string
   /** Makes files written below `stagingRoot` durable under the same keys. */

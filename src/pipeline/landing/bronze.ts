@@ -63,8 +63,8 @@ export class Bronze implements LogSink<Landed> {
   /** What `rejected` holds beyond the events' offsets, as `placeOf` names it. */
   #alreadyRejected: ReadonlySet<string>
   #isBehind = false
-  /** The newest commit of `rejected`, as far as it was read. */
-  #newestRejected: CommitRef | undefined
+  /** The commit of this snapshot of `rejected`, as far as it was read. */
+  #newestRejected: { readonly of: Snapshot; readonly commit: CommitRef | undefined } | undefined
 
   private constructor(
     options: BronzeOptions,
@@ -141,7 +141,10 @@ export class Bronze implements LogSink<Landed> {
     return checkRejects(this.#events, this.#rejected, options)
   }
 
-  /** Lands a batch: rejects first, events second. Offsets that are there already make it `superseded`. */
+  /**
+   * Lands a batch: rejects first, events second. Offsets that are there already make it `superseded`, and so does a
+   * table that was restored from a copy meanwhile.
+   */
   async write(batch: MicroBatch<Message>, { signal }: IoOptions = {}): Promise<WriteOutcome<Landed>> {
     const stale = [...batch.next].find(([partition, upTo]) => {
       const first = batch.messages.find((message) => message.partition === partition)
@@ -230,15 +233,17 @@ export class Bronze implements LogSink<Landed> {
     if (outcome.kind === 'conflict') return { kind: 'superseded', reason: outcome.reason }
     if (this.#isBehind) await this.refresh({ signal })
     else this.#events = await tables.events.snapshot({ signal })
+    const lost = [...batch.next].find(([partition, upTo]) => (this.next(partition) ?? 0n) < upTo)
+    if (lost !== undefined) {
+      return { kind: 'superseded', reason: `partition ${lost[0]} was landed, and the table replaced since` }
+    }
     return { kind: 'written', written: { ...counts, version: this.#events.version } }
   }
 
   async #rejectedTags(options: IoOptions): Promise<Readonly<Record<string, string>>> {
-    const { version } = this.#rejected
-    if (this.#newestRejected?.version !== version) {
-      this.#newestRejected = await this.#rejected.commitRef(options)
-    }
-    return rejectedTags(this.#newestRejected)
+    const of = this.#rejected
+    if (this.#newestRejected?.of !== of) this.#newestRejected = { of, commit: await of.commitRef(options) }
+    return rejectedTags(this.#newestRejected.commit)
   }
 
   async #commit(

@@ -384,6 +384,47 @@ describe('land(options)', () => {
     await expect(lake.drain({ acceptGap: true })).rejects.toMatchObject({ code: 'EVENTLOG_RESET' })
   })
 
+  it.each([
+    'between two batches',
+    'right behind a commit',
+  ])('lands again what is gone from bronze, where it is restored from a copy under it: %s', async (moment) => {
+    await using lake = await openLake()
+    // Of events alone: the table of rejects would tell as well that it was restored.
+    await lake.send(...Array.from({ length: 40 }, (_, n) => event(`e${n}`)))
+    const { events, rejected } = lake.stores
+    const copies: ReadonlyMap<string, { bytes: Uint8Array; modifiedMs: number }>[] = []
+    let commits = 0
+    const step = (): void => {
+      commits += 1
+      if (commits === 3) copies.push(new Map(events.files), new Map(rejected.files))
+      if (commits !== 7) return
+      for (const [at, store] of [events, rejected].entries()) {
+        store.files.clear()
+        for (const [key, { bytes, modifiedMs }] of copies[at] ?? [])
+          store.files.set(key, { bytes, modifiedMs })
+      }
+    }
+    const watched = Object.assign(Object.create(events) as ObjectStore, {
+      putIfAbsent: async (key: string, bytes: Uint8Array): Promise<PutOutcome> => {
+        const outcome = await events.putIfAbsent(key, bytes)
+        step()
+        return outcome
+      },
+    })
+    const tableOn = (store: ObjectStore): DeltaTable => new DeltaTable({ store, duckdb })
+
+    await lake.drain(
+      moment === 'between two batches'
+        ? { onProgress: step }
+        : { tables: { events: tableOn(watched), rejected: tableOn(rejected) } },
+    )
+
+    expect(commits).toBeGreaterThan(7)
+    expect([...(await lake.places('events')), ...(await lake.places('rejected'))].sort()).toEqual(
+      await lake.sent(),
+    )
+  })
+
   it('says that the topic was made anew, also where it holds nothing yet', async () => {
     await using lake = await openLake()
     await lake.send(...mixed(9))

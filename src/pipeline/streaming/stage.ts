@@ -23,7 +23,10 @@ import { firstState, next, type StageOutcome, type StageState } from '../../lib/
 import { describeRanges, type OffsetRange } from './offset-range.ts'
 import { type ReadUpTo, requireKnownLog, requireSameLog } from './same-log.ts'
 
-/** Another writer has some of these offsets: read on from the present position of the sink. */
+/**
+ * The batch does not follow what the sink has, such as where another writer has some of these offsets: read on from
+ * the present position of the sink.
+ */
 export interface Superseded {
   readonly kind: 'superseded'
   readonly reason: string
@@ -260,7 +263,10 @@ class StreamStage<Written> {
     if (outcome === undefined) return { kind: 'stopped' }
     this.#inFlight = undefined
     if (outcome.kind === 'superseded') {
-      logger.info({ stage: name }, 'Another writer was faster; reading on from the sink')
+      logger.info(
+        { stage: name, reason: outcome.reason },
+        'The batch was superseded; reading on from the sink',
+      )
       await this.#readAnew()
       return { kind: 'superseded' }
     }

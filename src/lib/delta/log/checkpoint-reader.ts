@@ -61,7 +61,7 @@ export async function* readCheckpoint(
     const files = await localPaths(
       store,
       keys.map((path) => ({ path: encodeFilePath(path) })),
-      { signal },
+      { fresh: true, signal },
     )
     await requireUnbrokenFiles(files, keys)
     const present = await describe(session, files)
@@ -90,7 +90,7 @@ export async function readSidecarNames(
   { signal }: IoOptions = {},
 ): Promise<readonly string[]> {
   if (key.endsWith('.json')) return sidecarsIn(await store.read(key, { signal }), key)
-  const files = await localPaths(store, [{ path: encodeFilePath(key) }], { signal })
+  const files = await localPaths(store, [{ path: encodeFilePath(key) }], { fresh: true, signal })
   using session = await duckdb.connect()
   return await readSidecarColumn(session, files, { signal })
 }
@@ -124,7 +124,7 @@ async function* readSidecars(
   const files = await localPaths(
     store,
     paths.map((path) => ({ path: sidecarPath(path) })),
-    { signal },
+    { fresh: true, signal },
   )
   await requireUnbrokenFiles(files, paths)
   const present = await describe(session, files)

@@ -15,6 +15,7 @@ import type { ObjectStore, PutOutcome } from '../../storage/store.ts'
 import type { StringMap } from '../protocol/metadata.ts'
 import { tableProperties } from '../protocol/properties.ts'
 import { type Action, type AddFile, type CommitInfo, decodeActions, encodeActions } from './actions.ts'
+import { commitIdOf, type NewestLogFile } from './commit-id.ts'
 import { type ConflictKind, type Isolation, judge, type ReadSet } from './conflict.ts'
 import { commitInfoOf } from './history.ts'
 import { commitKey, type Version, version } from './log-path.ts'
@@ -32,6 +33,8 @@ export interface Operation {
 export interface StagedChange {
   /** The version that this change was computed from; `undefined` for the commit that makes the table. */
   readonly readVersion: Version | undefined
+  /** What the version was read from: while the log has it, the change may follow. */
+  readonly readFrom?: NewestLogFile
   readonly actions: readonly Action[]
   readonly reads: ReadSet
   readonly isolation: Isolation
@@ -53,9 +56,14 @@ export type CommitOutcome =
       readonly reason: string
     }
 
-/** `actions` are those of the version, as its file has them. */
+/** `actions` are those of the version, as its file has them, and `id` is what `readCommitId` says of it. */
 export type CommitResult =
-  | { readonly kind: 'committed'; readonly version: Version; readonly actions: readonly Action[] }
+  | {
+      readonly kind: 'committed'
+      readonly version: Version
+      readonly actions: readonly Action[]
+      readonly id: string
+    }
   | Extract<CommitOutcome, { readonly kind: 'conflict' }>
 
 export interface CommitOptions extends IoOptions {
@@ -68,7 +76,8 @@ export const engineInfo = 'lakeshore/0.1.0'
 /**
  * Commits at the first free version after the one that was read.
  *
- * @returns `conflict` when a winner's commit makes the change wrong: the caller must compute it again.
+ * @returns `conflict` when a winner's commit makes the change wrong, or the version that it was computed from is gone:
+ * the caller must compute it again.
  * @throws LakeError `COMMIT_LOST` when `maxAttempts` compatible writers were faster, `COMMIT_UNKNOWN` when
  * the store did not answer and does not say what became of the commit.
  */
@@ -79,7 +88,15 @@ export async function commit(
 ): Promise<CommitResult> {
   const txnId = randomUUID()
   let attempt = version(change.readVersion === undefined ? 0 : change.readVersion + 1)
-  const { inCommitTimestamps } = change
+  const { inCommitTimestamps, readVersion, readFrom } = change
+  if (readVersion !== undefined && (await readFrom?.isThere(store, { signal })) === false) {
+    return {
+      kind: 'conflict',
+      winner: readVersion,
+      conflict: 'replaced',
+      reason: replacedReason(readVersion),
+    }
+  }
   let previousMs = inCommitTimestamps.kind === 'off' ? undefined : inCommitTimestamps.previousMs
   for (let attempts = 0; attempts < maxAttempts; attempts++) {
     // Past this line a commit is never abandoned half-way: the put is atomic, and we wait for its answer.
@@ -91,6 +108,7 @@ export async function commit(
       kind: 'committed',
       version: attempt,
       actions: decodeActions(body, `${store.uri}/${commitKey(attempt)}`),
+      id: commitIdOf(body),
     })
     if (outcome === 'created') return committed()
 
@@ -109,6 +127,10 @@ export async function commit(
     details: { uri: store.uri, readVersion: change.readVersion, maxAttempts },
   })
 }
+
+/** Says what has become of a version that was read, and is not in the log as it was read. */
+const replacedReason = (read: Version): string =>
+  `version ${read} is no longer in the log as it was read: the table was restored from a copy, or replaced`
 
 /** 'exists' also if the answer was lost and the version is there: the caller finds out whose it is. */
 async function putCommit(store: ObjectStore, at: Version, body: Uint8Array): Promise<PutOutcome> {

@@ -31,7 +31,15 @@ export type ReadSet =
  */
 export type Isolation = 'Serializable' | 'WriteSerializable' | 'SnapshotIsolation'
 
-export type ConflictKind = 'protocol' | 'metadata' | 'transaction' | 'added' | 'removed' | 'domain'
+/** `replaced`: the log no longer has the commit that the change was computed from. */
+export type ConflictKind =
+  | 'protocol'
+  | 'metadata'
+  | 'transaction'
+  | 'added'
+  | 'removed'
+  | 'domain'
+  | 'replaced'
 
 export type ConflictVerdict =
   | { readonly kind: 'compatible' }

@@ -3,7 +3,7 @@ import { access } from 'node:fs/promises'
 import { isLakeError, LakeError, systemCode } from '../../base/errors.ts'
 import type { IoOptions } from '../../base/io.ts'
 import { readRegularFile, requireRegularFile } from '../../storage/regular-file.ts'
-import type { ObjectStore } from '../../storage/store.ts'
+import type { LocalFileOptions, ObjectStore } from '../../storage/store.ts'
 import { decodeFilePath, encodeFilePath } from './file-path.ts'
 
 /** Files of a remote store are fetched so many at a time. */
@@ -17,7 +17,7 @@ const concurrency = 16
 export async function localPaths(
   store: ObjectStore,
   files: readonly { readonly path: string }[],
-  { signal }: IoOptions = {},
+  options: LocalFileOptions = {},
 ): Promise<readonly string[]> {
   const paths: string[] = new Array(files.length)
   const entries = files.entries()
@@ -25,7 +25,7 @@ export async function localPaths(
     for (const [index, { path }] of entries) {
       const place = placeOf(store, path)
       if (place.kind === 'local') await requireRegularFile(place.path)
-      paths[index] = place.kind === 'local' ? place.path : await store.localFile(place.key, { signal })
+      paths[index] = place.kind === 'local' ? place.path : await store.localFile(place.key, options)
     }
   }
   await Promise.all(Array.from({ length: Math.min(concurrency, files.length) }, fetchAll))

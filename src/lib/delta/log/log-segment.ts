@@ -14,6 +14,8 @@ export interface LogSegment {
   /** Contiguous, from the version after the checkpoint (or 0) on. */
   readonly commits: readonly { readonly version: Version; readonly key: string }[]
   readonly version: Version
+  /** The commit of the version, or its checkpoint where the log has no such commit. */
+  readonly newest: { readonly key: string; readonly revision: string }
 }
 
 export interface SegmentOptions extends IoOptions {
@@ -45,6 +47,18 @@ export async function readLogSegment(
   return segment
 }
 
+interface ListedFile {
+  readonly version: Version
+  readonly key: string
+  readonly revision: string
+}
+
+/** Its key and revision are those of the first part. */
+interface ListedCheckpoint extends ListedFile {
+  readonly parts: number
+  readonly keys: string[]
+}
+
 async function listSegment(
   store: ObjectStore,
   from: Version,
@@ -58,11 +72,11 @@ async function listSegment(
     readonly signal: AbortSignal | undefined
   },
 ): Promise<LogSegment | undefined> {
-  const commits: { version: Version; key: string }[] = []
-  const parts = new Map<string, { version: Version; parts: number; keys: string[] }>()
+  const commits: ListedFile[] = []
+  const parts = new Map<string, ListedCheckpoint>()
   let newest: Version | undefined
   let previous: string | undefined
-  for await (const { key } of store.list(logFolder, { startAfter: keyBefore(from), signal })) {
+  for await (const { key, revision } of store.list(logFolder, { startAfter: keyBefore(from), signal })) {
     const name = key.slice(logFolder.length)
     // Names of log files begin with digits: folders such as _sidecars come after them.
     if (name > ':') break
@@ -73,12 +87,14 @@ async function listSegment(
     if (file.kind === 'unknown' || without.includes(key)) continue
     if (file.kind === 'commit' || newest === undefined) newest = file.version
     if (upTo !== undefined && file.version > upTo) continue
-    if (file.kind === 'commit') commits.push({ version: file.version, key })
-    if (file.kind === 'checkpoint') parts.set(key, { version: file.version, parts: 1, keys: [key] })
-    if (file.kind === 'checkpointV2') parts.set(key, { version: file.version, parts: 1, keys: [key] })
+    const listed = { version: file.version, key, revision }
+    if (file.kind === 'commit') commits.push(listed)
+    if (file.kind === 'checkpoint' || file.kind === 'checkpointV2') {
+      parts.set(key, { ...listed, parts: 1, keys: [key] })
+    }
     if (file.kind === 'checkpointPart') {
       const id = `${file.version}/${file.parts}`
-      const set = parts.get(id) ?? { version: file.version, parts: file.parts, keys: [] }
+      const set = parts.get(id) ?? { ...listed, parts: file.parts, keys: [] }
       set.keys.push(key)
       parts.set(id, set)
     }
@@ -86,20 +102,24 @@ async function listSegment(
   if (newest === undefined) return undefined
   const checkpoint = [...parts.values()]
     .filter((set) => set.keys.length === set.parts)
-    .reduce<{ version: Version; keys: string[] } | undefined>(
+    .reduce<ListedCheckpoint | undefined>(
       (best, set) => (best === undefined || set.version > best.version ? set : best),
       undefined,
     )
   const tail = commits.filter((commit) => checkpoint === undefined || commit.version > checkpoint.version)
-  return contiguous(store, checkpoint, tail, { upTo, newest, from })
+  const reached = contiguous(store, checkpoint, tail, { upTo, newest, from })
+  if (reached === undefined) return undefined
+  const newestFile = commits.find((commit) => commit.version === reached) ?? checkpoint
+  return newestFile && { checkpoint, commits: tail, version: reached, newest: newestFile }
 }
 
+/** Which version the files reach; `undefined` where an earlier start of the list may find more. */
 function contiguous(
   store: ObjectStore,
   checkpoint: LogSegment['checkpoint'],
   commits: LogSegment['commits'],
   range: { readonly upTo: Version | undefined; readonly newest: Version; readonly from: Version },
-): LogSegment | undefined {
+): Version | undefined {
   const first = checkpoint === undefined ? 0 : checkpoint.version + 1
   const gap = commits.findIndex((commit, index) => commit.version !== first + index)
   if (gap !== -1 && checkpoint === undefined && range.from > 0) return undefined
@@ -116,7 +136,7 @@ function contiguous(
     if (range.from > 0) return undefined
     throw versionMissing(store, range.upTo ?? range.newest, range.newest)
   }
-  return { checkpoint, commits, version: reached }
+  return reached
 }
 
 function versionMissing(store: ObjectStore, wanted: Version, newest: Version): LakeError {

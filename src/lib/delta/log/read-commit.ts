@@ -11,7 +11,21 @@ export async function readCommit(
   of: Version,
   { signal }: IoOptions = {},
 ): Promise<readonly Action[]> {
-  return decodeLogFile(await store.read(commitKey(of), { signal }), `${store.uri}/${commitKey(of)}`)
+  return (await readCommitFile(store, of, { signal })).actions
+}
+
+export interface CommitFile {
+  readonly actions: readonly Action[]
+  readonly bytes: Uint8Array
+}
+
+export async function readCommitFile(
+  store: ObjectStore,
+  of: Version,
+  { signal }: IoOptions = {},
+): Promise<CommitFile> {
+  const bytes = await store.read(commitKey(of), { signal })
+  return { bytes, actions: decodeLogFile(bytes, `${store.uri}/${commitKey(of)}`) }
 }
 
 /** `undefined` when the version is not there (yet). */
@@ -20,8 +34,17 @@ export async function readCommitIfThere(
   of: Version,
   options: IoOptions = {},
 ): Promise<readonly Action[] | undefined> {
+  return (await readCommitFileIfThere(store, of, options))?.actions
+}
+
+/** As `readCommitIfThere`, with the bytes. */
+export async function readCommitFileIfThere(
+  store: ObjectStore,
+  of: Version,
+  options: IoOptions = {},
+): Promise<CommitFile | undefined> {
   try {
-    return await readCommit(store, of, options)
+    return await readCommitFile(store, of, options)
   } catch (error) {
     if (isLakeError(error, 'OBJECT_MISSING')) return undefined
     throw error

@@ -6,11 +6,11 @@ import type { DuckDb } from '../../duckdb/duckdb.ts'
 import type { ObjectStore } from '../../storage/store.ts'
 import type { Action, AddFile } from '../log/actions.ts'
 import { readCheckpoint } from '../log/checkpoint-reader.ts'
-import { type CommitRef, readCommitRef } from '../log/commit-id.ts'
+import { type CommitRef, commitIdOf, NewestLogFile, readCommitRef } from '../log/commit-id.ts'
 import { commitsBackFrom, type TableCommit } from '../log/history.ts'
-import { type Version, version } from '../log/log-path.ts'
+import { commitKey, type Version, version } from '../log/log-path.ts'
 import { type LogSegment, readLogSegment } from '../log/log-segment.ts'
-import { readCommit, readCommitIfThere, readInCommitTimestamp } from '../log/read-commit.ts'
+import { readCommitFile, readCommitFileIfThere, readInCommitTimestamp } from '../log/read-commit.ts'
 import { columnMappingMode } from '../protocol/mapping.ts'
 import type { Metadata, Protocol } from '../protocol/metadata.ts'
 import { propertiesOf, type TableProperties } from '../protocol/properties.ts'
@@ -41,8 +41,10 @@ export class Snapshot {
 
   /** Where the table lies. Private to this library. */
   readonly store: ObjectStore
+  /** What tells that the log still has this version. Private to this library. */
+  readonly readFrom: NewestLogFile
 
-  constructor(of: Version, state: TableState, store: ObjectStore) {
+  constructor(of: Version, state: TableState, { store, readFrom }: Pick<Snapshot, 'store' | 'readFrom'>) {
     const { uri } = store
     const { protocol, metadata } = state
     if (protocol === undefined || metadata === undefined) {
@@ -62,6 +64,7 @@ export class Snapshot {
     this.partitionColumns = metadata.partitionColumns.map((column) => columnNamed(this.schema, column, uri))
     this.state = state
     this.store = store
+    this.readFrom = readFrom
   }
 
   get uri(): string {
@@ -182,9 +185,13 @@ export async function readSnapshot(
   const broken: string[] = []
   for (let first: unknown; ; ) {
     try {
-      const state = await readSegment(store, duckdb, segment, { signal })
+      const { state, id } = await readSegment(store, duckdb, segment, { signal })
       if (broken.length > 0) onBrokenCheckpoint?.(broken, causeOf(first))
-      return new Snapshot(segment.version, state, store)
+      const { key, revision } = segment.newest
+      return new Snapshot(segment.version, state, {
+        store,
+        readFrom: new NewestLogFile(key, { revision, id }),
+      })
     } catch (error) {
       first ??= error
       signal?.throwIfAborted()
@@ -215,8 +222,9 @@ async function readSegment(
   duckdb: DuckDb,
   { checkpoint, commits }: LogSegment,
   { signal }: IoOptions,
-): Promise<TableState> {
+): Promise<{ readonly state: TableState; readonly id: string | undefined }> {
   const state = new TableState()
+  let newest: Uint8Array | undefined
   if (checkpoint !== undefined) {
     try {
       for await (const part of readCheckpoint(store, duckdb, checkpoint.keys, { signal })) state.load(part)
@@ -229,34 +237,51 @@ async function readSegment(
   }
   for (let from = 0; from < commits.length; from += readAhead) {
     const some = commits.slice(from, from + readAhead)
-    const read = await Promise.all(some.map((commit) => readCommit(store, commit.version, { signal })))
-    for (const actions of read) state.apply(actions)
+    const read = await Promise.all(some.map((commit) => readCommitFile(store, commit.version, { signal })))
+    for (const { actions } of read) state.apply(actions)
+    newest = read.at(-1)?.bytes
   }
-  return state
+  return { state, id: newest && commitIdOf(newest) }
 }
 
-/** The newest version, made from an older one by reading what came since. */
+/**
+ * The newest version, made from an older one by reading what came since.
+ *
+ * @returns `undefined` where the log no longer has the older one: what came since did not come after it.
+ */
 export async function advanceSnapshot(
   store: ObjectStore,
   from: Snapshot,
   { signal }: IoOptions = {},
-): Promise<Snapshot> {
+): Promise<Snapshot | undefined> {
   let state: TableState | undefined
   let reached = from.version
+  let newest: Uint8Array | undefined
+  let isThere = false
   for (;;) {
     const next = version(reached + 1)
-    const actions = await readCommitIfThere(store, next, { signal })
-    if (actions === undefined) break
+    const reading = readCommitFileIfThere(store, next, { signal })
+    const [found, there] = await Promise.all([reading, isThere || from.readFrom.isThere(store, { signal })])
+    if (!there) return undefined
+    isThere = true
+    if (found === undefined) break
     state ??= from.state.copy()
-    state.apply(actions)
+    state.apply(found.actions)
+    newest = found.bytes
     reached = next
   }
-  return state === undefined ? from : new Snapshot(reached, state, store)
+  if (state === undefined || newest === undefined) return from
+  // Asked again: what was read may have come with a copy that was put in the table's place meanwhile.
+  if (!(await from.readFrom.isThere(store, { signal }))) return undefined
+  return new Snapshot(reached, state, { store, readFrom: commitFile(reached, commitIdOf(newest)) })
 }
 
-/** The version after `from`, which `actions` have made. */
-export function nextSnapshot(from: Snapshot, actions: readonly Action[]): Snapshot {
+/** The version after `from`, which `actions` have made in a commit of this id. */
+export function nextSnapshot(from: Snapshot, actions: readonly Action[], id: string): Snapshot {
   const state = from.state.copy()
   state.apply(actions)
-  return new Snapshot(version(from.version + 1), state, from.store)
+  const of = version(from.version + 1)
+  return new Snapshot(of, state, { store: from.store, readFrom: commitFile(of, id) })
 }
+
+const commitFile = (of: Version, id: string): NewestLogFile => new NewestLogFile(commitKey(of), { id })

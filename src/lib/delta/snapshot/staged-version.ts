@@ -9,8 +9,9 @@ import type { IoOptions } from '../../base/io.ts'
 import { formatJson, type JsonValue, parseJson } from '../../base/json.ts'
 import type { ObjectStore } from '../../storage/store.ts'
 import { type AddFile, decodeActions, encodeActions } from '../log/actions.ts'
+import { NewestLogFile } from '../log/commit-id.ts'
 import { decodeFilePath } from '../log/file-path.ts'
-import { type Version, version } from '../log/log-path.ts'
+import { commitKey, type Version, version } from '../log/log-path.ts'
 import { TableState } from './replay.ts'
 import { Snapshot } from './snapshot.ts'
 
@@ -33,7 +34,8 @@ export function decodeStagedVersion(store: ObjectStore, staged: JsonValue, what:
   const lines = actions.map((action) => formatJson(action)).join('\n')
   const state = new TableState()
   state.apply(decodeActions(new TextEncoder().encode(lines), what))
-  return new Snapshot(before, state, store)
+  // Of no version in the log: a change that was computed from it cannot be committed.
+  return new Snapshot(before, state, { store, readFrom: new NewestLogFile(commitKey(before), {}) })
 }
 
 function partsOf(

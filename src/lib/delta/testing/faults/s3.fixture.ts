@@ -117,8 +117,8 @@ export class FakeS3 implements AsyncDisposable {
       .filter(([key]) => key.startsWith(prefix) && key > after)
       .sort(([a], [b]) => (a < b ? -1 : 1))
       .map(
-        ([key, { length }]) =>
-          `<Contents><Key>${key}</Key><Size>${length}</Size><LastModified>${new Date().toISOString()}</LastModified></Contents>`,
+        ([key, bytes]) =>
+          `<Contents><Key>${key}</Key><Size>${bytes.length}</Size><LastModified>${new Date().toISOString()}</LastModified><ETag>${eTagOf(bytes).replaceAll('"', '&quot;')}</ETag></Contents>`,
       )
     return `<ListBucketResult>${contents.join('')}</ListBucketResult>`
   }
