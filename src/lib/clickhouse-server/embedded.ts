@@ -4,6 +4,7 @@ import type { IoOptions } from '../base/io.ts'
 import type { Logger } from '../base/log.ts'
 import type { ClickHouse } from '../clickhouse/clickhouse.ts'
 import { openClickHouse } from '../clickhouse/client.ts'
+import type { Endpoint } from './endpoint.ts'
 import { findOrStart, isAlive, type LaunchOptions } from './launch.ts'
 
 export interface EmbeddedOptions extends IoOptions, LaunchOptions {
@@ -21,11 +22,15 @@ export interface EmbeddedOptions extends IoOptions, LaunchOptions {
  * @throws LakeError `CLICKHOUSE_UNAVAILABLE` when no server answers in time.
  */
 export function openEmbeddedClickHouse({ home, ...options }: EmbeddedOptions): Promise<ClickHouse> {
+  let newest: Endpoint | undefined
   return openClickHouse({
     ...options,
     finder: {
-      find: ({ signal }) => findOrStart(home, { ...options, signal }),
-      touch: async (place) => void (await isAlive({ ...place, pid: 0 })),
+      find: async ({ signal }) => {
+        newest = await findOrStart(home, { ...options, signal })
+        return newest
+      },
+      touch: async () => void (newest && (await isAlive(newest))),
       touchEveryMs: Math.ceil((options.idleMs ?? 60_000) / 4),
     },
   })

@@ -20,11 +20,12 @@ export interface Endpoint {
 }
 
 /**
- * What the server at `url` answers to `/proof?challenge=…`. The URL is part of it, so that nobody can pass the
- * challenge on to the server and its answer back.
+ * What the server answers to `/proof?challenge=…`. The URL is part of it, so that nobody can pass the challenge on to
+ * the server and its answer back. So is all else that the file says: a damaged number would name another process.
  */
-export function proofOf({ url, password }: Pick<Endpoint, 'url' | 'password'>, challenge: string): string {
-  return createHmac('sha256', password).update(`lakeshore proof ${url} ${challenge}`).digest('hex')
+export function proofOf({ url, username, password, pid }: Endpoint, challenge: string): string {
+  const text = `lakeshore proof ${url} ${username} ${pid} ${challenge}`
+  return createHmac('sha256', password).update(text).digest('hex')
 }
 
 export const endpointFile = (home: string): string => join(home, 'clickhouse.json')

@@ -94,7 +94,8 @@ async function answer(
   }
   if (url.pathname === '/proof') {
     const challenge = url.searchParams.get('challenge') ?? ''
-    response.end(`${proofOf({ url: `http://127.0.0.1:${portOf(server)}`, password }, challenge)}\n`)
+    const endpoint = { url: `http://127.0.0.1:${portOf(server)}`, username, password, pid: process.pid }
+    response.end(`${proofOf(endpoint, challenge)}\n`)
     return
   }
   if (url.pathname !== '/') {

@@ -95,6 +95,28 @@ describe('findOrStart(home)', () => {
     expect(heard.filter((text) => text.includes('secret'))).toEqual([])
   })
 
+  it('believes a file only as a whole: a damaged number would name a process of somebody else', async () => {
+    const server = await findOrStart(home.path, patient)
+
+    expect(await isAlive(server)).toBe(true)
+    expect(await isAlive({ ...server, pid: server.pid ^ 1 })).toBe(false)
+    expect(await isAlive({ ...server, username: 'defaults' })).toBe(false)
+  })
+
+  it('finds the server again whose file was damaged or deleted while it runs', async () => {
+    const server = await findOrStart(home.path, patient)
+    const text = await readFile(endpointFile(home.path), 'utf8')
+
+    for (const damage of [
+      () => writeFile(endpointFile(home.path), text.replace(/"pid":\d/, '"pid":9')),
+      () => writeFile(endpointFile(home.path), text.slice(0, -9)),
+      () => rm(endpointFile(home.path)),
+    ]) {
+      await damage()
+      expect(await findOrStart(home.path, patient)).toEqual(server)
+    }
+  })
+
   it('is not deceived by one that passes the challenge on to the server', async () => {
     const server = await findOrStart(home.path, patient)
     const relay = createServer((request, response) => {

@@ -1,7 +1,7 @@
 /**
  * The embedded server: the engine, its HTTP interface, and how long they live.
  *
- * States: starting → ready (clickhouse.json names it) → closing (takes no new statement, lets running ones
+ * States: starting → ready (clickhouse.json names it, and is kept so) → closing (takes no new statement, lets running ones
  * finish) → ended. Two locks decide who serves a home: the lock on its path and the engine's lock file. Each
  * server has an upload folder of its own. A server whose folders were deleted or replaced ends at once, because
  * the engine opens files by path and would write into the folders of its successor.
@@ -11,6 +11,7 @@ import { readFileSync, statSync } from 'node:fs'
 import { realpath } from 'node:fs/promises'
 import type { Server } from 'node:http'
 import { join, resolve } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
 import { systemClock } from '../base/clock.ts'
 import { LakeError, messageOf, systemCode } from '../base/errors.ts'
 import { makeFolders, privateMode } from '../base/files/folders.ts'
@@ -18,7 +19,7 @@ import { OwnFolder } from '../base/files/own-folder.ts'
 import type { Logger } from '../base/log.ts'
 import { notBegun } from '../clickhouse/failure.ts'
 import { writeAccess } from './access.ts'
-import { type Endpoint, readEndpoint, writeEndpoint } from './endpoint.ts'
+import { type Endpoint, endpointFile, readEndpoint, writeEndpoint } from './endpoint.ts'
 import { type Engine, EngineError, openEngine } from './engine.ts'
 import { createHttp } from './http.ts'
 import { lockPath } from './path-lock.ts'
@@ -118,8 +119,24 @@ async function serve({ home, data, engine, uploads, ...options }: Parts): Promis
   const endpoint = { url: `http://127.0.0.1:${port}`, username, password, pid: process.pid }
   await writeEndpoint(home, endpoint)
 
+  // A file that was damaged or deleted would keep clients away, and no other server can take this one's place.
+  const keepEndpoint = async (): Promise<void> => {
+    if (isDeepStrictEqual(await readEndpoint(home), endpoint) || isEnding || !isOurs()) return
+    await writeEndpoint(home, endpoint)
+    options.logger.warn(
+      { file: endpointFile(home) },
+      'The file did not name this server, and was written again',
+    )
+  }
+  let keeping: Promise<void> | undefined
   const watch = setInterval(
     () => {
+      keeping ??= keepEndpoint()
+        // Where it cannot be written now, the next look tries again.
+        .catch(() => undefined)
+        .finally(() => {
+          keeping = undefined
+        })
       if (!isOurs()) reportOver('folders replaced')
       else if (running === 0 && performance.now() - lastUse >= options.idleMs) reportOver('idle')
     },
@@ -128,6 +145,7 @@ async function serve({ home, data, engine, uploads, ...options }: Parts): Promis
   const end = async (): Promise<boolean> => {
     isEnding = true
     clearInterval(watch)
+    await keeping
     const isClosed = new Promise((done) => server.close(done))
     server.closeIdleConnections()
     const deadline = performance.now() + finishMs

@@ -43,8 +43,8 @@ export interface Place {
 export interface Finder {
   /** Finds the server that answers. Called at first, and again after a failure. */
   find(options: IoOptions): Promise<Place>
-  /** Tells the server that the client is still there. Never rejects. */
-  touch(place: Place): Promise<void>
+  /** Tells the server that was found last that the client is still there. Never rejects. */
+  touch(): Promise<void>
   readonly touchEveryMs: number
 }
 
@@ -97,7 +97,7 @@ export class Connection {
     if (!('finder' in options)) return
     const { finder } = options
     this.#keepAlive = setInterval(() => {
-      if (this.#current !== undefined) void finder.touch(this.#current.place)
+      if (this.#current !== undefined) void finder.touch()
     }, finder.touchEveryMs).unref()
   }
 

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -186,6 +186,33 @@ describe('ProducerState', () => {
     await standing.through(log).append(newUser)
     expect(await valuesOf(log)).toEqual(['{}'])
     expect((await openProducerState()).users).toBe(101)
+  })
+
+  it('believes no file of which one bit has turned', async () => {
+    const state = await openProducerState()
+    const history = { log: 'c/t', seed: 7, users: 90, count: 1_000, days: 7, untilMs: 1_700_000_000_000 }
+    await state.begin(history)
+    const path = join(home, 'producer.json')
+    const whole = await readFile(path)
+    const believed: string[] = []
+
+    for (let bit = 0; bit < whole.length * 8; bit++) {
+      const damaged = Buffer.from(whole)
+      damaged.writeUInt8(damaged.readUInt8(bit >> 3) ^ (1 << (bit & 7)), bit >> 3)
+      await writeFile(path, damaged)
+      const found = await openProducerState().catch(() => undefined)
+      if (found !== undefined) believed.push(damaged.toString())
+    }
+
+    expect(believed).toEqual([])
+    await writeFile(path, whole)
+    expect(await openProducerState()).toMatchObject({ users: 100, history })
+  })
+
+  it('reads the file of a release that wrote no checksum', async () => {
+    await writeFile(join(home, 'producer.json'), '{"users":321}\n')
+
+    expect((await openProducerState()).users).toBe(321)
   })
 
   it('says of a file that it did not write which it is, and what to do', async () => {

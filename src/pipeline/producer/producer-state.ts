@@ -1,8 +1,11 @@
 /**
  * The state of a home's producer, in a file: how many users there are, and the history that it is making. A producer
  * that was killed goes on from there.
+ *
+ * The file has a checksum: with another seed or count, a history would be completed by events that are not its own.
  */
 import { readFile } from 'node:fs/promises'
+import { crc32 } from 'node:zlib'
 import { z } from 'zod'
 import { LakeError, messageOf, systemCode } from '../../lib/base/errors.ts'
 import { replaceFile } from '../../lib/base/files/replace-file.ts'
@@ -21,6 +24,11 @@ const historySchema = z.object({
 
 const stateSchema = z.object({ users: z.int().positive(), history: historySchema.optional() })
 
+type State = z.infer<typeof stateSchema>
+
+/** Strict: if a bit of the name `checksum` is flipped, the file must not pass for one of a release without it. */
+const fileSchema = z.strictObject({ ...stateSchema.shape, checksum: z.string().optional() })
+
 /** All that names the events of a history: the same again gives the same bytes. */
 export type PlannedHistory = z.infer<typeof historySchema>
 
@@ -31,7 +39,7 @@ export class ProducerState {
   #users: number
   #history: PlannedHistory | undefined
 
-  private constructor(path: string, { users, history }: z.infer<typeof stateSchema>) {
+  private constructor(path: string, { users, history }: State) {
     this.#path = path
     this.#users = users
     this.#history = history
@@ -79,14 +87,26 @@ export class ProducerState {
     }
   }
 
-  #write(state: z.infer<typeof stateSchema>): Promise<void> {
-    return replaceFile(this.#path, `${JSON.stringify(state)}\n`, { what: 'producer' })
+  #write(state: State): Promise<void> {
+    const text = JSON.stringify({ ...state, checksum: checksumOf(state) })
+    return replaceFile(this.#path, `${text}\n`, { what: 'producer' })
   }
 }
 
-async function read(path: string): Promise<z.infer<typeof stateSchema>> {
+function checksumOf(state: State): string {
+  // By the schema, which puts the fields into one order.
+  return crc32(JSON.stringify(stateSchema.parse(state)))
+    .toString(16)
+    .padStart(8, '0')
+}
+
+async function read(path: string): Promise<State> {
   try {
-    return stateSchema.parse(JSON.parse(await readFile(path, 'utf8')))
+    const { checksum, ...state } = fileSchema.parse(JSON.parse(await readFile(path, 'utf8')))
+    if (checksum !== undefined && checksum !== checksumOf(state)) {
+      throw new Error('its content is not what was written')
+    }
+    return state
   } catch (error) {
     if (systemCode(error) === 'ENOENT') return { users: usersAtFirst }
     throw new LakeError('CONFIG_INVALID', `producer ${path}: cannot be read: ${messageOf(error)}`, {

@@ -1,16 +1,19 @@
 /**
  * How the SQLite log stores messages: a block is what one append gave one partition, as one value.
  *
- *   block  = version (u8) record*
+ *   block  = version (u8) checksum (u32) record*              checksum = CRC-32 of the place and of all records
  *   record = flags (u8: 1 key, 2 value) [key] [value] count (u32) header*     bytes = length (u32) byte*
  *   header = key [flag (u8: 1 value) value]
  *
- * Law: decode(encode(messages)) = messages. Integers are little-endian.
+ * Law: decode(encode(messages)) = messages. Integers are little-endian. Version 1 had no checksum, and is still read.
  */
+import { crc32 } from 'node:zlib'
 import { LakeError } from '../../base/errors.ts'
 import { type Header, type Message, type NewMessage, offset } from '../eventlog.ts'
 
-const version = 1
+const version = 2
+const versionWithoutChecksum = 1
+const headSize = 5
 const hasKey = 1
 const hasValue = 2
 const noHeaders: readonly Header[] = Object.freeze([])
@@ -22,9 +25,10 @@ export function recordSize({ key, value, headers = noHeaders }: NewMessage): num
   return size
 }
 
-export function encodeBlock(messages: readonly NewMessage[]): Buffer {
-  const block = Buffer.allocUnsafe(messages.reduce((size, message) => size + recordSize(message), 1))
-  let at = block.writeUInt8(version)
+export function encodeBlock(messages: readonly NewMessage[], place: BlockPlace): Buffer {
+  const block = Buffer.allocUnsafe(messages.reduce((size, message) => size + recordSize(message), headSize))
+  block.writeUInt8(version)
+  let at = headSize
   const put = (bytes: Uint8Array | null): void => {
     if (bytes === null) return
     at = block.writeUInt32LE(bytes.length, at)
@@ -42,7 +46,13 @@ export function encodeBlock(messages: readonly NewMessage[]): Buffer {
       put(header.value)
     }
   }
+  block.writeUInt32LE(checksumOf(block, place), 1)
   return block
+}
+
+/** SQLite has no checksum of its own: a bit that turns on the disk would be another event. */
+function checksumOf(block: Buffer, { partition, first, timestampMs }: BlockPlace): number {
+  return crc32(block.subarray(headSize), crc32(`${partition}/${first}/${timestampMs}`))
 }
 
 export interface BlockPlace {
@@ -59,7 +69,7 @@ export interface BlockPlace {
  */
 export function decodeBlock(block: Buffer, { partition, first, timestampMs }: BlockPlace): Message[] {
   const messages: Message[] = []
-  let at = 1
+  let at = headSize
   const take = (): Buffer => {
     const from = at + 4
     at = from + block.readUInt32LE(at)
@@ -67,7 +77,12 @@ export function decodeBlock(block: Buffer, { partition, first, timestampMs }: Bl
     return block.subarray(from, at)
   }
   try {
-    if (block.readUInt8(0) !== version) throw new RangeError(`version ${block.readUInt8(0)} is unknown`)
+    const found = block.readUInt8(0)
+    if (found === versionWithoutChecksum) at = 1
+    else if (found !== version) throw new RangeError(`version ${found} is unknown`)
+    else if (block.readUInt32LE(1) !== checksumOf(block, { partition, first, timestampMs })) {
+      throw new RangeError('its content is not what was written')
+    }
     for (let place = first; at < block.length; place++) {
       const flags = block.readUInt8(at++)
       const key = flags & hasKey ? take() : null

@@ -153,7 +153,7 @@ export class Segment {
       const appendedMs = Math.max(nowMs, end.lastMs)
       let first = end.next
       for (const block of blocksOf(messages)) {
-        const records = encodeBlock(block)
+        const records = encodeBlock(block, { partition, first, timestampMs: appendedMs })
         const next = first + BigInt(block.length)
         statements.insert.run(first, next, BigInt(appendedMs), BigInt(records.length), records)
         first = next
