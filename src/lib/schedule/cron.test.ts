@@ -18,7 +18,11 @@ describe('parseCron(text, setting)', () => {
     ['1,,2 * * * *', 'minute: expected 0-59', 'got 1,,2'],
     ['0 1 *', 'expected 5 fields', 'got 3'],
     ['', 'expected 5 fields', 'got 0'],
-    ['0 1 31 2 *', 'dayOfMonth: expected 1-31', 'got 31'],
+    ['0 1 32 2 MON', 'dayOfMonth: expected 1-31', 'got 32'],
+    ['0 1 31 2 *', 'expected a day that comes', 'got day 31 of month 2'],
+    ['0 1 30-31 FEB *', 'expected a day that comes', 'got day 30-31 of month FEB'],
+    ['0 1 31 4,6,9,11 ?', 'expected a day that comes', 'got day 31 of month 4,6,9,11'],
+    ['5 0 1 31 2 *', 'expected a day that comes', 'got day 31 of month 2'],
   ])('refuses "%s", says where, what, and what may stand there', (text, expected, got) => {
     expect(() => parseCron(text, 'BATCH_CRON')).toThrow(
       expect.toSatisfy(
@@ -52,6 +56,11 @@ describe('nextTick(cron, afterMs)', () => {
     ['0 0 */2 * FRI', '2026-11-07T00:00:00.000Z', '2026-11-13T00:00:00.000Z'],
     ['30 0 0 13 * FRI', '2026-11-13T00:00:30.000Z', '2026-11-20T00:00:30.000Z'],
     [' 0 1 * * *\n', '2026-11-23T00:30:00.000Z', '2026-11-23T01:00:00.000Z'],
+    ['0 0 31 2 MON', '2026-11-13T00:00:00.000Z', '2027-02-01T00:00:00.000Z'],
+    ['0 0 31 2 MON', '2027-02-01T00:00:00.000Z', '2027-02-08T00:00:00.000Z'],
+    ['0 0 0 30 2 0', '2026-11-13T00:00:00.000Z', '2027-02-07T00:00:00.000Z'],
+    ['0 0 31 2,3 *', '2026-11-13T00:00:00.000Z', '2027-03-31T00:00:00.000Z'],
+    ['0 0 31 * *', '2027-02-01T00:00:00.000Z', '2027-03-31T00:00:00.000Z'],
     ['0 0 L * *', '2026-02-01T00:00:00.000Z', '2026-02-28T00:00:00.000Z'],
     ['0 6 * * MON-FRI', '2026-11-20T06:00:00.000Z', '2026-11-23T06:00:00.000Z'],
     ['0 6 * * 7', '2026-11-20T06:00:00.000Z', '2026-11-22T06:00:00.000Z'],

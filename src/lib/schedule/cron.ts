@@ -35,19 +35,11 @@ const allowed: Readonly<Record<string, string>> = {
  */
 export function parseCron(given: string, setting: string): Cron {
   const text = given.trim()
-  const { errors, fields } = nodeCron.validateDetailed(text)
-  if (fields === undefined || errors.length > 0) {
-    const [first] = errors
-    const range = allowed[first?.field ?? '']
-    throw invalid(
-      text,
-      setting,
-      range === undefined
-        ? `expected 5 fields, or 6 with seconds first, got ${text.split(/\s+/).filter(Boolean).length}`
-        : `${first?.field}: expected ${range}, or *, a list, a range or a step of these, got ${first?.value}`,
-    )
-  }
-  const tasks = dayRules(text).map((rule) => nodeCron.createTask(rule, () => undefined, { timezone: 'UTC' }))
+  // Each by itself: `node-cron` calls 31 wrong if the month has no such day, though a day of week is given as well.
+  requireFields(withFields(text, { month: '*' }), text, setting)
+  const fields = requireFields(withFields(text, { dayOfMonth: '*' }), text, setting)
+  const rules = dayRules(text).filter((rule) => nodeCron.validate(rule))
+  const tasks = rules.map((rule) => nodeCron.createTask(rule, () => undefined, { timezone: 'UTC' }))
   const ascending = (values: readonly number[]): number[] => [...new Set(values)].sort((a, b) => a - b)
   const timesOfDayMs = ascending(fields.hour).flatMap((hour) =>
     ascending(fields.minute).flatMap((minute) =>
@@ -64,8 +56,40 @@ export function parseCron(given: string, setting: string): Cron {
   }
   // Drops the tasks from the list that node-cron keeps for its own timers; matching needs none.
   for (const task of tasks) void task.destroy()
-  if (findTick(cron, 0) === undefined) throw invalid(text, setting, 'expected a day that exists, got none')
+  if (findTick(cron, 0) === undefined) {
+    const [dayOfMonth, month] = text.split(/\s+/).slice(-3)
+    throw invalid(text, setting, `expected a day that comes, got day ${dayOfMonth} of month ${month}`)
+  }
   return cron
+}
+
+type Fields = NonNullable<ReturnType<typeof nodeCron.validateDetailed>['fields']>
+
+/** @throws LakeError as `parseCron` does. */
+function requireFields(checked: string, text: string, setting: string): Fields {
+  const { errors, fields } = nodeCron.validateDetailed(checked)
+  if (fields !== undefined && errors.length === 0) return fields
+  const [first] = errors
+  const range = allowed[first?.field ?? '']
+  throw invalid(
+    text,
+    setting,
+    range === undefined
+      ? `expected 5 fields, or 6 with seconds first, got ${text.split(/\s+/).filter(Boolean).length}`
+      : `${first?.field}: expected ${range}, or *, a list, a range or a step of these, got ${first?.value}`,
+  )
+}
+
+/** The expression with other fields; a text that has not the fields of one is left as it is. */
+function withFields(
+  text: string,
+  given: { readonly dayOfMonth?: string; readonly month?: string; readonly dayOfWeek?: string },
+): string {
+  const fields = text.split(/\s+/)
+  if (fields.length < 5) return text
+  const [dayOfMonth = '*', month = '*', dayOfWeek = '*'] = fields.slice(-3)
+  const date = { dayOfMonth, month, dayOfWeek, ...given }
+  return [...fields.slice(0, -3), date.dayOfMonth, date.month, date.dayOfWeek].join(' ')
 }
 
 /**
@@ -74,10 +98,9 @@ export function parseCron(given: string, setting: string): Cron {
  */
 function dayRules(text: string): readonly string[] {
   const fields = text.split(/\s+/)
-  const [dayOfMonth = '*', month = '*', dayOfWeek = '*'] = fields.slice(-3)
+  const [dayOfMonth = '*', , dayOfWeek = '*'] = fields.slice(-3)
   if (fields.length < 5 || /^[*?]/.test(dayOfMonth) || /^[*?]/.test(dayOfWeek)) return [text]
-  const before = fields.slice(0, -3)
-  return [[...before, dayOfMonth, month, '*'].join(' '), [...before, '*', month, dayOfWeek].join(' ')]
+  return [withFields(text, { dayOfWeek: '*' }), withFields(text, { dayOfMonth: '*' })]
 }
 
 /** The first tick strictly after `afterMs`. */
