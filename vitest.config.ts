@@ -18,11 +18,11 @@ const longest = [
   'examples/examples.test.ts',
 ]
 
-/** Everything that needs no server. Real servers: `vitest.services.config.ts`. */
+/** Everything that needs no server, and little time. Real servers: `vitest.services.config.ts`; time: `vitest.long.config.ts`. */
 export default defineConfig({
   test: {
     include: ['src/**/*.test.ts', 'scripts/**/*.test.ts', 'examples/*.test.ts', 'notebooks/*.test.ts'],
-    exclude: ['**/*.services.test.ts', '**/node_modules/**'],
+    exclude: ['src/**/*.{long,services}.test.ts', '**/node_modules/**'],
     // These end a hang, and say nothing of speed: the machine may be busy with other things.
     testTimeout: 300_000,
     hookTimeout: 300_000,

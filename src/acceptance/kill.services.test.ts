@@ -3,7 +3,6 @@ import { describeKills } from './kill.contract.ts'
 
 const { KAFKA_BROKERS: brokers = '' } = process.env
 
-describeKills('embedded', { rounds: 6 })
 describeKills('on Kafka', {
   rounds: 4,
   environment: { KAFKA_BROKERS: brokers, KAFKA_TOPIC: `kills-${randomUUID()}` },

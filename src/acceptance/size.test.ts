@@ -12,7 +12,7 @@ const linesOfFunction = 60
 /** Folder → why it holds more files. */
 const fullFolders: Readonly<Record<string, string>> = {
   'src/lib/delta/testing/faults':
-    'each fault has its runner, its suite and its two tests: for npm test, and for services',
+    'each fault has its runner, its suite and its two tests: for `npm test`, and for `npm run test:long`',
 }
 
 /** `file:function` → why it is longer. */

@@ -79,7 +79,7 @@ const faults = [
 
 /**
  * Runs `work` on copies of a table, each with a fault at another call of its store, the kinds of fault in turn;
- * `check` is given the table as a new process finds it. All kinds at every call: `faults/calls.services.test.ts`.
+ * `check` is given the table as a new process finds it. All kinds at every call: `faults/calls.long.test.ts`.
  *
  * @returns How many calls there were.
  */

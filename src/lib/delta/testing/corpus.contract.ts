@@ -1,7 +1,7 @@
 /**
  * Tables that others wrote: OSS Delta 0.1 to 4.3, Databricks 7.3 to 17.3, delta-rs, Trino, the Java kernel. They
  * lie beside the checkout and are not part of it; the index says what is to be read of each. `npm test` reads
- * the oldest and the newest version of each, `npm run test:services` all of them.
+ * the oldest and the newest version of each, `npm run test:long` all of them.
  */
 import { existsSync } from 'node:fs'
 import { readdir, readFile } from 'node:fs/promises'

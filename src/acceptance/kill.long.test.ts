@@ -1,0 +1,3 @@
+import { describeKills } from './kill.contract.ts'
+
+describeKills('embedded', { rounds: 6 })
