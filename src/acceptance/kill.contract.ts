@@ -6,8 +6,8 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { type BuiltLake, buildLake } from '../cli/built.fixture.ts'
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { buildLake } from '../cli/built.fixture.ts'
 import { systemClock } from '../lib/base/clock.ts'
 import { readEndpoint } from '../lib/clickhouse-server/endpoint.ts'
 import { openPlatform } from '../pipeline/platform/compose.ts'
@@ -17,15 +17,14 @@ import { readIndependently, replay, tally } from './oracle.ts'
 
 const seed = Number(process.env['LAKE_KILL_SEED'] ?? Date.now() % 100_000)
 
-let built: BuiltLake
+let main = ''
 let home = ''
 const children = new Set<ChildProcess>()
 /** Each stage needs a second or two; one that is still there after this long waits for something that never comes. */
 const stageMs = 180_000
 beforeAll(async () => {
-  built = await buildLake()
+  main = await buildLake()
 })
-afterAll(() => built[Symbol.asyncDispose]())
 beforeEach(async () => {
   home = await mkdtemp(join(tmpdir(), 'lakeshore-kill-'))
 })
@@ -41,7 +40,7 @@ interface Stage {
 
 /** Nothing is inherited: a variable that names a server would send the stage there. */
 function start(words: readonly string[], environment: Environment): Stage {
-  const child = spawn(process.execPath, [built.main, ...words], {
+  const child = spawn(process.execPath, [main, ...words], {
     env: {
       LAKE_HOME: home,
       DUCKDB_THREADS: '1',

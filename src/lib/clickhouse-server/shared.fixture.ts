@@ -5,14 +5,12 @@
 import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { type BuiltModules, buildModules } from '../base/built.fixture.ts'
+import { buildModules } from '../base/built.fixture.ts'
 import { atProcessEnd } from '../base/process-end.fixture.ts'
 import { type Home, temporaryHome } from './home.fixture.ts'
 
 type Embedded = Pick<typeof import('./embedded.ts'), 'openEmbeddedClickHouse'>
 type Launch = typeof import('./launch.ts')
-
-let built: Promise<BuiltModules> | undefined
 
 interface BuiltServer extends Embedded, Launch {
   /** The URL of a built module of this folder. */
@@ -21,13 +19,9 @@ interface BuiltServer extends Embedded, Launch {
 
 /** The modules of this folder that start a server, built: what they start is built too. */
 export async function builtServer(): Promise<BuiltServer> {
-  built ??= buildModules(
+  const modules = await buildModules(
     ['embedded.ts', 'launch.ts', 'server.main.ts'].map((name) => `lib/clickhouse-server/${name}`),
-  ).then((modules) => {
-    atProcessEnd(() => rmSync(modules.folder, { recursive: true, force: true }))
-    return modules
-  })
-  const modules = await built
+  )
   const moduleOf = (name: string): string =>
     pathToFileURL(modules.fileOf(`lib/clickhouse-server/${name}`)).href
   const embedded: Embedded = await import(moduleOf('embedded.ts'))

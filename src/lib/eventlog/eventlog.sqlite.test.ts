@@ -25,7 +25,6 @@ beforeAll(async () => {
 })
 
 afterAll(async () => {
-  await built[Symbol.asyncDispose]()
   await rm(directory, { recursive: true, force: true })
 })
 

@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { pathToFileURL } from 'node:url'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { type BuiltModules, buildModules } from '../base/built.fixture.ts'
 import { ManualClock } from '../base/clock.ts'
 import { isLakeError, LakeError } from '../base/errors.ts'
@@ -25,7 +25,6 @@ export function describeRunStore(adapter: string, makeDatabase: () => Promise<Fr
   beforeAll(async () => {
     built = await buildModules(['lib/runs/run-store.ts'])
   })
-  afterAll(() => built[Symbol.asyncDispose]())
 
   let fresh: FreshDatabase
   const open: RunStore[] = []

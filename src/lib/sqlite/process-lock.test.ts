@@ -2,7 +2,9 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { buildModules } from '../base/built.fixture.ts'
 import { isLakeError } from '../base/errors.ts'
 import { acquireProcessLock } from './process-lock.ts'
 
@@ -19,12 +21,13 @@ afterEach(() => {
 
 /** A process of its own that takes the lock, says what came of it, and stays. */
 async function lockInChild(path: string): Promise<{ child: ChildProcess; said: string }> {
-  const module = new URL('./process-lock.ts', import.meta.url).href
+  const built = await buildModules(['lib/sqlite/process-lock.ts'])
+  const module = pathToFileURL(built.fileOf('lib/sqlite/process-lock.ts')).href
   const script = `import { acquireProcessLock } from ${JSON.stringify(module)}
     const outcome = await acquireProcessLock(${JSON.stringify(path)})
     console.log(outcome.kind)
     setInterval(() => undefined, 1000)`
-  const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script], {
+  const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   children.push(child)

@@ -3,8 +3,10 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { buildModules } from '../base/built.fixture.ts'
 import { openS3Store } from './store.s3.ts'
 import type { ObjectStore } from './store.ts'
 
@@ -220,20 +222,15 @@ describe('list(prefix)', () => {
 })
 
 it('says nothing of the age of Node, which the SDK would on every command', async () => {
-  const store = new URL('./store.s3.ts', import.meta.url).href
+  const built = await buildModules(['lib/storage/store.s3.ts'])
+  const store = pathToFileURL(built.fileOf('lib/storage/store.s3.ts')).href
   const program = `
     const { openS3Store } = await import(${JSON.stringify(store)})
     const place = { endpoint: 'http://127.0.0.1:1', bucket: 'b', prefix: '', cacheDirectory: '/nowhere' }
     openS3Store({ ...place, region: 'r', accessKey: 'a', secretKey: 's' })
     // A warning is written after the turn in which it was given.
     setImmediate(() => process.exit(0))`
-  const { stderr } = await promisify(execFile)(process.execPath, [
-    '--import',
-    'tsx',
-    '--input-type=module',
-    '--eval',
-    program,
-  ])
+  const { stderr } = await promisify(execFile)(process.execPath, ['--input-type=module', '--eval', program])
 
   expect(stderr).toBe('')
 })

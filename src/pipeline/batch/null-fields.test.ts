@@ -28,7 +28,9 @@ afterEach(() => platform[Symbol.asyncDispose]())
 async function rows(name: LakeTable, sql: string): Promise<readonly Row[]> {
   const table = platform.context.table(name)
   return duckdb.use(async (session) => {
-    await session.run(`create temporary view t as ${await table.scan(session, await table.snapshot())}`)
+    await session.run(
+      `create or replace temporary view t as ${await table.scan(session, await table.snapshot())}`,
+    )
     return await session.rows(sql)
   })
 }
@@ -40,21 +42,23 @@ const bronzeColumns = columnNames(lakeTables['bronze/events'].schema)
   .join(', ')
 
 describe('a field of bronze that somebody has set to null', () => {
-  it.each(fields)('%s: the event is quarantined, and every row of bronze is accounted for', async (field) => {
+  it('quarantines the event, whatever field it is, and every row of bronze is accounted for', async () => {
     const bronze = platform.context.table('bronze/events')
-    const where = 'kafka_partition = 0 and kafka_offset < 4'
-    await duckdb.use((session) => updateRows(bronze, session, { set: { [field]: 'null' }, where }))
-    const nulled = await rows('bronze/events', `${place} where "${field}" is null`)
+    for (const [at, field] of fields.entries()) {
+      const where = `kafka_partition = 0 and kafka_offset between ${4 * at} and ${4 * at + 3}`
+      await duckdb.use((session) => updateRows(bronze, session, { set: { [field]: 'null' }, where }))
+    }
 
     await platform.batch({ kind: 'changed' }, ['bronze_to_silver'])
 
-    expect(nulled.length).toBeGreaterThan(0)
-    expect(
-      await rows(
-        'silver/quarantine',
-        `${place} where list_contains(reasons, '${field}_missing') order by all`,
-      ),
-    ).toEqual(nulled.toSorted((a, b) => Number(a['o']) - Number(b['o'])))
+    for (const field of fields) {
+      const nulled = await rows('bronze/events', `${place} where "${field}" is null order by all`)
+      const isMissing = `list_contains(reasons, '${field}_missing')`
+      expect(nulled.length, field).toBeGreaterThan(0)
+      expect(await rows('silver/quarantine', `${place} where ${isMissing} order by all`), field).toEqual(
+        nulled,
+      )
+    }
     const all = `select ${bronzeColumns} from t`
     const made = [...(await rows('silver/events', all)), ...(await rows('silver/quarantine', all))].map(
       textOf,

@@ -4,6 +4,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { buildModules } from '../../lib/base/built.fixture.ts'
 import { createMemoryEventLog, type MemoryEventLog } from '../../lib/eventlog/eventlog.memory.ts'
 import { openSqliteEventLog } from '../../lib/eventlog/eventlog.sqlite.ts'
 import type { EventLog, NewMessage } from '../../lib/eventlog/eventlog.ts'
@@ -87,9 +88,10 @@ async function interrupted(log: MemoryEventLog, afterAppends: number): Promise<v
 
 /** @returns exit code and signal. */
 async function inProcess(count: number, fatalAppend?: number, afterMs?: number): Promise<readonly unknown[]> {
-  const fixture = join(import.meta.dirname, 'first-history.fixture.ts')
+  const fixture = 'pipeline/producer/first-history.fixture.ts'
+  const built = await buildModules([fixture])
   const words = [home, String(count), String(fatalAppend ?? 0)]
-  const child = spawn(process.execPath, ['--import', 'tsx', fixture, ...words], {
+  const child = spawn(process.execPath, [built.fileOf(fixture), ...words], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   child.stdout.once('data', () => setTimeout(() => child.kill('SIGKILL'), afterMs))

@@ -227,8 +227,8 @@ describe('optimize(table, { zOrderBy })', () => {
 
   async function openOrdered(): Promise<AgedFixture> {
     const fixture = await openAged(duckdb, { schema, partitionBy: ['part'] })
-    await appendRows(fixture.table, rows(0, 300_000))
-    await appendRows(fixture.table, rows(300_000, 600_000))
+    await appendRows(fixture.table, rows(0, 60_000))
+    await appendRows(fixture.table, rows(60_000, 120_000))
     return fixture
   }
 
@@ -245,12 +245,12 @@ describe('optimize(table, { zOrderBy })', () => {
     await using fixture = await openOrdered()
     const { table } = fixture
 
-    const outcome = await optimize(table, { zOrderBy: ['x', 'y'], targetFileBytes: 100_000 })
+    const outcome = await optimize(table, { zOrderBy: ['x', 'y'], targetFileBytes: 20_000 })
 
     const total = (await table.snapshot()).files.length
     expect(total).toBeGreaterThan(4)
     expect(outcome.removedFiles).toBe(2)
-    expect((await table.snapshot()).numRecords).toBe(600_000)
+    expect((await table.snapshot()).numRecords).toBe(120_000)
     expect(await filesFor(table, 'x = 5')).toBeLessThan(total)
     expect(await filesFor(table, "y = 'y999'")).toBeLessThan(total)
     expect(await newestCommit(table)).toMatchObject({ operationParameters: { zOrderBy: '["x","y"]' } })
@@ -259,13 +259,13 @@ describe('optimize(table, { zOrderBy })', () => {
   it('leaves what is in order, orders what came since, and all of it when asked', async () => {
     await using fixture = await openOrdered()
     const { table } = fixture
-    const options = { zOrderBy: ['x'], targetFileBytes: 100_000 }
+    const options = { zOrderBy: ['x'], targetFileBytes: 20_000 }
     await optimize(table, options)
     const ordered = (await table.snapshot()).files.length
 
     expect(await optimize(table, options)).toMatchObject({ commits: 0 })
     expect(await optimize(table)).toMatchObject({ commits: 0 })
-    await appendRows(table, rows(600_000, 600_100))
+    await appendRows(table, rows(120_000, 120_100))
     expect(await optimize(table, options)).toMatchObject({ commits: 1, removedFiles: 1, addedFiles: 1 })
     expect(await optimize(table, { ...options, full: true })).toMatchObject({
       commits: 1,

@@ -9,7 +9,6 @@ import { MemoryStore } from '../../storage/store.memory.ts'
 import { append } from '../change/append.ts'
 import { arrayOf, field, type StructType, structOf } from '../schema/schema.ts'
 import { DeltaTable } from '../table.ts'
-import { randomOf } from '../testing/random.fixture.ts'
 import { failureOf, openFixture, rowsOf } from '../testing/write.fixture.ts'
 import { fileRows } from './file-rows.ts'
 
@@ -229,9 +228,6 @@ describe('fileRows(session, parquet)', () => {
   })
 })
 
-const seed = Number(process.env['LAKE_FUZZ_SEED'] ?? Date.now() % 1_000_000_007)
-const randomFiles = 200
-
 /** What a table made of the file prints, by columns of texts. */
 async function printedBack(path: string): Promise<Readonly<Record<string, string | null>>[]> {
   await using store = await MemoryStore.open()
@@ -245,7 +241,7 @@ async function printedBack(path: string): Promise<Readonly<Record<string, string
   )
 }
 
-describe(`a table made of a file, seed ${seed}`, () => {
+describe('a table made of a file', () => {
   const columns = Object.fromEntries(trickyTexts.map((value, index) => [`c${index}`, value]))
 
   it('prints every text of CSV as it stood there', async () => {
@@ -262,48 +258,4 @@ describe(`a table made of a file, seed ${seed}`, () => {
 
     expect(rows).toEqual([columns])
   })
-
-  it(`prints the values of ${randomFiles} random files as they stood there`, async () => {
-    const random = randomOf(seed)
-    for (let index = 0; index < randomFiles; index++) {
-      const width = 1 + random(4)
-      // A few texts a column, so that many columns have a type.
-      const pools = Array.from({ length: width }, () => [anyText(random), anyText(random)])
-      const records = Array.from({ length: 1 + random(5) }, () =>
-        pools.map((pool) => (random(4) === 0 ? null : (pool[random(pool.length)] ?? null))),
-      )
-      const isCsv = random(2) === 0
-      const path = isCsv
-        ? await file('random.csv', csvOf(width, records, random))
-        : await file('random.ndjson', ndjsonOf(records))
-
-      const found = await duckdb.use(async (session) => {
-        await using rows = await fileRows(session, path)
-        return await session.rows(rows.select)
-      })
-
-      expect(found.map((row) => Object.values(row).map(printed))).toEqual(records)
-    }
-  })
 })
-
-type Random = (below: number) => number
-
-const anyText = (random: Random): string => trickyTexts[random(trickyTexts.length)] ?? ''
-
-const nameOf = (_: unknown, index: number): string => `c${index}`
-
-function csvOf(width: number, records: readonly (readonly (string | null)[])[], random: Random): string {
-  const end = random(2) === 0 ? '\n' : '\r\n'
-  const lines = records.map((record) => record.map((value) => csvField(value, random(3) === 0)).join(','))
-  return [Array.from({ length: width }, nameOf).join(','), ...lines, ''].join(end)
-}
-
-function ndjsonOf(records: readonly (readonly (string | null)[])[]): string {
-  return records
-    .map(
-      (record) =>
-        `${JSON.stringify(Object.fromEntries(record.map((value, index) => [`c${index}`, value])))}\n`,
-    )
-    .join('')
-}

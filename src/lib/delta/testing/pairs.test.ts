@@ -1,3 +1,3 @@
 import { describePairs } from './pairs.contract.ts'
 
-describePairs((distance) => distance === 0 || distance === 4)
+describePairs((distance) => distance === 4)

@@ -1,3 +1,3 @@
 import { describeTorn } from './torn.contract.ts'
 
-describeTorn({ cuts: 1, flips: 2 })
+describeTorn({ cuts: 1, flips: 1 })

@@ -1,0 +1,3 @@
+import { describeRandomTexts } from './random-texts.contract.ts'
+
+describeRandomTexts({ files: 20 })
