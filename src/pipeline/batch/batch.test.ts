@@ -1,7 +1,8 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { cp, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { ManualClock } from '../../lib/base/clock.ts'
 import { LakeError } from '../../lib/base/errors.ts'
 import { silentLogger } from '../../lib/base/log.ts'
 import type { ClickHouse } from '../../lib/clickhouse/clickhouse.ts'
@@ -14,6 +15,7 @@ import type { Row } from '../../lib/duckdb/values.ts'
 import { createMemoryEventLog, type MemoryEventLog } from '../../lib/eventlog/eventlog.memory.ts'
 import { openLocalStore } from '../../lib/storage/store.local.ts'
 import { land } from '../landing/landing.ts'
+import { goldMetrics } from '../model/gold.ts'
 import { type LakeTable, lakeTableNames } from '../model/tables.ts'
 import { type Engines, openEngines } from '../serving/engines.fixture.ts'
 import { emptyServing } from '../serving/serving.fixture.ts'
@@ -23,22 +25,41 @@ import type { Scope } from './days.ts'
 let duckdb: DuckDb
 let engines: Engines
 let clickhouse: ClickHouse
+let made = ''
 beforeAll(async () => {
   engines = await openEngines()
   ;({ duckdb, clickhouse } = engines)
+  made = await mkdtemp(join(tmpdir(), 'lakeshore-batch-made-'))
+  log = openLog()
+  context = contextIn(made)
+  await landed(...events)
+  await batchDelta()
 })
-afterAll(() => engines[Symbol.asyncDispose]())
+afterAll(async () => {
+  await rm(made, { recursive: true, force: true })
+  await engines[Symbol.asyncDispose]()
+})
 
 let folder = ''
 let log: MemoryEventLog
 let context: BatchContext
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'lakeshore-batch-'))
-  log = createMemoryEventLog({ topic: 'user-events' })
+  log = openLog()
   await emptyServing(clickhouse)
   context = contextIn(folder)
   return () => rm(folder, { recursive: true, force: true })
 })
+
+/** Messages that are sent again have the offsets and the times that they had. */
+const openLog = (): MemoryEventLog =>
+  createMemoryEventLog({ topic: 'user-events', clock: new ManualClock(Date.parse('2026-11-24T00:00:00Z')) })
+
+/** Goes on in a copy of the lake that was made of `events`; nothing of it is in ClickHouse. */
+async function copyMade(): Promise<void> {
+  await cp(made, folder, { recursive: true, preserveTimestamps: true })
+  await send(...events)
+}
 
 function contextIn(root: string): BatchContext {
   const tables = new Map<LakeTable, DeltaTable>()
@@ -65,9 +86,9 @@ interface Sent {
   readonly source?: string
 }
 
-async function landed(...events: readonly Sent[]): Promise<void> {
+async function send(...sent: readonly Sent[]): Promise<void> {
   await log.append(
-    events.map(
+    sent.map(
       ({ id, user = 1, type = 'click', page = '/home', at = '2026-11-20T10:00:00Z', source = 'web' }) => ({
         key: Buffer.from(String(user)),
         value: Buffer.from(
@@ -76,19 +97,30 @@ async function landed(...events: readonly Sent[]): Promise<void> {
       }),
     ),
   )
+}
+
+async function landed(...sent: readonly Sent[]): Promise<void> {
+  await send(...sent)
   const tables = { events: context.table('bronze/events'), rejected: context.table('bronze/rejected') }
   await land({ log, tables, duckdb, triggerMs: 1_000, maxRows: 10_000, drain: true })
 }
 
-async function nodes(scope: Scope = { kind: 'changed' }): Promise<Readonly<Record<string, NodeOutcome>>> {
-  const outcome = await runBatch(context, { scope, recorder: new MemoryRecorder() })
+async function nodes(
+  scope: Scope = { kind: 'changed' },
+  tasks?: readonly string[],
+): Promise<Readonly<Record<string, NodeOutcome>>> {
+  const outcome = await runBatch(context, { scope, recorder: new MemoryRecorder(), ...(tasks && { tasks }) })
   for (const node of outcome.nodes) if (node.kind === 'failed') throw node.error
   return Object.fromEntries(outcome.nodes.map((node) => [node.node, node]))
 }
 
-async function batch(scope?: Scope): Promise<Record<string, string>> {
-  return Object.fromEntries(Object.entries(await nodes(scope)).map(([node, { kind }]) => [node, kind]))
+async function batch(scope?: Scope, tasks?: readonly string[]): Promise<Record<string, string>> {
+  return Object.fromEntries(Object.entries(await nodes(scope, tasks)).map(([node, { kind }]) => [node, kind]))
 }
+
+/** Makes silver and gold, and loads nothing into ClickHouse. */
+const batchDelta = (scope?: Scope): Promise<Record<string, string>> =>
+  batch(scope, ['bronze_to_silver', ...goldMetrics.map(({ task }) => task)])
 
 async function rows(name: LakeTable, columns = '*', of: BatchContext = context): Promise<readonly Row[]> {
   const table = of.table(name)
@@ -225,12 +257,12 @@ describe('runBatch(context, options)', () => {
       [6, events.length],
     ]) {
       await landed(...events.slice(from, to))
-      await batch()
+      await batchDelta()
     }
     const names = lakeTableNames.filter((name) => !name.startsWith('bronze'))
     const incremental = await Promise.all(names.map((name) => rows(name)))
 
-    await batch({ kind: 'full' })
+    await batchDelta({ kind: 'full' })
 
     expect(await Promise.all(names.map((name) => rows(name)))).toEqual(incremental)
   })
@@ -269,52 +301,58 @@ describe('runBatch(context, options)', () => {
   })
 
   it('makes everything again where bronze was made anew, however few commits it has', async () => {
-    await landed(...events)
-    await batch()
+    await copyMade()
     await rm(join(folder, 'bronze'), { recursive: true })
     log = createMemoryEventLog({ topic: 'user-events', clusterId: 'another' })
     context = contextIn(folder)
     await landed({ id: 'new', user: 77, at: '2026-11-22T10:00:00Z' })
 
-    expect(await batch()).toMatchObject({ bronze_to_silver: 'succeeded', silver_to_gold_dau: 'succeeded' })
+    expect(await batchDelta()).toMatchObject({
+      bronze_to_silver: 'succeeded',
+      silver_to_gold_dau: 'succeeded',
+    })
 
     expect(await rows('silver/events', 'event_id')).toEqual([{ event_id: 'new' }])
     expect(await rows('gold/daily_active_users')).toEqual([{ event_date: '2026-11-22', dau_count: 1n }])
-    expect(await batch({ kind: 'full' })).toMatchObject({ bronze_to_silver: 'succeeded' })
+    expect(await batchDelta({ kind: 'full' })).toMatchObject({ bronze_to_silver: 'succeeded' })
   })
 
   it('makes everything again where the newest commit of bronze was lost and another has its number', async () => {
     await landed(...events)
     await landed({ id: 'lost', user: 9, at: '2026-11-22T10:00:00Z' })
-    await batch()
+    await batchDelta()
     await loseNewestCommit('bronze/events')
     await landed({ id: 'other', user: 8, at: '2026-11-23T10:00:00Z' })
 
-    expect(await batch()).toMatchObject({ bronze_to_silver: 'succeeded', silver_to_gold_dau: 'succeeded' })
+    expect(await batchDelta()).toMatchObject({
+      bronze_to_silver: 'succeeded',
+      silver_to_gold_dau: 'succeeded',
+    })
 
     const days = ['2026-11-20', '2026-11-21', '2026-11-22', '2026-11-23'].map((d) => ({ d }))
     expect(await rows('silver/events', 'distinct cast(event_date as varchar) as d')).toEqual(days)
     expect(await rows('gold/daily_active_users', 'cast(event_date as varchar) as d')).toEqual(days)
-    expect(await batch()).toMatchObject({ bronze_to_silver: 'unchanged', silver_to_gold_dau: 'unchanged' })
+    expect(await batchDelta()).toMatchObject({
+      bronze_to_silver: 'unchanged',
+      silver_to_gold_dau: 'unchanged',
+    })
   })
 
   it('takes away what came of the newest commit of bronze where that was lost', async () => {
-    await landed(...events)
-    await batch()
+    await copyMade()
     const before = await rows('silver/events')
     await landed({ id: 'lost', user: 9, at: '2026-11-22T10:00:00Z' })
-    await batch()
+    await batchDelta()
     await loseNewestCommit('bronze/events')
 
-    expect(await batch()).toMatchObject({ bronze_to_silver: 'succeeded' })
+    expect(await batchDelta()).toMatchObject({ bronze_to_silver: 'succeeded' })
 
     expect(await rows('silver/events')).toEqual(before)
-    expect(await batch()).toMatchObject({ bronze_to_silver: 'unchanged' })
+    expect(await batchDelta()).toMatchObject({ bronze_to_silver: 'unchanged' })
   })
 
   it('makes every day again after a commit that does not say of which day its files were', async () => {
-    await landed(...events)
-    await batch()
+    await copyMade()
     const { version: read, files } = await context.table('bronze/events').snapshot()
     const gone = files.filter(({ partitionValues }) => partitionValues['event_date'] === '2026-11-21')
     // The protocol lets a writer leave out the partition values of what it removes.
@@ -324,7 +362,7 @@ describe('runBatch(context, options)', () => {
       Buffer.from(actions.map((action) => JSON.stringify(action)).join('\n')),
     )
 
-    await batch()
+    await batchDelta()
 
     expect(await rows('gold/daily_active_users')).toEqual([{ event_date: '2026-11-20', dau_count: 2n }])
   })
@@ -334,8 +372,7 @@ describe('runBatch(context, options)', () => {
     'silver/quarantine',
     'gold/daily_active_users',
   ] as const)('makes again what another hand has changed in %s, and then nothing', async (name) => {
-    await landed(...events)
-    await batch()
+    await copyMade()
     const before = await rows(name)
     const table = context.table(name)
     const snapshot = await table.snapshot()
@@ -343,7 +380,7 @@ describe('runBatch(context, options)', () => {
     await table.commit(snapshot, { remove: taken, reads: { kind: 'table' }, operation: { name: 'DELETE' } })
     expect(await rows(name)).not.toEqual(before)
 
-    await batch()
+    await batchDelta()
 
     expect(await rows(name)).toEqual(before)
     expect(await rows('gold/daily_active_users')).toEqual([
@@ -351,7 +388,7 @@ describe('runBatch(context, options)', () => {
       { event_date: '2026-11-21', dau_count: 1n },
     ])
     const made = await versions()
-    await batch()
+    await batchDelta()
     expect(await versions()).toEqual(made)
   })
 
@@ -359,33 +396,30 @@ describe('runBatch(context, options)', () => {
     'silver/events',
     'gold/daily_active_users',
   ] as const)('makes %s whole again where a file of it is gone, when asked for everything', async (name) => {
-    await landed(...events)
-    await batch()
+    await copyMade()
     const before = await rows(name)
     for (const { path } of (await context.table(name).snapshot()).files)
       await rm(join(folder, name, decodeURIComponent(path)))
 
-    await batch({ kind: 'full' })
+    await batchDelta({ kind: 'full' })
 
     expect(await rows(name)).toEqual(before)
   })
 
   it('knows its own hand where only some days were made', async () => {
-    await landed(...events)
-    await batch()
-    await batch({ kind: 'range', from: '2026-11-21', to: '2026-11-22' })
+    await copyMade()
+    await batchDelta({ kind: 'range', from: '2026-11-21', to: '2026-11-22' })
 
-    expect(await batch()).toMatchObject({ bronze_to_silver: 'unchanged' })
+    expect(await batchDelta()).toMatchObject({ bronze_to_silver: 'unchanged' })
   })
 
   it('leaves a column empty that somebody has added to a table', async () => {
-    await landed(...events)
-    await batch()
+    await copyMade()
     for (const name of ['bronze/events', 'silver/events', 'gold/daily_active_users'] as const)
       await addColumns(context.table(name), [{ path: 'note', type: 'string' }])
 
     await landed({ id: 'h', user: 8 })
-    await batch()
+    await batchDelta()
 
     expect(await rows('silver/events', 'event_id, note')).toContainEqual({ event_id: 'h', note: null })
     expect(await rows('gold/daily_active_users')).toContainEqual({
