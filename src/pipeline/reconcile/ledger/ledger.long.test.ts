@@ -1,0 +1,3 @@
+import { describeLedger } from './ledger.contract.ts'
+
+describeLedger('whole')

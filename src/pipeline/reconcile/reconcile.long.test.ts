@@ -1,0 +1,3 @@
+import { describeReconcile } from './reconcile.contract.ts'
+
+describeReconcile('whole')
