@@ -36,6 +36,7 @@ const lowerModules: Readonly<Record<string, readonly string[]>> = {
   sqlite: ['base'],
   eventlog: ['base', 'sqlite'],
   runs: ['base', 'sqlite'],
+  jupyter: ['base', 'sqlite'],
   quality: ['base', 'duckdb'],
   'clickhouse-server': ['base', 'clickhouse'],
   rowfile: ['base', 'duckdb'],
@@ -54,7 +55,7 @@ const lowerRooms: Readonly<Record<string, readonly string[]>> = {
   cli: ['lib', 'pipeline', 'hints', 'notebook', 'console'],
 }
 
-/** Drivers, each with the files that may import it. A scope stands for all its packages. */
+/** Drivers, and the compiler that only some commands load, each with the files that may import it. A scope stands for all its packages. */
 const homes: Readonly<Record<string, RegExp>> = {
   kafkajs: /^lib\/eventlog\/.*\bkafka\b/,
   libsql: /^lib\/sqlite\//,
@@ -76,6 +77,7 @@ const homes: Readonly<Record<string, RegExp>> = {
   '@tanstack': /^console\//,
   vite: /^console\//,
   'plotly.js-basic-dist-min': /^console\//,
+  typescript: /^lib\/jupyter\//,
   'danfojs-node': /^nowhere$/,
   tslab: /^nowhere$/,
 }

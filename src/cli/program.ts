@@ -28,6 +28,7 @@ const nouns: Readonly<Record<string, Load>> = {
   trace: async () => (await import('./commands/trace.ts')).addTrace,
   table: async () => (await import('./table/table.ts')).addTable,
   sql: async () => (await import('./commands/sql.ts')).addSql,
+  notebook: async () => (await import('./notebook/notebook.ts')).addNotebook,
   rejected: async () => (await import('./commands/rejected.ts')).addRejected,
 }
 

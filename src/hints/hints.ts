@@ -42,6 +42,16 @@ const catalogue: Readonly<Record<ErrorCode, Hints>> = {
         'Name it sandbox/NAME, in letters, digits and _; `lake table append` writes to other tables.',
       'too-many-rows':
         'Ask for less: a `where`, a `limit`, fewer `columns`, or a `group by` in SQL. `.arrow()` takes millions of rows.',
+      'notebook-ambiguous': 'Name the one that is meant by its path.',
+      'notebook-unknown': ({ given, known }) =>
+        didYouMean(text(given), Array.isArray(known) ? known.map(String) : []) ??
+        '`lake notebook list` shows the notebooks there are; a path to one ends in .ipynb.',
+      'parameter-unknown': ({ parameter, known }) =>
+        didYouMean(text(parameter), Array.isArray(known) ? known.map(String) : []) ??
+        (Array.isArray(known) && known.length > 0
+          ? `Its parameters are ${list(known)}.`
+          : 'It has no parameters: they are declared in a cell that is tagged parameters.'),
+      'parameter-value': 'Its type is that of its default, in the cell that is tagged parameters.',
       request: 'The API is described at /api/openapi.json.',
     },
   },
@@ -363,6 +373,10 @@ const catalogue: Readonly<Record<ErrorCode, Hints>> = {
       'file-unreadable':
         'Nothing was written. The ending of its name says what a file is read as: .parquet, .csv, .ndjson or .json, and .gz after it.',
       'message-too-large': 'Raise max.message.bytes of the topic, or send smaller messages.',
+      'notebook-damaged':
+        'Correct the file there, or bring it back from a backup; Jupyter writes such files.',
+      'notebook-parameters':
+        'One cell is tagged parameters, and it has nothing but declarations, such as const days = 7.',
       'not-a-file': ({ path }) => `Put the file itself at ${text(path)}.`,
       'row-file-value': 'Nothing was written. Correct the value there, or the type of the column.',
       'row-file-without-columns':

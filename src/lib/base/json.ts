@@ -47,6 +47,19 @@ export function parseJsonDigits(text: string, what: string): JsonValue {
   }
 }
 
+/**
+ * For a document that is written back: `formatJson` writes each number with the digits that it has here, `1.0` too.
+ *
+ * @throws LakeError `SOURCE_FAILED` naming `what` when the text is not JSON.
+ */
+export function parseJsonVerbatim(text: string, what: string): unknown {
+  try {
+    return parse(text)
+  } catch (error) {
+    throw new LakeError('SOURCE_FAILED', `${what}: not JSON: ${messageOf(error)}`, { cause: error })
+  }
+}
+
 /** One line, unless `indent` says otherwise. */
 export function formatJson(value: unknown, indent?: number): string {
   return stringify(value, null, indent) ?? 'null'

@@ -92,6 +92,14 @@ export const variables = {
     'longest time between two inserts of the speed layer',
   ),
   BATCH_CRON: variable(z.string().min(1).default('0 1 * * *'), 'when the batch runs, in UTC'),
+  LAKESHORE_NOTEBOOKS: variable(
+    z.string().min(1).optional(),
+    'folder of your own notebooks, made where it is missing; the lessons stay in notebooks/',
+  ),
+  JUPYTER_VENV: variable(
+    z.string().min(1).optional(),
+    'a Python environment that has Jupyter (default: one is made in $LAKE_HOME)',
+  ),
   CONSOLE_PORT: variable(port.default(8080), 'port of the console'),
   CONSOLE_HOST: variable(z.string().min(1).default('127.0.0.1'), 'address that the console listens on'),
   CONSOLE_TOKEN: variable(
@@ -162,6 +170,12 @@ export interface Config {
   readonly landing: { readonly triggerMs: number; readonly maxRows: number }
   readonly realtime: { readonly triggerMs: number }
   readonly batchCron: string
+  readonly notebooks: {
+    /** Absolute. `undefined`: there are the lessons alone. */
+    readonly folder: string | undefined
+    /** Absolute. `undefined`: an environment of our own. */
+    readonly jupyterVenv: string | undefined
+  }
   readonly console: {
     readonly host: string
     readonly port: number
@@ -179,6 +193,21 @@ export const isWithinHome = ({ home }: Config, place: string): boolean =>
   resolve(place).startsWith(`${home}/`)
 
 export type Environment = Readonly<Record<string, string | undefined>>
+
+/**
+ * The variables for a program that works in another folder, whose paths from here are made whole: a platform that it
+ * opens is the same one.
+ */
+export function environmentElsewhere(
+  { home, lakeUri }: Config,
+  environment: Environment = process.env,
+): Readonly<Record<string, string>> {
+  const all = Object.entries(environment).flatMap(([name, value]) => {
+    if (value === undefined) return []
+    return [[name, /_FILE$/.test(name) && value.startsWith('.') ? resolve(value) : value]]
+  })
+  return { ...Object.fromEntries(all), LAKE_HOME: home, LAKE_URI: lakeUri }
+}
 
 /** @throws LakeError `CONFIG_INVALID` naming each variable that is wrong, what it is, and what it means. */
 export function readConfig(environment: Environment = process.env): Config {
@@ -230,6 +259,10 @@ function configOf(values: Values, problems: string[]): Config {
     landing: { triggerMs: values.LANDING_TRIGGER_SECONDS * 1000, maxRows: values.LANDING_MAX_ROWS },
     realtime: { triggerMs: values.REALTIME_TRIGGER_SECONDS * 1000 },
     batchCron: values.BATCH_CRON,
+    notebooks: {
+      folder: values.LAKESHORE_NOTEBOOKS && resolve(values.LAKESHORE_NOTEBOOKS),
+      jupyterVenv: values.JUPYTER_VENV && resolve(values.JUPYTER_VENV),
+    },
     console: {
       host: values.CONSOLE_HOST,
       port: values.CONSOLE_PORT,
