@@ -1,7 +1,9 @@
 /** `lake notebook`: the notebooks that there are, run without a screen, checked without a kernel. */
 import type { Command } from 'commander'
 import type { CommandLine } from '../command-line.ts'
+import { checkNamed, stripStdin } from './check.ts'
 import { listNotebooks } from './list.ts'
+import { newNotebook } from './new.ts'
 
 export function addNotebook(program: Command, cli: CommandLine): void {
   const notebook = program
@@ -21,4 +23,36 @@ export function addNotebook(program: Command, cli: CommandLine): void {
     .description('All notebooks, with their parameters, schedules, and last runs.')
     .addHelpText('after', '\nExamples:\n  lake notebook list\n  lake notebook list --json')
     .action(() => listNotebooks(cli))
+
+  notebook
+    .command('check')
+    .description(
+      'Without a kernel: type-checks all cells against the sources of today, and finds names that only a later cell ' +
+        'declares, cells that ran out of order, and outputs that are kept. Exit 1 where something is wrong.',
+    )
+    .argument('[name...]', 'which notebooks (default: all)')
+    .option('--fix', 'take outputs and the counts of runs out of the files')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  lake notebook check\n  lake notebook check 01-first-look --json\n  lake notebook check --fix',
+    )
+    .action((names: readonly string[], flags: { readonly fix?: boolean }) => checkNamed(names, flags, cli))
+
+  notebook
+    .command('strip')
+    .description(
+      'Takes outputs and the counts of runs out of a notebook, from stdin to stdout: a filter for git.',
+    )
+    .addHelpText(
+      'after',
+      "\nExamples:\n  lake notebook strip < a.ipynb > b.ipynb\n  git config filter.notebook.clean 'npx lake notebook strip'\n  echo '*.ipynb filter=notebook' >> .gitattributes",
+    )
+    .action(() => stripStdin(cli))
+
+  notebook
+    .command('new')
+    .description('A notebook to start from, in the folder LAKESHORE_NOTEBOOKS, or in notebooks/ without one.')
+    .argument('<name>', 'without .ipynb; may be in a folder: team/churn')
+    .addHelpText('after', '\nExamples:\n  lake notebook new weekly-churn')
+    .action((name: string) => newNotebook(name, cli))
 }

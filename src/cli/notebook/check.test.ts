@@ -1,0 +1,111 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Readable } from 'node:stream'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { notebookText, writeNotebookFile } from '../../lib/jupyter/notebook.fixture.ts'
+import { type CliHome, Collected, openCliHome } from '../cli.fixture.ts'
+import { runCli } from '../run-cli.ts'
+
+let folder = ''
+let home: CliHome
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'lakeshore-own-notebooks-'))
+  home = await openCliHome({ LAKESHORE_NOTEBOOKS: folder })
+})
+afterEach(async () => {
+  await home[Symbol.asyncDispose]()
+  await rm(folder, { recursive: true })
+})
+
+describe('lake notebook check', () => {
+  it('passes the lessons and a new notebook, and names the place of a column that was renamed', {
+    timeout: 60_000,
+  }, async () => {
+    await home.lake('notebook', 'new', 'weekly-churn')
+    await writeNotebookFile(folder, 'scratch', [
+      "import { openLake } from 'lakeshore/notebook'",
+      "const [day] = await openLake().rows('gold/daily_active_users')\nday.dau_cuont",
+    ])
+    await writeFile(join(folder, 'broken.ipynb'), '{}')
+
+    const { stdout, exitCode } = await home.lake('notebook', 'check', '--json')
+
+    expect(JSON.parse(stdout)).toEqual([
+      {
+        notebook: 'broken',
+        cell: null,
+        line: null,
+        column: null,
+        message: expect.stringContaining('not a notebook'),
+      },
+      {
+        notebook: 'scratch',
+        cell: 2,
+        line: 2,
+        column: 5,
+        message: expect.stringMatching(/'dau_cuont' does not exist.*Did you mean 'dau_count'\?/),
+      },
+    ])
+    expect(exitCode).toBe(1)
+  })
+
+  it('takes outputs out with --fix, and leaves the rest as it is', { timeout: 60_000 }, async () => {
+    const path = await writeNotebookFile(folder, 'ran', [{ source: '1', count: 4, outputs: [{ a: 1 }] }])
+
+    const before = await home.lake('notebook', 'check', 'ran')
+    const fixed = await home.lake('notebook', 'check', 'ran', '--fix')
+
+    expect(before).toMatchObject({ exitCode: 1 })
+    expect(before.stdout).toContain('ran.ipynb: cell 1, line 1, column 1: It holds 1 output.')
+    expect(fixed).toMatchObject({ exitCode: 0, stdout: '1 notebook: nothing is wrong\n' })
+    expect(await readFile(path, 'utf8')).toBe(notebookText(['1']))
+  })
+
+  it('names the notebook that is meant', async () => {
+    const { stderr, exitCode } = await home.lake('notebook', 'check', '01-first-lok')
+
+    expect(stderr).toBe('lake: 01-first-lok: there is no such notebook\n  → Did you mean 01-first-look?\n')
+    expect(exitCode).toBe(2)
+  })
+})
+
+describe('lake notebook strip', () => {
+  it('filters a notebook for git', async () => {
+    const [stdout, stderr] = [new Collected(), new Collected()]
+    const stdin = Readable.from([notebookText([{ source: '1', count: 4, outputs: [{ a: 1 }] }])])
+    const { signal } = new AbortController()
+
+    const exitCode = await runCli(['notebook', 'strip'], {
+      env: { LAKE_HOME: home.path },
+      stdin,
+      stdout,
+      stderr,
+      signal,
+    })
+
+    expect({ exitCode, text: stdout.text }).toEqual({ exitCode: 0, text: notebookText(['1']) })
+  })
+})
+
+describe('lake notebook new', () => {
+  it('makes the folder, and refuses a notebook that is there', async () => {
+    const first = await home.lake('notebook', 'new', 'team/weekly-churn', '--json')
+    const second = await home.lake('notebook', 'new', 'team/weekly-churn')
+
+    const path = join(folder, 'team', 'weekly-churn.ipynb')
+    expect(JSON.parse(first.stdout)).toEqual({ name: 'team/weekly-churn', path })
+    expect(JSON.parse(await readFile(path, 'utf8'))).toMatchObject({
+      metadata: { lakeshore: { title: 'Weekly churn' } },
+    })
+    expect(second).toMatchObject({ exitCode: 2 })
+    expect(second.stderr).toContain(`${path}: there is a notebook already`)
+  })
+
+  it.each(['../outside', '/tmp/x', 'a/../../b', '.hidden', ''])('refuses the name %j', async (name) => {
+    const { stderr, exitCode } = await home.lake('notebook', 'new', name)
+
+    expect(stderr).toContain('expected a name of letters')
+    expect(exitCode).toBe(2)
+  })
+})

@@ -1,0 +1,51 @@
+/** `lake notebook new` */
+import { mkdir, writeFile } from 'node:fs/promises'
+import { basename, dirname, join, relative } from 'node:path'
+import { LakeError, messageOf, systemCode } from '../../lib/base/errors.ts'
+import type { CommandLine } from '../command-line.ts'
+import { ownFolder, shownPath } from './places.ts'
+import { startingNotebook } from './starting-notebook.ts'
+
+export async function newNotebook(given: string, cli: CommandLine): Promise<void> {
+  const folder = ownFolder(cli.config)
+  const name = given.replace(/\.ipynb$/, '')
+  const path = join(folder, `${name}.ipynb`)
+  const isBelow = !relative(folder, path).startsWith('..')
+  if (!isBelow || !/^[\p{L}\p{N}][\p{L}\p{N} ._-]*(\/[\p{L}\p{N}][\p{L}\p{N} ._-]*)*$/u.test(name)) {
+    throw new LakeError(
+      'USAGE',
+      `${given}: expected a name of letters, digits, blanks, points, - and _, in folders between /`,
+      { details: { fix: 'It goes to the folder LAKESHORE_NOTEBOOKS, or to notebooks/ without one.' } },
+    )
+  }
+  try {
+    await mkdir(dirname(path), { recursive: true })
+    // Refused where it is there already, also if another process makes it at this moment.
+    await writeFile(path, startingNotebook(titleOf(name)), { flag: 'wx' })
+  } catch (error) {
+    throw refusal(error, path)
+  }
+  await cli.result({ name, path }, () => `${shownPath(path)}\n\`npm run notebook\` opens it in JupyterLab`)
+}
+
+/** `team/weekly-churn` → `Weekly churn`. */
+function titleOf(name: string): string {
+  const words = basename(name).replaceAll(/[-_]+/g, ' ')
+  return words.charAt(0).toUpperCase() + words.slice(1)
+}
+
+function refusal(error: unknown, path: string): unknown {
+  switch (systemCode(error)) {
+    case 'EEXIST':
+      return new LakeError('USAGE', `${path}: there is a notebook already`, {
+        details: { fix: 'Choose another name, or open the one that is there.' },
+      })
+    case undefined:
+      return error
+    default:
+      return new LakeError('FILE_UNWRITABLE', `write ${path}: ${messageOf(error)}`, {
+        cause: error,
+        details: { path },
+      })
+  }
+}
