@@ -68,6 +68,18 @@ export interface DriftExpectation {
   readonly atLeast?: number
 }
 
+export const expectationKinds = [
+  'notNull',
+  'unique',
+  'between',
+  'oneOf',
+  'condition',
+  'references',
+  'query',
+  'freshness',
+  'drift',
+] as const satisfies readonly Expectation['kind'][]
+
 /** Whether it is asked of the relation as a whole: the rows of some groups alone do not answer it. */
 export function isOfRelation(expectation: Expectation): boolean {
   return expectation.kind === 'freshness' || (expectation.kind === 'query' && expectation.of === 'relation')

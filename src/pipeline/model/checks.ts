@@ -72,7 +72,8 @@ export function checksOf(table: LakeTable): readonly TableCheck[] {
   return metric === undefined ? (eventChecks[table] ?? []) : metricChecks(metric)
 }
 
-function metricChecks({ grain, checks }: GoldMetric): readonly TableCheck[] {
+/** What is expected of the rows of a metric: what each metric keeps, and what it declares itself. */
+export function metricChecks({ grain, checks }: Pick<GoldMetric, 'grain' | 'checks'>): readonly TableCheck[] {
   return [
     fail({ kind: 'unique', columns: grain }),
     ...grain.map((column) => fail({ kind: 'notNull', column })),
