@@ -15,7 +15,7 @@ interface DeclaredMetric {
 /** @throws Error naming a file that does not export the metric of its name. */
 export async function metricIndex(root: string): Promise<string> {
   const folder = join(root, metricsFolder)
-  const files = (await readdir(folder)).filter((file) => file.endsWith('.ts') && file !== 'index.ts')
+  const files = (await readdir(folder)).filter((file) => /(?<!\.test)\.ts$/.test(file) && file !== 'index.ts')
   const declared = await Promise.all(files.sort().map((file) => declaredIn(folder, file)))
   const inOrder = declared.sort((a, b) => a.metric.position - b.metric.position)
   return `// Made by \`npm run generate\` from the files of this folder, in the order of their positions.

@@ -46,5 +46,6 @@ export const exitCodes: Readonly<Record<ErrorCode, ExitCode>> = {
   LEASE_LOST: 1,
   TASK_FAILED: 1,
   CHECK_FAILED: 1,
+  METRIC_REFUSED: 1,
   SOURCE_FAILED: 1,
 }

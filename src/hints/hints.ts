@@ -42,6 +42,13 @@ const catalogue: Readonly<Record<ErrorCode, Hints>> = {
         'Name it sandbox/NAME, in letters, digits and _; `lake table append` writes to other tables.',
       'too-many-rows':
         'Ask for less: a `where`, a `limit`, fewer `columns`, or a `group by` in SQL. `.arrow()` takes millions of rows.',
+      'metric-cell': ({ known, tag }) =>
+        Array.isArray(known) && known.length > 0
+          ? `Its cells tagged ${text(tag)} define ${list(known)}.`
+          : `Tag the cell that calls defineMetric: in JupyterLab by the gear at the right, Cell Tags, ${text(tag)}.`,
+      'metric-unknown': ({ given, known }) =>
+        didYouMean(text(given), Array.isArray(known) ? known.map(String) : []) ??
+        `The metrics are ${list(known)}.`,
       'notebook-ambiguous': 'Name the one that is meant by its path.',
       'notebook-unknown': ({ given, known }) =>
         didYouMean(text(given), Array.isArray(known) ? known.map(String) : []) ??
@@ -356,6 +363,8 @@ const catalogue: Readonly<Record<ErrorCode, Hints>> = {
     faults: {
       'candidate-kept': ({ table, runId }) =>
         `Readers keep the last good version. ${readCandidate(table, runId)} shows the rows that were refused, until vacuum removes them.`,
+      'promotion-differs': ({ metric }) =>
+        `The project is as it was. The SQL of ${text(metric)} is not a function of the events alone: \`lake table read gold/${text(metric)}\` shows what production made.`,
       'checked-in-cell':
         'Correct the rows, or what is expected of them; `error.details.failed` has some of the rows.',
       'counted-twice': countedTwice,
@@ -363,6 +372,9 @@ const catalogue: Readonly<Record<ErrorCode, Hints>> = {
         `\`lake table read bronze/events --where "${text(column)} is null"\` shows them. Give them their day, or delete them: \`lake table delete bronze/events --where "${text(column)} is null" --force\`.`,
       'load-incomplete': '`lake batch --full` loads every month again.',
     },
+  },
+  METRIC_REFUSED: {
+    otherwise: 'Correct the definition in its cell, and try again with --dry-run: nothing was changed.',
   },
   SOURCE_FAILED: {
     otherwise: 'Correct the source that the message names.',
@@ -377,6 +389,9 @@ const catalogue: Readonly<Record<ErrorCode, Hints>> = {
         'Correct the file there, or bring it back from a backup; Jupyter writes such files.',
       'notebook-parameters':
         'One cell is tagged parameters, and it has nothing but declarations, such as const days = 7.',
+      'not-a-literal': ({ callee }) =>
+        `Write every value out in ${text(callee)}({ … }): texts, numbers, lists, objects.`,
+      'promotion-step': 'Correct what it names in the definition; the project and the lake are as they were.',
       'not-a-file': ({ path }) => `Put the file itself at ${text(path)}.`,
       'row-file-value': 'Nothing was written. Correct the value there, or the type of the column.',
       'row-file-without-columns':

@@ -31,7 +31,15 @@ export type {
   Reconciliation,
   WindowDifference,
 } from './books.ts'
-export type { Checkable, CheckResult, Lake, SavedTable, TableSummary } from './lake.ts'
+export type {
+  Checkable,
+  CheckResult,
+  Lake,
+  MetricProblem,
+  MetricPrototype,
+  SavedTable,
+  TableSummary,
+} from './lake.ts'
 export { openLake } from './open-lake.ts'
 export type {
   EventRow,
@@ -63,6 +71,12 @@ export const lake: Lake = new Proxy({} as Lake, {
     return Reflect.get(opened, name) as unknown
   },
 })
+
+/**
+ * A metric to try: its columns, grain, SQL over `silver_events`, checks and panels. In a cell tagged `metric`, with every
+ * value written out, `lake notebook promote` takes it into production.
+ */
+export const defineMetric: Lake['metric'] = (definition) => lake.metric(definition)
 
 /** Rows as figures, which `show` draws. */
 export const plot = {

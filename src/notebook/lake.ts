@@ -4,6 +4,8 @@
  */
 import type { RowFrame } from '../lib/notebook/cell-value.ts'
 import type { Expectation } from '../lib/quality/expectation.ts'
+import type { MetricColumns, MetricRow } from '../pipeline/model/metric-column.ts'
+import type { MetricDefinition } from '../pipeline/promotion/definition.ts'
 import type { Books } from './books.ts'
 import type { TableName } from './rows.ts'
 import type { Table } from './table.ts'
@@ -44,6 +46,22 @@ export interface SavedTable {
   readonly rows: number
 }
 
+/** A reason why a definition cannot become a metric of production. */
+export interface MetricProblem {
+  readonly rule: string
+  readonly problem: string
+  readonly advice: string
+}
+
+/** A metric as a cell tries it: `lake notebook promote` takes it into production. */
+export interface MetricPrototype<Row extends object = Readonly<Record<string, unknown>>> {
+  readonly name: string
+  /** What its SQL makes of silver as readers see it. */
+  rows(): Promise<Row[]>
+  /** Why it could not be promoted as it is; none if it could. */
+  problems(): Promise<MetricProblem[]>
+}
+
 export interface Lake extends Books {
   /** Where the tables are. */
   readonly uri: string
@@ -74,6 +92,12 @@ export interface Lake extends Books {
    * @throws LakeError `USAGE` for a table outside the sandbox: cells change nothing of the platform.
    */
   save(name: `sandbox/${string}`, of: Checkable): Promise<SavedTable>
+  /** A metric to try; see `defineMetric`. */
+  metric<const Name extends string, const Columns extends MetricColumns>(
+    definition: MetricDefinition<Name, Columns> & {
+      readonly grain: readonly ['event_date', ...(keyof Columns & string)[]]
+    },
+  ): MetricPrototype<MetricRow<Columns>>
   /** ClickHouse's SQL over `realtime`, `gold` and `serving`; `params` fill `{name:Type}`. */
   clickhouse<Row extends object = Readonly<Record<string, unknown>>>(
     query: string,

@@ -5,9 +5,11 @@ import type { IoOptions } from '../lib/base/io.ts'
 import type { StatementOptions } from '../lib/clickhouse/clickhouse.ts'
 import { clickhouseTuples } from '../lib/clickhouse/tuples.ts'
 import type { Snapshot } from '../lib/delta/index.ts'
+import { goldMetrics } from '../pipeline/model/gold.ts'
 import { madeFrom } from '../pipeline/model/made-from.ts'
 import { lakeTableNames } from '../pipeline/model/tables.ts'
 import type { Platform } from '../pipeline/platform/compose.ts'
+import { prepareMetric } from '../pipeline/promotion/promotion.ts'
 import { createLakeViews } from '../pipeline/query/lake-views.ts'
 import { tableUnknown } from '../pipeline/query/unknown-table.ts'
 import { type Answer, answerOf, plainRows } from './answer.ts'
@@ -61,6 +63,22 @@ export function createLake(platform: Platform): Lake {
 
     save: (name, of) =>
       ask(`lake.save('${name}')`, (signal) => oneByOne(() => saveTable(platform, name, of, { signal }))),
+
+    metric: (definition) => ({
+      name: definition.name,
+      rows: () =>
+        ask(`${definition.name}.rows`, async (signal) => {
+          const query = `with silver_events as (select * from silver.events)\nselect * from (\n${definition.sql}\n) order by all`
+          const { columns, rows } = await oneByOne(() => askDuckDb(platform, query, { signal }))
+          return plainRows(columns, rows)
+        }),
+      problems: () =>
+        ask(`${definition.name}.problems`, async (signal) => {
+          const changes = goldMetrics.find(({ name }) => name === definition.name)?.name
+          const found = await prepareMetric(platform, { value: definition, text: '{}', changes }, { signal })
+          return found.kind === 'refused' ? [...found.refusals] : []
+        }),
+    }),
 
     ...createBooks(platform),
 

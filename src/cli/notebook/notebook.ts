@@ -4,6 +4,7 @@ import type { CommandLine } from '../command-line.ts'
 import { checkNamed, stripStdin } from './check.ts'
 import { listNotebooks } from './list.ts'
 import { newNotebook } from './new.ts'
+import type { PromoteFlags } from './promote.ts'
 
 export function addNotebook(program: Command, cli: CommandLine): void {
   const notebook = program
@@ -55,4 +56,39 @@ export function addNotebook(program: Command, cli: CommandLine): void {
     .argument('<name>', 'without .ipynb; may be in a folder: team/churn')
     .addHelpText('after', '\nExamples:\n  lake notebook new weekly-churn')
     .action((name: string) => newNotebook(name, cli))
+
+  notebook
+    .command('promote')
+    .summary('a metric from a cell to production')
+    .description(
+      'Takes the metric that a cell tagged metric defines with defineMetric({ … }) into production: judges its SQL and its ' +
+        'rows, writes its file, a test over real events, docs and panel, compiles and tests them in a copy of the project, ' +
+        "makes the rows of every day, and compares the notebook's result with production's, row by row. Then the files are " +
+        'in the project, staged; nothing is committed.',
+    )
+    .argument('<name>', 'the notebook')
+    .requiredOption('--metric <metric>', 'the name of the metric')
+    .option('--dry-run', 'show the changes of the files, and change nothing')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  lake notebook promote 08-prototype-a-metric --metric logins_per_source_daily --dry-run',
+    )
+    .action(async (name: string, flags: PromoteFlags) => {
+      const { promoteMetric } = await import('./promote.ts')
+      await promoteMetric(name, flags, cli)
+    })
+
+  notebook
+    .command('demote')
+    .summary('take a metric out of production')
+    .description(
+      'Takes the files of a metric out of the project, and its rows out of ClickHouse and of the newest version in Delta. ' +
+        'Older versions stay until they are vacuumed. Nothing is committed.',
+    )
+    .argument('<metric>', 'the name of the metric')
+    .addHelpText('after', '\nExamples:\n  lake notebook demote logins_per_source_daily')
+    .action(async (name: string) => {
+      const { demoteMetric } = await import('./demote.ts')
+      await demoteMetric(name, cli)
+    })
 }

@@ -53,6 +53,7 @@ export const errorCatalogue = {
   LEASE_LOST: { retryable: true },
   TASK_FAILED: { retryable: false },
   CHECK_FAILED: { retryable: false },
+  METRIC_REFUSED: { retryable: false },
   SOURCE_FAILED: { retryable: false },
 } as const satisfies Record<string, { readonly retryable: boolean }>
 

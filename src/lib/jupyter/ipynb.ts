@@ -17,6 +17,8 @@ export interface NotebookSettings {
   readonly schedule?: string | undefined
   /** The task whose result it judges before it is published. */
   readonly gate?: string | undefined
+  /** The metric that it changes: what it defines under this name takes its place. */
+  readonly changes?: string | undefined
 }
 
 export interface NotebookCell {
@@ -59,6 +61,7 @@ const settingsSchema = z.strictObject({
   title: z.string().min(1).optional(),
   schedule: z.string().min(1).optional(),
   gate: z.string().min(1).optional(),
+  changes: z.string().min(1).optional(),
 })
 const notebookSchema = z.object({
   nbformat: z.literal(4, { error: 'expected 4: open and save it in a newer Jupyter' }),

@@ -33,6 +33,6 @@ export function goldColumnsOf(name: GoldTable): readonly string[] {
   return Object.keys(metricOf(name).columns)
 }
 
-export function goldSchemaOf({ columns }: GoldMetric): StructType {
+export function goldSchemaOf({ columns }: Pick<GoldMetric, 'columns'>): StructType {
   return structOf(...Object.entries(columns).map(([name, { type }]) => field(name, type)))
 }

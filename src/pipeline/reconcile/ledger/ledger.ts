@@ -8,6 +8,7 @@ import type { IoOptions } from '../../../lib/base/io.ts'
 import type { DuckDbSession } from '../../../lib/duckdb/duckdb.ts'
 import type { Chain, LedgerBook } from '../../../lib/runs/ledger-book.ts'
 import type { Release, ReleaseBook } from '../../../lib/runs/release-book.ts'
+import { goldTableNames } from '../../model/gold.ts'
 import { type AuditBook, isBalanced, openAuditBook } from '../audit-book.ts'
 import type { BooksContext, Identity } from '../books.ts'
 import { type Cut, readCut } from '../cut.ts'
@@ -79,7 +80,7 @@ async function audit(of: Audit, { signal }: IoOptions): Promise<readonly Audited
   return [...landed, ...silver, ...gold, ...counted.identities, ...served]
 }
 
-/** What was audited before, and is no longer there to be audited: a day, a partition, a table. */
+/** What was audited before, and is no longer there to be audited: a day, a partition, a table. Not of a metric that is none any more. */
 function vanished(
   found: readonly AuditedIdentity[],
   known: readonly AuditedIdentity[],
@@ -87,11 +88,17 @@ function vanished(
   const subjects = new Set(found.map(subjectOf))
   return known
     .filter((identity) => identity.name !== windowsIdentity && !subjects.has(subjectOf(identity)))
+    .filter(({ table }) => !isOfFormerMetric(table))
     .map(({ mark: _, ...identity }) => ({
       ...identity,
       right: 0n,
       problem: 'it was audited before, and is no longer there',
     }))
+}
+
+function isOfFormerMetric(table: string): boolean {
+  const [, name] = /^(?:gold|serving)[./](?<name>\w+)$/.exec(table) ?? []
+  return name !== undefined && !goldTableNames.some((metric) => metric === name)
 }
 
 function chainIdentity({ entries, fault }: Chain): Identity {
