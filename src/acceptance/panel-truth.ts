@@ -1,6 +1,7 @@
 /**
  * What each panel must show, by its id: told by the producer's ledger, and where being on time matters, by the
- * replay of the log. A panel that is missing here fails its test.
+ * replay of the log. A panel that is missing here fails its test, unless
+ * its metric has a test of its own.
  */
 import type { Figures } from '../console/answers.ts'
 import type { TimeRange } from '../console/macros.ts'

@@ -1,10 +1,9 @@
-import { readdirSync } from 'node:fs'
-import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type DuckDb, openDuckDb } from '../../lib/duckdb/duckdb.ts'
 import { type EvaluateOptions, evaluateExpectations } from '../../lib/quality/evaluate.ts'
 import { describeExpectation } from '../../lib/quality/expectation.ts'
 import { checksOf, expectationsBefore, expectationsBetween } from './checks.ts'
+import { hasOwnTest } from './own-test.fixture.ts'
 import { rowsSelect, type SqlRow, validEvent } from './rows.fixture.ts'
 import { type LakeTable, lakeTableNames } from './tables.ts'
 
@@ -192,14 +191,8 @@ describe('checksOf(table)', () => {
   })
 
   it('has an example of each check, which breaks it alone or with those that null breaks too', () => {
-    // A metric that was promoted has a test of its own, with rows that break its checks.
-    const tested = new Set(
-      readdirSync(join(import.meta.dirname, 'metrics')).filter((file) => file.endsWith('.test.ts')),
-    )
-    const hasOwnTest = (table: LakeTable): boolean =>
-      tested.has(`${table.replace('gold/', '').replaceAll('_', '-')}.test.ts`)
     const declared = lakeTableNames
-      .filter((table) => !hasOwnTest(table))
+      .filter((table) => !hasOwnTest(table.replace('gold/', '')))
       .flatMap((table) =>
         checksOf(table).map(({ expectation }) => `${table}: ${describeExpectation(expectation)}`),
       )
