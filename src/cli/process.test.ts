@@ -1,7 +1,7 @@
 import { type ChildProcessByStdio, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { constants } from 'node:fs'
-import { type FileHandle, mkdtemp, open, readFile, rm } from 'node:fs/promises'
+import { type FileHandle, mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -268,5 +268,32 @@ describe('the lake process', () => {
     finite.kill('SIGINT')
 
     expect(await Promise.all([exitCode(endless), exitCode(finite)])).toEqual([0, 130])
+  })
+})
+
+describe('a machine in another time zone', () => {
+  const inNewYork = async (...argv: readonly string[]): Promise<string> => {
+    const child = spawn(process.execPath, [built.main, ...argv, '--json'], {
+      env: { ...environment(), TZ: 'America/New_York' },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    return text(child.stdout)
+  }
+
+  it('takes a time without a zone for UTC, in files and in conditions', async () => {
+    const table = join(home, 'zones')
+    const rows = join(home, 'zones.csv')
+    await writeFile(rows, 'ts,n\n2026-01-01T00:00:00.000000Z,0\n')
+    await inNewYork('table', 'append', table, '--from', rows)
+    await writeFile(rows, 'ts,n\n2026-03-08 02:30:00,1\n2026-11-01T01:30:00,2\n2026-07-01T12:00:00+02:00,3\n')
+    await inNewYork('table', 'append', table, '--from', rows)
+
+    const found = await inNewYork('table', 'read', table, '--where', "ts >= timestamp '2026-03-08 02:30:00'")
+
+    expect(found.trimEnd().split('\n').toSorted()).toEqual([
+      '{"ts":"2026-03-08T02:30:00.000000Z","n":1}',
+      '{"ts":"2026-07-01T10:00:00.000000Z","n":3}',
+      '{"ts":"2026-11-01T01:30:00.000000Z","n":2}',
+    ])
   })
 })
