@@ -65,6 +65,19 @@ describe('ensureWebBuilt(options)', () => {
     expect(await readdir(place.builds)).toEqual([])
   })
 
+  it('says that Vite is missing where there is no build, and needs none where there is one', async () => {
+    const loadVite = (): Promise<never> =>
+      Promise.reject(Object.assign(new Error("Cannot find package 'vite'"), { code: 'ERR_MODULE_NOT_FOUND' }))
+
+    await expect(ensureWebBuilt({ ...place, loadVite })).rejects.toMatchObject({
+      code: 'FILE_MISSING',
+      details: { fault: 'page-not-built' },
+    })
+    const built = await ensureWebBuilt(place)
+
+    expect(await ensureWebBuilt({ ...place, loadVite })).toBe(built)
+  })
+
   it('says that there are no sources', async () => {
     await expect(ensureWebBuilt({ ...place, sources: join(root, 'none') })).rejects.toMatchObject({
       code: 'FILE_MISSING',

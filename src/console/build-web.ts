@@ -7,6 +7,7 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { join, relative } from 'node:path'
+import { z } from 'zod'
 import { LakeError, messageOf, systemCode } from '../lib/base/errors.ts'
 import { makeFolders } from '../lib/base/files/folders.ts'
 
@@ -41,23 +42,29 @@ export interface WebBuildOptions {
   readonly sources?: string
   /** Folder of all builds. */
   readonly builds?: string
+  /** Loaded when needed only: most starts find a build and need neither Vite nor its memory. */
+  readonly loadVite?: () => Promise<Pick<typeof import('vite'), 'build'>>
 }
 
 /**
  * @returns The folder to serve.
- * @throws LakeError `FILE_MISSING` without sources, `FILE_UNWRITABLE` where no build can be written, `BUG` with
- * Vite's words when the sources do not build.
+ * @throws LakeError `FILE_MISSING` without sources, or without a build and Vite; `FILE_UNWRITABLE` where no build can be
+ * written, `BUG` with Vite's words when the sources do not build.
  */
 export async function ensureWebBuilt({
   sources = join(root, 'src/console/web'),
   builds = join(root, 'dist/console-web'),
+  loadVite = () => import('vite'),
 }: WebBuildOptions = {}): Promise<string> {
   const target = join(builds, await hashOf(sources))
   if (await exists(target)) return target
+  const { build } = await loadVite().catch((error: unknown) => {
+    throw systemCode(error) === 'ERR_MODULE_NOT_FOUND' ? noBuilder(error) : error
+  })
   const staging = join(builds, `.building-${randomUUID()}`)
   try {
     await makeFolder(staging)
-    await runVite(sources, staging)
+    await runVite(build, sources, staging)
     await moveUnlessThere(staging, target)
   } finally {
     await rm(staging, { recursive: true, force: true })
@@ -65,6 +72,12 @@ export async function ensureWebBuilt({
   await removeOld(builds, target)
   return target
 }
+
+/** Of the packages that go into the page, and of the one that makes it. */
+const manifestSchema = z.object({
+  dependencies: z.record(z.string(), z.string()),
+  devDependencies: z.object({ vite: z.string() }),
+})
 
 /** Of everything that the build depends on: sources, exact versions of what goes into it, recipe. */
 async function hashOf(sources: string): Promise<string> {
@@ -76,9 +89,7 @@ async function hashOf(sources: string): Promise<string> {
   }
   hash.update(JSON.stringify(recipe))
   const manifest: unknown = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'))
-  if (typeof manifest === 'object' && manifest !== null && 'dependencies' in manifest) {
-    hash.update(JSON.stringify(manifest.dependencies))
-  }
+  hash.update(JSON.stringify(manifestSchema.parse(manifest)))
   return hash.digest('hex').slice(0, 16)
 }
 
@@ -115,9 +126,19 @@ async function makeFolder(path: string): Promise<void> {
   }
 }
 
-async function runVite(sources: string, outDir: string): Promise<void> {
-  // Loaded when needed only: most starts find a build and need neither Vite nor its memory.
-  const { build } = await import('vite')
+const noBuilder = (cause: unknown): LakeError =>
+  new LakeError(
+    'FILE_MISSING',
+    'Console: the page is not built, and Vite, which builds it, is not installed',
+    {
+      cause,
+      details: { fault: 'page-not-built' },
+    },
+  )
+
+type Build = typeof import('vite').build
+
+async function runVite(build: Build, sources: string, outDir: string): Promise<void> {
   try {
     await build({ ...recipe, root: sources, build: { ...recipe.build, outDir } })
   } catch (error) {

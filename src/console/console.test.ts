@@ -498,6 +498,24 @@ describe('startConsole(parts, place)', () => {
 describe('a console with a token', () => {
   const token = 'a-token-of-some-length'
 
+  it('describes its API with the token, and 401 on every route; without a token neither', async () => {
+    const authorization = `Bearer ${token}`
+    const response = await open({}, { token }).get('/api/openapi.json', { authorization })
+    const free = await open().get('/api/openapi.json')
+
+    expect(response.json()).toMatchObject({
+      components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
+      security: [{ token: [] }],
+    })
+    const statuses = Object.values(openApiSchema.parse(response.json()).paths).map(({ get }) =>
+      Object.keys(get.responses),
+    )
+    expect(statuses.length).toBeGreaterThan(5)
+    for (const each of statuses) expect(each).toEqual(expect.arrayContaining(['200', '401', '403']))
+    expect(free.body).not.toContain('"401"')
+    expect(free.json()).not.toHaveProperty('security')
+  })
+
   it.each([
     ['/', {}],
     ['/api/overview', {}],

@@ -85,6 +85,7 @@ export function createConsole(
     hintOf,
     stoppedStages,
     comingUp,
+    wantsToken: place.token !== undefined,
     tables: share('The tables', tables),
     newestRuns: share('The runs', createRunsReader(runs, hintOf)),
     ping: share('ClickHouse', (io) => clickhouse.ping(io)),

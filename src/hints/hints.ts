@@ -87,7 +87,13 @@ const catalogue: Readonly<Record<ErrorCode, Hints>> = {
         `Readers of older versions and slow writers would lose files. Where there are none, add --force, or set ${text(property)}.`,
     },
   },
-  FILE_MISSING: { otherwise: 'Nothing is at this path. Correct it, or make the file first.' },
+  FILE_MISSING: {
+    otherwise: 'Nothing is at this path. Correct it, or make the file first.',
+    faults: {
+      'page-not-built':
+        'Run `npm ci` without --omit=dev. For a place without Vite, start once with it, then `npm prune --omit=dev`: a build is kept in dist/console-web.',
+    },
+  },
   FILE_UNWRITABLE: {
     otherwise: ({ path }) =>
       `Make ${path === undefined ? 'it' : text(path)} writable for this user, or name another place.`,

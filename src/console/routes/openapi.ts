@@ -12,13 +12,20 @@ export function openApiRoute(others: readonly Route[]): Route {
     path: '/api/openapi.json',
     summary: 'This description',
     answer: documentSchema,
-    handle: () => answer(openApiDocument([...others, self])),
+    handle: (_asked, { wantsToken }) => answer(openApiDocument([...others, self], wantsToken)),
   })
   return self
 }
 
+/** Of every route, whatever it reads: who may not ask is told before. */
+const refusals: Readonly<Record<number, string>> = {
+  403: 'the Host header names another host than the console',
+}
+const tokenRefusals: Readonly<Record<number, string>> = { 401: 'the token is missing or another' }
+
 /** OpenAPI 3.1. */
-function openApiDocument(routes: readonly Route[]): z.infer<typeof documentSchema> {
+function openApiDocument(routes: readonly Route[], wantsToken: boolean): z.infer<typeof documentSchema> {
+  const refused = { ...(wantsToken ? tokenRefusals : {}), ...refusals }
   return {
     openapi: '3.1.0',
     info: {
@@ -26,22 +33,32 @@ function openApiDocument(routes: readonly Route[]): z.infer<typeof documentSchem
       version: '1',
       description: 'Read-only. What could not be read keeps its last value, with isStale and a problem.',
     },
-    paths: Object.fromEntries(routes.map((each) => [each.path, { get: operationOf(each) }])),
+    ...(wantsToken && {
+      components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
+      security: [{ token: [] }],
+    }),
+    paths: Object.fromEntries(routes.map((each) => [each.path, { get: operationOf(each, refused) }])),
   }
 }
 
-function operationOf({ summary, params, query, answer: body, failures, isFailureAnAnswer }: Route): object {
+function operationOf(
+  { summary, params, query, answer: body, failures, isFailureAnAnswer }: Route,
+  refused: Readonly<Record<number, string>>,
+): object {
+  const responsesOf = (descriptions: Readonly<Record<number, string>>, schema: z.ZodType): object =>
+    Object.fromEntries(
+      Object.entries(descriptions).map(([status, description]) => [
+        status,
+        { description, content: jsonContent(schema) },
+      ]),
+    )
   return {
     summary,
     parameters: [...parametersOf('path', params), ...parametersOf('query', query)],
     responses: {
       200: { description: 'OK', content: jsonContent(body) },
-      ...Object.fromEntries(
-        Object.entries(failures).map(([status, description]) => [
-          status,
-          { description, content: jsonContent(isFailureAnAnswer ? body : errorSchema) },
-        ]),
-      ),
+      ...responsesOf(failures, isFailureAnAnswer ? body : errorSchema),
+      ...responsesOf(refused, errorSchema),
     },
   }
 }

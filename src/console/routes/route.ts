@@ -26,6 +26,8 @@ export interface Sources {
   /** Stages beside this console that ended by a failure, in the order in which they stopped. */
   readonly stoppedStages: () => readonly StoppedStage[]
   readonly comingUp: () => Progress | undefined
+  /** Readers must send a token. */
+  readonly wantsToken: boolean
 }
 
 /** The answer to a request: a body of the declared shape, or why there is none. */
