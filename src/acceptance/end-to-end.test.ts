@@ -2,6 +2,6 @@ import { describeEndToEnd } from './end-to-end.contract.ts'
 import { openLine } from './line.ts'
 
 describeEndToEnd('embedded', openLine, {
-  count: 12_000,
+  count: 6_000,
   embedded: ['clickhouse.json', 'eventlog', 'runs.db'],
 })

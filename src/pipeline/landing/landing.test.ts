@@ -137,7 +137,7 @@ describe('land(options)', () => {
     await using lake = await openLake()
     await lake.send(...mixed(30))
 
-    for (let dieAt = 1; dieAt < 40; dieAt++) {
+    for (let dieAt = 1; dieAt < 16; dieAt++) {
       const failing = dyingAfter(dieAt % 4)
       await lake
         .drain({
@@ -159,7 +159,7 @@ describe('land(options)', () => {
 
   it('lets two run at once on the same messages', async () => {
     await using lake = await openLake()
-    await lake.send(...mixed(60))
+    await lake.send(...mixed(30))
 
     await Promise.all([lake.drain(), lake.drain(), lake.drain({ maxRows: 7 })])
 

@@ -1,0 +1,3 @@
+import { describeRealtime } from './realtime.contract.ts'
+
+describeRealtime('whole')
