@@ -23,8 +23,8 @@ afterAll(async () => {
   await rm(home, { recursive: true, force: true })
 })
 
-async function land(seed: number): Promise<void> {
-  const messages = someMessages(60, seed).map((message) => ({
+async function land(seed: number, count = 60): Promise<void> {
+  const messages = someMessages(count, seed).map((message) => ({
     key: null,
     value: message === null ? null : Buffer.from(message),
   }))
@@ -69,7 +69,7 @@ describe('createLakeViews(session, platform, sql, options)', () => {
 
     const purchases = await platform.table('gold/purchases_per_page_daily')
     await addConstraint(purchases, 'few', `purchase_count <= ${Number(first['purchases'])}`)
-    for (let seed = 2; seed < 8; seed++) await land(seed)
+    await land(2, 360)
     expect(await batch()).toBe('failed')
 
     const { bronze, ...made } = await query(sums)
