@@ -10,7 +10,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { messageOf } from '../src/lib/base/errors.ts'
-import { alone } from './alone.ts'
+import { alone } from '../src/lib/jupyter/alone.ts'
 import { chromium } from './services/chromium.ts'
 import { deltalake } from './services/deltalake.ts'
 import { jupyter } from './services/jupyter.ts'
@@ -93,6 +93,8 @@ async function main(): Promise<number> {
   }
   mkdirSync(place.cacheDir, { recursive: true })
   writeFileSync(join(place.cacheDir, '.gitignore'), '*\n')
+  // Programs of Jupyter would take its scripts for modules, as the project's package.json says.
+  writeFileSync(join(place.cacheDir, 'package.json'), '{ "type": "commonjs" }\n')
   const interrupted = new AbortController()
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => interrupted.abort())
 

@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
-import { installVenv } from '../../scripts/services/python.ts'
+import { installVenv } from '../../src/lib/jupyter/python-venv.ts'
 
 const pins = ['deltalake==1.6.6', 'pyarrow==26.0.1']
 const name = 'delta-rs 1.6.6'

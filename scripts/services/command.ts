@@ -1,54 +1,15 @@
 /** Child processes of the harness: commands that end, servers that do not, and how to wait for the latter. */
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
-import { closeSync, openSync, readFileSync } from 'node:fs'
-import { createServer } from 'node:net'
+import { type ChildProcess, spawn } from 'node:child_process'
+import { closeSync, openSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { isInstalled, tailOf } from '../../src/lib/jupyter/command.ts'
 import { MissingTool } from './service.ts'
 
-export function isInstalled(command: string): boolean {
-  return spawnSync('sh', ['-c', 'command -v "$1"', 'sh', command], { stdio: 'ignore' }).status === 0
-}
+export { freePort, isInstalled, run, tailOf } from '../../src/lib/jupyter/command.ts'
 
 /** @throws MissingTool with the mend, when `command` is not on the path. */
 export function requireTool(command: string, mend: string): void {
   if (!isInstalled(command)) throw new MissingTool(`${command} is not installed: ${mend}`)
-}
-
-/** The last lines of a log, for an error message. */
-export function tailOf(logFile: string, lines = 15): string {
-  return readFileSync(logFile, 'utf8').trimEnd().split('\n').slice(-lines).join('\n')
-}
-
-export interface CommandOptions {
-  /** All output goes here, at its end. */
-  readonly logFile: string
-  readonly env?: Readonly<Record<string, string>>
-  readonly cwd?: string
-  readonly input?: string
-}
-
-/** Runs to the end; an exit code other than 0 throws with the end of the log. */
-export async function run(
-  command: string,
-  args: readonly string[],
-  { logFile, env, cwd, input }: CommandOptions,
-): Promise<void> {
-  const log = openSync(logFile, 'a')
-  try {
-    const child = spawn(command, args, {
-      stdio: [input === undefined ? 'ignore' : 'pipe', log, log],
-      env: { ...process.env, ...env },
-      cwd,
-    })
-    if (input !== undefined) child.stdin?.end(input)
-    const code = await new Promise<number | null>((resolve, reject) => {
-      child.once('error', reject)
-      child.once('exit', resolve)
-    })
-    if (code !== 0) throw new Error(`${command} ${args.join(' ')}: exit ${code}\n${tailOf(logFile)}`)
-  } finally {
-    closeSync(log)
-  }
 }
 
 export interface Server {
@@ -62,7 +23,7 @@ export interface Server {
 export function startServer(
   command: string,
   args: readonly string[],
-  { logFile, env }: CommandOptions,
+  { logFile, env }: { readonly logFile: string; readonly env?: Readonly<Record<string, string>> },
 ): Server {
   const log = openSync(logFile, 'a')
   const child = spawn(command, args, {
@@ -105,17 +66,4 @@ export async function untilReady(
       throw new Error(`${name} was not ready within ${timeoutMs / 1000} s\n${tailOf(logFile)}`)
     await sleep(100)
   }
-}
-
-/** A port of the loopback that was free a moment ago. */
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer()
-    server.once('error', reject)
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address()
-      if (typeof address !== 'object' || address === null) return reject(new Error('No free port'))
-      server.close(() => resolve(address.port))
-    })
-  })
 }

@@ -1,6 +1,6 @@
 /** delta-rs (PyPI `deltalake`): a test starts it, as a process that answers Python on its standard input. */
 import { join } from 'node:path'
-import { installVenv } from './python.ts'
+import { installVenv } from '../../src/lib/jupyter/python-venv.ts'
 import type { Place, RunningService, Service } from './service.ts'
 
 const pins = ['deltalake==1.6.6', 'pyarrow==26.0.0']

@@ -1,7 +1,7 @@
 /** An S3-compatible object store: moto. It keeps everything in memory and lets any key pass. */
 import { join } from 'node:path'
+import { installVenv } from '../../src/lib/jupyter/python-venv.ts'
 import { freePort, startServer, untilReady } from './command.ts'
-import { installVenv } from './python.ts'
 import type { Place, RunningService, Service } from './service.ts'
 
 const pins = ['moto[s3,server]==5.2.5']

@@ -14,6 +14,7 @@ export const exitCodes: Readonly<Record<ErrorCode, ExitCode>> = {
   OUT_OF_MEMORY: 2,
   PORT_TAKEN: 2,
   HOME_LOCKED: 2,
+  TOOL_MISSING: 2,
   INTERRUPTED: 130,
   OBJECT_MISSING: 1,
   STORE_UNAVAILABLE: 2,
@@ -47,5 +48,6 @@ export const exitCodes: Readonly<Record<ErrorCode, ExitCode>> = {
   TASK_FAILED: 1,
   CHECK_FAILED: 1,
   METRIC_REFUSED: 1,
+  CELL_FAILED: 1,
   SOURCE_FAILED: 1,
 }

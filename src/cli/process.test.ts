@@ -273,7 +273,7 @@ describe('the lake process', () => {
 
 describe('a machine in another time zone', () => {
   const inNewYork = async (...argv: readonly string[]): Promise<string> => {
-    const child = spawn(process.execPath, [built.main, ...argv, '--json'], {
+    const child = spawn(process.execPath, [main, ...argv, '--json'], {
       env: { ...environment(), TZ: 'America/New_York' },
       stdio: ['ignore', 'pipe', 'inherit'],
     })

@@ -235,7 +235,7 @@ describe('the rest of the API', () => {
     })
   })
 
-  it('lists runs with their tasks, and reads a run that has ended once', async () => {
+  it('lists runs of the batch with their tasks, and reads a run that has ended once', async () => {
     const run = {
       id: 4,
       dag: 'lakehouse_batch',
@@ -250,7 +250,8 @@ describe('the rest of the API', () => {
     const shown: number[] = []
     const { clock, get } = open({
       runs: {
-        list: async () => [run],
+        list: async ({ dag } = {}) =>
+          [run, { ...run, id: 5, dag: 'notebook/churn' }].filter((each) => each.dag === dag),
         show: async (id) => {
           shown.push(id)
           return { ...run, attempts: [{ node: 'bronze_to_silver', attempt: 1, state: 'failed' }] }

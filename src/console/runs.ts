@@ -1,7 +1,8 @@
-/** Runs with their tasks, as the console lists them. A run that has ended never changes, so it is read once. */
+/** Runs of the batch with their tasks, as the console lists them. A run that has ended never changes, so it is read once. */
 import type { IoOptions } from '../lib/base/io.ts'
 import type { Attempt, RecordedError, RunWithAttempts } from '../lib/runs/run.ts'
 import type { RunBook } from '../lib/runs/run-book.ts'
+import { batchDag } from '../pipeline/batch/dag-name.ts'
 import type { RunAnswer, Task } from './answers.ts'
 import type { HintOf } from './problem.ts'
 
@@ -17,7 +18,7 @@ export function createRunsReader(
   let ended: ReadonlyMap<number, RunAnswer> = new Map()
 
   return async (options = {}) => {
-    const runs = await book.list({ limit: shownRuns }, options)
+    const runs = await book.list({ dag: batchDag, limit: shownRuns }, options)
     const answers = await Promise.all(
       runs.map(async ({ id }) => ended.get(id) ?? runAnswerOf(await book.show(id, options), hintOf)),
     )

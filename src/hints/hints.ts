@@ -72,6 +72,8 @@ const catalogue: Readonly<Record<ErrorCode, Hints>> = {
       'event-log-damaged': bringBack,
       'host-not-ours': 'Set CONSOLE_HOST to an address of this machine; `hostname -I` lists them.',
       'mapping-fixed': 'A table that has files can go from none to name, and nowhere else.',
+      'no-jupyter':
+        'Name the folder of an environment that has Jupyter, or unset JUPYTER_VENV: one is then made.',
       'newer-event-log': ({ folder }) =>
         `A newer release made this event log: run that release. If none did, log.json is damaged. ${bringBack({ folder })}`,
       'not-a-cron-expression': ({ setting }) =>
@@ -121,6 +123,19 @@ const catalogue: Readonly<Record<ErrorCode, Hints>> = {
     },
   },
   HOME_LOCKED: { otherwise: 'Stop the other process, or set LAKE_HOME to another folder.' },
+  TOOL_MISSING: {
+    otherwise: 'Install what the message names, and run it again.',
+    faults: {
+      'build-failed': 'Correct what the compiler names; `npm run build` shows it again.',
+      'no-package-index':
+        'Give pip a package index (PIP_INDEX_URL), or name an environment that has Jupyter with JUPYTER_VENV.',
+      'no-python':
+        'Install Python 3.10 or newer with its module venv (Debian: python3-venv), or name an environment that has Jupyter with JUPYTER_VENV.',
+      'no-venv':
+        "Install Python's module venv (Debian: python3-venv), or name an environment that has Jupyter with JUPYTER_VENV.",
+      'npm-failed': 'Give npm a registry that has the packages; `npm ci --prefix notebooks` shows it again.',
+    },
+  },
   INTERRUPTED: { otherwise: 'Run it again: it goes on where it was.' },
 
   OBJECT_MISSING: {
@@ -381,6 +396,12 @@ const catalogue: Readonly<Record<ErrorCode, Hints>> = {
   },
   METRIC_REFUSED: {
     otherwise: 'Correct the definition in its cell, and try again with --dry-run: nothing was changed.',
+  },
+  CELL_FAILED: {
+    otherwise: ({ copy }) =>
+      copy === undefined
+        ? 'Correct the cell that the message names, and run the notebook again.'
+        : `Correct the cell; ${text(copy)} shows what the notebook has done up to there.`,
   },
   SOURCE_FAILED: {
     otherwise: 'Correct the source that the message names.',

@@ -1,12 +1,13 @@
-/** `npm run notebook -- --execute` over a small lake, with the real Jupyter and the real kernel. */
-import { execFile, spawn } from 'node:child_process'
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+/** `lake notebook run` over a small lake, with the real Jupyter and the real kernel. */
+import { type ChildProcessByStdio, spawn } from 'node:child_process'
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
+import type { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
-import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { z } from 'zod'
+import { type CellFixture, writeNotebookFile } from '../lib/jupyter/notebook.fixture.ts'
 import { runRecordedBatch } from '../pipeline/batch/recorded.ts'
 import { openPlatform } from '../pipeline/platform/compose.ts'
 import { readConfig } from '../pipeline/platform/config.ts'
@@ -52,33 +53,52 @@ beforeAll(async () => {
 
 afterAll(() => rm(home, { recursive: true, force: true, maxRetries: 5 }))
 
-function execute(
-  ...files: readonly string[]
-): Promise<{ readonly code: number | null; readonly said: string }> {
-  const child = spawn(process.execPath, ['--import', 'tsx', 'scripts/notebook.ts', '--execute', ...files], {
+interface Executed {
+  readonly code: number | null
+  /** What it said on stderr. */
+  readonly said: string
+  readonly state: string
+  readonly copy: string
+  readonly page: string
+  readonly failure: {
+    readonly cell: number | null
+    readonly line: number | null
+    readonly message: string
+  } | null
+}
+
+const executedSchema = z.object({
+  state: z.string(),
+  copy: z.string(),
+  page: z.string(),
+  failure: z
+    .object({ cell: z.number().nullable(), line: z.number().nullable(), message: z.string() })
+    .nullable(),
+})
+
+function lakeNotebookRun(...args: readonly string[]): ChildProcessByStdio<null, Readable, Readable> {
+  return spawn(process.execPath, ['--import', 'tsx', 'src/cli/main.ts', 'notebook', 'run', ...args], {
     cwd: projectDir,
-    env: embeddedEnvironment(home),
+    env: { ...embeddedEnvironment(home), JUPYTER_VENV: process.env['JUPYTER_VENV'] },
     stdio: ['ignore', 'pipe', 'pipe'],
-  })
-  let said = ''
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.setEncoding('utf8').on('data', (text: string) => {
-      said += text
-    })
-  }
-  return new Promise((resolve, reject) => {
-    child.once('error', reject)
-    child.once('close', (code) => resolve({ code, said }))
   })
 }
 
-/** The words of the page that nbconvert makes, without its scripts: what is read where none runs. */
-async function htmlOf(notebook: string): Promise<string> {
-  const jupyter = join(process.env['JUPYTER_VENV'] ?? '', 'bin', 'jupyter')
-  const { stdout } = await promisify(execFile)(jupyter, ['nbconvert', '--to', 'html', '--stdout', notebook], {
-    maxBuffer: 1 << 26,
+/** `lake notebook run FILE --json` */
+async function execute(file: string, ...args: readonly string[]): Promise<Executed> {
+  const child = lakeNotebookRun(file, ...args, '--json')
+  const ended = new Promise<number | null>((resolve, reject) => {
+    child.once('error', reject)
+    child.once('close', resolve)
   })
-  return stdout.replaceAll(/<script[\s\S]*?<\/script>/g, '')
+  const [answer, said] = await Promise.all([text(child.stdout), text(child.stderr)])
+  if (answer === '') return { code: await ended, said, state: '', copy: '', page: '', failure: null }
+  return { code: await ended, said, ...executedSchema.parse(JSON.parse(answer)) }
+}
+
+/** The words of the page, without its scripts: what is read where none runs. */
+async function wordsOf(page: string): Promise<string> {
+  return (await readFile(page, 'utf8')).replaceAll(/<script[\s\S]*?<\/script>/g, '')
 }
 
 /** DuckDB works in the process of the kernel, on as many processors as there are. */
@@ -111,32 +131,15 @@ async function runCells(cells: readonly Cell[]): Promise<readonly unknown[]> {
   return z.array(z.unknown()).parse(JSON.parse(await text(child.stdout)))
 }
 
-async function notebookOf(name: string, ...cells: readonly string[]): Promise<string> {
-  const path = join(home, name)
-  const content = {
-    cells: cells.map((source, at) => ({
-      cell_type: 'code',
-      execution_count: null,
-      id: `cell-${at}`,
-      metadata: {},
-      outputs: [],
-      source,
-    })),
-    metadata: { kernelspec: { display_name: 'TypeScript', language: 'typescript', name: 'tslab' } },
-    nbformat: 4,
-    nbformat_minor: 5,
-  }
-  await writeFile(path, JSON.stringify(content))
-  return path
-}
+const notebookOf = (name: string, ...cells: readonly (string | CellFixture)[]): Promise<string> =>
+  writeNotebookFile(home, basename(name, '.ipynb'), cells)
 
-describe('npm run notebook -- --execute', () => {
+describe('lake notebook run', () => {
   it('runs the first lesson from top to bottom and keeps what it showed', { timeout: 600_000 }, async () => {
-    const { code, said } = await execute(firstLook)
+    const { code, state, copy, page } = await execute(firstLook)
 
-    expect(said).toContain('01-first-look.ipynb  ok')
-    expect(code).toBe(0)
-    const { cells } = await readNotebook(join(home, 'notebooks', '01-first-look.ipynb'))
+    expect({ code, state }).toEqual({ code: 0, state: 'succeeded' })
+    const { cells } = await readNotebook(copy)
     const outputs = cells.flatMap((cell) => cell.outputs)
     const texts = outputs.map(({ text = '', data }) => `${text}${String(data['text/html'] ?? '')}`).join('\n')
     expect(texts).toContain('DAU by hand and in gold are equal')
@@ -156,9 +159,9 @@ describe('npm run notebook -- --execute', () => {
         'image/svg+xml': expect.anything(),
       },
     ])
-    expect(await htmlOf(join(home, 'notebooks', '01-first-look.ipynb'))).toContain(
-      'Events per day and source',
-    )
+    expect(await wordsOf(page)).toContain('Events per day and source')
+    // What a browser would fetch: none of it is there without a network.
+    expect(await readFile(page, 'utf8')).not.toMatch(/(?:src|href)="https?:|import\(["'`]http/)
   })
 
   it('closes the lake with the kernel: nothing of it is left', { timeout: 600_000 }, async () => {
@@ -168,9 +171,9 @@ describe('npm run notebook -- --execute', () => {
       `const lake = openLake()\nawait lake.sql('select 1 as a')\nawait lake.clickhouse('select 1 as a')`,
     )
 
-    const { said } = await execute(path)
+    const { state } = await execute(path)
 
-    expect(said).toContain('open.ipynb  ok')
+    expect(state).toBe('succeeded')
     expect(await readdir(join(home, 'tmp'))).toEqual([])
   })
 
@@ -181,8 +184,9 @@ describe('npm run notebook -- --execute', () => {
       `await openLake().sql('select dau_cuont from gold.daily_active_users')`,
     )
 
-    const { said } = await execute(path)
+    const { said, code, failure } = await execute(path)
 
+    expect({ code, cell: failure?.cell }).toEqual({ code: 1, cell: 2 })
     const shown = said.split('\n').filter((line) => line.startsWith('    '))
     expect(shown).toEqual([
       expect.stringMatching(/SQL_INVALID: Binder Error: .*dau_cuont/),
@@ -224,30 +228,77 @@ describe('npm run notebook -- --execute', () => {
     ])
   })
 
-  it('exits 1 where a cell throws, does not type-check, or fails after it has ended', {
+  it('tells a failure with its cell and its line there, in the lines that were written', {
     timeout: 600_000,
   }, async () => {
-    const wrong = [
-      await notebookOf('throws.ipynb', 'const a = 1', "const f = () => { throw new Error('boom') }\nf()"),
+    const declared = 'type Row = {\n  id: string\n}\nconst f = (row: Row) => {\n  throw new Error(row.id)\n}'
+    const throws = await execute(
+      await notebookOf(
+        'throws.ipynb',
+        declared,
+        "interface Unused {}\n\nf({ id: 'boom' })",
+        'console.log(3)',
+      ),
+    )
+    const untyped = await execute(
       await notebookOf(
         'untyped.ipynb',
         `import { openLake } from '../dist/notebook/index.js'`,
         `const [day] = await openLake().rows('gold/daily_active_users')\nday.dau_cuont`,
       ),
-      await notebookOf('late.ipynb', "Promise.reject(new Error('nobody waited')); 1", '2'),
-    ]
-
-    const { code, said } = await execute(...wrong)
-
-    expect(code).toBe(1)
-    // Of the stack the cell's own part alone.
-    expect(said).toMatch(
-      /throws\.ipynb {2}FAILED in cell 2[\s\S]*\n +Error: boom\n +at f .*(\n +at evalmachine.*){2}\nuntyped/,
     )
-    expect(said).toMatch(/untyped\.ipynb {2}FAILED in cell 2.*\n.*'dau_cuont' does not exist/)
-    expect(said).toMatch(/late\.ipynb {2}FAILED.*\n.*nobody waited/)
-    const kept = await Promise.all(wrong.map((path) => readNotebook(join(home, 'notebooks', basename(path)))))
-    expect(kept[0]?.cells.map(({ execution_count }) => execution_count)).toEqual([1, 2])
+    const late = await execute(
+      await notebookOf('late.ipynb', "Promise.reject(new Error('nobody waited')); 1", '2'),
+    )
+    const dies = await execute(await notebookOf('dies.ipynb', '1', 'process.exit(3)'))
+
+    expect(throws.failure).toEqual({
+      cell: 2,
+      line: 3,
+      // Of the stack the cells' own part alone.
+      message:
+        "Error: boom\n    at line 5 of the cell in f: throw new Error(row.id)\n    at line 3 of the cell: f({ id: 'boom' })",
+    })
+    expect(throws.said).toContain('lake: throws, cell 2, line 3: Error: boom\n')
+    expect(untyped.failure).toMatchObject({ cell: 2, line: 2 })
+    expect(untyped.said).toMatch(/lake: untyped, cell 2, line 2: .*'dau_cuont' does not exist/)
+    expect(late.failure).toMatchObject({ cell: null, message: expect.stringContaining('nobody waited') })
+    expect(dies.failure).toMatchObject({ cell: 2, message: expect.stringContaining('The kernel died') })
+    expect([throws, untyped, late, dies].map(({ code }) => code)).toEqual([1, 1, 1, 1])
+    // Nothing runs after a failure, and what ran is kept.
+    const { cells } = await readNotebook(throws.copy)
+    expect(cells.map(({ execution_count: count }) => count ?? null)).toEqual([1, 2, null])
+    expect(await wordsOf(dies.page)).toContain('process')
+  })
+
+  it('runs with other parameters, on an interrupt keeps what was done, and shows both as runs', {
+    timeout: 600_000,
+  }, async () => {
+    const begun = join(home, 'begun')
+    const path = await notebookOf(
+      'waits.ipynb',
+      { source: 'const seconds = 0', tags: ['parameters'] },
+      `import { writeFileSync } from 'node:fs'\nconsole.log('seconds', seconds)`,
+      `writeFileSync(${JSON.stringify(begun)}, '')\nawait new Promise((done) => setTimeout(done, seconds * 1000))`,
+    )
+
+    const child = lakeNotebookRun(path, '--param', 'seconds=600')
+    const ended = new Promise<number | null>((resolve) => child.once('close', resolve))
+    const said = text(child.stderr)
+    await expect.poll(() => readFile(begun, 'utf8').catch(() => undefined), { timeout: 120_000 }).toBe('')
+    child.kill('SIGINT')
+
+    expect(await ended).toBe(130)
+    const copy = /what it has done is kept: (.*)/.exec(await said)?.[1] ?? ''
+    const { cells } = await readNotebook(copy)
+    expect(JSON.stringify(cells)).toContain('seconds 600')
+    await using platform = openPlatform(readConfig({ LAKE_HOME: home }))
+    const { runs } = await platform.runs()
+    const [last] = await runs.list({ dag: 'notebook/waits' })
+    expect(last).toMatchObject({
+      state: 'cancelled',
+      parameters: { parameters: { seconds: 600 }, release: 1 },
+    })
   })
 
   it('exits 2 naming a notebook that is not there', async () => {

@@ -1,10 +1,11 @@
-/** `lake runs`: the runs of the batch, from the run store. */
+/** `lake runs`: the runs of the batch and of notebooks, from the run store. */
 import { type Command, Option } from 'commander'
 import { hintOf } from '../../hints/hints.ts'
 import { type Attempt, type Run, type RunState, type RunWithAttempts, runStates } from '../../lib/runs/run.ts'
 import { type CandidateSummary, summaryOf } from '../../pipeline/query/candidate-summary.ts'
 import { wholeNumber } from '../arguments.ts'
 import type { CommandLine } from '../command-line.ts'
+import { keptOf, recordedParameters } from '../notebook/recorded.ts'
 import { candidateText } from '../output/candidate-text.ts'
 import { printable } from '../output/printable.ts'
 import { drawTable } from '../output/table-text.ts'
@@ -12,8 +13,11 @@ import { drawTable } from '../output/table-text.ts'
 export function addRuns(program: Command, cli: CommandLine): void {
   const runs = program
     .command('runs')
-    .summary('the runs of the batch')
-    .description('What the batch has done: each run, and in it each task with its times, rows and versions.')
+    .summary('the runs of the batch and of notebooks')
+    .description(
+      'What the batch has done: each run, and in it each task with its times, rows and versions. And what notebooks have ' +
+        'done: with which parameters, on which release, and where the executed copy is.',
+    )
     .addHelpText('after', '\nExamples:\n  lake runs list\n  lake runs show 12')
 
   runs
@@ -50,9 +54,10 @@ async function listRuns({ limit = 20, state }: ListFlags, cli: CommandLine): Pro
       found.length === 0
         ? 'no runs yet: `lake batch` makes one'
         : drawTable(
-            ['run', 'state', 'trigger', 'started', 'seconds', 'error'],
+            ['run', 'what', 'state', 'trigger', 'started', 'seconds', 'error'],
             found.map((run) => [
               run.id,
+              run.dag,
               run.state,
               run.trigger,
               isoOf(run.startedMs),
@@ -81,6 +86,7 @@ async function showRun(id: number, cli: CommandLine): Promise<void> {
 function describe(run: RunWithAttempts, refused: readonly CandidateSummary[]): string {
   const { id, dag, state, trigger, startedMs, attempts, owner } = run
   const lines = [`run ${id} of ${dag}: ${state}; ${trigger}, started ${isoOf(startedMs)} by ${owner}`]
+  lines.push(...notebookLines(run))
   if (run.error !== undefined) lines.push(printable(`${run.error.code}: ${run.error.message}`))
   lines.push(
     drawTable(
@@ -103,6 +109,20 @@ function describe(run: RunWithAttempts, refused: readonly CandidateSummary[]): s
   }
   lines.push(...refused.map(candidateText))
   return lines.join('\n')
+}
+
+/** Of a notebook: what it was given, what it read, and where what it made is. */
+function notebookLines({ parameters, attempts }: RunWithAttempts): readonly string[] {
+  const given = recordedParameters.safeParse(parameters).data
+  if (given === undefined) return []
+  const { copy, page } = keptOf(attempts) ?? {}
+  const values = Object.entries(given.parameters).map(([name, value]) => `${name}=${value}`)
+  return [
+    `notebook ${given.notebook}${values.length === 0 ? '' : ` with ${values.join(' ')}`}`,
+    given.release === null ? 'nothing was released when it began' : `read release ${given.release}`,
+    ...(copy === undefined ? [] : [`copy ${copy}`]),
+    ...(page === undefined ? [] : [`page ${page}`]),
+  ].map(printable)
 }
 
 /** `silver/events 3 → 4`. */

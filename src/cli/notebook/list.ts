@@ -9,7 +9,7 @@ import type { CommandLine } from '../command-line.ts'
 import { printable } from '../output/printable.ts'
 import { drawTable } from '../output/table-text.ts'
 import { allNotebooks, type NotebookPlace, notebookFolders, shownPath } from './places.ts'
-import { dagOfNotebook } from './recorded-name.ts'
+import { dagOfNotebook } from './recorded.ts'
 
 interface Listed {
   readonly name: string

@@ -1,10 +1,11 @@
 /** `lake notebook`: the notebooks that there are, run without a screen, checked without a kernel. */
-import type { Command } from 'commander'
+import { type Command, InvalidArgumentError } from 'commander'
 import type { CommandLine } from '../command-line.ts'
 import { checkNamed, stripStdin } from './check.ts'
 import { listNotebooks } from './list.ts'
 import { newNotebook } from './new.ts'
 import type { PromoteFlags } from './promote.ts'
+import type { RunFlags } from './run.ts'
 
 export function addNotebook(program: Command, cli: CommandLine): void {
   const notebook = program
@@ -25,6 +26,33 @@ export function addNotebook(program: Command, cli: CommandLine): void {
     .addHelpText('after', '\nExamples:\n  lake notebook list\n  lake notebook list --json')
     .action(() => listNotebooks(cli))
 
+  addRun(notebook, cli)
+  addCheck(notebook, cli)
+  addNew(notebook, cli)
+  addPromotion(notebook, cli)
+}
+
+function addRun(notebook: Command, cli: CommandLine): void {
+  notebook
+    .command('run')
+    .description(
+      'Runs a notebook without a screen, up to the first cell that fails. The executed copy and its page in HTML are kept ' +
+        'in $LAKE_HOME/notebooks/runs, whatever happens; the notebook itself stays as it is. Exit 1 where a cell fails.',
+    )
+    .argument('[name]', 'its name, or a path to it')
+    .option('--param <name=value>', 'a parameter of the notebook; may be given again', parameterGiven)
+    .option('--all', 'all notebooks, one after the other')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  lake notebook run 01-first-look\n  lake notebook run weekly-churn --param days=30 --json\n  lake notebook run --all',
+    )
+    .action(async (name: string | undefined, flags: RunFlags) => {
+      const { runNamed } = await import('./run.ts')
+      await runNamed(name, flags, cli)
+    })
+}
+
+function addCheck(notebook: Command, cli: CommandLine): void {
   notebook
     .command('check')
     .description(
@@ -49,14 +77,18 @@ export function addNotebook(program: Command, cli: CommandLine): void {
       "\nExamples:\n  lake notebook strip < a.ipynb > b.ipynb\n  git config filter.notebook.clean 'npx lake notebook strip'\n  echo '*.ipynb filter=notebook' >> .gitattributes",
     )
     .action(() => stripStdin(cli))
+}
 
+function addNew(notebook: Command, cli: CommandLine): void {
   notebook
     .command('new')
     .description('A notebook to start from, in the folder LAKESHORE_NOTEBOOKS, or in notebooks/ without one.')
     .argument('<name>', 'without .ipynb; may be in a folder: team/churn')
     .addHelpText('after', '\nExamples:\n  lake notebook new weekly-churn')
     .action((name: string) => newNotebook(name, cli))
+}
 
+function addPromotion(notebook: Command, cli: CommandLine): void {
   notebook
     .command('promote')
     .summary('a metric from a cell to production')
@@ -91,4 +123,17 @@ export function addNotebook(program: Command, cli: CommandLine): void {
       const { demoteMetric } = await import('./demote.ts')
       await demoteMetric(name, cli)
     })
+}
+
+/** `days=30`; may be given again for another name. */
+function parameterGiven(
+  text: string,
+  before: ReadonlyMap<string, string> = new Map(),
+): ReadonlyMap<string, string> {
+  const { name, value } = /^(?<name>[\p{L}_$][\p{L}\p{N}_$]*)=(?<value>[\s\S]*)$/u.exec(text)?.groups ?? {}
+  if (name === undefined || value === undefined) {
+    throw new InvalidArgumentError('Expected a name and a value, such as days=30.')
+  }
+  if (before.has(name)) throw new InvalidArgumentError(`${name} is given twice.`)
+  return new Map(before).set(name, value)
 }

@@ -15,6 +15,7 @@ export const errorCatalogue = {
   OUT_OF_MEMORY: { retryable: false },
   PORT_TAKEN: { retryable: false },
   HOME_LOCKED: { retryable: false },
+  TOOL_MISSING: { retryable: false },
   INTERRUPTED: { retryable: false },
 
   OBJECT_MISSING: { retryable: false },
@@ -54,6 +55,7 @@ export const errorCatalogue = {
   TASK_FAILED: { retryable: false },
   CHECK_FAILED: { retryable: false },
   METRIC_REFUSED: { retryable: false },
+  CELL_FAILED: { retryable: false },
   SOURCE_FAILED: { retryable: false },
 } as const satisfies Record<string, { readonly retryable: boolean }>
 

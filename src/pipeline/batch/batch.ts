@@ -36,6 +36,7 @@ import { type LakeTable, lakeTableNames, lakeTables } from '../model/tables.ts'
 import { publishGold } from '../serving/publish.ts'
 import { publishRelease } from '../serving/release.ts'
 import { auditNodes } from './audit-books.ts'
+import { batchDag } from './dag-name.ts'
 import { planDays, type Scope } from './days.ts'
 import { type Made, type MakeRequest, makeDays } from './make.ts'
 
@@ -69,8 +70,6 @@ export interface BatchOptions extends IoOptions {
   readonly recorder: RunRecorder
   readonly onEvent?: (event: ExecutionEvent) => void
 }
-
-export const batchDag = 'lakehouse_batch'
 
 /** Tasks that run side by side: DuckDB uses all cores within one already. */
 const concurrency = 2

@@ -5,7 +5,8 @@ import type { RunOutcome } from '../../lib/dag/node.ts'
 import type { LeaseHolder } from '../../lib/runs/leases.ts'
 import type { ScheduledTick, Trigger } from '../../lib/runs/run.ts'
 import type { RunStore } from '../../lib/runs/run-store.ts'
-import { type BatchContext, batchDag, runBatch } from './batch.ts'
+import { type BatchContext, runBatch } from './batch.ts'
+import { batchDag } from './dag-name.ts'
 import type { Scope } from './days.ts'
 
 export interface RecordedBatchOptions extends IoOptions {

@@ -11,7 +11,7 @@ import { lakeTables } from '../model/tables.ts'
 import { openPlatform, type Platform } from '../platform/compose.ts'
 import { readConfig } from '../platform/config.ts'
 import { batchContextOf } from '../platform/stages.ts'
-import { batchDag } from './batch.ts'
+import { batchDag } from './dag-name.ts'
 import { runBatchSchedule } from './schedule.ts'
 
 const dayMs = 86_400_000

@@ -1,6 +1,6 @@
 /** One at a time, over all processes: for installs and builds that several scripts may come to at once. */
-import { systemClock } from '../src/lib/base/clock.ts'
-import { acquireProcessLock } from '../src/lib/sqlite/process-lock.ts'
+import { systemClock } from '../base/clock.ts'
+import { acquireProcessLock } from '../sqlite/process-lock.ts'
 
 export interface AloneOptions {
   /** Told once, when another process is at it. */

@@ -1,0 +1,2 @@
+/** The run store has the runs of the batch under this name. */
+export const batchDag = 'lakehouse_batch'
