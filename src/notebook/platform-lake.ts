@@ -9,13 +9,14 @@ import { goldMetrics } from '../pipeline/model/gold.ts'
 import { madeFrom } from '../pipeline/model/made-from.ts'
 import { lakeTableNames } from '../pipeline/model/tables.ts'
 import type { Platform } from '../pipeline/platform/compose.ts'
+import type { MetricDefinition } from '../pipeline/promotion/definition.ts'
 import { prepareMetric } from '../pipeline/promotion/promotion.ts'
 import { createLakeViews } from '../pipeline/query/lake-views.ts'
 import { tableUnknown } from '../pipeline/query/unknown-table.ts'
 import { type Answer, answerOf, plainRows } from './answer.ts'
 import { ask } from './cell.ts'
 import { checkIn } from './check.ts'
-import type { Lake, TableSummary } from './lake.ts'
+import type { Lake, MetricProblem, TableSummary } from './lake.ts'
 import { createBooks } from './platform-books.ts'
 import { createTable } from './platform-table.ts'
 import type { TableName } from './rows.ts'
@@ -68,16 +69,13 @@ export function createLake(platform: Platform): Lake {
       name: definition.name,
       rows: () =>
         ask(`${definition.name}.rows`, async (signal) => {
-          const query = `with silver_events as (select * from silver.events)\nselect * from (\n${definition.sql}\n) order by all`
-          const { columns, rows } = await oneByOne(() => askDuckDb(platform, query, { signal }))
+          const { columns, rows } = await oneByOne(() =>
+            askDuckDb(platform, overSilver(definition.sql), { signal }),
+          )
           return plainRows(columns, rows)
         }),
       problems: () =>
-        ask(`${definition.name}.problems`, async (signal) => {
-          const changes = goldMetrics.find(({ name }) => name === definition.name)?.name
-          const found = await prepareMetric(platform, { value: definition, text: '{}', changes }, { signal })
-          return found.kind === 'refused' ? [...found.refusals] : []
-        }),
+        ask(`${definition.name}.problems`, (signal) => problemsOf(platform, definition, { signal })),
     }),
 
     ...createBooks(platform),
@@ -102,6 +100,20 @@ async function askClickHouse(platform: Platform, query: string, options: Stateme
   const clickhouse = await platform.clickhouse()
   const settings = { wait_end_of_query: 1 }
   return answerOf(clickhouseTuples(clickhouse, query, { ...options, settings }))
+}
+
+/** The SQL of a metric, over silver as readers see it. */
+const overSilver = (sql: string): string =>
+  `with silver_events as (select * from silver.events)\nselect * from (\n${sql}\n) order by all`
+
+async function problemsOf(
+  platform: Platform,
+  definition: MetricDefinition,
+  { signal }: IoOptions,
+): Promise<MetricProblem[]> {
+  const changes = goldMetrics.find(({ name }) => name === definition.name)?.name
+  const found = await prepareMetric(platform, { value: definition, text: '{}', changes }, { signal })
+  return found.kind === 'refused' ? [...found.refusals] : []
 }
 
 async function summaryOf(

@@ -25,7 +25,7 @@ describe('lake notebook check', () => {
     await home.lake('notebook', 'new', 'weekly-churn')
     await writeNotebookFile(folder, 'scratch', [
       "import { openLake } from 'lakeshore/notebook'",
-      "const [day] = await openLake().rows('gold/daily_active_users')\nday.dau_cuont",
+      "const [day] = await openLake().table('gold/daily_active_users').rows()\nday.dau_cuont",
     ])
     await writeFile(join(folder, 'broken.ipynb'), '{}')
 

@@ -3,6 +3,7 @@ import { countOf } from '../../lib/base/count-of.ts'
 import { LakeError } from '../../lib/base/errors.ts'
 import { type GoldTable, goldMetrics } from '../../pipeline/model/gold.ts'
 import { joinedViews } from '../../pipeline/model/joined-view.ts'
+import { environmentElsewhere } from '../../pipeline/platform/config.ts'
 import { metricFile, metricTestFile } from '../../pipeline/promotion/metric-files.ts'
 import { withdrawMetric } from '../../pipeline/promotion/withdraw.ts'
 import type { CommandLine } from '../command-line.ts'
@@ -11,7 +12,7 @@ import { applyToProject, openScratchProject } from './scratch-project.ts'
 export async function demoteMetric(given: string, cli: CommandLine): Promise<void> {
   const { platform, terminal, signal } = cli
   const name = requireMetric(given)
-  await using scratch = await openScratchProject()
+  await using scratch = await openScratchProject(environmentElsewhere(cli.config, cli.io.env))
   terminal.line('building the project without it in a copy')
   await scratch.change({ [metricFile(name)]: undefined, [metricTestFile(name)]: undefined })
   await scratch.generate({ signal })

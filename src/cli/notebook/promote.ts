@@ -5,6 +5,7 @@ import { emptySelect, overwrite } from '../../lib/delta/index.ts'
 import { cellsTagged, readNotebook } from '../../lib/jupyter/ipynb.ts'
 import { type LiteralArgument, literalArgument } from '../../lib/jupyter/literal-argument.ts'
 import { goldMetrics, goldSchemaOf } from '../../pipeline/model/gold.ts'
+import { environmentElsewhere } from '../../pipeline/platform/config.ts'
 import type { Refusal } from '../../pipeline/promotion/definition.ts'
 import { leftOver, type Prepared, prepareMetric, proveMetric } from '../../pipeline/promotion/promotion.ts'
 import type { CommandLine } from '../command-line.ts'
@@ -33,7 +34,7 @@ export async function promoteMetric(
   const prepared = await prepareMetric(platform, defined, { signal })
   if (prepared.kind === 'refused') throw refusal(name, prepared.refusals)
 
-  await using scratch = await openScratchProject()
+  await using scratch = await openScratchProject(environmentElsewhere(cli.config, cli.io.env))
   terminal.line('building it in a copy of the project')
   await scratch.change(prepared.files)
   await build(scratch, prepared, cli)
@@ -157,15 +158,9 @@ async function backfill(
     using session = await (await platform.duckdb()).connect()
     await overwrite(table, { session, select: emptySelect(schema) }, { overwriteSchema: true, signal })
   }
-  const env = {
-    ...cli.io.env,
-    ...(cli.io.env === undefined && process.env),
-    LAKE_HOME: config.home,
-    LAKE_URI: config.lakeUri,
-  }
   const batch = ['--import', 'tsx', 'src/cli/main.ts', 'batch', '--json']
-  await scratch.run([...batch, '--full', '--task', task], { env, signal })
-  await scratch.run([...batch, '--task', 'gold_to_clickhouse'], { env, signal })
+  await scratch.run([...batch, '--full', '--task', task], { signal })
+  await scratch.run([...batch, '--task', 'gold_to_clickhouse'], { signal })
 }
 
 function changeLines({ definition: { name }, changedDays }: Ready): readonly string[] {

@@ -37,15 +37,18 @@ export interface ScratchProject extends AsyncDisposable {
   /** Writes files; `undefined` removes one. */
   change(files: ChangedFiles): Promise<void>
   /** Runs one of the project's programs, such as `scripts/generate.ts`. @returns what it has said. */
-  run(words: readonly string[], options: IoOptions & { readonly env?: Environment }): Promise<string>
+  run(words: readonly string[], options: IoOptions): Promise<string>
   /** Makes anew what is derived from the declarations. */
   generate(options: IoOptions): Promise<void>
   /** Files that differ from the project's, by their paths; `undefined` for one that is no longer there. */
   changed(): Promise<ChangedFiles>
 }
 
-/** @throws LakeError `USAGE` where the project's sources are not there, as in an installed package. */
-export async function openScratchProject(): Promise<ScratchProject> {
+/**
+ * @param environment What its programs run with, whatever folder they run in.
+ * @throws LakeError `USAGE` where the project's sources are not there, as in an installed package.
+ */
+export async function openScratchProject(environment: Environment): Promise<ScratchProject> {
   const folder = await mkdtemp(join(tmpdir(), 'lakeshore-promotion-'))
   try {
     for (const name of copied) await cp(join(projectFolder, name), join(folder, name), { recursive: true })
@@ -59,11 +62,11 @@ export async function openScratchProject(): Promise<ScratchProject> {
     })
   }
   const touched = new Set<string>()
-  const run: ScratchProject['run'] = async (words, { env = process.env, signal }) => {
+  const run: ScratchProject['run'] = async (words, { signal }) => {
     try {
       const { stdout } = await runFile(process.execPath, words, {
         cwd: folder,
-        env: { ...env, NO_COLOR: '1', FORCE_COLOR: '0' },
+        env: { ...environment, NO_COLOR: '1', FORCE_COLOR: '0' },
         maxBuffer: 2 ** 26,
         ...(signal && { signal }),
       })

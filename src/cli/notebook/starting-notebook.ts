@@ -7,7 +7,7 @@ const cells = (title: string) =>
     { kind: 'markdown', source: `# ${title}` },
     {
       kind: 'code',
-      source: `import { display } from 'tslab'\nimport { createScreen, figureOf, openLake } from 'lakeshore/notebook'\n\nconst lake = openLake()\nconst screen = createScreen(display)`,
+      source: "import { lake, plot, show } from 'lakeshore/notebook'",
     },
     {
       kind: 'markdown',
@@ -17,12 +17,11 @@ const cells = (title: string) =>
     {
       kind: 'code',
       source:
-        "const dau = await lake.rows('gold/daily_active_users', { orderBy: 'event_date desc', limit: days })\nscreen.table(dau, { caption: 'Daily active users' })",
+        "const dau = await lake.table('gold/daily_active_users').rows({ orderBy: 'event_date desc', limit: days })\nshow(dau, { caption: 'Daily active users' })",
     },
     {
       kind: 'code',
-      source:
-        "screen.figure(figureOf(dau, { kind: 'line', x: 'event_date', y: 'dau_count', title: 'Daily active users' }))",
+      source: "plot.line(dau, { x: 'event_date', y: 'dau_count', title: 'Daily active users' })",
     },
   ] satisfies readonly {
     readonly kind: string

@@ -26,7 +26,7 @@ export interface PromotedMetric {
   readonly rows: readonly object[]
 }
 
-/** Its file: `src/pipeline/model/metrics/logins-per-source-daily.ts`. */
+/** Its file, such as `src/pipeline/model/metrics/daily-active-users.ts`. */
 export const metricFile = (name: string): string => `${metricsFolder}/${name.replaceAll('_', '-')}.ts`
 export const metricTestFile = (name: string): string => metricFile(name).replace(/\.ts$/, '.test.ts')
 
