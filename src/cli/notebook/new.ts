@@ -1,12 +1,18 @@
 /** `lake notebook new` */
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { basename, dirname, join, relative } from 'node:path'
 import { LakeError, messageOf, systemCode } from '../../lib/base/errors.ts'
+import { goldMetrics } from '../../pipeline/model/gold.ts'
+import { metricFile } from '../../pipeline/promotion/metric-files.ts'
 import type { CommandLine } from '../command-line.ts'
-import { ownFolder, shownPath } from './places.ts'
-import { startingNotebook } from './starting-notebook.ts'
+import { ownFolder, projectFolder, shownPath } from './places.ts'
+import { changingNotebook, startingNotebook } from './starting-notebook.ts'
 
-export async function newNotebook(given: string, cli: CommandLine): Promise<void> {
+export interface NewFlags {
+  readonly from?: string
+}
+
+export async function newNotebook(given: string, { from }: NewFlags, cli: CommandLine): Promise<void> {
   const folder = ownFolder(cli.config)
   const name = given.replace(/\.ipynb$/, '')
   const path = join(folder, `${name}.ipynb`)
@@ -18,14 +24,26 @@ export async function newNotebook(given: string, cli: CommandLine): Promise<void
       { details: { fix: 'It goes to the folder LAKESHORE_NOTEBOOKS, or to notebooks/ without one.' } },
     )
   }
+  const content = from === undefined ? startingNotebook(titleOf(name)) : await changeOf(from)
   try {
     await mkdir(dirname(path), { recursive: true })
     // Refused where it is there already, also if another process makes it at this moment.
-    await writeFile(path, startingNotebook(titleOf(name)), { flag: 'wx' })
+    await writeFile(path, content, { flag: 'wx' })
   } catch (error) {
     throw refusal(error, path)
   }
   await cli.result({ name, path }, () => `${shownPath(path)}\n\`npm run notebook\` opens it in JupyterLab`)
+}
+
+/** A notebook that changes a metric. @throws LakeError `USAGE` where there is no such metric. */
+async function changeOf(name: string): Promise<string> {
+  const metric = goldMetrics.find((each) => each.name === name)
+  if (metric === undefined) {
+    throw new LakeError('USAGE', `${name}: there is no such metric`, {
+      details: { fault: 'metric-unknown', given: name, known: goldMetrics.map((each) => each.name) },
+    })
+  }
+  return changingNotebook(metric, await readFile(join(projectFolder, metricFile(name)), 'utf8'))
 }
 
 /** `team/weekly-churn` → `Weekly churn`. */

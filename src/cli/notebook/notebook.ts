@@ -3,7 +3,7 @@ import { type Command, InvalidArgumentError } from 'commander'
 import type { CommandLine } from '../command-line.ts'
 import { checkNamed, stripStdin } from './check.ts'
 import { listNotebooks } from './list.ts'
-import { newNotebook } from './new.ts'
+import { type NewFlags, newNotebook } from './new.ts'
 import type { PromoteFlags } from './promote.ts'
 import type { RunFlags } from './run.ts'
 
@@ -84,8 +84,12 @@ function addNew(notebook: Command, cli: CommandLine): void {
     .command('new')
     .description('A notebook to start from, in the folder LAKESHORE_NOTEBOOKS, or in notebooks/ without one.')
     .argument('<name>', 'without .ipynb; may be in a folder: team/churn')
-    .addHelpText('after', '\nExamples:\n  lake notebook new weekly-churn')
-    .action((name: string) => newNotebook(name, cli))
+    .option('--from <metric>', 'opens this metric for change, with its rows of old and new side by side')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  lake notebook new weekly-churn\n  lake notebook new other-dau --from daily_active_users',
+    )
+    .action((name: string, flags: NewFlags) => newNotebook(name, flags, cli))
 }
 
 function addPromotion(notebook: Command, cli: CommandLine): void {

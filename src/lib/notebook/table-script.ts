@@ -65,7 +65,8 @@ const behave = `function behave(id, attempts) {
       choose()
     }
   })
-  around.querySelector('.below').replaceChildren(filter, words, back, next)
+  // A handful of rows is seen at once.
+  if (all.length > 5) around.querySelector('.below').replaceChildren(filter, words, back, next)
   draw()
 }`
 
