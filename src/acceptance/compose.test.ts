@@ -33,6 +33,7 @@ const serviceSchema = z.object({
   ports: z.array(z.string()).default([]),
   restart: z.literal('unless-stopped'),
   read_only: z.boolean().default(false),
+  tmpfs: z.array(z.string()).default([]),
   cap_drop: z.tuple([z.literal('ALL')]),
   cap_add: z.array(z.enum(['CHOWN', 'DAC_OVERRIDE', 'SETGID', 'SETUID'])).default([]),
   security_opt: z.tuple([z.literal('no-new-privileges:true')]),
@@ -100,14 +101,19 @@ describe('docker-compose.yml', () => {
     expect(new Set(ours.map(([, { image }]) => image)).size).toBe(1)
   })
 
-  it('pins every image to a version', () => {
+  it('pins every image to a version, and to a digest where one is known', () => {
     const dockerfile = read('deploy/Dockerfile')
     const images = [
       ...services.map(([, { image }]) => image),
       ...[...dockerfile.matchAll(/^FROM (?<image>\S+)/gm)].map(({ groups }) => groups?.['image'] ?? ''),
     ]
 
-    expect(images.filter((image) => !/:\d+\.\d+(\.\d+)*(-[\w.-]+)?$/.test(image))).toEqual([])
+    const pinned = /:\d+\.\d+(\.\d+)*(-[\w.-]+)?(@sha256:[0-9a-f]{64})?$/
+    expect(images.filter((image) => !pinned.test(image))).toEqual([])
+    expect([...new Set(images.filter((image) => !image.includes('@')))].toSorted()).toEqual([
+      'clickhouse/clickhouse-server:26.8',
+      'lakeshore:0.1.0',
+    ])
   })
 
   it('confines our own containers to their volumes, and gives them no rights', () => {
@@ -115,6 +121,16 @@ describe('docker-compose.yml', () => {
     expect(ours.flatMap(([, { volumes }]) => volumes.map((volume) => volume.split(':').at(-1)))).toEqual(
       ours.flatMap(() => ['/lake', '/home/node/lakeshore']),
     )
+  })
+
+  it('gives a file system that cannot be written to every server whose image starts with one', () => {
+    expect(services.flatMap(([name, { read_only }]) => (read_only ? [] : [name])).toSorted()).toEqual([
+      // Their images write their configuration at each start.
+      'clickhouse',
+      'kafka',
+    ])
+    expect(services.filter(([, { read_only, tmpfs }]) => read_only && !tmpfs.includes('/tmp'))).toEqual([])
+    expect(compose.services['mysql']?.tmpfs).toContain('/run/mysqld')
   })
 
   it('gives each stage only what it works with', () => {

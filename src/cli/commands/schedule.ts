@@ -32,12 +32,17 @@ async function runSchedule(cli: CommandLine): Promise<void> {
   terminal.line(`batch at ${config.batchCron} (UTC); Ctrl-C ends it in order`)
   const { clock, logger } = platform
   await withHeartbeat(platform, 'scheduler', async (heartbeat) => {
-    heartbeat.beatByTimer()
     const failed = new AbortController()
     const ending = AbortSignal.any([signal, failed.signal])
     const schedules = [
       ...(await notebookSchedules(cli, ending)),
-      runBatchSchedule(context, runs, { cron: config.batchCron, signal: ending, clock, logger }),
+      runBatchSchedule(context, runs, {
+        cron: config.batchCron,
+        signal: ending,
+        clock,
+        logger,
+        heartbeat,
+      }),
     ]
     try {
       await Promise.race(schedules)

@@ -54,7 +54,7 @@ export interface ScheduleOptions extends IoOptions {
 }
 
 /** A machine may be suspended, and a clock may be set: the time is read at least this often. */
-const longestSleepMs = 60_000
+const longestSleepMs = 30_000
 
 /**
  * Goes on until aborted. Once the current run has ended, it throws the abort reason.

@@ -12,7 +12,7 @@ import { openPlatform, type Platform } from '../platform/compose.ts'
 import { readConfig } from '../platform/config.ts'
 import { batchContextOf } from '../platform/stages.ts'
 import { batchDag } from './dag-name.ts'
-import { runBatchSchedule } from './schedule.ts'
+import { runBatchSchedule, type ScheduleHeartbeat } from './schedule.ts'
 
 const dayMs = 86_400_000
 const cron = '0 1 * * *'
@@ -33,13 +33,21 @@ afterEach(async () => {
 })
 
 /** Runs the schedule until it is stopped: by its last task, or when it has nothing to do but wait. */
-async function schedule(lastTask: (stop: () => void) => Promise<ClickHouse>): Promise<void> {
+async function schedule(
+  lastTask: (stop: () => void) => Promise<ClickHouse>,
+  heartbeat?: ScheduleHeartbeat,
+): Promise<void> {
   const controller = new AbortController()
   const stop = (): void => controller.abort(new Error('stopped'))
   const logger: Logger = { ...silentLogger, debug: stop }
   const context = { ...(await batchContextOf(platform)), clickhouse: () => lastTask(stop) }
 
-  const scheduled = runBatchSchedule(context, store, { cron, signal: controller.signal, logger })
+  const scheduled = runBatchSchedule(context, store, {
+    cron,
+    signal: controller.signal,
+    logger,
+    ...(heartbeat && { heartbeat }),
+  })
 
   await expect(scheduled).rejects.toThrow('stopped')
 }
@@ -95,6 +103,44 @@ describe('runBatchSchedule(context, store, options)', () => {
 
     expect(await readdir(join(table.uri, day))).toEqual(['orphan.parquet'])
     expect(await readdir(join((await platform.table('bronze/events')).uri, day)).catch(() => [])).toEqual([])
+  })
+
+  it('shows that it gets on at each look at the clock and during a batch, and not while the store fails', async () => {
+    const signs: string[] = []
+    const heartbeat = {
+      beat: () => void signs.push('looked'),
+      beatDuring: async <T>(work: () => Promise<T>): Promise<T> => {
+        signs.push('began')
+        return await work().finally(() => signs.push('ended'))
+      },
+    }
+    const controller = new AbortController()
+    const { signal } = controller
+    let failures = 0
+    const logger: Logger = {
+      ...silentLogger,
+      error: () => {
+        failures += 1
+        if (failures === 3) controller.abort(new Error('stopped'))
+      },
+    }
+    const broken = {
+      ...store,
+      ticks: {
+        ...store.ticks,
+        once: () => Promise.reject(new LakeError('RUNSTORE_UNAVAILABLE', 'nobody answers')),
+      },
+    }
+    const clock = { now: () => Date.now(), sleep: async () => undefined }
+    const context = await batchContextOf(platform)
+
+    await expect(
+      runBatchSchedule(context, broken, { cron, signal, logger, clock, heartbeat }),
+    ).rejects.toThrow('stopped')
+    expect(signs).toEqual([])
+
+    await schedule(down, heartbeat)
+    expect(signs).toEqual(['looked', 'began', 'ended', 'looked', 'looked'])
   })
 
   it('makes at the next start what was stopped while it waited for another batch', async () => {

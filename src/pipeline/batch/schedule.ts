@@ -6,6 +6,7 @@ import { type Logger, silentLogger } from '../../lib/base/log.ts'
 import type { DeltaTable } from '../../lib/delta/index.ts'
 import type { RunStore } from '../../lib/runs/run-store.ts'
 import { parseCron } from '../../lib/schedule/cron.ts'
+import type { DueTick } from '../../lib/schedule/due.ts'
 import { runSchedule, type ScheduleEvent } from '../../lib/schedule/schedule.ts'
 import { lakeTableNames } from '../model/tables.ts'
 import type { BatchContext } from './batch.ts'
@@ -17,7 +18,16 @@ export interface BatchScheduleOptions extends IoOptions {
   readonly cron: string
   readonly clock?: Clock
   readonly logger?: Logger
+  readonly heartbeat?: ScheduleHeartbeat
 }
+
+/** Told that the schedule gets on: at each look at the clock, and during a batch. A store that fails is no sign of life. */
+export interface ScheduleHeartbeat {
+  beat(): void
+  beatDuring<T>(work: () => Promise<T>): Promise<T>
+}
+
+const noHeartbeat: ScheduleHeartbeat = { beat: () => undefined, beatDuring: (work) => work() }
 
 /**
  * Goes on until aborted, and then throws the abort reason; a run in hand is cancelled, and made again at the
@@ -28,46 +38,58 @@ export interface BatchScheduleOptions extends IoOptions {
 export async function runBatchSchedule(
   context: BatchContext,
   store: RunStore,
-  { cron, signal, clock = systemClock, logger = silentLogger }: BatchScheduleOptions,
+  { cron, signal, clock = systemClock, logger = silentLogger, heartbeat = noHeartbeat }: BatchScheduleOptions,
 ): Promise<never> {
-  let vacuumedDay = ''
+  const run = scheduledBatch(context, store, { signal, clock, logger })
   return runSchedule({
     name: batchDag,
     cron: parseCron(cron, 'BATCH_CRON'),
     ticks: store.ticks,
     clock,
     signal,
-    onEvent: (event) => logEvent(event, logger),
-    run: async (tick, { signal: taken }) => {
-      const ending = signal === undefined ? taken : AbortSignal.any([signal, taken])
-      const outcome = await runRecordedBatch(context, store, {
-        trigger: tick.kind,
-        tick: { schedule: batchDag, tickMs: tick.tickMs },
-        onWait: ({ runId, owner }) =>
-          logger.info({ runId, owner }, 'The scheduled batch waits for another one to end'),
-        signal: ending,
-      }).catch((error: unknown) => {
-        if (signal?.aborted !== true) throw error
-        throw new LakeError('INTERRUPTED', `${batchDag} was stopped before it began`, { cause: error })
-      })
-      // Cut short: not made, so that the next start makes it.
-      if (outcome.kind === 'cancelled')
-        throw new LakeError('INTERRUPTED', `Run ${outcome.runId} was cut short`)
-      const today = new Date(clock.now()).toISOString().slice(0, 10)
-      if (today !== vacuumedDay) {
-        await vacuumTables(await unreleasedLeftOut(context, store, { signal: ending }), {
-          logger,
-          signal: ending,
-        })
-        const { table } = context
-        await recordVacuumed({ table, candidates: store.candidates }, { logger, signal: ending })
-        vacuumedDay = today
-      }
-      if (outcome.kind === 'failed') {
-        throw new LakeError('TASK_FAILED', `Run ${outcome.runId} of ${batchDag} failed`)
-      }
+    onEvent: (event) => {
+      if (event.kind !== 'store-failed') heartbeat.beat()
+      logEvent(event, logger)
     },
+    run: (tick, { signal: taken }) => heartbeat.beatDuring(() => run(tick, taken)),
   })
+}
+
+/** What a tick does: a batch, and after the first one of a day a vacuum. */
+function scheduledBatch(
+  context: BatchContext,
+  store: RunStore,
+  { signal, clock, logger }: IoOptions & { readonly clock: Clock; readonly logger: Logger },
+): (tick: DueTick, taken: AbortSignal) => Promise<void> {
+  let vacuumedDay = ''
+  return async (tick, taken) => {
+    const ending = signal === undefined ? taken : AbortSignal.any([signal, taken])
+    const outcome = await runRecordedBatch(context, store, {
+      trigger: tick.kind,
+      tick: { schedule: batchDag, tickMs: tick.tickMs },
+      onWait: ({ runId, owner }) =>
+        logger.info({ runId, owner }, 'The scheduled batch waits for another one to end'),
+      signal: ending,
+    }).catch((error: unknown) => {
+      if (signal?.aborted !== true) throw error
+      throw new LakeError('INTERRUPTED', `${batchDag} was stopped before it began`, { cause: error })
+    })
+    // Cut short: not made, so that the next start makes it.
+    if (outcome.kind === 'cancelled') throw new LakeError('INTERRUPTED', `Run ${outcome.runId} was cut short`)
+    const today = new Date(clock.now()).toISOString().slice(0, 10)
+    if (today !== vacuumedDay) {
+      await vacuumTables(await unreleasedLeftOut(context, store, { signal: ending }), {
+        logger,
+        signal: ending,
+      })
+      const { table } = context
+      await recordVacuumed({ table, candidates: store.candidates }, { logger, signal: ending })
+      vacuumedDay = today
+    }
+    if (outcome.kind === 'failed') {
+      throw new LakeError('TASK_FAILED', `Run ${outcome.runId} of ${batchDag} failed`)
+    }
+  }
 }
 
 /** A table whose newest release is an older version keeps its files: readers see them until the next release. */

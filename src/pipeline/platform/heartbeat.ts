@@ -12,15 +12,14 @@ import type { Platform } from './compose.ts'
 export type BeatingStage = 'producer' | 'landing' | 'realtime' | 'scheduler'
 
 const leastMs = 5_000
-/** While a batch of the scheduler runs: that the process still runs is all that is told. */
-const runningMs = 30_000
+/** During work that tells nothing of its progress. */
+const workingMs = 30_000
 
 export class Heartbeat implements AsyncDisposable {
   readonly #path: string
   readonly #platform: Platform
   #beatMs = Number.NEGATIVE_INFINITY
   #writing: Promise<void> = Promise.resolve()
-  #timer: NodeJS.Timeout | undefined
 
   constructor(path: string, platform: Platform) {
     this.#path = path
@@ -38,15 +37,19 @@ export class Heartbeat implements AsyncDisposable {
     })
   }
 
-  /** Beats while the event loop turns. */
-  beatByTimer(): void {
+  /** Beats until the work ends, as long as the event loop turns: that the process runs is all that is told. */
+  readonly beatDuring = async <T>(work: () => Promise<T>): Promise<T> => {
     this.beat()
-    this.#timer = setInterval(this.beat, runningMs)
-    this.#timer.unref()
+    const timer = setInterval(this.beat, workingMs)
+    timer.unref()
+    try {
+      return await work()
+    } finally {
+      clearInterval(timer)
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    clearInterval(this.#timer)
     await this.#writing
     await rm(this.#path, { force: true })
   }
