@@ -94,6 +94,9 @@ export function createConsole(
   const app = fastify({
     logger: false,
     forceCloseConnections: true,
+    // Without it, Node itself answers who names no host, with an empty body; the guard says why.
+    http: { requireHostHeader: false },
+    clientErrorHandler: refuseBytes,
     // Of a path that cannot be decoded, which no hook sees.
     frameworkErrors: (error, _request, reply) => {
       void sendProblem(reply.headers(securityHeaders), 400, refusalOf(error))
@@ -110,6 +113,27 @@ export function createConsole(
 
   if (place.webRoot !== undefined) servePage(app, place.webRoot)
   return app
+}
+
+/** What cannot be read as HTTP comes no further than the socket. */
+function refuseBytes(error: Error & { readonly code?: string }, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy(error)
+  const status = clientStatus[error.code ?? ''] ?? '400 Bad Request'
+  const body = formatJson({ error: refusalOf(error) })
+  const headers = {
+    ...securityHeaders,
+    'content-type': 'application/json; charset=utf-8',
+    'content-length': Buffer.byteLength(body),
+    connection: 'close',
+  }
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`)
+  socket.end(`HTTP/1.1 ${status}\r\n${lines.join('\r\n')}\r\n\r\n${body}`)
+}
+
+/** By the codes of Node. */
+const clientStatus: Readonly<Record<string, string>> = {
+  ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
+  HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
 }
 
 /** Only those who may ask get further than here. */
