@@ -5,17 +5,21 @@ process.env['TZ'] = 'UTC'
 
 /** What takes ten seconds and more of a quiet machine. */
 const longest = [
-  'src/pipeline/batch/batch.test.ts',
+  'src/acceptance/health-check.test.ts',
   'src/pipeline/realtime/realtime.test.ts',
-  'src/lib/clickhouse-server/launch.test.ts',
-  'src/pipeline/serving/publish.test.ts',
-  'src/acceptance/end-to-end.test.ts',
-  'src/pipeline/landing/landing.test.ts',
-  'src/lib/delta/testing/corpus.test.ts',
-  'src/lib/delta/testing/interop/clickhouse.test.ts',
-  'src/cli/table/table-write.test.ts',
+  'src/pipeline/reconcile/ledger/ledger.test.ts',
+  'src/pipeline/batch/batch.test.ts',
   'src/cli/process.test.ts',
-  'examples/examples.test.ts',
+  'src/lib/clickhouse-server/launch.test.ts',
+  'src/acceptance/end-to-end.test.ts',
+  'src/pipeline/reconcile/reconcile.test.ts',
+  'src/acceptance/books-guide.test.ts',
+  'src/pipeline/batch/audit-books.test.ts',
+  'src/acceptance/audit-sql.test.ts',
+  'src/pipeline/serving/publish.test.ts',
+  'src/acceptance/refused.test.ts',
+  'src/pipeline/landing/landing.test.ts',
+  'src/cli/table/table-write.test.ts',
 ]
 
 /** Everything that needs no server, and little time. Real servers: `vitest.services.config.ts`; time: `vitest.long.config.ts`. */

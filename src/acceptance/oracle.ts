@@ -98,12 +98,12 @@ const { query } = require('chdb')
 process.stdout.write(String(query(process.argv[1], 'JSONEachRow')))
 `
 
-/** Rows of `select` over the Delta table at `path`, by ClickHouse's own reader; the table is `\${table}` in it. */
+/** Rows of `select` over the Delta tables at these paths, by ClickHouse's own reader; each is `\${table}` in it. */
 export async function readIndependently(
-  path: string,
-  select: (table: string) => string,
+  paths: string | readonly string[],
+  select: (...tables: string[]) => string,
 ): Promise<readonly Readonly<Record<string, unknown>>[]> {
-  const sql = select(`deltaLakeLocal('${path}')`)
+  const sql = select(...[paths].flat().map((path) => `deltaLakeLocal('${path}')`))
   const { stdout } = await promisify(execFile)(process.execPath, ['-e', reader, sql], {
     cwd: '/',
     maxBuffer: 256 * 1024 * 1024,

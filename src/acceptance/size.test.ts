@@ -61,7 +61,9 @@ function foldersOver(limit: number): readonly string[] {
 }
 
 function functionsOver(limit: number, path: string): readonly string[] {
-  const file = ts.createSourceFile(path, readFileSync(join(root, path), 'utf8'), ts.ScriptTarget.ES2023, true)
+  const text = readFileSync(join(root, path), 'utf8')
+  if (text.split('\n').length <= limit) return []
+  const file = ts.createSourceFile(path, text, ts.ScriptTarget.ES2023, true)
   const found: string[] = []
   const lineOf = (position: number): number => file.getLineAndCharacterOfPosition(position).line
   const visit = (node: ts.Node): void => {

@@ -303,25 +303,6 @@ describe('DuckDbSession.columnChunks(sql)', () => {
 
     expect(chunks.map(({ length }) => length)).toEqual([2048, 2048, 904])
   })
-
-  it.each([
-    'large.s',
-    'encode(large.s) as b',
-    '[large.s, null] as l',
-    '[[large.s]] as l',
-    "{'a': 1, 'b c': large.s} as r",
-    'map {large.s: 1} as m',
-    'range(250000) as l',
-  ])('has far fewer where they are large, and every row once, in order: %s', async (column) => {
-    // A little more than a chunk may hold.
-    const rows = 40
-    const chunks = await chunksOf(
-      `select range as n, ${column} from (select repeat('x', 2000000) as s) as large, range(${rows})`,
-    )
-
-    expect(Math.max(...chunks.map(({ length }) => length))).toBeLessThan(rows)
-    expect(chunks.flat()).toEqual(Array.from({ length: rows }, (_, n) => BigInt(n)))
-  })
 })
 
 describe('DuckDbSession.rows(sql)', () => {

@@ -1,3 +1,3 @@
 import { describeRandomFiles } from './random-files.contract.ts'
 
-describeRandomFiles({ files: 500 })
+describeRandomFiles({ files: 150 })

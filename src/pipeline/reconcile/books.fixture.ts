@@ -70,7 +70,7 @@ export async function openSmallPlatform(
       ),
     land: async () => {
       const bronze = { events: context.table('bronze/events'), rejected: context.table('bronze/rejected') }
-      await land({ log, tables: bronze, duckdb, triggerMs: 1_000, maxRows: 60, drain: true })
+      await land({ log, tables: bronze, duckdb, triggerMs: 1_000, maxRows: 150, drain: true })
     },
     realtime: async ({ acceptGap = false } = {}) => {
       await runRealtime({ log, clickhouse, duckdb, triggerMs: 1_000, maxRows: 50, drain: true, acceptGap })

@@ -6,8 +6,6 @@ import { MemoryStore } from '../../storage/store.memory.ts'
 import { append } from '../change/append.ts'
 import { field, structOf } from '../schema/schema.ts'
 import { DeltaTable } from '../table.ts'
-import { conditionSchema, randomRows } from '../testing/conditions.fixture.ts'
-import { randomOf } from '../testing/random.fixture.ts'
 import { createRawTable } from '../testing/raw-table.fixture.ts'
 import { misjudgedConditions } from './engine-pruning.fixture.ts'
 
@@ -25,22 +23,6 @@ const fileWithNanOutsideItsBounds =
   'MC4xGRwcAAAArAAAAFBBUjE='
 
 describe('conditions that the engine tests against what files say of their columns', () => {
-  it('find the rows of dictionary-coded columns of every type', async () => {
-    await using store = await MemoryStore.open()
-    const table = new DeltaTable({ store, duckdb })
-    await table.createIfMissing({ schema: conditionSchema })
-    const seed = Number(process.env['LAKE_CONDITIONS_SEED'] ?? Date.now() % 1_000_000_007)
-    // Columns with few values are dictionary-coded, and get a Bloom filter.
-    const select = `select each.* from (${randomRows(randomOf(seed), 6)}) as each, range(300)`
-    await duckdb.use((session) => append(table, { session, select }))
-
-    const misjudged = await duckdb.use(async (session) =>
-      misjudgedConditions(session, table, await table.snapshot(), { values: 1 }),
-    )
-
-    expect({ seed, misjudged }).toEqual({ seed, misjudged: [] })
-  })
-
   it('find a binary value', async () => {
     await using store = await MemoryStore.open()
     const table = new DeltaTable({ store, duckdb })

@@ -171,7 +171,7 @@ export function describeLedger(extent: 'short' | 'whole'): void {
       expect(days.map(({ date }) => date)).toEqual(['2026-11-20', '2026-11-21'])
     })
 
-    it.each<[keyof typeof harms, Readonly<Partial<Record<LakeTable, string>>>]>([
+    const told: readonly [keyof typeof harms, Readonly<Partial<Record<LakeTable, string>>>][] = [
       [
         'dropped',
         {
@@ -179,6 +179,14 @@ export function describeLedger(extent: 'short' | 'whole'): void {
           'bronze/rejected': 'offsets are in neither table',
           'silver/events': 'valid in bronze, and not in silver',
           'silver/quarantine': 'not valid in bronze, and not in quarantine',
+        },
+      ],
+      [
+        'changed',
+        {
+          'bronze/events': 'other values than in bronze',
+          'silver/events': 'other values than in bronze',
+          'silver/quarantine': 'other values than in bronze',
         },
       ],
       [
@@ -190,15 +198,10 @@ export function describeLedger(extent: 'short' | 'whole'): void {
           'silver/quarantine': 'more than once in silver or quarantine',
         },
       ],
-      [
-        'changed',
-        {
-          'bronze/events': 'other values than in bronze',
-          'silver/events': 'other values than in bronze',
-          'silver/quarantine': 'other values than in bronze',
-        },
-      ],
-    ])('finds rows that were %s, each by its place', async (harm, tables) => {
+    ]
+    it.each(
+      extent === 'whole' ? told : told.slice(0, 2),
+    )('finds rows that were %s, each by its place', async (harm, tables) => {
       await using harmed = await books.copy()
       const expected: (readonly [LakeTable, Place | undefined, string])[] = []
       for (const [at, [table, words]] of Object.entries(tables).entries()) {
@@ -487,6 +490,7 @@ export function describeLedger(extent: 'short' | 'whole'): void {
       expect(await audit()).toMatchObject({ balanced: false })
       expect(await audit('a correction that was asked for')).toMatchObject({ balanced: true })
       expect(await audit()).toMatchObject({ balanced: true })
+      if (extent === 'short') return
 
       await harms.changed(platform, 'bronze/events', (await someRow('bronze/events')).where)
       await platform.batch()
@@ -496,37 +500,39 @@ export function describeLedger(extent: 'short' | 'whole'): void {
       expect(again.balanced).toBe(false)
     })
 
-    it('takes offsets without a message for what they are, also when the log no longer tells, and finds a loss among them', async () => {
-      await using store = await openStore()
-      const log = createMemoryEventLog({ topic: 'user-events', clusterId: 'marked', partitions: 1 })
-      await using platform = await openSmallPlatform(duckdb, clickhouse, { log })
-      const audit = async (): Promise<LedgerReport> =>
-        auditLedger(platform.context, { ledger: store.ledger, isFull: true })
-      const landed = ({ identities }: LedgerReport): unknown =>
-        identities
-          .filter(({ name }) => name === 'log = bronze + rejected')
-          .map(({ left, right, problem }) => [left, right, problem])
-      const sendMarked = async (count: number, seed: number): Promise<void> => {
-        await platform.send(someMessages(count, seed))
-        log.mark()
-      }
-      await sendMarked(20, 21)
-      await sendMarked(20, 22)
-      await platform.land()
-      await platform.batch({ kind: 'changed' }, ['bronze_to_silver'])
-      expect(landed(await audit())).toEqual([[40n, 40n, undefined]])
+    if (extent === 'whole') {
+      it('takes offsets without a message for what they are, also when the log no longer tells, and finds a loss among them', async () => {
+        await using store = await openStore()
+        const log = createMemoryEventLog({ topic: 'user-events', clusterId: 'marked', partitions: 1 })
+        await using platform = await openSmallPlatform(duckdb, clickhouse, { log })
+        const audit = async (): Promise<LedgerReport> =>
+          auditLedger(platform.context, { ledger: store.ledger, isFull: true })
+        const landed = ({ identities }: LedgerReport): unknown =>
+          identities
+            .filter(({ name }) => name === 'log = bronze + rejected')
+            .map(({ left, right, problem }) => [left, right, problem])
+        const sendMarked = async (count: number, seed: number): Promise<void> => {
+          await platform.send(someMessages(count, seed))
+          log.mark()
+        }
+        await sendMarked(20, 21)
+        await sendMarked(20, 22)
+        await platform.land()
+        await platform.batch({ kind: 'changed' }, ['bronze_to_silver'])
+        expect(landed(await audit())).toEqual([[40n, 40n, undefined]])
 
-      log.expire()
-      await sendMarked(10, 23)
-      await platform.land()
-      expect(landed(await audit())).toEqual([[50n, 50n, undefined]])
-      log.expire()
-      expect(landed(await audit())).toEqual([[50n, 50n, undefined]])
+        log.expire()
+        await sendMarked(10, 23)
+        await platform.land()
+        expect(landed(await audit())).toEqual([[50n, 50n, undefined]])
+        log.expire()
+        expect(landed(await audit())).toEqual([[50n, 50n, undefined]])
 
-      await harms.dropped(platform, 'bronze/events', 'kafka_offset = 44')
-      expect(landed(await audit())).toEqual([[50n, 49n, 'offsets are in neither table: 1']])
-      await harms.dropped(platform, 'bronze/events', 'kafka_offset = 1')
-      expect(landed(await audit())).toEqual([[50n, 48n, 'offsets are in neither table: 2']])
-    })
+        await harms.dropped(platform, 'bronze/events', 'kafka_offset = 44')
+        expect(landed(await audit())).toEqual([[50n, 49n, 'offsets are in neither table: 1']])
+        await harms.dropped(platform, 'bronze/events', 'kafka_offset = 1')
+        expect(landed(await audit())).toEqual([[50n, 48n, 'offsets are in neither table: 2']])
+      })
+    }
   })
 }

@@ -1,0 +1,3 @@
+import { describeFuzzedLogs } from './fuzz.contract.ts'
+
+describeFuzzedLogs({ logs: 5_000 })
