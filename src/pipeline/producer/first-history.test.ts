@@ -100,7 +100,7 @@ async function inProcess(count: number, fatalAppend?: number, afterMs?: number):
 
 describe('makeFirstHistory(request, io)', () => {
   it('completes what was killed at any moment: the log holds exactly the history', async () => {
-    const count = 12_000
+    const count = 6_000
     const afterMs = Math.floor(Math.random() * 12)
     for (const fatalAppend of [1, 4]) {
       expect(await inProcess(count, fatalAppend, afterMs), `${afterMs} ms`).toEqual([null, 'SIGKILL'])

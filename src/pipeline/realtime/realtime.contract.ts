@@ -378,9 +378,9 @@ export function describeRealtime(extent: 'short' | 'whole'): void {
       /** Counted once, and kept: each test gets these rows as those of its own log. */
       beforeEach(async () => {
         log = createMemoryEventLog({ topic: 'user-events', clusterId: `log-${logs}`, clock })
-        await send(messages(600, 21))
+        await send(messages(300, 21))
         if (!areKept) {
-          await drain({ maxRows: 60 })
+          await drain({ maxRows: 30 })
           await clickhouse.command('CREATE DATABASE kept')
         }
         for (const table of realtimeTableNames) {
@@ -397,13 +397,9 @@ export function describeRealtime(extent: 'short' | 'whole'): void {
       })
 
       const lost: readonly (readonly [string, readonly string[], string])[] = [
-        [
-          'rows of all tables',
-          realtimeTableNames,
-          'offset_from < 40 OR offset_from > 80 AND offset_to < 150',
-        ],
-        ['older rows of one table', ['events_per_minute'], 'offset_from >= 40 AND offset_to < 150'],
-        ['the first rows of one table', ['late_events'], 'offset_from < 60'],
+        ['rows of all tables', realtimeTableNames, 'offset_from < 20 OR offset_from > 40 AND offset_to < 75'],
+        ['older rows of one table', ['events_per_minute'], 'offset_from >= 20 AND offset_to < 75'],
+        ['the first rows of one table', ['late_events'], 'offset_from < 30'],
       ]
       it.each(
         extent === 'whole' ? lost : lost.slice(0, 1),
@@ -426,7 +422,7 @@ export function describeRealtime(extent: 'short' | 'whole'): void {
       })
 
       it('stops where the log no longer holds them, names the offsets, and goes on when told', async () => {
-        await remove('events_per_minute', 'kafka_partition = 1 AND offset_from >= 40 AND offset_to < 150')
+        await remove('events_per_minute', 'kafka_partition = 1 AND offset_from >= 20 AND offset_to < 75')
         log.expire()
 
         await expect(drain()).rejects.toMatchObject({
@@ -444,7 +440,7 @@ export function describeRealtime(extent: 'short' | 'whole'): void {
         )
         await remove(
           'late_events',
-          'kafka_partition = 1 AND (offset_from >= 40 AND offset_to < 150 OR offset_from = 0)',
+          'kafka_partition = 1 AND (offset_from >= 20 AND offset_to < 75 OR offset_from = 0)',
         )
         log.expire()
 
@@ -541,7 +537,7 @@ export function describeRealtime(extent: 'short' | 'whole'): void {
 
     it('brings tables of an older version to the present columns, and counts on from where they stand', async () => {
       await send(messages(120, 12))
-      await drain({ maxRows: 60 })
+      await drain({ maxRows: 30 })
       for (const table of realtimeTableNames) {
         await clickhouse.command(
           `ALTER TABLE realtime.${table} DROP COLUMN last_offset, DROP COLUMN last_append_time, DROP COLUMN skipped`,
