@@ -35,7 +35,7 @@ const lowerModules: Readonly<Record<string, readonly string[]>> = {
   ...Object.fromEntries(siblings.map((name) => [name, ['base']])),
   sqlite: ['base'],
   eventlog: ['base', 'sqlite'],
-  runs: ['base', 'sqlite'],
+  runs: ['base', 'sqlite', 'dag'],
   jupyter: ['base', 'sqlite'],
   quality: ['base', 'duckdb'],
   'clickhouse-server': ['base', 'clickhouse'],

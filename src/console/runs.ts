@@ -1,6 +1,7 @@
 /** Runs of the batch with their tasks, as the console lists them. A run that has ended never changes, so it is read once. */
 import type { IoOptions } from '../lib/base/io.ts'
-import type { Attempt, RecordedError, RunWithAttempts } from '../lib/runs/run.ts'
+import type { RecordedError } from '../lib/dag/recorder.ts'
+import type { Attempt, RunWithAttempts } from '../lib/runs/run.ts'
 import type { RunBook } from '../lib/runs/run-book.ts'
 import { batchDag } from '../pipeline/batch/dag-name.ts'
 import type { RunAnswer, Task } from './answers.ts'

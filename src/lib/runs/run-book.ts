@@ -10,6 +10,7 @@ import { type Clock, systemClock } from '../base/clock.ts'
 import { LakeError } from '../base/errors.ts'
 import type { IoOptions } from '../base/io.ts'
 import { formatJson, type JsonValue } from '../base/json.ts'
+import type { RecordedError, RunRecorder } from '../dag/recorder.ts'
 import { integer, type RunDatabase, read, transact } from './database.ts'
 import { assertInForce, type Lease } from './leases.ts'
 import { describeOwner, livenessOf } from './owner.ts'
@@ -17,13 +18,11 @@ import {
   type AttemptState,
   assertAttemptMove,
   assertRunMove,
-  type RecordedError,
   type Run,
   type RunState,
   type RunWithAttempts,
   type ScheduledTick,
   statesBefore,
-  type TableVersions,
   type Trigger,
 } from './run.ts'
 import { decodeAttempt, decodeRun, type RunRow } from './run-rows.ts'
@@ -38,36 +37,6 @@ export interface NewRun {
   readonly lease: Lease
 }
 
-export interface NodeEnd {
-  readonly node: string
-  readonly attempt: number
-  readonly state: Exclude<AttemptState, 'waiting' | 'running'>
-  readonly endedMs: number
-  readonly rowsIn?: number
-  readonly rowsOut?: number
-  readonly versionsBefore?: TableVersions
-  readonly versionsAfter?: TableVersions
-  readonly error?: RecordedError
-  readonly details?: JsonValue
-}
-
-/** Records one run, in this order of calls. */
-export interface Recorder {
-  /** @returns The id of the run. All `nodes`, in the order in which they are shown, are waiting from then on. */
-  runStarted(start: { readonly nodes: readonly string[]; readonly startedMs: number }): Promise<number>
-  attemptStarted(start: {
-    readonly node: string
-    readonly attempt: number
-    readonly startedMs: number
-  }): Promise<void>
-  nodeEnded(end: NodeEnd): Promise<void>
-  runEnded(end: {
-    readonly state: Exclude<RunState, 'running'>
-    readonly endedMs: number
-    readonly error?: RecordedError
-  }): Promise<void>
-}
-
 export interface RunFilter {
   readonly dag?: string
   readonly states?: readonly RunState[]
@@ -76,7 +45,7 @@ export interface RunFilter {
 }
 
 export interface RunBook {
-  recorder(run: NewRun): Recorder
+  recorder(run: NewRun): RunRecorder
   /** Newest first. */
   list(filter?: RunFilter, options?: IoOptions): Promise<readonly Run[]>
   /** @throws LakeError `RUN_MISSING` */
@@ -112,7 +81,7 @@ export function createRunBook(database: RunDatabase, clock: Clock = systemClock)
     })
   }
 
-  function recorder({ dag, trigger, tick, parameters = {}, lease }: NewRun): Recorder {
+  function recorder({ dag, trigger, tick, parameters = {}, lease }: NewRun): RunRecorder {
     const token = randomUUID()
     let runId = 0
 

@@ -9,6 +9,7 @@
  */
 import { LakeError } from '../base/errors.ts'
 import type { JsonValue } from '../base/json.ts'
+import type { RecordedError, TableVersions } from '../dag/recorder.ts'
 
 export const runStates = ['running', 'succeeded', 'unchanged', 'failed', 'cancelled', 'abandoned'] as const
 export type RunState = (typeof runStates)[number]
@@ -56,14 +57,6 @@ export interface ScheduledTick {
   readonly schedule: string
   readonly tickMs: number
 }
-
-export interface RecordedError {
-  readonly code: string
-  readonly message: string
-}
-
-/** Table → version, or null where the table was not there. */
-export type TableVersions = Readonly<Record<string, number | null>>
 
 export interface Run {
   readonly id: number
