@@ -7,7 +7,8 @@ import { LakeError } from '../../lib/base/errors.ts'
 import { writeNotebookFile } from '../../lib/jupyter/notebook.fixture.ts'
 import { openPlatform, type Platform } from '../../pipeline/platform/compose.ts'
 import { readConfig } from '../../pipeline/platform/config.ts'
-import { openCliHome } from '../cli.fixture.ts'
+import { Collected, openCliHome } from '../cli.fixture.ts'
+import { runCli } from '../run-cli.ts'
 import { type NotebookRun, runNotebook } from './recorded-run.ts'
 import { runnableNotebook } from './run.ts'
 
@@ -42,6 +43,14 @@ async function run(script: string, signal?: AbortSignal): Promise<NotebookRun> {
   })
 }
 
+/** @returns what the command has written. */
+async function lake(...argv: readonly string[]): Promise<string> {
+  const [stdout, stderr] = [new Collected(), new Collected()]
+  const { signal } = new AbortController()
+  await runCli(argv, { env: { LAKE_HOME: home, DUCKDB_THREADS: '1' }, stdout, stderr, signal })
+  return stdout.text
+}
+
 const ended = (failure: object | null): string =>
   `printf '%s\\n' '${JSON.stringify({ event: 'ended', failure })}'; echo page > "$page"`
 
@@ -71,6 +80,17 @@ describe('runNotebook(platform, options)', () => {
       parameters: { notebook: join(home, 'churn.ipynb'), parameters: { days: 30 }, release: null },
       attempts: [{ node: 'execute', state: 'succeeded', details: { copy: done.copy, page: done.page } }],
     })
+  })
+
+  it('is shown among the runs, with its parameters and where it is kept', async () => {
+    const { copy, page } = await run(ended(null))
+
+    const [list, show] = await Promise.all([lake('runs', 'list'), lake('runs', 'show', '1')])
+
+    expect(list).toMatch(/│ +1 │ notebook\/churn │ succeeded │ manual/)
+    expect(show).toContain('run 1 of notebook/churn: succeeded; manual')
+    expect(show).toContain(`notebook ${join(home, 'churn.ipynb')} with days=30\n`)
+    expect(show).toContain(`nothing was released when it began\ncopy ${copy}\npage ${page}\n`)
   })
 
   it('tells of a failure by the cell of the source, whatever the copy has before it', async () => {

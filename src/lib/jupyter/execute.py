@@ -107,7 +107,8 @@ class Run:
                     continue
                 tell({"event": "cell", "at": at, "state": "started"})
                 try:
-                    await self.client.async_execute_cell(cell, at)
+                    count = self.client.code_cells_executed + 1
+                    await self.client.async_execute_cell(cell, at, execution_count=count)
                 except DeadKernelError:
                     self.fail(at, "The kernel died. Did it run out of memory, or did the cell end its process?")
                 except CellTimeoutError:
