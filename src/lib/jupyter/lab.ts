@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { existsSync, lstatSync, mkdirSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { LakeError } from '../base/errors.ts'
 import { freePort } from './command.ts'
 import type { NotebookEnvironment } from './environment.ts'
@@ -20,10 +20,27 @@ export interface LabOptions {
   readonly signal: AbortSignal
 }
 
+/** By the files of Jupyter's folder of settings. */
 const settings = {
-  // Neither asks whether news are wanted, nor looks for any.
-  LabApp: { news_url: null, check_for_updates_class: 'jupyterlab.NeverCheckForUpdate' },
-  ContentsManager: { hide_globs: ['node_modules', '__pycache__', '*.pyc', '*.pyo', '.DS_Store', '*~'] },
+  'jupyter_lab_config.json': {
+    LabApp: { news_url: null, check_for_updates_class: 'jupyterlab.NeverCheckForUpdate' },
+    ContentsManager: { hide_globs: ['node_modules', '__pycache__', '*.pyc', '*.pyo', '.DS_Store', '*~'] },
+  },
+  'labconfig/default_setting_overrides.json': {
+    // Else it asks whether news are wanted, even where it has none to look for.
+    '@jupyterlab/apputils-extension:notification': {
+      fetchNews: 'false',
+      checkForUpdates: false,
+    },
+  },
+}
+
+function writeSettings(folder: string): void {
+  for (const [file, content] of Object.entries(settings)) {
+    const path = join(folder, file)
+    mkdirSync(dirname(path), { recursive: true })
+    writeFileSync(path, JSON.stringify(content, undefined, 2))
+  }
 }
 
 /** Resolves when it was stopped. @throws LakeError `PORT_TAKEN`, or `TOOL_MISSING` if it ended by itself. */
@@ -31,10 +48,7 @@ export async function openLab(options: LabOptions): Promise<void> {
   const { environment, folder, first, hasBrowser, say, signal } = options
   const port = options.port ?? (await freePort())
   const token = randomBytes(24).toString('hex')
-  writeFileSync(
-    join(environment.env['JUPYTER_CONFIG_DIR'] ?? '', 'jupyter_lab_config.json'),
-    JSON.stringify(settings, undefined, 2),
-  )
+  writeSettings(environment.env['JUPYTER_CONFIG_DIR'] ?? '')
   const child = spawn(
     join(environment.bin, 'jupyter'),
     [
