@@ -16,13 +16,21 @@ let folder = ''
 let console_: ChildProcess | undefined
 const environment = () => embeddedEnvironment(join(folder, '.lake'))
 
-async function lake(...words: readonly string[]): Promise<unknown> {
+async function said(...words: readonly string[]): Promise<string> {
   const { stdout } = await run(process.execPath, ['--import', 'tsx', 'src/cli/main.ts', ...words, '--json'], {
     cwd: folder,
     env: environment(),
     maxBuffer: 2 ** 26,
   })
-  return JSON.parse(stdout)
+  return stdout
+}
+
+const lake = async (...words: readonly string[]): Promise<unknown> => JSON.parse(await said(...words))
+
+/** Rows, a line each. */
+async function sql(...words: readonly string[]): Promise<readonly unknown[]> {
+  const lines = (await said('sql', ...words)).trim().split('\n')
+  return lines.map((line) => JSON.parse(line) as unknown)
 }
 
 async function git(...words: readonly string[]): Promise<string> {
@@ -83,14 +91,12 @@ it('takes the metric of the lesson to production and back', { timeout: 900_000 }
   expect((await changedFiles()).every((line) => /^[AM] {2}/.test(line))).toBe(true)
   expect(await changedFiles()).toContain('A  src/pipeline/model/metrics/logins-per-source-daily.ts')
   const columns = 'event_date::varchar as day, source, login_count::integer as logins'
-  const expected = await lake(
-    'sql',
+  const expected = await sql(
     "select event_date::varchar as day, source, count(*)::integer as logins from silver.events where event_type = 'login' group by all order by all",
   )
-  expect(await lake('sql', `select ${columns} from gold.${metric} order by all`)).toEqual(expected)
+  expect(await sql(`select ${columns} from gold.${metric} order by all`)).toEqual(expected)
   expect(
-    await lake(
-      'sql',
+    await sql(
       '--engine',
       'clickhouse',
       `select toString(event_date) as day, source, toInt32(login_count) as logins from serving.${metric} order by day, source`,
@@ -115,12 +121,12 @@ async function figuresOfPanel(id: string): Promise<Readonly<Record<string, numbe
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   if (console_.stdout === null) throw new Error('The console says nothing')
-  let said = ''
+  let first = ''
   for await (const line of createInterface({ input: console_.stdout })) {
-    said = line
+    first = line
     break
   }
-  const { url } = JSON.parse(said) as { readonly url: string }
+  const { url } = JSON.parse(first) as { readonly url: string }
   const answer = (await (await fetch(`${url}/api/panels/${id}`)).json()) as {
     readonly figures: { readonly days: readonly { readonly day: string; readonly value: number }[] }
   }
@@ -128,7 +134,7 @@ async function figuresOfPanel(id: string): Promise<Readonly<Record<string, numbe
   return Object.fromEntries(answer.figures.days.map(({ day, value }) => [day, value]))
 }
 
-function sumByDay(rows: unknown): Readonly<Record<string, number>> {
+function sumByDay(rows: readonly unknown[]): Readonly<Record<string, number>> {
   const sums: Record<string, number> = {}
   for (const { day, logins } of rows as readonly { readonly day: string; readonly logins: number }[])
     sums[day] = (sums[day] ?? 0) + logins

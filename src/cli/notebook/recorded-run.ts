@@ -4,6 +4,7 @@ import { basename, join } from 'node:path'
 import { isLakeError, LakeError, messageOf, systemCode } from '../../lib/base/errors.ts'
 import type { IoOptions } from '../../lib/base/io.ts'
 import type { JsonValue } from '../../lib/base/json.ts'
+import type { RunRecorder } from '../../lib/dag/recorder.ts'
 import { kernelFolder, type NotebookEnvironment } from '../../lib/jupyter/environment.ts'
 import { type CellEvent, type CellFailure, executeNotebook } from '../../lib/jupyter/execute.ts'
 import { type Notebook, type NotebookCell, writeNotebook } from '../../lib/jupyter/ipynb.ts'
@@ -15,7 +16,6 @@ import {
 } from '../../lib/jupyter/parameters.ts'
 import type { LeaseHolder } from '../../lib/runs/leases.ts'
 import type { ScheduledTick, Trigger } from '../../lib/runs/run.ts'
-import type { Recorder } from '../../lib/runs/run-book.ts'
 import type { Platform } from '../../pipeline/platform/compose.ts'
 import { chosenRelease } from '../../pipeline/query/released.ts'
 import { lessonsFolder, type NotebookPlace } from './places.ts'
@@ -85,7 +85,7 @@ export async function runNotebook(platform: Platform, options: NotebookRunOption
 
 async function recorded(
   { clock, config }: Platform,
-  recorder: Recorder,
+  recorder: RunRecorder,
   options: NotebookRunOptions,
   { versions, ...read }: RecordedParameters & { readonly versions: Record<string, number> },
 ): Promise<NotebookRun> {
