@@ -16,6 +16,7 @@ import { distinctNames } from '../base/distinct-names.ts'
 import { LakeError, messageOf } from '../base/errors.ts'
 import type { IoOptions } from '../base/io.ts'
 import { memoryShares } from '../base/memory.ts'
+import { type FlatColumn, flatColumns, textBytesOf } from './flat-columns.ts'
 import { FreedMemory, inSmallChunks, sizeOf } from './large-values.ts'
 import { plainValue, type Row, type Value } from './values.ts'
 
@@ -61,6 +62,8 @@ const interruptAgainMs = 50
 /** A value may be megabytes long, and stand in every row of a chunk of the engine. */
 const mostChunkBytes = 1 << 20
 const mostChunkRows = 2_048
+const mostFlatRows = 65_536
+const mostFlatBytes = 16 << 20
 
 export async function openDuckDb(options: DuckDbOptions = {}): Promise<DuckDb> {
   const instance = await DuckDBInstance.create(':memory:', {
@@ -208,6 +211,33 @@ export class DuckDbSession implements Disposable {
         const { sizeBytes } = held
         held = new HeldColumns(names)
         await freed.free(sizeBytes)
+      }
+      if (chunk === undefined) return
+    }
+  }
+
+  /** The same as the engine lays columns out: at most 65,536 rows at a time, and fewer where values are large. */
+  async *flatChunks(
+    sql: string,
+    { signal }: IoOptions = {},
+  ): AsyncIterable<{ readonly rowCount: number; readonly columns: readonly FlatColumn[] }> {
+    const result = await this.#stream(sql, { signal })
+    const freed = new FreedMemory()
+    let held: DuckDBDataChunk[] = []
+    let [rowCount, sizeBytes] = [0, 0]
+    for (;;) {
+      const chunk = await this.#nextChunk(result, sql, { signal })
+      if (chunk !== undefined) {
+        held.push(chunk)
+        rowCount += chunk.rowCount
+        sizeBytes += textBytesOf(chunk)
+      }
+      if (rowCount > 0 && (chunk === undefined || rowCount >= mostFlatRows || sizeBytes >= mostFlatBytes)) {
+        yield { rowCount, columns: flatColumns(held) }
+        held = []
+        await freed.free(sizeBytes)
+        rowCount = 0
+        sizeBytes = 0
       }
       if (chunk === undefined) return
     }

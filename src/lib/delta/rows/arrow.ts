@@ -29,7 +29,9 @@ import {
   Utf8,
 } from 'apache-arrow'
 import { LakeError } from '../../base/errors.ts'
+import type { FlatColumn } from '../../duckdb/flat-columns.ts'
 import type { Value } from '../../duckdb/values.ts'
+import { isSameName } from '../schema/names.ts'
 import {
   type DataType,
   decimalOf,
@@ -37,7 +39,7 @@ import {
   type PrimitiveType,
   type StructType,
 } from '../schema/schema.ts'
-import { type ReadRowsOptions, readColumns } from './read.ts'
+import { type ReadRowsOptions, readFlat } from './read.ts'
 import type { ReadableTable } from './readable-table.ts'
 
 /** A batch for each chunk that is read; none where there are no rows. @throws LakeError as `readColumns` does. */
@@ -46,12 +48,11 @@ export async function* readBatches(
   options: ReadRowsOptions = {},
 ): AsyncIterable<RecordBatch> {
   const snapshot = options.snapshot ?? (await table.snapshot({ signal: options.signal }))
-  for await (const { rowCount, columns } of readColumns(table, { ...options, snapshot })) {
-    const fields = Object.keys(columns).flatMap((name) =>
-      snapshot.schema.fields.filter((each) => each.name === name),
-    )
-    const schema = arrowSchema({ type: 'struct', fields })
-    const children = fields.map(({ name, type }) => dataOf(columns[name] ?? [], type))
+  const { fields: all } = snapshot.schema
+  const fields = options.columns?.flatMap((name) => all.filter((each) => isSameName(each.name, name))) ?? all
+  const schema = arrowSchema({ type: 'struct', fields })
+  for await (const { rowCount, columns } of readFlat(table, { ...options, snapshot })) {
+    const children = fields.map(({ type }, at) => columnData(columns[at] ?? noColumn, type))
     yield new RecordBatch(schema, makeData({ type: new Struct(schema.fields), length: rowCount, children }))
   }
 }
@@ -131,6 +132,23 @@ function scalarType(type: PrimitiveType): ArrowType {
       return new Decimal(scale, precision, 128)
     }
   }
+}
+
+const noColumn: FlatColumn = { kind: 'values', length: 0, values: [] }
+
+/** Arrow lays numbers and texts out as the engine does: they are taken as they are. */
+function columnData(column: FlatColumn, type: DataType): Data {
+  if (column.kind === 'values') return dataOf(column.values, type)
+  const { length, nullCount, validity } = column
+  const common = { length, nullCount, nullBitmap: validity ?? null }
+  if (column.kind === 'bytes') {
+    const { bytes: data, offsets: valueOffsets } = column
+    return type === 'binary'
+      ? makeData({ type: new Binary(), ...common, valueOffsets, data })
+      : makeData({ type: new Utf8(), ...common, valueOffsets, data })
+  }
+  // The engine's type of the column is that of the field: `Int64` for `long`, with its array.
+  return makeData({ type: arrowType(type) as Int64, ...common, data: column.numbers as BigInt64Array })
 }
 
 /** The values as Arrow lays them out. They are of that type: the engine made them so. */

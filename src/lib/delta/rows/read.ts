@@ -7,6 +7,7 @@
 import { LakeError } from '../../base/errors.ts'
 import type { IoOptions } from '../../base/io.ts'
 import type { ColumnChunk } from '../../duckdb/duckdb.ts'
+import type { FlatColumn } from '../../duckdb/flat-columns.ts'
 import type { RowOf } from '../schema/row-of.ts'
 import { duckDbType, type StructType } from '../schema/schema.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
@@ -58,6 +59,16 @@ export async function* readColumns(
   const read = snapshot ?? (await table.snapshot({ signal }))
   const select = await selectRows(session, table, read, { columns, where, limit, signal })
   yield* session.columnChunks(select, { signal })
+}
+
+/** The same as the engine lays the columns out, in the order of the select. @throws as `readColumns` does. */
+export async function* readFlat(
+  table: ReadableTable,
+  { snapshot, columns, where, limit, signal }: ReadRowsOptions & { readonly snapshot: Snapshot },
+): AsyncIterable<{ readonly rowCount: number; readonly columns: readonly FlatColumn[] }> {
+  using session = await table.duckdb.connect()
+  const select = await selectRows(session, table, snapshot, { columns, where, limit, signal })
+  yield* session.flatChunks(select, { signal })
 }
 
 function requireDeclared({ uri }: ReadableTable, { schema, version }: Snapshot, declared: StructType): void {
