@@ -35,6 +35,54 @@ const odd: readonly unknown[] = [
   'x'.repeat(5_000),
 ]
 
+const drifting = 400
+
+/** Half a surrogate pair is no text: the whole message is rejected for it. */
+const whole = odd.filter((value) => value !== '\ud800')
+
+/** Names that a producer may add: like those that there are, and like those of the language. */
+const added = [
+  'session',
+  'Event_Id',
+  'EVENT_ID',
+  'user_id ',
+  'user.id',
+  '$.page',
+  'timestamp_ms',
+  '__proto__',
+  '',
+]
+/** Values that are none of the kind that any field has. */
+const wrong: readonly unknown[] = [null, true, 12.7, [], ['web'], {}, { user_id: 7 }, { page: '/home' }]
+
+/** @returns The message, and its row as `fields` says it; none if a field has changed its kind, or its name. */
+function driftingEvent(n: number, random: Random): { readonly text: string; readonly row?: string } {
+  const event = [
+    ['event_id', `d${n}`],
+    ['user_id', 1 + random(1_000)],
+    ['event_type', 'click'],
+    ['page', `/p${random(9)}`],
+    ['timestamp', '2026-11-20T10:00:00Z'],
+    ['source', 'mobile'],
+  ] satisfies [string, unknown][]
+  const [id, user, type, page, , source] = event.map(([, value]) => value)
+  const row = [id, user, type, page, '2026-11-20 10:00:00+00', source].join(' ')
+  const fields: [string, unknown][] = [...event]
+  for (let more = random(4); more > 0; more--) {
+    const name = added[random(added.length)] ?? 'session'
+    fields.splice(random(fields.length + 1), 0, [name, whole[random(whole.length)]])
+  }
+  const isKept = random(2) === 0
+  if (!isKept) {
+    const changed = event[random(event.length)]?.[0]
+    const at = fields.findIndex(([name]) => name === changed)
+    const value = wrong[random(wrong.length)]
+    fields[at] = random(3) === 0 ? [`${changed}_v2`, fields[at]?.[1]] : [String(changed), value]
+  }
+  const pairs = fields.map(([name, value]) => `${JSON.stringify(name)}:${JSON.stringify(value)}`)
+  return { text: `{${pairs.join(',')}}`, ...(isKept && { row }) }
+}
+
 const brackets = (depth: number): string => '['.repeat(depth) + ']'.repeat(depth)
 
 export function describeMessages({ messages }: { readonly messages: number }): void {
@@ -79,6 +127,29 @@ export function describeMessages({ messages }: { readonly messages: number }): v
       const known = new Set(sent.map((value) => value?.toString('hex') ?? 'null'))
       const raw = await valuesOf(tables.rejected, 'lower(hex(raw))')
       expect(raw.filter((bytes) => !known.has(bytes))).toEqual([])
+    })
+
+    it('takes no field that it does not know for one that it does, and no value of another kind', async () => {
+      const random = seededRandom(seed).below
+      const log = createMemoryEventLog({ topic: 'user-events' })
+      await using events = await MemoryStore.open()
+      await using rejected = await MemoryStore.open()
+      const tables = {
+        events: new DeltaTable({ store: events, duckdb }),
+        rejected: new DeltaTable({ store: rejected, duckdb }),
+      }
+      const sent = Array.from({ length: drifting }, (_, n) => driftingEvent(n, random))
+      await log.append(sent.map(({ text }) => ({ key: null, value: Buffer.from(text) })))
+
+      await land({ log, tables, duckdb, triggerMs: 1_000, maxRows: 100, drain: true })
+
+      const sixFields = `event_id || ' ' || user_id || ' ' || event_type || ' ' || page || ' ' || "timestamp"::varchar || ' ' || source`
+      expect((await valuesOf(tables.events, sixFields)).toSorted()).toEqual(
+        sent.flatMap(({ row }) => row ?? []).toSorted(),
+      )
+      expect((await valuesOf(tables.rejected, 'decode(raw)')).toSorted()).toEqual(
+        sent.flatMap(({ text, row }) => (row === undefined ? [text] : [])).toSorted(),
+      )
     })
   })
 }
