@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { embeddedEnvironment } from '../pipeline/platform/environment.fixture.ts'
+import { embeddedEnvironment } from '../../pipeline/platform/environment.fixture.ts'
 
 const run = promisify(execFile)
 const root = join(import.meta.dirname, '../..')

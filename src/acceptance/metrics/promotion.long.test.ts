@@ -6,10 +6,10 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { embeddedEnvironment } from '../pipeline/platform/environment.fixture.ts'
+import { embeddedEnvironment } from '../../pipeline/platform/environment.fixture.ts'
 
 const run = promisify(execFile)
-const root = join(import.meta.dirname, '..', '..')
+const root = join(import.meta.dirname, '..', '..', '..')
 const [lesson, metric] = ['08-prototype-a-metric', 'logins_per_source_daily']
 
 let folder = ''
