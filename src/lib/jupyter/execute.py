@@ -55,6 +55,7 @@ class Run:
         self.path, self.places, self.late = path, places, late
         self.notebook = nbformat.read(path, as_version=4)
         self.failure = None
+        self.is_running = False
         self.client = NotebookClient(
             self.notebook,
             timeout=CELL_TIMEOUT_SECONDS,
@@ -88,8 +89,22 @@ class Run:
     def interrupt(self):
         interrupts.append(True)
         loop = asyncio.get_running_loop()
+        if not self.is_running:
+            # It starts or ends, and there is nothing to wait for.
+            loop.create_task(self.end(now=True))
+            return
         loop.create_task(self.client.km.interrupt_kernel())
-        loop.call_later(INTERRUPT_SECONDS, lambda: loop.create_task(self.client.km.shutdown_kernel(now=True)))
+        loop.call_later(INTERRUPT_SECONDS, lambda: loop.create_task(self.end(now=True)))
+
+    async def end(self, now):
+        if not self.client.km.has_kernel:
+            return
+        try:
+            await self.client.km.shutdown_kernel(now=now)
+        except RuntimeError:
+            # Of two who end it, one comes too late.
+            if self.client.km.has_kernel:
+                raise
 
     async def cells(self):
         environment = {
@@ -97,27 +112,40 @@ class Run:
             "LAKESHORE_CELL_FAILURES": self.places,
             "LAKESHORE_LATE_FAILURES": self.late,
         }
-        async with self.client.async_setup_kernel(env=environment):
-            loop = asyncio.get_running_loop()
-            for each in (signal.SIGINT, signal.SIGTERM):
-                loop.add_signal_handler(each, self.interrupt)
+        client = self.client
+        client.km = client.create_kernel_manager()
+        loop = asyncio.get_running_loop()
+        for each in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(each, self.interrupt)
+        try:
+            await client.async_start_new_kernel(env=environment)
+            await client.async_start_new_kernel_client()
             self.notebook.metadata["language_info"] = await self.language()
             for at, cell in enumerate(self.notebook.cells):
-                if cell.cell_type != "code" or self.failure or interrupts:
-                    continue
-                tell({"event": "cell", "at": at, "state": "started"})
-                try:
-                    count = self.client.code_cells_executed + 1
-                    await self.client.async_execute_cell(cell, at, execution_count=count)
-                except DeadKernelError:
-                    self.fail(at, "The kernel died. Did it run out of memory, or did the cell end its process?")
-                except CellTimeoutError:
-                    self.fail(at, f"The cell did not end within {CELL_TIMEOUT_SECONDS} seconds.")
-                save(self.notebook, self.path)
-                tell({"event": "cell", "at": at, "state": "failed" if self.failure else "ok"})
-            if interrupts and await self.client.km.is_alive():
-                # What the cell still waits for would keep the kernel.
-                await self.client.km.signal_kernel(signal.SIGTERM)
+                if cell.cell_type == "code" and not self.failure and not interrupts:
+                    await self.run_cell(at, cell)
+        finally:
+            # What an interrupted cell still waits for would keep the kernel.
+            if interrupts and client.km.has_kernel and await client.km.is_alive():
+                await client.km.signal_kernel(signal.SIGTERM)
+            await self.end(now=False)
+            if client.kc is not None:
+                client.kc.stop_channels()
+
+    async def run_cell(self, at, cell):
+        tell({"event": "cell", "at": at, "state": "started"})
+        self.is_running = True
+        try:
+            count = self.client.code_cells_executed + 1
+            await self.client.async_execute_cell(cell, at, execution_count=count)
+        except DeadKernelError:
+            self.fail(at, "The kernel died. Did it run out of memory, or did the cell end its process?")
+        except CellTimeoutError:
+            self.fail(at, f"The cell did not end within {CELL_TIMEOUT_SECONDS} seconds.")
+        finally:
+            self.is_running = False
+        save(self.notebook, self.path)
+        tell({"event": "cell", "at": at, "state": "failed" if self.failure else "ok"})
 
     async def language(self):
         reply = await self.client.async_wait_for_reply(self.client.kc.kernel_info())
