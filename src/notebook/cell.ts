@@ -20,6 +20,8 @@ export class CellError extends LakeError {
       `  in ${call}${pointed === undefined ? '' : `, line ${pointed.line} of the SQL: ${pointed.text}`}`,
       `  → ${hintOf(failure)}`,
     ].join('\n')
+    // Read once before it is replaced: by then the kernel has noted the line of the cell.
+    void this.stack
     this.stack = this.#lines
   }
 

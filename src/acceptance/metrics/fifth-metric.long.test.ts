@@ -12,7 +12,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { embeddedEnvironment } from '../../pipeline/platform/environment.fixture.ts'
 
 const run = promisify(execFile)
-const root = join(import.meta.dirname, '../..')
+const root = join(import.meta.dirname, '..', '..', '..')
 
 const metric = `
 import { goldMetric } from '../metric.ts'
