@@ -24,7 +24,7 @@ export default defineConfig({
   ],
   test: {
     include: ['src/**/*.test.ts'],
-    exclude: ['src/**/*.{long,services}.test.ts', '**/node_modules/**'],
+    exclude: ['src/**/*.services.test.ts', '**/node_modules/**'],
     testTimeout: 300_000,
     hookTimeout: 300_000,
     maxWorkers: 1,

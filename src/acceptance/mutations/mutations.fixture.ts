@@ -190,4 +190,85 @@ const events: readonly Mutation[] = [
   rules('valid rows break no rule', '`not ${isBrokenBy(rule)}`', '`true`'),
 ]
 
-export const mutations: readonly Mutation[] = [...kinds, ...rows, ...gates, ...checks, ...events]
+/** The identities of the ledger, and the classes of the reconciliation. */
+const book = of(
+  'src/pipeline/reconcile/ledger/silver-rows.ts',
+  'src/pipeline/reconcile/ledger/ledger.long.test.ts',
+)
+const offsets = of(
+  'src/pipeline/reconcile/ledger/landed-offsets.ts',
+  'src/pipeline/reconcile/ledger/ledger.long.test.ts',
+)
+const again = of(
+  'src/pipeline/reconcile/ledger/audit-silver.ts',
+  'src/pipeline/reconcile/ledger/ledger.test.ts',
+)
+const sides = of('src/pipeline/reconcile/ledger/same-rows.ts', 'src/pipeline/reconcile/ledger/ledger.test.ts')
+const windows = of(
+  'src/pipeline/reconcile/window-verdict.ts',
+  'src/pipeline/reconcile/reconcile.long.test.ts',
+)
+
+const books: readonly Mutation[] = [
+  book(
+    'other values than in bronze',
+    'bronze.content is distinct from made.content',
+    '(bronze.content is null) <> (made.content is null)',
+  ),
+  book(
+    'valid, and not in silver',
+    'when not is_made and not exists (',
+    'when not is_made and false and not exists (',
+  ),
+  book('not valid, and not in quarantine', "then 'notQuarantined'", "then 'duplicate'"),
+  book('valid, and in quarantine', ' or is_valid <> is_silver) as suspects', ') as suspects'),
+  book(
+    'more than once in silver',
+    'if (await holdsDoubles(session, { signal }))',
+    'if (session === undefined)',
+  ),
+  book(
+    'two deliveries in silver',
+    'group by event_date, hash(event_id) having count(*) > 1',
+    'group by event_date, hash(event_id) having count(*) > 9',
+  ),
+  book(
+    'the first delivery counts',
+    '          < (suspects.kafka_timestamp',
+    '          <> (suspects.kafka_timestamp',
+  ),
+  offsets(
+    'each offset, not their number alone',
+    'if (areEqual(rows, expected))',
+    'if (rows.count === expected.count)',
+  ),
+  offsets(
+    'two rows of one offset',
+    'having count(*) > ${copies} order',
+    'having count(*) > ${copies + 9} order',
+  ),
+  offsets(
+    'a message that is in neither table',
+    'return emptyOffsets(log, { partition, from: offset(first.from), to: offset(last.to) }, { signal })',
+    'return gaps',
+  ),
+  again(
+    'bronze as it was audited before',
+    'return earlier.digest === baseline.digest',
+    'return earlier.digest !== undefined',
+  ),
+  again('what has changed is read again', 'known.mark !== markOfDay(date)', 'known.mark === undefined'),
+  sides('rows of the other side alone', " union all ${only('right', 'right_rows', 'left_rows')})", ')'),
+  windows('late events explain', "${isLate ? '0' : 'late'} as late", '0 as late'),
+  windows('skipped messages explain', "${isLate ? '0' : 'skipped'} as skipped", '0 as skipped'),
+  windows('further deliveries explain', "(class = 'duplicate')::int", '0'),
+  windows(
+    'a micro-batch across the cut',
+    'n, 0, 0, 0, 0, 0 from (${countedAcross(table, log)})',
+    'n, 0, 0, 0, 0, 0 from (${countedAcross(table, log)}) where false',
+  ),
+  windows('what nothing explains', ' or unexplained <> 0', ''),
+  windows('no further than the cut', 'offset_to <= ${cut}', 'offset_to > -1'),
+]
+
+export const mutations: readonly Mutation[] = [...kinds, ...rows, ...gates, ...checks, ...events, ...books]
