@@ -6,6 +6,7 @@ import { inspect } from 'node:util'
 import { hintOf } from '../hints/hints.ts'
 import { knownFailure, oneLine, pointedLine } from '../hints/told.ts'
 import { LakeError } from '../lib/base/errors.ts'
+import { showProgress } from './progress.ts'
 
 /** A failure with a known fix. Printed, it is its three lines; `cause` is the error as it was. */
 export class CellError extends LakeError {
@@ -31,6 +32,13 @@ export class CellError extends LakeError {
   }
 }
 
+let percent = (): number | undefined => undefined
+
+/** From now on bars below cells say how far `of` is, from 0 to 100. */
+export function followProgress(of: () => number | undefined): void {
+  percent = of
+}
+
 /** What cells wait for. Only meanwhile is SIGINT ours: otherwise it does what the program does with it. */
 const running = new Set<AbortController>()
 
@@ -50,6 +58,7 @@ export async function ask<T>(call: string, work: (signal: AbortSignal) => Promis
   await Promise.resolve()
   if (running.size === 0) process.on('SIGINT', interrupt)
   running.add(controller)
+  using _progress = showProgress(call, percent)
   try {
     return await work(controller.signal)
   } catch (error) {

@@ -1,7 +1,9 @@
 /** Where a notebook begins. What this file declares leads to no type of a library; see `lake.ts`. */
+
+import type { DuckDb } from '../lib/duckdb/duckdb.ts'
 import { openPlatform } from '../pipeline/platform/compose.ts'
 import { readConfig } from '../pipeline/platform/config.ts'
-import { calling } from './cell.ts'
+import { calling, followProgress } from './cell.ts'
 import type { Lake } from './lake.ts'
 import { createLake } from './platform-lake.ts'
 
@@ -12,7 +14,16 @@ import { createLake } from './platform-lake.ts'
  * @throws LakeError `CONFIG_INVALID` naming each variable that is wrong.
  */
 export const openLake: () => Lake = calling('openLake', () => {
-  const lake = createLake(openPlatform(readConfig()))
+  const platform = openPlatform(readConfig())
+  let engine: DuckDb | undefined
+  followProgress(() => engine?.progress())
+  const lake = createLake({
+    ...platform,
+    duckdb: async () => {
+      engine = await platform.duckdb()
+      return engine
+    },
+  })
   closeAtEnd(lake)
   return lake
 })

@@ -78,16 +78,29 @@ export async function openDuckDb(options: DuckDbOptions = {}): Promise<DuckDb> {
 
 export class DuckDb implements Disposable {
   readonly #instance: DuckDBInstance
+  readonly #sessions = new Set<DuckDbSession>()
 
   constructor(instance: DuckDBInstance) {
     this.#instance = instance
   }
 
+  /** How far the queries that run are, from 0 to 100: the least of them; `undefined` where none says so. */
+  progress(): number | undefined {
+    const known = [...this.#sessions]
+      .map((session) => session.progress)
+      .filter((share) => share !== undefined)
+    return known.length === 0 ? undefined : Math.min(...known)
+  }
+
   /** A session of its own: temporary tables and views are seen by it alone. The caller closes it. */
   async connect(): Promise<DuckDbSession> {
     const connection = await this.#instance.connect()
-    await connection.run("set TimeZone = 'UTC'")
-    return new DuckDbSession(connection)
+    await connection.run(
+      "set TimeZone = 'UTC'; set enable_progress_bar = true; set enable_progress_bar_print = false",
+    )
+    const session = new DuckDbSession(connection, () => this.#sessions.delete(session))
+    this.#sessions.add(session)
+    return session
   }
 
   /** Runs `work` in a session of its own. */
@@ -105,8 +118,17 @@ export class DuckDbSession implements Disposable {
   /** The driver's connection, for what lives in this folder. */
   readonly connection: DuckDBConnection
 
-  constructor(connection: DuckDBConnection) {
+  readonly #onClose: () => void
+
+  constructor(connection: DuckDBConnection, onClose: () => void = () => undefined) {
     this.connection = connection
+    this.#onClose = onClose
+  }
+
+  /** How far the query that runs is, from 0 to 100; `undefined` where there is none, or it does not say. */
+  get progress(): number | undefined {
+    const { percentage } = this.connection.progress
+    return percentage < 0 ? undefined : percentage
   }
 
   /** @throws LakeError `SQL_INVALID` with the engine's words. */
@@ -295,6 +317,7 @@ export class DuckDbSession implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.#onClose()
     this.connection.closeSync()
   }
 }
