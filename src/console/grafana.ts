@@ -79,7 +79,8 @@ export function grafanaDashboard(title: string, panels: readonly Panel[]): strin
 /** The panels of a row share its 24 columns. */
 function placeOf(panel: Panel, panels: readonly Panel[]): GridPos {
   const neighbours = panels.filter(({ row }) => row === panel.row)
-  const width = 24 / neighbours.length
+  // Whole columns: five panels are 4 wide each.
+  const width = Math.max(1, Math.floor(24 / neighbours.length))
   const { y, height } = rowOf[panel.row]
   return { x: neighbours.indexOf(panel) * width, y, w: width, h: height }
 }

@@ -39,7 +39,7 @@ const catalogue: Readonly<Record<ErrorCode, Hints>> = {
       'no-danfo': 'Run the notebook by `npm run notebook`, which installs it, or take `.rows()`.',
       'no-rows': 'See whether its condition leaves any row.',
       'not-in-sandbox':
-        'Name it sandbox/NAME, in letters, digits and _; `lake table append` writes to other tables.',
+        'Name it sandbox/NAME: a letter, and then letters, digits and _; `lake table append` writes to other tables.',
       'too-many-rows':
         'Ask for less: a `where`, a `limit`, fewer `columns`, or a `group by` in SQL. `.arrow()` takes millions of rows.',
       'metric-cell': ({ known, tag }) =>

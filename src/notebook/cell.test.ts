@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { isLakeError, LakeError } from '../lib/base/errors.ts'
 import { ask } from './cell.ts'
 import { plot } from './index.ts'
+import { progressOutput } from './progress.ts'
 
 const thrownBy = (work: () => unknown): Promise<unknown> =>
   Promise.resolve()
@@ -64,6 +65,21 @@ describe('plot, of a notebook', () => {
 
     expect(inspect(error)).toBe(
       'COLUMN_MISSING: plot.bar: no row has the column cuont\n  in plot.bar\n  → Did you mean count?',
+    )
+  })
+})
+
+describe('progressOutput(call, seconds, percent)', () => {
+  it('says how far the work is, how long it takes, and how to end it', () => {
+    expect(progressOutput("lake.table('a<b').rows", 3.2, 41.6)).toEqual({
+      'text/html': `<progress value="41.6" max="100"></progress> lake.table('a&lt;b').rows: 42 %, 3 s; interrupt the kernel to end it`,
+      'text/plain': "lake.table('a<b').rows: 42 %, 3 s; interrupt the kernel to end it",
+    })
+  })
+
+  it.each([undefined, -1])('moves without a share while that is not known: %s', (percent) => {
+    expect(progressOutput('lake.sql', 1, percent)['text/html']).toBe(
+      '<progress></progress> lake.sql: 1 s; interrupt the kernel to end it',
     )
   })
 })

@@ -46,7 +46,7 @@ describe('lake.table(name)', () => {
     // @ts-expect-error no such column
     await expect(lake.table(name).rows({ columns: ['sauce'] })).rejects.toMatchObject({ code: 'SQL_INVALID' })
     // @ts-expect-error no such table
-    expect(() => lake.table('gold/events')).not.toThrow()
+    await expect(lake.table('gold/events').rows()).rejects.toMatchObject({ code: 'TABLE_MISSING' })
     expect(rows).toEqual([
       { source: 'mobile', event_count: 2 },
       { source: 'web', event_count: 3 },
@@ -62,7 +62,11 @@ describe('lake.table(name)', () => {
     expect(await table.at(1).rows()).toHaveLength(2)
     expect(await table.at(before?.at ?? '').rows()).toHaveLength(2)
     expect(await table.at(new Date().toISOString().slice(0, 10)).rows()).toHaveLength(3)
-    await expect(table.at('yesterday').rows()).rejects.toMatchObject({ code: 'USAGE' })
+    for (const point of ['yesterday', '2026-02-30', '2026-02-30T00:00:00Z'])
+      await expect(table.at(point).rows()).rejects.toMatchObject({ code: 'USAGE' })
+    // What a value of type any may be.
+    for (const none of [undefined, {}, new Date('x')] as never[])
+      expect(() => table.at(none)).toThrow('expected a version')
     await expect(table.at({ release: 7 }).rows()).rejects.toMatchObject({ code: 'RELEASE_MISSING' })
   })
 
@@ -128,6 +132,9 @@ describe('lake.table(name)', () => {
     ])
     // @ts-expect-error not in the sandbox
     await expect(lake.save('gold/picked', [{ a: 1 }])).rejects.toMatchObject({
+      details: { fault: 'not-in-sandbox' },
+    })
+    await expect(lake.save('sandbox/_delta_log', [{ a: 1 }])).rejects.toMatchObject({
       details: { fault: 'not-in-sandbox' },
     })
     await expect(lake.save('sandbox/../gold', [{ a: 1 }])).rejects.toMatchObject({

@@ -5,7 +5,7 @@ import { diffVersions, duckDbType, readHistory, type Snapshot, selectRows } from
 import { identifier } from '../lib/duckdb/sql-text.ts'
 import { plainNumber } from '../lib/notebook/cell-value.ts'
 import { runOf } from '../pipeline/model/made-from.ts'
-import { rowKey } from '../pipeline/model/tables.ts'
+import { isLakeTable, lakeTableNames, rowKey } from '../pipeline/model/tables.ts'
 import type { Platform } from '../pipeline/platform/compose.ts'
 import { chosenRelease, releasedSnapshot } from '../pipeline/query/released.ts'
 import { type Answer, answerOf, plainRows } from './answer.ts'
@@ -52,7 +52,7 @@ export function createTable<Name extends TableName>(
         arrowOf(await platform.table(name), await snapshot({ signal }), options, { signal }),
       ),
 
-    at: (other) => createTable(platform, name, other),
+    at: (other) => createTable(platform, name, requirePoint(name, other)),
 
     history: () => ask(call('history'), (signal) => historyOf(platform, name, { signal })),
 
@@ -79,17 +79,16 @@ async function snapshotAt(
   point: Point | undefined,
   { signal }: IoOptions,
 ): Promise<Snapshot> {
+  // What the compiler holds a cell to, a value of type `any` may not keep.
+  if (!isLakeTable(name)) {
+    throw new LakeError('TABLE_MISSING', `${String(name)}: there is no such table`, {
+      details: { table: String(name), known: [...lakeTableNames] },
+    })
+  }
   const table = await platform.table(name)
   if (typeof point === 'number') return table.snapshot({ version: point, signal })
-  if (typeof point === 'string') {
-    const timestampMs = Date.parse(/^\d{4}-\d{2}-\d{2}$/.test(point) ? `${point}T23:59:59.999Z` : point)
-    if (!/^\d{4}-\d{2}-\d{2}(T.*Z)?$/.test(point) || Number.isNaN(timestampMs))
-      throw new LakeError(
-        'USAGE',
-        `${name} at ${point}: expected a UTC day such as 2026-01-31, or a time such as 2026-01-31T12:00:00Z`,
-      )
-    return table.snapshot({ timestampMs, signal })
-  }
+  if (typeof point === 'string') return table.snapshot({ timestampMs: timeOf(name, point), signal })
+  if (point !== undefined && !Number.isInteger(point?.release)) throw wrongPoint(name, point)
   const release = await chosenRelease(platform, point?.release, { signal })
   return releasedSnapshot(name, table, { release, isChosen: point !== undefined, signal })
 }
@@ -117,6 +116,32 @@ function columnsOf({ schema }: Snapshot): ColumnSchema[] {
       comment: typeof comment === 'string' ? comment : null,
     }
   })
+}
+
+/** No point at all would read the newest version. */
+function requirePoint(name: TableName, point: Point): Point {
+  if (typeof point === 'number' || typeof point === 'string' || typeof point?.release === 'number')
+    return point
+  throw wrongPoint(name, point)
+}
+
+/** The end of a day, or a time. */
+function timeOf(name: TableName, point: string): number {
+  const isDay = /^\d{4}-\d{2}-\d{2}$/.test(point)
+  const timestampMs = Date.parse(isDay ? `${point}T23:59:59.999Z` : point)
+  const isTime = /^\d{4}-\d{2}-\d{2}(T.*Z)?$/.test(point) && !Number.isNaN(timestampMs)
+  // Date.parse takes the 30th of February for the 2nd of March.
+  if (isTime && new Date(timestampMs).toISOString().startsWith(point.slice(0, '2026-01-31'.length)))
+    return timestampMs
+  throw wrongPoint(name, point)
+}
+
+function wrongPoint(name: TableName, point: unknown): LakeError {
+  const given = typeof point === 'string' ? point : JSON.stringify(point)
+  return new LakeError(
+    'USAGE',
+    `${name} at ${given}: expected a version, a UTC day such as 2026-01-31, a time such as 2026-01-31T12:00:00Z, or { release: 1 }`,
+  )
 }
 
 async function rowsOf(

@@ -9,7 +9,7 @@ import { cellRows, createCellRows } from './cell-rows.ts'
 import type { SavedTable } from './lake.ts'
 
 /** Cells write below this alone: what the platform writes is the stages' own, and every other table somebody's. */
-const sandbox = /^sandbox\/[a-z0-9_]+$/i
+const sandbox = /^sandbox\/[a-z][a-z0-9_]*$/i
 
 /** @throws LakeError `USAGE` for a table outside the sandbox, and as `createCellRows` and `overwrite` do. */
 export async function saveTable(

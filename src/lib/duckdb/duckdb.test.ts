@@ -332,3 +332,21 @@ describe('DuckDbSession.rows(sql)', () => {
     })
   })
 })
+
+describe('DuckDb.progress()', () => {
+  it('is that of the query that runs, and unknown where none does', async () => {
+    using duckdb = await openDuckDb({ threads: 1 })
+    const stop = new AbortController()
+    const query = duckdb.use((session) =>
+      session.run('select sum(hash(a.range * b.range)) from range(1000000) a, range(1000000) b', {
+        signal: stop.signal,
+      }),
+    )
+
+    await expect.poll(() => duckdb.progress(), { timeout: 20_000 }).toBeGreaterThanOrEqual(0)
+    stop.abort(new Error('enough'))
+    await expect(query).rejects.toThrow('enough')
+
+    expect(duckdb.progress()).toBeUndefined()
+  })
+})

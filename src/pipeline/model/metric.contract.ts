@@ -71,7 +71,9 @@ export function describeMetric(metric: GoldMetric, { events, rows }: MetricExamp
 
   describe(`the metric ${metric.name}`, () => {
     it('makes its rows of events', async () => {
-      const made = await inSession((session) => session.rows(`select * from (${metric.sql}) order by all`))
+      const made = await inSession((session) =>
+        session.rows(`select * from (\n${metric.sql}\n) order by all`),
+      )
 
       const plain = made.map((row) =>
         Object.fromEntries(Object.entries(row).map(([name, value]) => [name, plainNumber(value)])),

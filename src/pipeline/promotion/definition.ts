@@ -32,8 +32,41 @@ const panelBase = {
   value: name,
   measure: name,
 }
+const nulls = z.enum(['break', 'hold']).optional()
+/** The kinds of `Expectation`, of columns of the metric. */
+const check = z.discriminatedUnion(
+  'kind',
+  [
+    z.strictObject({ kind: z.literal('notNull'), column: name }),
+    z.strictObject({ kind: z.literal('unique'), columns: z.array(name).min(1) }),
+    z.strictObject({
+      kind: z.literal('between'),
+      column: name,
+      min: z.number(),
+      max: z.number().optional(),
+      nulls,
+    }),
+    z.strictObject({ kind: z.literal('oneOf'), column: name, values: z.array(z.string()).min(1), nulls }),
+    z.strictObject({ kind: z.literal('condition'), name: sentence, sql: sentence, nulls }),
+    z.strictObject({ kind: z.literal('references'), columns: z.array(name).min(1), relation: name, nulls }),
+    z.strictObject({
+      kind: z.literal('query'),
+      name: sentence,
+      sql: sentence,
+      of: z.enum(['group', 'relation']).optional(),
+    }),
+    z.strictObject({ kind: z.literal('freshness'), column: name, maxAgeHours: z.number().positive() }),
+    z.strictObject({
+      kind: z.literal('drift'),
+      within: z.number().positive(),
+      weeks: z.number().int().positive().optional(),
+      atLeast: z.number().int().positive().optional(),
+    }),
+  ],
+  { error: `expected one of ${expectationKinds.join(', ')}` },
+)
 const definition = z.strictObject({
-  name,
+  name: name.regex(/_/, 'expected two words or more, such as logins_daily'),
   description: sentence,
   columns: z.record(
     name,
@@ -45,11 +78,7 @@ const definition = z.strictObject({
   ),
   grain: z.array(name).min(1),
   sql: sentence,
-  checks: z.array(
-    z.looseObject({
-      kind: z.enum(expectationKinds, { error: `expected one of ${expectationKinds.join(', ')}` }),
-    }),
-  ),
+  checks: z.array(check),
   panels: z.array(
     z.discriminatedUnion('kind', [
       z.strictObject({ kind: z.literal(panelKinds[0]), aggregate: z.enum(['sum', 'max']), ...panelBase }),
@@ -81,12 +110,20 @@ export function judgeDefinition(value: unknown, changes: string | undefined): re
     }))
   }
   const metric = value as MetricDefinition
-  return [...judgeName(metric, changes), ...judgeColumns(metric), ...judgeUse(metric, changes)]
+  return [
+    ...judgeName(metric, changes),
+    ...judgeColumns(metric),
+    ...judgeChange(metric, changes),
+    ...judgeTypes(metric),
+    ...judgeUse(metric, changes),
+  ]
 }
 
 function judgeName(metric: MetricDefinition, changes: string | undefined): readonly Refusal[] {
   const advice = 'Choose another name, or change the metric that is there.'
   if (metric.name === changes) return []
+  if (['gold_metric', 'describe_metric'].includes(metric.name))
+    return [{ rule: 'name', problem: `${metric.name} is a name of the platform's own code`, advice }]
   if (goldMetrics.some((other) => other.name === metric.name))
     return [{ rule: 'name', problem: `There is a metric ${metric.name} already`, advice }]
   if (joinedViews.some((view) => view.name === metric.name))
@@ -119,6 +156,48 @@ function judgeColumns({ columns, grain }: MetricDefinition): readonly Refusal[] 
       advice: 'Give the column another name.',
     })
   }
+  return refusals
+}
+
+/** ClickHouse and Delta have tables of these columns already. */
+function judgeChange({ columns }: MetricDefinition, changes: string | undefined): readonly Refusal[] {
+  const former = goldMetrics.find(({ name: other }) => other === changes)
+  const shown = (of: MetricColumns): string =>
+    Object.entries(of)
+      .map(([column, { type }]) => `${column} ${type}`)
+      .join(', ')
+  if (former === undefined || shown(former.columns) === shown(columns)) return []
+  return [
+    {
+      rule: 'columns',
+      problem: `The metric has the columns ${shown(former.columns)}, and the change has ${shown(columns)}`,
+      advice: 'Keep the columns, or promote it under another name.',
+    },
+  ]
+}
+
+/** What a check can ask of the type of its column. */
+function judgeTypes({ columns, checks, grain, panels }: MetricDefinition): readonly Refusal[] {
+  const refusals: Refusal[] = []
+  for (const each of checks) {
+    if (each.kind !== 'between' && each.kind !== 'oneOf') continue
+    const type = columns[each.column]?.type
+    const fits = each.kind === 'oneOf' ? type === 'string' : type === 'long' || type === 'double'
+    if (type === undefined || fits) continue
+    const expected = each.kind === 'oneOf' ? 'texts' : 'numbers'
+    refusals.push({
+      rule: 'checks',
+      problem: `A check of kind ${each.kind} is of ${expected}, and ${each.column} is a ${type}`,
+      advice: 'Ask it of another column, or write a condition in SQL.',
+    })
+  }
+  const ids = panels.map(({ id }) => id)
+  const doubled = [
+    ...grain.filter((column, at) => grain.indexOf(column) !== at),
+    ...ids.filter((id, at) => ids.indexOf(id) !== at),
+  ]
+  for (const named of doubled)
+    refusals.push({ rule: 'definition', problem: `${named} is named twice`, advice: 'Name it once.' })
   return refusals
 }
 

@@ -59,6 +59,18 @@ describe('a definition', () => {
     expect(await judged(logins)).toEqual([])
   })
 
+  it('that ends in a comment is refused by nothing', async () => {
+    expect(await judged({ ...logins, sql: `${logins.sql} -- by source` })).toEqual([])
+  })
+
+  it('that changes the columns of a metric is refused', async () => {
+    const [refusal] = await judged({ ...logins, name: 'daily_active_users' }, 'daily_active_users')
+
+    expect(refusal?.problem).toContain(
+      'The metric has the columns event_date date, dau_count long, and the change has',
+    )
+  })
+
   it.each(goldMetrics)('such as the metric $name is in order, as a change of itself', async (metric) => {
     const { task: _, position: __, ...definition } = metric
 
@@ -138,6 +150,35 @@ describe('a definition', () => {
       },
       'A panel names page',
     ],
+    ['has a name of one word', { name: 'index' }, 'name: expected two words or more'],
+    ['names a check twice', { grain: ['event_date', 'source', 'source'] }, 'source is named twice'],
+    [
+      'checks a text as a number',
+      { checks: [{ kind: 'between', column: 'source', min: 1 }] },
+      'A check of kind between is of numbers, and source is a string',
+    ],
+    [
+      'has a check without a bound',
+      { checks: [{ kind: 'between', column: 'login_count', max: 1 }] },
+      'checks.0.min',
+    ],
+    [
+      'has a check with a key that is none',
+      { checks: [{ kind: 'notNull', column: 'source', foo: 2 }] },
+      'checks.0',
+    ],
+    [
+      'reads the clock by a word',
+      sql(logins.sql.replace('WHERE', 'WHERE event_date <= current_date AND')),
+      'current_date has another answer each time',
+    ],
+    ['keeps a number of rows', sql(`${logins.sql} LIMIT 1000000`), 'LIMIT keeps a number of rows'],
+    [
+      'keeps a number of events',
+      sql(logins.sql.replace('silver_events', '(SELECT * FROM silver_events LIMIT 1000000) AS events')),
+      'LIMIT keeps a number of rows',
+    ],
+    ['ends in a semicolon', sql(`${logins.sql};`), 'The SQL ends in a semicolon'],
     ['does not parse', sql('SELECT event_date FRM silver_events'), 'syntax error'],
     ['is several statements', sql(`${logins.sql}; ${logins.sql}`), 'Expected one statement, got several'],
     ['is no SELECT', sql('DELETE FROM silver_events'), 'Only SELECT statements'],

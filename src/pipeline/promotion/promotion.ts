@@ -105,7 +105,7 @@ async function fixtureOf(
     await session.run(`create or replace temporary view ${metricInput} as select * from fixture_events`, {
       signal,
     })
-    const rows = await session.rows(`select * from (${sql}) order by all`, { signal })
+    const rows = await session.rows(`select * from (\n${sql}\n) order by all`, { signal })
     if (rows.length === 0) continue
     const events = await session.rows(
       'select "timestamp", user_id, event_type, page, source from fixture_events',

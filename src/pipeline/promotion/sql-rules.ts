@@ -175,7 +175,39 @@ function judgeDialect(nodes: readonly Node[], sql: string): readonly Refusal[] {
       'CASE WHEN in an aggregate',
     ],
   ]
-  return forms.flatMap(([is, what, instead]) =>
-    is ? [{ rule: 'dialect', problem: `Spark cannot run ${what}`, advice: `Write ${instead}.` }] : [],
-  )
+  return [
+    ...judgeStability(nodes, code),
+    ...forms.flatMap(([is, what, instead]) =>
+      is ? [{ rule: 'dialect', problem: `Spark cannot run ${what}`, advice: `Write ${instead}.` }] : [],
+    ),
+  ]
+}
+
+/** What would make the rows others while the events stay the same. */
+function judgeStability(nodes: readonly Node[], code: string): readonly Refusal[] {
+  const clock = /\b(?:current_date|current_time|current_timestamp|localtime|localtimestamp)\b/i.exec(code)
+  const unstable: Refusal[] = []
+  if (clock !== null) {
+    const problem = `${clock[0]} has another answer each time`
+    unstable.push({
+      rule: 'deterministic',
+      problem,
+      advice: 'A metric is a function of the events: use their own times.',
+    })
+  }
+  if (nodes.some(({ type }) => type === 'LIMIT_MODIFIER' || type === 'LIMIT_PERCENT_MODIFIER')) {
+    const problem = 'LIMIT keeps a number of rows, however many events there are'
+    unstable.push({
+      rule: 'deterministic',
+      problem,
+      advice: 'Rank the rows of a day by ROW_NUMBER(), and keep the first of them.',
+    })
+  }
+  if (/;\s*$/.test(code))
+    unstable.push({
+      rule: 'sql',
+      problem: 'The SQL ends in a semicolon',
+      advice: 'Leave it out: it is part of other statements.',
+    })
+  return unstable
 }
