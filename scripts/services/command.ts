@@ -7,7 +7,7 @@ import { MissingTool } from './service.ts'
 
 export { freePort, isInstalled, run, tailOf } from '../../src/lib/jupyter/command.ts'
 
-/** @throws MissingTool with the mend, when `command` is not on the path. */
+/** @throws MissingTool that says how to install it, when `command` is not on the path. */
 export function requireTool(command: string, mend: string): void {
   if (!isInstalled(command)) throw new MissingTool(`${command} is not installed: ${mend}`)
 }

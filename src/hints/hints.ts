@@ -384,8 +384,10 @@ const catalogue: Readonly<Record<ErrorCode, Hints>> = {
     faults: {
       'candidate-kept': ({ table, runId }) =>
         `Readers keep the last good version. ${readCandidate(table, runId)} shows the rows that were refused, until vacuum removes them.`,
-      'promotion-differs': ({ metric }) =>
-        `The project is as it was. The SQL of ${text(metric)} is not a function of the events alone: \`lake table read gold/${text(metric)}\` shows what production made.`,
+      'promotion-differs': ({ metric, task, isChange }) =>
+        isChange === true
+          ? `The project is as it was; \`lake batch --full --task ${text(task)}\` and \`lake batch\` make the rows by its own SQL again.`
+          : `The project is as it was; \`lake table read gold/${text(metric)}\` shows what production made.`,
       'checked-in-cell':
         'Correct the rows, or what is expected of them; `error.details.failed` has some of the rows.',
       'counted-twice': countedTwice,

@@ -4,7 +4,7 @@ import { LakeError } from '../lib/base/errors.ts'
 import type { IoOptions } from '../lib/base/io.ts'
 import type { Snapshot } from '../lib/delta/index.ts'
 import type { DuckDbSession } from '../lib/duckdb/duckdb.ts'
-import { plainNumber, type RowFrame } from '../lib/notebook/cell-value.ts'
+import { plainRow, type RowFrame } from '../lib/notebook/cell-value.ts'
 import { type ExpectationResult, evaluateExpectations } from '../lib/quality/evaluate.ts'
 import type { Expectation } from '../lib/quality/expectation.ts'
 import { checksOf, referencedBy, viewOf } from '../pipeline/model/checks.ts'
@@ -160,9 +160,7 @@ function resultOf({
     rows,
     violations,
     ...(problem !== undefined && { problem }),
-    sample: sample.map((row) =>
-      Object.fromEntries(Object.entries(row).map(([name, value]) => [name, plainNumber(value)])),
-    ),
+    sample: sample.map(plainRow),
   }
 }
 

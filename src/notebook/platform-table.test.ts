@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, expectTypeOf, it } from 'vitest'
+import { rowsSelect, validEvent } from '../pipeline/model/rows.fixture.ts'
 import { type LakeTable, lakeTables } from '../pipeline/model/tables.ts'
 import { openPlatform, type Platform } from '../pipeline/platform/compose.ts'
 import { readConfig } from '../pipeline/platform/config.ts'
@@ -147,5 +148,28 @@ describe('lake.table(name)', () => {
       code: 'USAGE',
       details: { fault: 'too-many-rows' },
     })
+  })
+
+  it('reads all tables at the newest release, and each as the release has it that is asked for', async () => {
+    const bronze = 'bronze/rejected'
+    const message = (offset: number): string =>
+      rowsSelect(bronze, [
+        { ...validEvent, reasons: "['no event']", headers: '[]', kafka_offset: String(offset) },
+      ])
+    await write(bronze, message(1))
+    await write(bronze, message(2))
+    const released = async (table: LakeTable) => {
+      const { metadata } = await (await platform.table(table)).snapshot()
+      return { version: 1, id: metadata.id }
+    }
+    const tables = { [name]: await released(name), [bronze]: await released(bronze) }
+    const { releases } = await platform.runs()
+    const { id } = await releases.publish({ runId: 1, tables })
+
+    expect(await lake.table(name).rows()).toHaveLength(2)
+    // Bronze goes on with what is landed.
+    expect(await lake.table(bronze).rows()).toHaveLength(2)
+    expect(await lake.table(bronze).at({ release: id }).rows()).toHaveLength(1)
+    expect(await lake.table(name).at(2).rows()).toHaveLength(3)
   })
 })

@@ -1,22 +1,19 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { notebookText, writeNotebookFile } from '../../lib/jupyter/notebook.fixture.ts'
-import { type CliHome, Collected, openCliHome } from '../cli.fixture.ts'
+import { Collected } from '../cli.fixture.ts'
 import { runCli } from '../run-cli.ts'
+import { type NotebookHome, openNotebookHome } from './notebook-home.fixture.ts'
 
 let folder = ''
-let home: CliHome
+let home: NotebookHome
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'lakeshore-own-notebooks-'))
-  home = await openCliHome({ LAKESHORE_NOTEBOOKS: folder })
+  home = await openNotebookHome()
+  folder = home.folder
 })
-afterEach(async () => {
-  await home[Symbol.asyncDispose]()
-  await rm(folder, { recursive: true })
-})
+afterEach(() => home[Symbol.asyncDispose]())
 
 describe('lake notebook check', () => {
   it('passes the lessons and a new notebook, and names the place of a column that was renamed', {

@@ -15,19 +15,7 @@ export async function demoteMetric(given: string, cli: CommandLine): Promise<voi
   await using scratch = await openScratchProject(environmentElsewhere(cli.config, cli.io.env))
   terminal.line('building the project without it in a copy')
   await scratch.change({ [metricFile(name)]: undefined, [metricTestFile(name)]: undefined })
-  await scratch.generate({ signal })
-  await scratch.run(
-    [
-      'node_modules/typescript/bin/tsc',
-      '-p',
-      'tsconfig.build.json',
-      '--outDir',
-      'built',
-      '--tsBuildInfoFile',
-      'built/.tsbuildinfo',
-    ],
-    { signal },
-  )
+  await scratch.compile({ signal })
   const files = await scratch.changed()
   terminal.line('taking its rows back')
   const { rows } = await withdrawMetric(platform, name, { signal })

@@ -1,20 +1,16 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { writeNotebookFile } from '../../lib/jupyter/notebook.fixture.ts'
-import { type CliHome, openCliHome } from '../cli.fixture.ts'
+import { type NotebookHome, openNotebookHome } from './notebook-home.fixture.ts'
 
 let folder = ''
-let home: CliHome
+let home: NotebookHome
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'lakeshore-own-notebooks-'))
-  home = await openCliHome({ LAKESHORE_NOTEBOOKS: folder })
+  home = await openNotebookHome()
+  folder = home.folder
 })
-afterEach(async () => {
-  await home[Symbol.asyncDispose]()
-  await rm(folder, { recursive: true })
-})
+afterEach(() => home[Symbol.asyncDispose]())
 
 describe('lake notebook list', () => {
   it('shows the lessons, and those of the own folder with what they declare', async () => {

@@ -1,9 +1,8 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { writeNotebookFile } from '../../lib/jupyter/notebook.fixture.ts'
-import { type CliHome, openCliHome } from '../cli.fixture.ts'
+import { type NotebookHome, openNotebookHome } from './notebook-home.fixture.ts'
 
 const definition = (change: string): string => `const made = defineMetric({
   name: 'logins_daily',
@@ -20,15 +19,12 @@ const definition = (change: string): string => `const made = defineMetric({
 })`
 
 let folder = ''
-let home: CliHome
+let home: NotebookHome
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'lakeshore-promote-'))
-  home = await openCliHome({ LAKESHORE_NOTEBOOKS: folder })
+  home = await openNotebookHome()
+  folder = home.folder
 })
-afterEach(async () => {
-  await home[Symbol.asyncDispose]()
-  await rm(folder, { recursive: true })
-})
+afterEach(() => home[Symbol.asyncDispose]())
 
 const promote = (notebook: string, metric: string) =>
   home.lake('notebook', 'promote', notebook, '--metric', metric, '--dry-run', '--json')

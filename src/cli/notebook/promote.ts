@@ -1,13 +1,18 @@
 /** `lake notebook promote`: a metric from a cell of a notebook to production. */
 import { countOf } from '../../lib/base/count-of.ts'
 import { LakeError } from '../../lib/base/errors.ts'
-import { emptySelect, overwrite } from '../../lib/delta/index.ts'
 import { cellsTagged, readNotebook } from '../../lib/jupyter/ipynb.ts'
 import { type LiteralArgument, literalArgument } from '../../lib/jupyter/literal-argument.ts'
-import { goldMetrics, goldSchemaOf } from '../../pipeline/model/gold.ts'
+import { goldMetrics } from '../../pipeline/model/gold.ts'
 import { environmentElsewhere } from '../../pipeline/platform/config.ts'
 import type { Refusal } from '../../pipeline/promotion/definition.ts'
-import { leftOver, type Prepared, prepareMetric, proveMetric } from '../../pipeline/promotion/promotion.ts'
+import {
+  clearLeftOver,
+  type Prepared,
+  type Proof,
+  prepareMetric,
+  proveMetric,
+} from '../../pipeline/promotion/promotion.ts'
 import type { CommandLine } from '../command-line.ts'
 import { findNotebook } from './places.ts'
 import { applyToProject, diffOfProject, openScratchProject, type ScratchProject } from './scratch-project.ts'
@@ -60,13 +65,7 @@ export async function promoteMetric(
   terminal.line('making its rows of every day, and loading them into ClickHouse')
   await backfill(scratch, prepared, cli)
   const proof = await proveMetric(platform, prepared.definition, { signal })
-  if (proof.differences.length > 0) {
-    throw new LakeError(
-      'CHECK_FAILED',
-      `${name}: production made other rows than the notebook: ${JSON.stringify(proof.differences.slice(0, 3))}`,
-      { details: { fault: 'promotion-differs', metric: name, differences: proof.differences } },
-    )
-  }
+  requireEqual(proof, prepared, defined)
   const isStaged = await applyToProject(files)
   await cli.result({ ...summary, proof, isStaged }, () =>
     [
@@ -81,6 +80,28 @@ export async function promoteMetric(
 
 interface Defined extends LiteralArgument {
   readonly changes: string | undefined
+}
+
+/** @throws LakeError `CHECK_FAILED` with rows that production made and the notebook did not, or the other way round. */
+function requireEqual(
+  { differences }: Proof,
+  { definition: { name }, task }: Ready,
+  { changes }: Defined,
+): void {
+  if (differences.length === 0) return
+  throw new LakeError(
+    'CHECK_FAILED',
+    `${name}: production made other rows than the notebook: ${JSON.stringify(differences.slice(0, 3))}`,
+    {
+      details: {
+        fault: 'promotion-differs',
+        metric: name,
+        task,
+        isChange: changes !== undefined,
+        differences,
+      },
+    },
+  )
 }
 
 /** @throws LakeError `USAGE` where no tagged cell, or several, define the metric. */
@@ -120,19 +141,7 @@ async function build(
     ['node_modules/@biomejs/biome/bin/biome', 'format', '--write', '--vcs-enabled=false', ...own],
     { signal },
   )
-  await scratch.generate({ signal })
-  await scratch.run(
-    [
-      'node_modules/typescript/bin/tsc',
-      '-p',
-      'tsconfig.build.json',
-      '--outDir',
-      'built',
-      '--tsBuildInfoFile',
-      'built/.tsbuildinfo',
-    ],
-    { signal },
-  )
+  await scratch.compile({ signal })
   terminal.line('running its tests')
   const tests = [
     ...own.filter((path) => path.endsWith('.test.ts')),
@@ -146,18 +155,9 @@ async function build(
 async function backfill(
   scratch: ScratchProject,
   { definition, task }: Ready,
-  cli: CommandLine,
+  { platform, signal }: CommandLine,
 ): Promise<void> {
-  const { platform, config, signal } = cli
-  const left = await leftOver(platform, definition.name, { signal })
-  const schema = goldSchemaOf(definition)
-  const isDeclared = goldMetrics.some(({ name }) => name === definition.name)
-  if (left !== undefined && !isDeclared) {
-    // Of a metric that was demoted: its columns may have been others.
-    const table = await platform.tableAt(`${config.lakeUri}/gold/${definition.name}`)
-    using session = await (await platform.duckdb()).connect()
-    await overwrite(table, { session, select: emptySelect(schema) }, { overwriteSchema: true, signal })
-  }
+  await clearLeftOver(platform, definition, { signal })
   const batch = ['--import', 'tsx', 'src/cli/main.ts', 'batch', '--json']
   await scratch.run([...batch, '--full', '--task', task], { signal })
   await scratch.run([...batch, '--task', 'gold_to_clickhouse'], { signal })

@@ -138,7 +138,7 @@ export function failureText(
   return `${name}${cell === null ? '' : `, cell ${cell}`}${line === null ? '' : `, line ${line}`}: ${first}`
 }
 
-/** A run store that was made anew counts its runs from 1 again: what is there stays. */
+/** A new run store counts its runs from 1 again: the folder of an older run of this number stays as it is. */
 async function makePlace(
   folder: string,
   run: number,

@@ -30,7 +30,7 @@ const linked = ['node_modules']
 
 const runFile = promisify(execFile)
 
-/** Path in the project → content; `undefined` for a file that is no longer there. */
+/** Path in the project → content; `undefined`: the file goes. */
 export type ChangedFiles = Readonly<Record<string, string | undefined>>
 
 export interface ScratchProject extends AsyncDisposable {
@@ -38,9 +38,9 @@ export interface ScratchProject extends AsyncDisposable {
   change(files: ChangedFiles): Promise<void>
   /** Runs one of the project's programs, such as `scripts/generate.ts`. @returns what it has said. */
   run(words: readonly string[], options: IoOptions): Promise<string>
-  /** Makes anew what is derived from the declarations. */
-  generate(options: IoOptions): Promise<void>
-  /** Files that differ from the project's, by their paths; `undefined` for one that is no longer there. */
+  /** Makes again what is derived from the declarations, and compiles all. */
+  compile(options: IoOptions): Promise<void>
+  /** The files that differ from the project's. */
   changed(): Promise<ChangedFiles>
 }
 
@@ -90,9 +90,10 @@ export async function openScratchProject(environment: Environment): Promise<Scra
       }
     },
     run,
-    async generate(options) {
+    async compile(options) {
       const written = await run(['--import', 'tsx', 'scripts/generate.ts'], options)
       for (const path of written.trim().split('\n')) touched.add(path)
+      await run(['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json'], options)
     },
     async changed() {
       const differing: Record<string, string | undefined> = {}
@@ -178,6 +179,8 @@ async function noIndexDiff(folder: string, sides: readonly string[]): Promise<st
   } catch (error) {
     const said: unknown = Reflect.get(Object(error), 'stdout')
     if (typeof said === 'string' && said !== '') return said
+    // Without git: which files, and not their lines.
+    if (systemCode(error) === 'ENOENT') return `${sides.join(' → ')}\n`
     throw error
   }
 }

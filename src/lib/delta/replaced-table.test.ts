@@ -30,7 +30,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true })
 })
 
-/** A place of its own, and whoever else writes to it. */
+/** A place of its own, and others that write to it. */
 interface Place extends AsyncDisposable {
   readonly store: ObjectStore
   readonly others: ObjectStore

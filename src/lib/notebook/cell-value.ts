@@ -16,6 +16,11 @@ export function plainNumber(value: unknown): unknown {
   return Number.isSafeInteger(number) ? number : value
 }
 
+/** The same of each value of a row. */
+export function plainRow(row: AnyRow): AnyRow {
+  return Object.fromEntries(Object.entries(row).map(([name, value]) => [name, plainNumber(value)]))
+}
+
 /** As one would write it in a table: nothing for null, texts of a list one after the other, bytes by their length. */
 export function cellText(value: unknown): string {
   if (value === null || value === undefined) return ''

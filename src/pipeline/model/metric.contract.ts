@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createTemporaryTable } from '../../lib/duckdb/append.ts'
 import { type DuckDb, type DuckDbSession, openDuckDb } from '../../lib/duckdb/duckdb.ts'
 import { text } from '../../lib/duckdb/sql-text.ts'
-import { plainNumber } from '../../lib/notebook/cell-value.ts'
+import { plainRow } from '../../lib/notebook/cell-value.ts'
 import { typedColumns } from '../../lib/notebook/typed-columns.ts'
 import { evaluateExpectations } from '../../lib/quality/evaluate.ts'
 import { describeExpectation, type Expectation } from '../../lib/quality/expectation.ts'
@@ -75,10 +75,7 @@ export function describeMetric(metric: GoldMetric, { events, rows }: MetricExamp
         session.rows(`select * from (\n${metric.sql}\n) order by all`),
       )
 
-      const plain = made.map((row) =>
-        Object.fromEntries(Object.entries(row).map(([name, value]) => [name, plainNumber(value)])),
-      )
-      expect(plain).toEqual(rows)
+      expect(made.map(plainRow)).toEqual(rows)
     })
 
     it('keeps its checks', async () => {

@@ -6,7 +6,7 @@ export const metricsFolder = 'src/pipeline/model/metrics'
 /** Path in the project → content. */
 export type ProjectFiles = Readonly<Record<string, string>>
 
-/** An event of the test's fixture: who and where are numbered anew, so that no person is in the repository. */
+/** An event of the test's fixture. Users have numbers of the test's own, so that no person is in the repository. */
 export type FixtureEvent = readonly [
   timestamp: string,
   user: number,

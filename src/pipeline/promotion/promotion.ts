@@ -5,15 +5,14 @@
 import { LakeError } from '../../lib/base/errors.ts'
 import type { IoOptions } from '../../lib/base/io.ts'
 import { clickhouseTuples } from '../../lib/clickhouse/tuples.ts'
-import type { Snapshot } from '../../lib/delta/index.ts'
+import { type DeltaTable, emptySelect, overwrite } from '../../lib/delta/index.ts'
 import { createTemporaryTable } from '../../lib/duckdb/append.ts'
 import type { DuckDbSession } from '../../lib/duckdb/duckdb.ts'
 import { identifier } from '../../lib/duckdb/sql-text.ts'
-import type { Row } from '../../lib/duckdb/values.ts'
-import { plainNumber } from '../../lib/notebook/cell-value.ts'
+import { plainRow } from '../../lib/notebook/cell-value.ts'
 import { namedRows } from '../../lib/notebook/named-rows.ts'
 import { typedColumns } from '../../lib/notebook/typed-columns.ts'
-import { goldMetrics } from '../model/gold.ts'
+import { goldMetrics, goldSchemaOf } from '../model/gold.ts'
 import { madeFrom } from '../model/made-from.ts'
 import type { Platform } from '../platform/compose.ts'
 import { judgeDefinition, type MetricDefinition, type Refusal } from './definition.ts'
@@ -125,16 +124,13 @@ async function fixtureOf(
   throw new LakeError('BUG', `No row of ${fixtureSizes.at(-1)} events of a day that has rows`)
 }
 
-const plainRow = (row: Row): object =>
-  Object.fromEntries(Object.entries(row).map(([name, value]) => [name, plainNumber(value)]))
-
 async function differingDays(
   session: DuckDbSession,
   platform: Platform,
   { name, columns }: MetricDefinition,
   { signal }: IoOptions,
 ): Promise<readonly string[]> {
-  const gold = await platform.tableAt(`${platform.config.lakeUri}/gold/${name}`)
+  const gold = await tableOf(platform, name)
   if (!(await gold.exists({ signal }))) return []
   const names = Object.keys(columns).map(identifier).join(', ')
   const scan = await gold.scan(session, await gold.snapshot({ signal }), { signal })
@@ -167,7 +163,7 @@ export async function proveMetric(
   { name, columns, sql }: MetricDefinition,
   { signal }: IoOptions = {},
 ): Promise<Proof> {
-  const gold = await platform.tableAt(`${platform.config.lakeUri}/gold/${name}`)
+  const gold = await tableOf(platform, name)
   const made = await gold.snapshot({ signal })
   const silver = await platform.table('silver/events')
   const version = made.transactionVersion(madeFrom('silver/events', await silver.snapshot({ signal })))
@@ -232,12 +228,25 @@ async function clickHouseRows(
   return rows
 }
 
-/** The version of a table that nothing declares any more, if it is there. */
-export async function leftOver(
+/** Of a metric that this process may not know yet. */
+const tableOf = (platform: Platform, name: string): Promise<DeltaTable> =>
+  platform.tableAt(`${platform.config.lakeUri}/gold/${name}`)
+
+/** Gives the table of a metric that was demoted the columns of the new one, and no row. */
+export async function clearLeftOver(
   platform: Platform,
-  name: string,
+  definition: MetricDefinition,
   { signal }: IoOptions = {},
-): Promise<Snapshot | undefined> {
-  const table = await platform.tableAt(`${platform.config.lakeUri}/gold/${name}`)
-  return (await table.exists({ signal })) ? table.snapshot({ signal }) : undefined
+): Promise<void> {
+  if (goldMetrics.some(({ name }) => name === definition.name)) return
+  const table = await tableOf(platform, definition.name)
+  if (!(await table.exists({ signal }))) return
+  const duckdb = await platform.duckdb()
+  await duckdb.use((session) =>
+    overwrite(
+      table,
+      { session, select: emptySelect(goldSchemaOf(definition)) },
+      { overwriteSchema: true, signal },
+    ),
+  )
 }

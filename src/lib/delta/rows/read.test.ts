@@ -112,6 +112,24 @@ describe('readColumns(table)', () => {
 })
 
 describe('readArrow(table)', () => {
+  it('gives numbers, and texts of every length, over several chunks of the engine, with null between them', async () => {
+    const columns = structOf(field('n', 'long'), field('t', 'string'))
+    await using fixture = await openFixture(duckdb, { schema: columns, partitionBy: [] })
+    const text = "case when i % 3 = 0 then null else repeat('ü', (i % 20)::integer) end"
+    await duckdb.use((session) =>
+      append(fixture.table, { session, select: `select i as n, ${text} as t from range(5000) r(i)` }),
+    )
+
+    const found: unknown[] = []
+    for await (const batch of readArrow(fixture.table)) for (const row of batch) found.push(row?.toArray())
+
+    const expected = Array.from({ length: 5000 }, (_, i) => [
+      BigInt(i),
+      i % 3 === 0 ? null : 'ü'.repeat(i % 20),
+    ])
+    expect(found).toEqual(expected)
+  })
+
   it('gives batches that other Arrow readers understand', async () => {
     await using fixture = await withRows()
     const batches = []

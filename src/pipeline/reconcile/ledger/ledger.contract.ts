@@ -15,6 +15,7 @@ import { keepRows } from '../../serving/serving.fixture.ts'
 import { openSmallPlatform, type SmallPlatform, someMessages } from '../books.fixture.ts'
 import type { Place } from '../books.ts'
 import { auditLedger, type LedgerReport } from './ledger.ts'
+import { contentOf, subjectOf } from './recorded-identity.ts'
 
 let duckdb: DuckDb
 let engines: Engines
@@ -428,6 +429,30 @@ export function describeLedger(extent: 'short' | 'whole'): void {
 
       expect(report.balanced).toBe(false)
       expect(faultsOf(report)['ledger']).toContain('entry 2')
+    })
+
+    it('misses what was audited before and is gone, unless it is of a metric that is none any more', async () => {
+      await using store = await openStore()
+      const day = { date: '2026-11-20', left: 3n, right: 3n }
+      const identities = [
+        { name: 'silver ⇒ gold', table: 'gold/logins_per_source_daily', ...day },
+        { name: 'gold in Delta = serving in ClickHouse', table: 'serving.logins_per_source_daily', ...day },
+        {
+          name: 'bronze = silver + duplicates + quarantine',
+          table: 'silver/events',
+          ...day,
+          date: '2026-11-01',
+        },
+      ]
+      await store.ledger.append(
+        identities.map((identity) => ({ subject: subjectOf(identity), content: contentOf(identity) })),
+      )
+
+      const report = await auditLedger(books.context, { ledger: store.ledger })
+
+      expect(faultsOf(report)).toEqual({
+        'silver/events 2026-11-01': 'it was audited before, and is no longer there',
+      })
     })
 
     it('does not read again what has balanced, and reads what has changed since', async () => {
