@@ -2,6 +2,7 @@
 import type { Readable, Writable } from 'node:stream'
 import { LakeError } from '../lib/base/errors.ts'
 import { formatJson } from '../lib/base/json.ts'
+import type { Gates } from '../pipeline/batch/gate.ts'
 import { openPlatform, type Platform } from '../pipeline/platform/compose.ts'
 import { type Config, type Environment, readConfig } from '../pipeline/platform/config.ts'
 import { createLogger } from './log.ts'
@@ -59,8 +60,20 @@ export class CommandLine {
         hasStacks: this.isDebug,
       }),
       signal: this.signal,
+      gates: { list: async (options) => (await this.#notebookGates()).list(options) },
     })
     return this.#platform
+  }
+
+  /** Loaded by a batch alone. */
+  async #notebookGates(): Promise<Gates> {
+    const [{ notebookGates }, { prepared }] = await Promise.all([
+      import('./notebook/gates.ts'),
+      import('./notebook/run.ts'),
+    ])
+    const { config, io, platform, signal, terminal } = this
+    const prepare = () => prepared(config, io.env, { say: (line) => terminal.line(line), signal })
+    return notebookGates({ platform, prepare })
   }
 
   /** The result of a command: one JSON document, or what people read. */

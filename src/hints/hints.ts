@@ -70,6 +70,7 @@ const catalogue: Readonly<Record<ErrorCode, Hints>> = {
       'constraint-exists': ({ name }) =>
         `Drop it first (\`lake table alter TABLE --drop-constraint ${text(name)}\`), or choose another name.`,
       'event-log-damaged': bringBack,
+      'gate-of-no-task': 'Correct `gate` in the metadata of the notebook: `lake notebook list` shows it.',
       'host-not-ours': 'Set CONSOLE_HOST to an address of this machine; `hostname -I` lists them.',
       'mapping-fixed': 'A table that has files can go from none to name, and nowhere else.',
       'no-jupyter':
@@ -384,6 +385,10 @@ const catalogue: Readonly<Record<ErrorCode, Hints>> = {
     faults: {
       'candidate-kept': ({ table, runId }) =>
         `Readers keep the last good version. ${readCandidate(table, runId)} shows the rows that were refused, until vacuum removes them.`,
+      'gate-refused': ({ table, runId, gates }) =>
+        `Readers keep the last good version. ${readCandidate(table, runId)} shows the rows that were refused; ${showGate(gates)}`,
+      'gate-refused-discarded': ({ gates }) => `Readers keep the last good version. ${showGate(gates)}`,
+      'gate-refused-load': ({ gates }) => `Readers keep the release that they have. ${showGate(gates)}`,
       'promotion-differs': ({ metric, task, isChange }) =>
         isChange === true
           ? `The project is as it was; \`lake batch --full --task ${text(task)}\` and \`lake batch\` make the rows by its own SQL again.`
@@ -434,6 +439,12 @@ const catalogue: Readonly<Record<ErrorCode, Hints>> = {
 
 const readCandidate = (table: unknown, run: unknown): string =>
   `\`lake table read ${text(table)} --candidate ${text(run)}\``
+
+/** Of the first that has refused. */
+function showGate(gates: unknown): string {
+  const [first]: readonly Facts[] = Array.isArray(gates) ? gates : []
+  return `\`lake runs show ${text(first?.['run'])}\` says where the executed notebook is.`
+}
 
 function countedTwice({ overlaps, logId }: Facts): string {
   const first: unknown = Array.isArray(overlaps) ? overlaps[0] : undefined

@@ -1,12 +1,14 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { inspect } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { encodeStagedVersion } from '../lib/delta/index.ts'
 import type { Expectation } from '../lib/quality/expectation.ts'
 import { type LakeTable, lakeTables } from '../pipeline/model/tables.ts'
 import { openPlatform, type Platform } from '../pipeline/platform/compose.ts'
 import { readConfig } from '../pipeline/platform/config.ts'
+import { readStagedView } from '../pipeline/query/staged-tables.ts'
 import type { Checkable, Lake } from './lake.ts'
 import { createLake } from './platform-lake.ts'
 
@@ -132,5 +134,73 @@ describe('lake.check(of, expectations)', () => {
     ['the query names no table', 'from gold.nothing', [positive], /SQL_INVALID: .*nothing does not exist/],
   ])('says what is wrong where %s', async (_, of, expectations, words) => {
     expect(inspect(await failureOf(lake.check(of, expectations)))).toMatch(words)
+  })
+})
+
+describe('in a gate', () => {
+  const name = 'gold/events_per_source_daily'
+  const sql = 'select * from gold.events_per_source_daily order by event_date'
+  /** What a batch has staged in place of both days: nothing of it is committed. */
+  const staged = [
+    { event_date: '2026-01-02', source: 'mobile', event_count: 5 },
+    { event_date: '2026-01-03', source: 'web', event_count: 7 },
+  ]
+  let gate: Lake
+  beforeAll(async () => {
+    const table = await platform.table(name)
+    const snapshot = await table.snapshot()
+    const duckdb = await platform.duckdb()
+    const values = staged.map((row) => `(date '${row.event_date}', '${row.source}', ${row.event_count})`)
+    const select = `from (values ${values.join(', ')}) t(event_date, source, event_count)`
+    const { files } = await duckdb.use((session) => table.stage(session, snapshot, select))
+    const path = join(home, 'staged-tables.json')
+    const days = ['2026-01-02', '2026-01-03']
+    const shown = { run: 7, task: 'silver_to_gold_events_source', gate: 'team/quality' }
+    const version = encodeStagedVersion(snapshot, files)
+    await writeFile(path, JSON.stringify({ ...shown, tables: { [name]: { days, version } } }))
+    gate = createLake({ ...platform, staged: () => readStagedView(platform, path) })
+  })
+
+  it('all ways to read the table show what is staged, and its versions what was committed', async () => {
+    const table = gate.table(name)
+
+    expect(await gate.staged()).toEqual({
+      run: 7,
+      task: 'silver_to_gold_events_source',
+      days: { [name]: ['2026-01-02', '2026-01-03'] },
+    })
+    expect(await table.rows({ orderBy: 'event_date' })).toEqual(staged)
+    expect(await gate.sql(sql)).toEqual(staged)
+    const newest = (await table.history())[0]?.version ?? -1
+    expect(await table.at(newest).rows({ columns: ['event_count'], orderBy: 'event_count' })).toEqual([
+      { event_count: 0 },
+      { event_count: 3 },
+    ])
+    expect(await table.diff(newest)).toMatchObject({ added: 2, removed: 2 })
+  })
+
+  it('another process sees nothing of it', async () => {
+    expect(await lake.staged()).toBeNull()
+    expect(await lake.sql(sql)).not.toEqual(staged)
+  })
+
+  it('what is asked is kept with the run of the batch, also what breaks', async () => {
+    const atLeast = (min: number): Expectation => ({ kind: 'between', column: 'event_count', min })
+
+    await gate.table(name).check([atLeast(5)])
+    await expect(gate.check(name, [atLeast(6)])).rejects.toMatchObject({ code: 'CHECK_FAILED' })
+    await lake.check(rows, [positive])
+
+    const { checks } = await platform.runs()
+    const kept = await checks.list()
+    expect(
+      kept.map(({ table, check, date, state, runId }) => [table, check, date, state, runId]).sort(),
+    ).toEqual([
+      [name, 'gate team/quality: event_count is between 5 and any', '2026-01-02', 'passed', 7],
+      [name, 'gate team/quality: event_count is between 5 and any', '2026-01-03', 'passed', 7],
+      [name, 'gate team/quality: event_count is between 6 and any', '2026-01-02', 'failed', 7],
+      [name, 'gate team/quality: event_count is between 6 and any', '2026-01-03', 'passed', 7],
+    ])
+    expect(kept.find(({ state }) => state === 'failed')?.content).toMatchObject({ rows: 1, violations: 1 })
   })
 })

@@ -12,7 +12,7 @@ import { dayColumn } from '../pipeline/model/days.ts'
 import { isLakeTable, type LakeTable, rowKey } from '../pipeline/model/tables.ts'
 import type { Platform } from '../pipeline/platform/compose.ts'
 import { createReferencedViews } from '../pipeline/query/asked-of.ts'
-import { chosenRelease, releasedSnapshot } from '../pipeline/query/released.ts'
+import { readersView } from '../pipeline/query/released.ts'
 import { cellRows, createCellRows } from './cell-rows.ts'
 import type { CheckResult } from './lake.ts'
 
@@ -35,7 +35,16 @@ export async function checkIn(
   given: readonly Expectation[] | undefined,
   { signal }: IoOptions,
 ): Promise<CheckResult[]> {
-  return checked(platform, (session) => subjectOf(session, platform, of, given, { signal }), { signal })
+  const name = tableNamed(of)
+  return checked(
+    platform,
+    name,
+    (session) =>
+      name === undefined
+        ? rowsSubject(session, platform, of, given ?? [], { signal })
+        : seenSubject(session, platform, name, given, { signal }),
+    { signal },
+  )
 }
 
 /** The rows of a table at a version. */
@@ -46,13 +55,18 @@ export function checkTable(
   given: readonly Expectation[] | undefined,
   { signal }: IoOptions,
 ): Promise<CheckResult[]> {
-  return checked(platform, (session) => tableSubject(session, platform, name, snapshot, given, { signal }), {
-    signal,
-  })
+  return checked(
+    platform,
+    name,
+    (session) => tableSubject(session, platform, name, snapshot, given, { signal }),
+    { signal },
+  )
 }
 
+/** @param table what is asked, if it is a table of the platform. */
 async function checked(
   platform: Platform,
+  table: LakeTable | undefined,
   subjectIn: (session: DuckDbSession) => Promise<Subject>,
   { signal }: IoOptions,
 ): Promise<CheckResult[]> {
@@ -65,6 +79,7 @@ async function checked(
     const nowMs = platform.clock.now()
     return await evaluateExpectations(session, relation, expectations, { ...options, nowMs, signal })
   })
+  await recordOfGate(platform, table, results, { signal })
   const broken = results.filter(({ outcome }) => outcome === 'breaks')
   if (broken.length === 0) return results.map(resultOf)
   throw new LakeError('CHECK_FAILED', broken.map(wordsOf).join('; '), {
@@ -72,24 +87,59 @@ async function checked(
   })
 }
 
-async function subjectOf(
+/** What a gate has asked is kept like what others ask, of the table that it was asked of. */
+async function recordOfGate(
+  { staged, runs }: Platform,
+  table: LakeTable | undefined,
+  results: readonly ExpectationResult[],
+  { signal }: IoOptions,
+): Promise<void> {
+  const shown = await staged?.()
+  if (shown === undefined) return
+  const { gate, run: runId, task, tables } = shown
+  const { checks } = await runs()
+  await checks.append(
+    results.map(({ expectation, group, outcome, rows, violations, problem }) => ({
+      table: table ?? Object.keys(tables)[0] ?? task,
+      check: `gate ${gate}: ${expectation}`,
+      ...(group !== undefined && { date: group }),
+      state: stateOf[outcome],
+      content: { gate, task, rows, violations, ...(problem !== undefined && { problem }) },
+    })),
+    { runId, signal },
+  )
+}
+
+const stateOf = { holds: 'passed', breaks: 'failed', unknown: 'unknown' } as const
+
+function tableNamed(of: string | readonly object[] | RowFrame): LakeTable | undefined {
+  const name = typeof of === 'string' ? of.replace(/^(bronze|silver|gold)\./, '$1/') : ''
+  return isLakeTable(name) ? name : undefined
+}
+
+async function rowsSubject(
   session: DuckDbSession,
   platform: Platform,
   of: string | readonly object[] | RowFrame,
-  given: readonly Expectation[] | undefined,
+  expectations: readonly Expectation[],
   { signal }: IoOptions,
 ): Promise<Subject> {
-  const expectations = given ?? []
-  const name = typeof of === 'string' ? of.replace(/^(bronze|silver|gold)\./, '$1/') : ''
-  if (isLakeTable(name)) {
-    const table = await platform.table(name)
-    const release = await chosenRelease(platform, undefined, { signal })
-    const snapshot = await releasedSnapshot(name, table, { release, isChosen: false, signal })
-    return tableSubject(session, platform, name, snapshot, given, { signal })
-  }
   await createCellRows(session, platform, of, { signal })
   await referencedViews(session, platform, expectations, { signal })
   return { relation: cellRows, expectations }
+}
+
+/** A table as readers see it. */
+async function seenSubject(
+  session: DuckDbSession,
+  platform: Platform,
+  name: LakeTable,
+  given: readonly Expectation[] | undefined,
+  { signal }: IoOptions,
+): Promise<Subject> {
+  const seen = await readersView(platform, undefined, { signal })
+  const snapshot = await seen.snapshot(name, await platform.table(name), { signal })
+  return tableSubject(session, platform, name, snapshot, given, { signal })
 }
 
 /** A table by day, with the checks that are declared for it unless others are given. */
@@ -126,7 +176,8 @@ async function referencedViews(
   const tables = new Map(
     await Promise.all(named.map(async (name) => [name, await platform.table(name)] as const)),
   )
-  const release = named.length === 0 ? undefined : await chosenRelease(platform, undefined, { signal })
+  if (named.length === 0) return
+  const seen = await readersView(platform, undefined, { signal })
   await createReferencedViews(
     session,
     (name) => {
@@ -138,7 +189,7 @@ async function referencedViews(
     async (name) => {
       const table = await platform.table(name)
       if (!(await table.exists({ signal }))) return undefined
-      return releasedSnapshot(name, table, { release, isChosen: false, signal })
+      return seen.snapshot(name, table, { signal })
     },
     { signal },
   )

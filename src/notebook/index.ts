@@ -38,6 +38,7 @@ export type {
   MetricProblem,
   MetricPrototype,
   SavedTable,
+  Staged,
   TableSummary,
 } from './lake.ts'
 export { openLake } from './open-lake.ts'

@@ -62,9 +62,23 @@ export interface MetricPrototype<Row extends object = Readonly<Record<string, un
   problems(): Promise<MetricProblem[]>
 }
 
+/** What a batch shows to a gate. */
+export interface Staged {
+  /** The run of the batch. */
+  readonly run: number
+  readonly task: string
+  /** The tables that the task has made, each with the UTC days that are new in it. */
+  readonly days: { readonly [Name in TableName]?: readonly string[] }
+}
+
 export interface Lake extends Books {
   /** Where the tables are. */
   readonly uri: string
+  /**
+   * In a gate what it judges: `table`, `sql` and `check` read that, and of the other tables what it was made from, in place
+   * of the release. null in every other run.
+   */
+  staged(): Promise<Staged | null>
   /** The tables that exist, in the order bronze, silver, gold, at their newest versions. */
   tables(): Promise<TableSummary[]>
   /** A table, with its types: a name that is none is an error before the cell runs. */

@@ -3,6 +3,7 @@
 import type { DuckDb } from '../lib/duckdb/duckdb.ts'
 import { openPlatform } from '../pipeline/platform/compose.ts'
 import { readConfig } from '../pipeline/platform/config.ts'
+import { readStagedView, type StagedView } from '../pipeline/query/staged-tables.ts'
 import { calling, followProgress } from './cell.ts'
 import type { Lake } from './lake.ts'
 import { createLake } from './platform-lake.ts'
@@ -14,11 +15,14 @@ import { createLake } from './platform-lake.ts'
  * @throws LakeError `CONFIG_INVALID` naming each variable that is wrong.
  */
 export const openLake: () => Lake = calling('openLake', () => {
-  const platform = openPlatform(readConfig())
+  const config = readConfig()
+  const platform = openPlatform(config)
   let engine: DuckDb | undefined
   followProgress(() => engine?.progress())
+  const file = config.notebooks.stagedTables
   const lake = createLake({
     ...platform,
+    ...(file !== undefined && { staged: onceRead(() => readStagedView(platform, file)) }),
     duckdb: async () => {
       engine = await platform.duckdb()
       return engine
@@ -27,6 +31,14 @@ export const openLake: () => Lake = calling('openLake', () => {
   closeAtEnd(lake)
   return lake
 })
+
+function onceRead(read: () => Promise<StagedView>): () => Promise<StagedView> {
+  let found: Promise<StagedView> | undefined
+  return () => {
+    found ??= read()
+    return found
+  }
+}
 
 /** A kernel ends when it has nothing to wait for; one that takes too long is told to by SIGTERM. */
 function closeAtEnd(lake: Lake): void {

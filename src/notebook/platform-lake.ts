@@ -16,7 +16,7 @@ import { tableUnknown } from '../pipeline/query/unknown-table.ts'
 import { type Answer, answerOf, plainRows } from './answer.ts'
 import { ask } from './cell.ts'
 import { checkIn } from './check.ts'
-import type { Lake, MetricProblem, TableSummary } from './lake.ts'
+import type { Lake, MetricProblem, Staged, TableSummary } from './lake.ts'
 import { createBooks } from './platform-books.ts'
 import { createTable } from './platform-table.ts'
 import type { TableName } from './rows.ts'
@@ -35,6 +35,8 @@ export function createLake(platform: Platform): Lake {
   return {
     uri: platform.config.lakeUri,
 
+    staged: () => ask('lake.staged', () => stagedIn(platform)),
+
     tables: () =>
       ask('lake.tables', async (signal) => {
         const summaries: TableSummary[] = []
@@ -48,16 +50,14 @@ export function createLake(platform: Platform): Lake {
     table: (name) => createTable(platform, name),
 
     sql: <Row extends object>(query: string) =>
-      ask('lake.sql', async (signal) => {
-        const { columns, rows } = await oneByOne(() => askDuckDb(platform, query, { signal }))
-        return plainRows<Row>(columns, rows)
-      }),
+      ask('lake.sql', async (signal) =>
+        rowsOf<Row>(await oneByOne(() => askDuckDb(platform, query, { signal }))),
+      ),
 
     clickhouse: <Row extends object>(query: string, params: Readonly<Record<string, unknown>> = {}) =>
-      ask('lake.clickhouse', async (signal) => {
-        const { columns, rows } = await askClickHouse(platform, query, { params, signal })
-        return plainRows<Row>(columns, rows)
-      }),
+      ask('lake.clickhouse', async (signal) =>
+        rowsOf<Row>(await askClickHouse(platform, query, { params, signal })),
+      ),
 
     check: (of, expectations) =>
       ask('lake.check', (signal) => oneByOne(() => checkIn(platform, of, expectations, { signal }))),
@@ -68,12 +68,9 @@ export function createLake(platform: Platform): Lake {
     metric: (definition) => ({
       name: definition.name,
       rows: () =>
-        ask(`${definition.name}.rows`, async (signal) => {
-          const { columns, rows } = await oneByOne(() =>
-            askDuckDb(platform, overSilver(definition.sql), { signal }),
-          )
-          return plainRows(columns, rows)
-        }),
+        ask(`${definition.name}.rows`, async (signal) =>
+          rowsOf(await oneByOne(() => askDuckDb(platform, overSilver(definition.sql), { signal }))),
+        ),
       problems: () =>
         ask(`${definition.name}.problems`, (signal) => problemsOf(platform, definition, { signal })),
     }),
@@ -81,6 +78,19 @@ export function createLake(platform: Platform): Lake {
     ...createBooks(platform),
 
     close: async () => platform[Symbol.asyncDispose](),
+  }
+}
+
+const rowsOf = <Row extends object>({ columns, rows }: Answer): Row[] => plainRows<Row>(columns, rows)
+
+async function stagedIn(platform: Platform): Promise<Staged | null> {
+  const shown = await platform.staged?.()
+  if (shown === undefined) return null
+  const { run, task, tables } = shown
+  return {
+    run,
+    task,
+    days: Object.fromEntries(Object.entries(tables).map(([name, { days }]) => [name, days])),
   }
 }
 

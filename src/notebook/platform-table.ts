@@ -7,7 +7,7 @@ import { plainNumber } from '../lib/notebook/cell-value.ts'
 import { runOf } from '../pipeline/model/made-from.ts'
 import { isLakeTable, lakeTableNames, rowKey } from '../pipeline/model/tables.ts'
 import type { Platform } from '../pipeline/platform/compose.ts'
-import { chosenRelease, releasedSnapshot } from '../pipeline/query/released.ts'
+import { readersView } from '../pipeline/query/released.ts'
 import { type Answer, answerOf, plainRows } from './answer.ts'
 import { arrowOf } from './arrow.ts'
 import { ask } from './cell.ts'
@@ -89,8 +89,7 @@ async function snapshotAt(
   if (typeof point === 'number') return table.snapshot({ version: point, signal })
   if (typeof point === 'string') return table.snapshot({ timestampMs: timeOf(name, point), signal })
   if (point !== undefined && !Number.isInteger(point?.release)) throw wrongPoint(name, point)
-  const release = await chosenRelease(platform, point?.release, { signal })
-  return releasedSnapshot(name, table, { release, isChosen: point !== undefined, signal })
+  return (await readersView(platform, point?.release, { signal })).snapshot(name, table, { signal })
 }
 
 async function historyOf(

@@ -5,7 +5,7 @@ import { type Attempt, type Run, type RunState, type RunWithAttempts, runStates 
 import { type CandidateSummary, summaryOf } from '../../pipeline/query/candidate-summary.ts'
 import { wholeNumber } from '../arguments.ts'
 import type { CommandLine } from '../command-line.ts'
-import { keptOf, recordedParameters } from '../notebook/recorded.ts'
+import { keptOf, type RecordedParameters, recordedParameters } from '../notebook/recorded.ts'
 import { candidateText } from '../output/candidate-text.ts'
 import { printable } from '../output/printable.ts'
 import { drawTable } from '../output/table-text.ts'
@@ -119,10 +119,15 @@ function notebookLines({ parameters, attempts }: RunWithAttempts): readonly stri
   const values = Object.entries(given.parameters).map(([name, value]) => `${name}=${value}`)
   return [
     `notebook ${given.notebook}${values.length === 0 ? '' : ` with ${values.join(' ')}`}`,
-    given.release === null ? 'nothing was released when it began' : `read release ${given.release}`,
+    readBy(given),
     ...(copy === undefined ? [] : [`copy ${copy}`]),
     ...(page === undefined ? [] : [`page ${page}`]),
   ].map(printable)
+}
+
+function readBy({ staged, release }: RecordedParameters): string {
+  if (staged !== undefined) return `judged what ${staged.task} of run ${staged.run} has staged`
+  return release === null ? 'nothing was released when it began' : `read release ${release}`
 }
 
 /** `silver/events 3 → 4`. */

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { notebookText, writeNotebookFile } from '../../lib/jupyter/notebook.fixture.ts'
+import { judgedTasks } from '../../pipeline/batch/tasks.ts'
 import { Collected } from '../cli.fixture.ts'
 import { runCli } from '../run-cli.ts'
 import { type NotebookHome, openNotebookHome } from './notebook-home.fixture.ts'
@@ -20,6 +21,8 @@ describe('lake notebook check', () => {
     timeout: 60_000,
   }, async () => {
     await home.lake('notebook', 'new', 'weekly-churn')
+    for (const task of judgedTasks.keys()) await home.lake('notebook', 'new', `gate/${task}`, '--gate', task)
+    await writeNotebookFile(folder, 'typo', ['1'], { gate: 'silver_to_gold_dao' })
     await writeNotebookFile(folder, 'scratch', [
       "import { openLake } from 'lakeshore/notebook'",
       "const [day] = await openLake().table('gold/daily_active_users').rows()\nday.dau_cuont",
@@ -42,6 +45,15 @@ describe('lake notebook check', () => {
         line: 2,
         column: 5,
         message: expect.stringMatching(/'dau_cuont' does not exist.*Did you mean 'dau_count'\?/),
+      },
+      {
+        notebook: 'typo',
+        cell: null,
+        line: null,
+        column: null,
+        message: expect.stringMatching(
+          /^gate: expected one of the tasks bronze_to_silver, .*, got silver_to_gold_dao$/,
+        ),
       },
     ])
     expect(exitCode).toBe(1)
@@ -97,6 +109,18 @@ describe('lake notebook new', () => {
     })
     expect(second).toMatchObject({ exitCode: 2 })
     expect(second.stderr).toContain(`${path}: there is a notebook already`)
+  })
+
+  it('makes a gate of a task, and of nothing else', async () => {
+    const made = await home.lake('notebook', 'new', 'quality', '--gate', 'bronze_to_silver')
+    const refused = await home.lake('notebook', 'new', 'other', '--gate', 'ledger')
+
+    expect(made.exitCode).toBe(0)
+    expect(JSON.parse(await readFile(join(folder, 'quality.ipynb'), 'utf8'))).toMatchObject({
+      metadata: { lakeshore: { gate: 'bronze_to_silver' } },
+    })
+    expect(refused.exitCode).toBe(2)
+    expect(refused.stderr).toContain('--gate ledger: expected one of the tasks bronze_to_silver, ')
   })
 
   it.each(['../outside', '/tmp/x', 'a/../../b', '.hidden', ''])('refuses the name %j', async (name) => {

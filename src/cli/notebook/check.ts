@@ -15,6 +15,7 @@ import {
 } from '../../lib/jupyter/ipynb.ts'
 import { parametersOf } from '../../lib/jupyter/parameters.ts'
 import { parseCron } from '../../lib/schedule/cron.ts'
+import { judgedTasks } from '../../pipeline/batch/tasks.ts'
 import type { CommandLine } from '../command-line.ts'
 import { printable } from '../output/printable.ts'
 import {
@@ -107,10 +108,13 @@ async function readPlace(
   }
 }
 
-/** What `lake notebook run` and `lake schedule` would refuse. */
+/** What `lake notebook run`, `lake schedule` and `lake batch` would refuse. */
 async function declarationProblems(notebook: Notebook): Promise<readonly ReturnType<typeof ofWhole>[]> {
-  const { schedule } = notebook.settings
+  const { schedule, gate } = notebook.settings
   const found: ReturnType<typeof ofWhole>[] = []
+  if (gate !== undefined && !judgedTasks.has(gate)) {
+    found.push(ofWhole(`gate: expected one of the tasks ${[...judgedTasks.keys()].join(', ')}, got ${gate}`))
+  }
   try {
     if (schedule !== undefined) parseCron(schedule, 'schedule')
     await parametersOf(notebook)

@@ -2,17 +2,19 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { basename, dirname, join, relative } from 'node:path'
 import { LakeError, messageOf, systemCode } from '../../lib/base/errors.ts'
+import { judgedTasks } from '../../pipeline/batch/tasks.ts'
 import { goldMetrics } from '../../pipeline/model/gold.ts'
 import { metricFile } from '../../pipeline/promotion/metric-files.ts'
 import type { CommandLine } from '../command-line.ts'
 import { ownFolder, projectFolder, shownPath } from './places.ts'
-import { changingNotebook, startingNotebook } from './starting-notebook.ts'
+import { changingNotebook, gateNotebook, startingNotebook } from './starting-notebook.ts'
 
 export interface NewFlags {
   readonly from?: string
+  readonly gate?: string
 }
 
-export async function newNotebook(given: string, { from }: NewFlags, cli: CommandLine): Promise<void> {
+export async function newNotebook(given: string, flags: NewFlags, cli: CommandLine): Promise<void> {
   const folder = ownFolder(cli.config)
   const name = given.replace(/\.ipynb$/, '')
   const path = join(folder, `${name}.ipynb`)
@@ -24,7 +26,7 @@ export async function newNotebook(given: string, { from }: NewFlags, cli: Comman
       { details: { fix: 'It goes to the folder LAKESHORE_NOTEBOOKS, or to notebooks/ without one.' } },
     )
   }
-  const content = from === undefined ? startingNotebook(titleOf(name)) : await changeOf(from)
+  const content = await contentOf(titleOf(name), flags)
   try {
     await mkdir(dirname(path), { recursive: true })
     // Refused where it is there already, also if another process makes it at this moment.
@@ -33,6 +35,19 @@ export async function newNotebook(given: string, { from }: NewFlags, cli: Comman
     throw refusal(error, path)
   }
   await cli.result({ name, path }, () => `${shownPath(path)}\n\`npm run notebook\` opens it in JupyterLab`)
+}
+
+async function contentOf(title: string, { from, gate }: NewFlags): Promise<string> {
+  if (from !== undefined && gate !== undefined) {
+    throw new LakeError('USAGE', 'notebook new --from: expected no --gate beside it')
+  }
+  if (from !== undefined) return changeOf(from)
+  if (gate === undefined) return startingNotebook(title)
+  if (!judgedTasks.has(gate)) {
+    const known = [...judgedTasks.keys()]
+    throw new LakeError('USAGE', `--gate ${gate}: expected one of the tasks ${known.join(', ')}`)
+  }
+  return gateNotebook(title, { task: gate, table: judgedTasks.get(gate) ?? 'gold/daily_active_users' })
 }
 
 /** A notebook that changes a metric. @throws LakeError `USAGE` where there is no such metric. */

@@ -85,9 +85,13 @@ function addNew(notebook: Command, cli: CommandLine): void {
     .description('A notebook to start from, in the folder LAKESHORE_NOTEBOOKS, or in notebooks/ without one.')
     .argument('<name>', 'without .ipynb; may be in a folder: team/churn')
     .option('--from <metric>', 'opens this metric for change, with its rows of old and new side by side')
+    .option(
+      '--gate <task>',
+      'a gate: what this task of the batch makes reaches readers only if no cell fails',
+    )
     .addHelpText(
       'after',
-      '\nExamples:\n  lake notebook new weekly-churn\n  lake notebook new other-dau --from daily_active_users',
+      '\nExamples:\n  lake notebook new weekly-churn\n  lake notebook new other-dau --from daily_active_users\n  lake notebook new silver-quality --gate bronze_to_silver',
     )
     .action((name: string, flags: NewFlags) => newNotebook(name, flags, cli))
 }

@@ -1,9 +1,9 @@
 /** One run of a notebook: executed apart from its source, kept whatever happens, and recorded in the run store. */
-import { mkdir, realpath } from 'node:fs/promises'
-import { basename, join } from 'node:path'
+import { mkdir, realpath, writeFile } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
 import { isLakeError, LakeError, messageOf, systemCode } from '../../lib/base/errors.ts'
 import type { IoOptions } from '../../lib/base/io.ts'
-import type { JsonValue } from '../../lib/base/json.ts'
+import { formatJson, type JsonValue } from '../../lib/base/json.ts'
 import type { RunRecorder } from '../../lib/dag/recorder.ts'
 import { kernelFolder, type NotebookEnvironment } from '../../lib/jupyter/environment.ts'
 import { type CellEvent, type CellFailure, executeNotebook } from '../../lib/jupyter/execute.ts'
@@ -18,6 +18,11 @@ import type { LeaseHolder } from '../../lib/runs/leases.ts'
 import type { ScheduledTick, Trigger } from '../../lib/runs/run.ts'
 import type { Platform } from '../../pipeline/platform/compose.ts'
 import { chosenRelease } from '../../pipeline/query/released.ts'
+import {
+  type ShownTables,
+  type StagedTables,
+  stagedTablesVariable,
+} from '../../pipeline/query/staged-tables.ts'
 import { lessonsFolder, type NotebookPlace } from './places.ts'
 import { dagOfNotebook, type Kept, type RecordedParameters } from './recorded.ts'
 
@@ -29,6 +34,8 @@ export interface NotebookRunOptions extends IoOptions {
   readonly values: ReadonlyMap<string, ParameterValue>
   readonly trigger: Trigger
   readonly tick?: ScheduledTick
+  /** What a batch has staged: cells read that in place of the release. */
+  readonly staged?: StagedTables
   /** Told for each run of the same notebook that is waited for. */
   readonly onWait?: (holder: LeaseHolder) => void
   readonly onStart?: (runId: number, kept: Kept) => void
@@ -42,7 +49,7 @@ export interface NotebookRun extends Kept {
   readonly cells: number
   readonly seconds: number
   readonly parameters: Readonly<Record<string, ParameterValue>>
-  /** What readers saw when it began; null where nothing was released. */
+  /** What readers saw when it began; null where nothing was released, and in a gate. */
   readonly release: number | null
   /** `cell` among the code cells of the source, from 1; null for what happened outside of a cell. */
   readonly failure: {
@@ -60,18 +67,20 @@ const node = 'execute'
  * @throws LakeError `TOOL_MISSING`, or the reason of the signal.
  */
 export async function runNotebook(platform: Platform, options: NotebookRunOptions): Promise<NotebookRun> {
-  const { place, values, trigger, tick, signal, onWait } = options
+  const { place, values, trigger, tick, staged, signal, onWait } = options
   const store = await platform.runs()
   await store.runs.closeOrphans({ signal })
   const dag = dagOfNotebook(place)
   return store.leases.withLease(
     dag,
     async ({ lease, signal: leased }) => {
-      const release = await chosenRelease(platform, undefined, { signal: leased })
+      const release =
+        staged === undefined ? await chosenRelease(platform, undefined, { signal: leased }) : undefined
       const parameters = {
         notebook: place.path,
         parameters: Object.fromEntries(values),
         release: release?.id ?? null,
+        ...(staged && { staged: { run: staged.run, task: staged.task } }),
       }
       const recorder = store.runs.recorder({ dag, trigger, parameters, lease, ...(tick && { tick }) })
       const versions = Object.fromEntries(
@@ -160,13 +169,16 @@ async function makePlace(
 
 async function execute(
   { copy, page }: Kept,
-  { environment, place, notebook, parameters, values, onCell, signal }: NotebookRunOptions,
+  { environment, place, notebook, parameters, values, staged, onCell, signal }: NotebookRunOptions,
 ): Promise<{ readonly cells: number; readonly failure?: NonNullable<NotebookRun['failure']> }> {
   const given = withParameters(notebook, parameters, values)
   await writeNotebook({ ...given, path: copy })
   const cells = sourceCells(given)
   const failure = await executeNotebook({
-    environment,
+    environment:
+      staged === undefined
+        ? environment
+        : await showing({ ...staged, gate: place.name }, environment, dirname(copy)),
     notebook: copy,
     page,
     folder: kernelFolder(await realpath(place.path), { packageFolder: lessonsFolder }),
@@ -180,6 +192,17 @@ async function execute(
   })
   const count = notebook.cells.filter(({ kind }) => kind === 'code').length
   return { cells: count, ...(failure && { failure: failureOf(failure, cells) }) }
+}
+
+/** Kept beside the copy: it says what the gate was shown. */
+async function showing(
+  staged: ShownTables,
+  environment: NotebookEnvironment,
+  folder: string,
+): Promise<NotebookEnvironment> {
+  const path = join(folder, 'staged-tables.json')
+  await writeFile(path, `${formatJson(staged)}\n`)
+  return { ...environment, env: { ...environment.env, [stagedTablesVariable]: path } }
 }
 
 /** By the place in the copy, the cells of the source: the one with the parameters of the run is none of them. */

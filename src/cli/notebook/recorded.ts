@@ -21,6 +21,8 @@ export const recordedParameters = z.object({
   parameters: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
   /** What readers saw when it began; null where nothing was released. */
   release: z.number().nullable(),
+  /** Of a gate: whose tables it has judged. */
+  staged: z.object({ run: z.number(), task: z.string() }).optional(),
 })
 
 export type RecordedParameters = z.infer<typeof recordedParameters>

@@ -31,6 +31,35 @@ export function startingNotebook(title: string): string {
   return documentOf(cells(title), { title })
 }
 
+/** The text of a notebook that judges what a task has made, by the checks of its table and one of its own. */
+export function gateNotebook(
+  title: string,
+  { task, table }: { readonly task: string; readonly table: string },
+): string {
+  return documentOf(
+    [
+      {
+        kind: 'markdown',
+        source: `# ${title}\n\nA gate of \`${task}\`: what it makes reaches readers only if no cell here fails. In a batch the cells read what the\ntask has staged; run by hand, they read the newest release.`,
+      },
+      {
+        kind: 'code',
+        source: "import { lake, show } from 'lakeshore/notebook'\n\nshow(await lake.staged())",
+      },
+      {
+        kind: 'code',
+        source: `const table = lake.table('${table}')\nawait table.check([\n  { kind: 'notNull', column: 'event_date' },\n  { kind: 'condition', name: 'event_date is not in the future', sql: 'event_date <= current_date' },\n])`,
+      },
+      { kind: 'markdown', source: '## Rows of each day, the newest first' },
+      {
+        kind: 'code',
+        source: `await lake.sql(\`\n  select event_date, count(*) as rows\n  from ${table.replace('/', '.')}\n  group by event_date\n  order by event_date desc\n  limit 14\n\`)`,
+      },
+    ],
+    { title, gate: task },
+  )
+}
+
 /**
  * The text of a notebook that changes a metric: its definition, and its rows of old and new side by side.
  *

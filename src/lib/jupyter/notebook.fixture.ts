@@ -1,5 +1,5 @@
 /** Notebooks of code cells, as tests need them. */
-import { writeFile } from 'node:fs/promises'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Notebook, type NotebookSettings, parseNotebook } from './ipynb.ts'
 
@@ -46,6 +46,7 @@ export async function writeNotebookFile(
   settings?: NotebookSettings,
 ): Promise<string> {
   const path = join(folder, `${name}.ipynb`)
+  await mkdir(folder, { recursive: true })
   await writeFile(path, notebookText(cells, settings))
   return path
 }

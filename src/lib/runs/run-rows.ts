@@ -11,12 +11,12 @@ import {
   type RunState,
   runStates,
   type Trigger,
+  triggers,
 } from './run.ts'
 import type { AttemptsTable, RunsTable } from './schema.ts'
 
 export type RunRow = Selectable<RunsTable>
 
-const triggers: readonly Trigger[] = ['manual', 'schedule', 'catch-up']
 const runState = z.enum<readonly RunState[]>(runStates)
 const attemptState = z.enum<readonly AttemptState[]>(attemptStates)
 const trigger = z.enum<readonly Trigger[]>(triggers)

@@ -50,7 +50,7 @@ export function statesBefore(to: AttemptState): readonly AttemptState[] {
   return attemptStates.filter((from) => attemptMoves[from].includes(to))
 }
 
-export const triggers = ['manual', 'schedule', 'catch-up'] as const
+export const triggers = ['manual', 'schedule', 'catch-up', 'gate'] as const
 export type Trigger = (typeof triggers)[number]
 
 export interface ScheduledTick {

@@ -1,7 +1,8 @@
 /**
- * The audit between stage and commit: the checks of severity `fail`, asked of files that nobody sees yet.
+ * The audit between stage and commit: the checks of severity `fail`, and then the gates, asked of files that nobody sees
+ * yet.
  *
- * What breaks a check is not committed. Its files stay as a candidate that can be looked at until vacuum removes them.
+ * What breaks a check, or is refused by a gate, is not committed. Its files stay as a candidate that can be looked at until vacuum removes them.
  */
 import { systemClock } from '../../lib/base/clock.ts'
 import { countOf } from '../../lib/base/count-of.ts'
@@ -20,7 +21,8 @@ import type { Expectation } from '../../lib/quality/expectation.ts'
 import { dateList, dayColumn } from '../model/days.ts'
 import { type LakeTable, rowKey } from '../model/tables.ts'
 import { createReferencedViews, historyOf } from '../query/asked-of.ts'
-import type { BrokenCheck, CandidateContent } from '../query/candidate-summary.ts'
+import type { BrokenCheck, CandidateContent, RefusingGate } from '../query/candidate-summary.ts'
+import { askGates, type Gate, type PassedGate, refusalText } from './gate.ts'
 import type { MakeContext } from './make.ts'
 
 export interface StagedDays {
@@ -59,12 +61,49 @@ export async function auditStaged(
     throw error
   })
   if (broken.length === 0) return
-  const isKept = await keepCandidate(context, table, made, broken)
+  const isKept = await keepCandidate(context, table, made, { broken })
   throw new LakeError('CHECK_FAILED', `${target}: ${wordsOf(target, broken)}`, {
     details: {
       table: target,
       failed: broken.map(checkOf),
       ...(isKept && { fault: 'candidate-kept', runId }),
+    },
+  })
+}
+
+/**
+ * @param replaced files of the version before that the staged ones take the place of: what stays is shown beside them.
+ * @returns the gates that have let the table pass.
+ * @throws LakeError `CHECK_FAILED` naming the gates that refuse it. The files are no longer the caller's then.
+ */
+export async function judgeStaged(
+  context: MakeContext,
+  made: StagedDays & { readonly replaced: readonly AddFile[] },
+  gates: readonly Gate[],
+  { signal }: IoOptions = {},
+): Promise<readonly PassedGate[]> {
+  if (gates.length === 0) return []
+  const { target, before, staged, replaced, days, task, runId } = made
+  const table = context.table(target)
+  const gone = new Set(replaced)
+  const files = [...before.files.filter((file) => !gone.has(file)), ...staged.files]
+  const version = encodeStagedVersion(before, files)
+  const { passed, refusing } = await askGates(
+    gates,
+    { run: runId, task, tables: { [target]: { days: [...days], version } } },
+    { signal },
+  ).catch(async (error: unknown) => {
+    await table.discard(staged)
+    throw error
+  })
+  if (refusing.length === 0) return passed
+  const isKept = await keepCandidate(context, table, made, { refusing })
+  throw new LakeError('CHECK_FAILED', `${target}: ${refusalText(refusing)}`, {
+    details: {
+      table: target,
+      gates: refusing,
+      runId,
+      fault: isKept ? 'gate-refused' : 'gate-refused-discarded',
     },
   })
 }
@@ -141,12 +180,16 @@ async function keepCandidate(
   { candidates, logger }: MakeContext,
   table: DeltaTable,
   { target, before, staged, days, task, runId }: StagedDays,
-  broken: readonly ExpectationResult[],
+  {
+    broken = [],
+    refusing = [],
+  }: { readonly broken?: readonly ExpectationResult[]; readonly refusing?: readonly RefusingGate[] },
 ): Promise<boolean> {
   const content: CandidateContent = {
     task,
     days: [...days],
     checks: broken.map(checkOf),
+    gates: [...refusing],
     version: encodeStagedVersion(before, staged.files),
   }
   try {

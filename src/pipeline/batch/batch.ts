@@ -12,7 +12,9 @@
 
 import { type Clock, systemClock } from '../../lib/base/clock.ts'
 import { countOf } from '../../lib/base/count-of.ts'
+import { LakeError } from '../../lib/base/errors.ts'
 import type { IoOptions } from '../../lib/base/io.ts'
+import type { JsonValue } from '../../lib/base/json.ts'
 import { type Logger, silentLogger } from '../../lib/base/log.ts'
 import type { ClickHouse } from '../../lib/clickhouse/clickhouse.ts'
 import type { Compute } from '../../lib/compute/compute.ts'
@@ -38,7 +40,9 @@ import { publishRelease } from '../serving/release.ts'
 import { auditNodes } from './audit-books.ts'
 import { batchDag } from './dag-name.ts'
 import { planDays, type Scope } from './days.ts'
+import { askGates, type Gate, type Gates, gatesByTask, type PassedGate, refusalText } from './gate.ts'
 import { type Made, type MakeRequest, makeDays } from './make.ts'
+import { judgedTasks, loadTask, silverTask } from './tasks.ts'
 
 export interface BatchContext {
   readonly table: (name: LakeTable) => DeltaTable
@@ -51,6 +55,8 @@ export interface BatchContext {
   readonly checksOf?: (table: LakeTable) => readonly TableCheck[]
   /** Where refused versions are described; without it nobody can look at them. */
   readonly candidates?: CandidateBook
+  /** What judges tables beside their checks; without it nothing does. */
+  readonly gates?: Gates
   /** Results of checks, for those that compare with earlier days. */
   readonly checks?: CheckBook
   /** Where what readers see together is written down; without it nothing is released. */
@@ -113,10 +119,11 @@ function selectionOf(tasks: readonly string[] | undefined): Selection {
 }
 
 export function batchGraph(context: BatchContext, bronze: Snapshot, scope: Scope): Graph<DagNode> {
+  const gatesOf = gatesByTask(context.gates, [...judgedTasks.keys()])
   const goldTasks = goldMetrics.map((metric): DagNode => {
     return {
       name: metric.task,
-      dependsOn: ['bronze_to_silver'],
+      dependsOn: [silverTask],
       run: async ({ runId, signal, note }) => {
         const silver = await context.table('silver/events').snapshot({ signal })
         const made = await makeDays(
@@ -127,6 +134,7 @@ export function batchGraph(context: BatchContext, bronze: Snapshot, scope: Scope
             select: metric.sql,
             orderBy: metric.grain,
             ...askedBetween(context, 'silver/events', `gold/${metric.name}`),
+            gates: await gatesOf(metric.task, { signal }),
             scope,
             task: metric.task,
             runId,
@@ -139,38 +147,63 @@ export function batchGraph(context: BatchContext, bronze: Snapshot, scope: Scope
   })
   return createGraph<DagNode>(batchDag, [
     {
-      name: 'bronze_to_silver',
+      name: silverTask,
       dependsOn: [],
-      run: (node) => makeSilver(context, bronze, scope, node),
+      run: async (node) => makeSilver(context, bronze, scope, await gatesOf(silverTask, node), node),
     },
     ...goldTasks,
     {
-      name: 'gold_to_clickhouse',
+      name: loadTask,
       dependsOn: goldTasks.map(({ name }) => name),
-      run: async ({ runId, signal }): Promise<NodeResult> => {
-        const { clock = systemClock, logger = silentLogger } = context
-        const { kind, rows, versions, versionsBefore, boundary } = await publishGold(
-          { ...context, clickhouse: await context.clickhouse(), clock, logger },
-          bronze,
-          { runId, isFull: scope.kind === 'full', signal },
-        )
-        const { releases } = context
-        const release =
-          releases && (await publishRelease({ ...context, releases }, { runId, gold: versions }, { signal }))
-        return {
-          kind,
-          rowsIn: rows,
-          rowsOut: rows,
-          versionsBefore,
-          versionsAfter: versions,
-          details: { boundary, ...(release !== undefined && { release: release.id }) },
-        }
-      },
+      run: async (node) => publish(context, bronze, scope, await gatesOf(loadTask, node), node),
     },
     ...(context.ledger && context.log
-      ? auditNodes({ ...context, ledger: context.ledger, log: context.log }, { after: 'gold_to_clickhouse' })
+      ? auditNodes({ ...context, ledger: context.ledger, log: context.log }, { after: loadTask })
       : []),
   ])
+}
+
+/** Gold into ClickHouse, and all of it to readers; if a gate refuses it, they keep what they see. */
+async function publish(
+  context: BatchContext,
+  bronze: Snapshot,
+  scope: Scope,
+  gates: readonly Gate[],
+  { runId, signal }: NodeContext,
+): Promise<NodeResult> {
+  const { clock = systemClock, logger = silentLogger, releases } = context
+  let passed: readonly PassedGate[] = []
+  const { kind, rows, versions, versionsBefore, boundary } = await publishGold(
+    { ...context, clickhouse: await context.clickhouse(), clock, logger },
+    bronze,
+    {
+      runId,
+      isFull: scope.kind === 'full',
+      signal,
+      beforeLoad: async () => {
+        const said = await askGates(gates, { run: runId, task: loadTask, tables: {} }, { signal })
+        passed = said.passed
+        if (said.refusing.length === 0) return
+        throw new LakeError('CHECK_FAILED', `${loadTask}: ${refusalText(said.refusing)}`, {
+          details: { task: loadTask, gates: said.refusing, fault: 'gate-refused-load' },
+        })
+      },
+    },
+  )
+  const release =
+    releases && (await publishRelease({ ...context, releases }, { runId, gold: versions }, { signal }))
+  return {
+    kind,
+    rowsIn: rows,
+    rowsOut: rows,
+    versionsBefore,
+    versionsAfter: versions,
+    details: {
+      boundary,
+      ...(release !== undefined && { release: release.id }),
+      ...gateDetails(passed),
+    },
+  }
 }
 
 /** What is asked of the input before a target is made from it, and of the target before it is committed. */
@@ -189,11 +222,12 @@ async function makeSilver(
   context: BatchContext,
   bronze: Snapshot,
   scope: Scope,
+  gates: readonly Gate[],
   { runId, signal, note }: NodeContext,
 ): Promise<NodeResult> {
   const input = { table: 'bronze/events', name: 'bronze_events', snapshot: bronze } as const
   const orderBy = ['event_date', 'kafka_partition', 'kafka_offset']
-  const common = { input, orderBy, scope, task: 'bronze_to_silver', runId }
+  const common = { input, orderBy, scope, task: silverTask, runId }
   const quarantine = await makeDays(
     context,
     {
@@ -211,6 +245,7 @@ async function makeSilver(
       target: 'silver/events',
       select: silverSelect,
       ...askedBetween(context, 'bronze/events', 'silver/events'),
+      gates,
     },
     { signal },
   )
@@ -225,8 +260,15 @@ function resultOf(made: readonly Made[], note: NodeContext['note']): NodeResult 
     rowsOut: made.reduce((sum, { rowsOut }) => sum + rowsOut, 0),
     versionsBefore: Object.fromEntries(made.map(({ target, versionBefore }) => [target, versionBefore])),
     versionsAfter: Object.fromEntries(made.map(({ target, versionAfter }) => [target, versionAfter])),
-    details: { days: [...(first?.days ?? [])] },
+    details: { days: [...(first?.days ?? [])], ...gateDetails(made.flatMap((each) => each.gates)) },
   }
   note(result)
   return result
+}
+
+/** By gate, the run that has let the task's tables pass. */
+function gateDetails(passed: readonly PassedGate[]): {
+  readonly gates?: Readonly<Record<string, JsonValue>>
+} {
+  return passed.length === 0 ? {} : { gates: Object.fromEntries(passed.map(({ gate, run }) => [gate, run])) }
 }

@@ -26,8 +26,9 @@ import type { CheckBook } from '../../lib/runs/check-book.ts'
 import { dateList, filesOfDays } from '../model/days.ts'
 import { madeFrom, madeFromTags, runTags } from '../model/made-from.ts'
 import { type LakeTable, lakeTables } from '../model/tables.ts'
-import { auditInput, auditStaged } from './audit.ts'
+import { auditInput, auditStaged, judgeStaged } from './audit.ts'
 import { type DayPlan, filesThatMayHold, isByDay, planDays, type Scope } from './days.ts'
+import type { Gate, PassedGate } from './gate.ts'
 
 export interface MakeContext {
   readonly table: (name: LakeTable) => DeltaTable
@@ -52,6 +53,8 @@ export interface MakeRequest {
   readonly checks: readonly Expectation[]
   /** What rows of the input must keep for the target to be made from them. */
   readonly inputChecks?: readonly Expectation[]
+  /** Asked of its rows after the checks. */
+  readonly gates?: readonly Gate[]
   readonly scope: Scope
   readonly task: string
   readonly runId: number
@@ -65,9 +68,10 @@ export interface Made {
   readonly days: readonly string[]
   readonly rowsIn: number
   readonly rowsOut: number
+  readonly gates: readonly PassedGate[]
 }
 
-/** @throws LakeError `CHECK_FAILED` as `auditInput` and `auditStaged` do; `COMMIT_CONFLICT` after some tries. */
+/** @throws LakeError `CHECK_FAILED` as `auditInput`, `auditStaged` and `judgeStaged` do; `COMMIT_CONFLICT` after some tries. */
 export async function makeDays(
   context: MakeContext,
   request: MakeRequest,
@@ -94,9 +98,9 @@ export async function makeDays(
 }
 
 /** What of a `Made` is known when its rows are computed. */
-type MadeRows = Pick<Made, 'days' | 'rowsIn' | 'rowsOut'>
+type MadeRows = Pick<Made, 'days' | 'rowsIn' | 'rowsOut' | 'gates'>
 
-const nothingMade: MadeRows = { days: [], rowsIn: 0, rowsOut: 0 }
+const nothingMade: MadeRows = { days: [], rowsIn: 0, rowsOut: 0, gates: [] }
 
 /** `undefined` if no day is to be made. */
 async function planMake(
@@ -105,7 +109,7 @@ async function planMake(
   before: Snapshot,
   { signal }: IoOptions,
 ): Promise<{ readonly plan: Plan; readonly made: MadeRows } | undefined> {
-  const { target, input, checks, inputChecks = [], scope, task, runId } = request
+  const { target, input, checks, inputChecks = [], gates = [], scope, task, runId } = request
   const source = { name: input.table, snapshot: input.snapshot }
   const days = await planDays(scope, source, before, { signal })
   if (days.lineage.kind === 'broken') {
@@ -121,14 +125,16 @@ async function planMake(
   const audited = { target, input, days: days.days }
   await auditInput(context, { ...audited, files: files.input }, inputChecks, { signal })
   const staged = await context.compute.stage(staging(context, request, before, days.days, files), { signal })
-  await auditStaged(context, { ...audited, before, staged, task, runId }, checks, { signal })
+  const made = { ...audited, before, staged, task, runId }
+  await auditStaged(context, made, checks, { signal })
+  const passed = await judgeStaged(context, { ...made, replaced: files.replaced }, gates, { signal })
   try {
     const rowsOut = files.keepsRows
       ? await rowsOfDays(context, table, before, staged.files, days.days, { signal })
       : staged.rows
     return {
       plan: planOf(request, before, days, files, staged),
-      made: { days: days.days, rowsIn: recordsIn(files.input) ?? 0, rowsOut },
+      made: { days: days.days, rowsIn: recordsIn(files.input) ?? 0, rowsOut, gates: passed },
     }
   } catch (error) {
     await table.discard(staged)

@@ -22,12 +22,15 @@ import type { EventLog } from '../../lib/eventlog/eventlog.ts'
 import type { RunStore } from '../../lib/runs/run-store.ts'
 import type { ObjectStore } from '../../lib/storage/store.ts'
 import { ShutdownDeadline } from '../../lib/stream/shutdown-deadline.ts'
+import type { Gates } from '../batch/gate.ts'
 import type { LakeTable } from '../model/tables.ts'
+import type { StagedView } from '../query/staged-tables.ts'
 import type { Config } from './config.ts'
 
 export interface PlatformOptions extends IoOptions {
   readonly logger?: Logger
   readonly clock?: Clock
+  readonly gates?: Gates
 }
 
 export interface Platform extends AsyncDisposable {
@@ -50,6 +53,10 @@ export interface Platform extends AsyncDisposable {
   table(name: LakeTable): Promise<DeltaTable>
   /** @param location A path, `file://…` or `s3://bucket/prefix`. @throws LakeError `USAGE` for another scheme. */
   tableAt(location: string): Promise<DeltaTable>
+  /** What judges the tables of a batch beside their checks. */
+  readonly gates?: Gates
+  /** In the process of a gate: what a batch has staged, which readers see in place of a release. */
+  readonly staged?: () => Promise<StagedView>
 }
 
 /** Drivers connect for as long as they like: how long opening and closing wait for them after an abort. */
@@ -58,7 +65,7 @@ const openingMs = 1_000
 /** Opens nothing yet; the caller closes it. Aborting gives up opening a part, and touches none that is open. */
 export function openPlatform(
   config: Config,
-  { logger = silentLogger, clock = systemClock, signal }: PlatformOptions = {},
+  { logger = silentLogger, clock = systemClock, gates, signal }: PlatformOptions = {},
 ): Platform {
   const closers: (() => unknown)[] = []
   const opening = new Set<Promise<unknown>>()
@@ -145,6 +152,7 @@ export function openPlatform(
     config,
     logger,
     clock,
+    ...(gates && { gates }),
     temporaryDirectory: temporary.path,
     home,
     duckdb,

@@ -100,6 +100,10 @@ export const variables = {
     z.string().min(1).optional(),
     'a Python environment that has Jupyter (default: one is made in $LAKE_HOME)',
   ),
+  LAKESHORE_STAGED_TABLES: variable(
+    z.string().min(1).optional(),
+    'set by a batch for its gates alone: the file that says what it has staged, which cells then read',
+  ),
   CONSOLE_PORT: variable(port.default(8080), 'port of the console'),
   CONSOLE_HOST: variable(z.string().min(1).default('127.0.0.1'), 'address that the console listens on'),
   CONSOLE_TOKEN: variable(
@@ -175,6 +179,8 @@ export interface Config {
     readonly folder: string | undefined
     /** Absolute. `undefined`: an environment of our own. */
     readonly jupyterVenv: string | undefined
+    /** In the process of a gate: the file with what a batch has staged. */
+    readonly stagedTables: string | undefined
   }
   readonly console: {
     readonly host: string
@@ -262,6 +268,7 @@ function configOf(values: Values, problems: string[]): Config {
     notebooks: {
       folder: values.LAKESHORE_NOTEBOOKS && resolve(values.LAKESHORE_NOTEBOOKS),
       jupyterVenv: values.JUPYTER_VENV && resolve(values.JUPYTER_VENV),
+      stagedTables: values.LAKESHORE_STAGED_TABLES,
     },
     console: {
       host: values.CONSOLE_HOST,

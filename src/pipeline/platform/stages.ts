@@ -76,6 +76,7 @@ export async function batchContextOf(platform: Platform): Promise<BatchContext &
     clickhouse: () => platform.clickhouse(),
     log: () => platform.log(),
     ledger: async () => (await platform.runs()).ledger,
+    ...(platform.gates && { gates: platform.gates }),
     temporaryDirectory: platform.temporaryDirectory,
     clock: platform.clock,
     logger: platform.logger,

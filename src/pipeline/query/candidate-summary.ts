@@ -11,10 +11,19 @@ export interface BrokenCheck {
   readonly violations: number
 }
 
+/** A gate that has refused a candidate, and the run that says all of it. */
+export interface RefusingGate {
+  readonly gate: string
+  readonly run: number
+  readonly refusal: string
+}
+
 const content = z.object({
   task: z.string(),
   days: z.array(z.string()),
   checks: z.array(z.object({ check: z.string(), date: z.string().nullable(), violations: z.number() })),
+  /** Absent in what versions without gates have kept. */
+  gates: z.array(z.object({ gate: z.string(), run: z.number(), refusal: z.string() })).default([]),
   version: z.custom<JsonValue>(),
 })
 export type CandidateContent = z.infer<typeof content>
@@ -33,16 +42,19 @@ export interface CandidateSummary {
   /** ISO time in UTC; null as long as its rows can be read. */
   readonly vacuumedAt: string | null
   readonly checks: readonly BrokenCheck[]
+  readonly gates: readonly RefusingGate[]
 }
 
 export function summaryOf(candidate: Candidate): CandidateSummary {
   const { runId, table, rows, refusedMs, vacuumedMs } = candidate
+  const { checks, gates } = contentOf(candidate)
   return {
     run: runId,
     table,
     rows,
     refusedAt: new Date(refusedMs).toISOString(),
     vacuumedAt: vacuumedMs === undefined ? null : new Date(vacuumedMs).toISOString(),
-    checks: contentOf(candidate).checks,
+    checks,
+    gates,
   }
 }

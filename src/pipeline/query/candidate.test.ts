@@ -138,6 +138,7 @@ describe('a batch whose rows break a check', () => {
         run: runId,
         table: 'silver/events',
         rows: refused.length,
+        gates: [],
         refusedAt: '2026-11-22T01:00:00.000Z',
         vacuumedAt: null,
         checks: [{ check: 'before 2026-11-21', date: '2026-11-21', violations: refused.length }],

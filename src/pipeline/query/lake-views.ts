@@ -11,12 +11,11 @@ import { parseIsoTime } from '../../lib/base/iso-time.ts'
 import type { DeltaTable, Snapshot } from '../../lib/delta/index.ts'
 import type { DuckDbSession } from '../../lib/duckdb/duckdb.ts'
 import { identifier, text } from '../../lib/duckdb/sql-text.ts'
-import type { Release } from '../../lib/runs/release-book.ts'
 import { lakeTableNames } from '../model/tables.ts'
 import type { Platform } from '../platform/compose.ts'
 import { userTables } from './lake-tables.ts'
 import { locateTable } from './locate.ts'
-import { chosenRelease, releasedSnapshot } from './released.ts'
+import { type ReadersView, readersView } from './released.ts'
 
 const timeTravel =
   /\bat_(?<kind>version|timestamp)\s*\(\s*'(?<table>(?:[^']|'')+)'\s*,\s*(?:'(?<quoted>[^']*)'|(?<bare>\d+))\s*\)/gi
@@ -47,12 +46,11 @@ export async function createLakeViews(
     await viewOf(view, table, await table.snapshot({ ...at, signal }))
   }
   // One release for the whole statement.
-  let chosen: Promise<Release | undefined> | undefined
+  let seen: Promise<ReadersView> | undefined
   const makeReleasedView = async (view: string, name: string): Promise<void> => {
     const table = await locateTable(platform, name, { signal })
-    chosen ??= chosenRelease(platform, id, { signal })
-    const at = { release: await chosen, isChosen: id !== undefined, signal }
-    await viewOf(view, table, await releasedSnapshot(name, table, at))
+    seen ??= readersView(platform, id, { signal })
+    await viewOf(view, table, await (await seen).snapshot(name, table, { signal }))
   }
   for (const schema of ['bronze', 'silver', 'gold'])
     await session.run(`create schema if not exists ${schema}`, { signal })

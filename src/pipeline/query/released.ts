@@ -42,6 +42,31 @@ export async function releasedSnapshot(
   return released.version === newest.version ? newest : table.snapshot({ version: released.version, signal })
 }
 
+/** What one reader sees of the tables, however often it asks: versions that belong together. */
+export interface ReadersView {
+  snapshot(name: string, table: DeltaTable, options?: IoOptions): Promise<Snapshot>
+}
+
+/**
+ * The newest release, or the one with this number. Where a batch shows a candidate, that in place of the newest release,
+ * beside the newest versions of the other tables: what the batch has made it from.
+ *
+ * @throws LakeError `RELEASE_MISSING`
+ */
+export async function readersView(
+  platform: Platform,
+  id: number | undefined,
+  { signal }: IoOptions = {},
+): Promise<ReadersView> {
+  const staged = id === undefined ? await platform.staged?.() : undefined
+  const release = staged === undefined ? await chosenRelease(platform, id, { signal }) : undefined
+  return {
+    snapshot: async (name, table, options) =>
+      staged?.snapshots.get(name) ??
+      releasedSnapshot(name, table, { release, isChosen: id !== undefined, ...options }),
+  }
+}
+
 /** The release that readers see, or the one with this number. @throws LakeError `RELEASE_MISSING` */
 export async function chosenRelease(
   platform: Platform,

@@ -14,7 +14,7 @@ import { openLocalStore } from '../../lib/storage/store.local.ts'
 import { type GoldTable, goldTableNames } from '../model/gold.ts'
 import { type LakeTable, lakeTables } from '../model/tables.ts'
 import { type Engines, openEngines } from './engines.fixture.ts'
-import { type PublishContext, type Published, publishGold } from './publish.ts'
+import { type PublishContext, type Published, type PublishOptions, publishGold } from './publish.ts'
 import { emptyServing } from './serving.fixture.ts'
 
 let duckdb: DuckDb
@@ -74,7 +74,7 @@ async function setGold(days: Days, { table }: PublishContext = lake): Promise<vo
 }
 
 async function publish(
-  options: { isFull?: boolean } = {},
+  options: Pick<PublishOptions, 'isFull' | 'beforeLoad'> = {},
   context: PublishContext = lake,
 ): Promise<Published> {
   const bronze = context.table('bronze/events')
@@ -184,6 +184,20 @@ export function describePublishing(extent: 'short' | 'whole'): void {
       await publish()
 
       expect(await shown()).toEqual({ ...twoMonths, '2026-10-30': 30 })
+    })
+
+    it('asks before it loads, and only then: a refusal leaves all as it was', async () => {
+      const asked: string[] = []
+      const refuse = (): Promise<void> => Promise.reject(new Error('refused'))
+      await setGold(twoMonths)
+      await publish({ beforeLoad: async () => void asked.push('first') })
+      await publish({ beforeLoad: async () => void asked.push('nothing new') })
+      await setGold({ ...twoMonths, '2026-11-02': 61 })
+
+      await expect(publish({ beforeLoad: refuse })).rejects.toThrow('refused')
+
+      expect(asked).toEqual(['first'])
+      expect(await shown()).toEqual(twoMonths)
     })
 
     it('shows what Delta holds where the commit that was shown is lost and another has its number', async () => {

@@ -40,6 +40,8 @@ export interface PublishOptions extends IoOptions {
   readonly runId: number
   /** Every month again, whatever ClickHouse shows. */
   readonly isFull?: boolean
+  /** Called where there is something to load; what it throws ends the load before it has begun. */
+  readonly beforeLoad?: () => Promise<void>
 }
 
 export interface Published {
@@ -59,7 +61,7 @@ const loadsKept = 3
 export async function publishGold(
   context: PublishContext,
   bronze: Snapshot,
-  { runId, isFull = false, signal }: PublishOptions,
+  { runId, isFull = false, beforeLoad, signal }: PublishOptions,
 ): Promise<Published> {
   const { clickhouse, clock } = context
   await ensureServingSchema(clickhouse, { signal })
@@ -75,6 +77,7 @@ export async function publishGold(
   const isShown = shown?.boundary === boundary && formatJson(shown.versions) === formatJson(gold.versions)
   if (isNothingToLoad && isShown) return { ...outcome, kind: 'unchanged', rows: 0 }
 
+  await beforeLoad?.()
   const loadId = Math.max(clock.now() * 1000, (shown?.loadId ?? 0) + 1)
   const { rows, parts } = await loadAll(context, gold, plans, { shown, loadId, signal })
   await clickhouse.insert(
