@@ -9,6 +9,7 @@ import type { Scope } from '../../pipeline/batch/days.ts'
 import { isoDate, names } from '../arguments.ts'
 import type { CommandLine } from '../command-line.ts'
 import { dayRange } from '../day-range.ts'
+import { printable } from '../output/printable.ts'
 import { drawTable } from '../output/table-text.ts'
 
 interface Flags {
@@ -138,7 +139,10 @@ const errorDocument = (error: unknown): object => ({
 function describe({ runId, kind, nodes }: RunOutcome): string {
   const head = kind === 'unchanged' ? `run ${runId}: nothing to do, nothing changed` : `run ${runId}: ${kind}`
   const rows = nodes.map((node) => [node.node, node.kind, node.rowsIn, node.rowsOut, noteOf(node)])
-  return `${head}\n${drawTable(['task', 'state', 'rows in', 'rows out', 'note'], rows)}\n${releaseText(nodes)}`
+  const table = drawTable(['task', 'state', 'rows in', 'rows out', 'note'], rows)
+  // Whole, as no cell of a table shows them.
+  const errors = nodes.flatMap((node) => (node.kind === 'failed' ? [printable(messageOf(node.error))] : []))
+  return [head, table, ...errors, releaseText(nodes)].join('\n')
 }
 
 /** The release that readers see after the run; `undefined` if the run did not come to that. */
@@ -158,7 +162,7 @@ function releaseText(nodes: readonly NodeOutcome[]): string {
 }
 
 function noteOf(node: NodeOutcome): string {
-  if (node.kind === 'failed') return messageOf(node.error)
+  if (node.kind === 'failed') return 'see below'
   return node.kind === 'skipped' ? node.reason : ''
 }
 
@@ -166,8 +170,9 @@ function failureOf({ runId, nodes }: RunOutcome): LakeError {
   const failed = nodes.flatMap((node) => (node.kind === 'failed' ? [node] : []))
   const [first] = failed
   const tables = failed.flatMap(({ error }) => {
-    const isKept = isLakeError(error, 'CHECK_FAILED') && error.details['fault'] === 'candidate-kept'
-    return isKept ? [error.details['table']] : []
+    if (!isLakeError(error, 'CHECK_FAILED')) return []
+    const { fault, table } = error.details
+    return fault === 'candidate-kept' || fault === 'gate-refused' ? [table] : []
   })
   return new LakeError('TASK_FAILED', `Run ${runId}: ${failed.map(({ node }) => node).join(', ')} failed`, {
     cause: first?.error,

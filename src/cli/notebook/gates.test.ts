@@ -108,7 +108,7 @@ describe('notebookGates(…)', () => {
 
     const verdict = await judged(ended({ at: 1, text: 'CHECK_FAILED: expected dau', line: 2, column: null }))
 
-    expect(verdict).toEqual({ run: 1, refusal: 'quality, cell 2, line 2: CHECK_FAILED: expected dau' })
+    expect(verdict).toEqual({ run: 1, refusal: 'cell 2, line 2: CHECK_FAILED: expected dau' })
   })
 
   it('do not pass if there was no kernel to ask', async () => {

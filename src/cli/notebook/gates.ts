@@ -6,7 +6,7 @@ import { type Notebook, readNotebook } from '../../lib/jupyter/ipynb.ts'
 import type { Gate, Gates } from '../../pipeline/batch/gate.ts'
 import type { Platform } from '../../pipeline/platform/compose.ts'
 import { allNotebooks, type NotebookPlace } from './places.ts'
-import { failureText, runNotebook } from './recorded-run.ts'
+import { type NotebookRun, runNotebook, shortFailure } from './recorded-run.ts'
 import { runnableNotebook } from './run.ts'
 
 export interface NotebookGatesOptions {
@@ -33,7 +33,7 @@ export function notebookGates({ platform, prepare }: NotebookGatesOptions): Gate
             'The gate waits for another run of its notebook',
           ),
       })
-      return { run, ...(failure !== null && { refusal: failureText(place, failure) }) }
+      return { run, ...(failure !== null && { refusal: refusalOf(failure) }) }
     },
   })
   return {
@@ -46,6 +46,12 @@ export function notebookGates({ platform, prepare }: NotebookGatesOptions): Gate
       return gates
     },
   }
+}
+
+/** `cell 4, line 3: CHECK_FAILED: …` */
+function refusalOf(failure: NonNullable<NotebookRun['failure']>): string {
+  const { place, message } = shortFailure(failure)
+  return place.length === 0 ? message : `${place.join(', ')}: ${message}`
 }
 
 /** A notebook that is damaged holds up the batch only if it may be a gate. */

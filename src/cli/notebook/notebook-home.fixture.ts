@@ -8,9 +8,9 @@ export interface NotebookHome extends CliHome {
   readonly folder: string
 }
 
-export async function openNotebookHome(): Promise<NotebookHome> {
+export async function openNotebookHome(env: Readonly<Record<string, string>> = {}): Promise<NotebookHome> {
   const folder = await mkdtemp(join(tmpdir(), 'lakeshore-own-notebooks-'))
-  const home = await openCliHome({ LAKESHORE_NOTEBOOKS: folder })
+  const home = await openCliHome({ ...env, LAKESHORE_NOTEBOOKS: folder })
   return {
     ...home,
     folder,

@@ -140,11 +140,22 @@ async function recorded(
 /** `01-first-look, cell 9, line 3: Error: boom` */
 export function failureText(
   { name }: Pick<NotebookPlace, 'name'>,
-  { cell, line, message }: NonNullable<NotebookRun['failure']>,
+  failure: NonNullable<NotebookRun['failure']>,
 ): string {
-  // The compiler begins with line and column.
-  const first = message.replace(/^\d+:\d+ - /, '').split('\n', 1)[0] ?? ''
-  return `${name}${cell === null ? '' : `, cell ${cell}`}${line === null ? '' : `, line ${line}`}: ${first}`
+  const { place, message } = shortFailure(failure)
+  return `${[name, ...place].join(', ')}: ${message}`
+}
+
+/** Where it failed in the notebook, and the first line of what was said. */
+export function shortFailure({ cell, line, message }: NonNullable<NotebookRun['failure']>): {
+  readonly place: readonly string[]
+  readonly message: string
+} {
+  return {
+    place: [...(cell === null ? [] : [`cell ${cell}`]), ...(line === null ? [] : [`line ${line}`])],
+    // The compiler begins with line and column.
+    message: message.replace(/^\d+:\d+ - /, '').split('\n', 1)[0] ?? '',
+  }
 }
 
 /** A new run store counts its runs from 1 again: the folder of an older run of this number stays as it is. */

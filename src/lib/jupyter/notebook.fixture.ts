@@ -1,6 +1,6 @@
 /** Notebooks of code cells, as tests need them. */
 import { mkdir, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { type Notebook, type NotebookSettings, parseNotebook } from './ipynb.ts'
 
 export interface CellFixture {
@@ -46,7 +46,7 @@ export async function writeNotebookFile(
   settings?: NotebookSettings,
 ): Promise<string> {
   const path = join(folder, `${name}.ipynb`)
-  await mkdir(folder, { recursive: true })
+  await mkdir(dirname(path), { recursive: true })
   await writeFile(path, notebookText(cells, settings))
   return path
 }
