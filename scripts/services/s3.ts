@@ -14,7 +14,8 @@ export const s3: Service = {
   async start(place: Place): Promise<RunningService> {
     const venv = await installVenv('moto', pins, place)
     const port = await freePort()
-    const server = startServer(join(venv, 'bin', 'moto_server'), ['-H', '127.0.0.1', '-p', String(port)], {
+    const program = join(import.meta.dirname, 's3_server.py')
+    const server = startServer(join(venv, 'bin', 'python'), [program, String(port)], {
       logFile: join(place.scratchDir, 's3.log'),
     })
     const endpoint = `http://127.0.0.1:${port}`
