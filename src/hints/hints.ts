@@ -192,6 +192,8 @@ const catalogue: Readonly<Record<ErrorCode, Hints>> = {
         'No Delta writer makes such a path. Use the table again once its _delta_log is back from a backup.',
       'rejects-lost':
         'Bring back the commits of bronze/rejected, or both bronze tables from one backup: landing reads on from their offsets. If these rejects are gone for good, `lake land --accept-gap` goes on without them.',
+      'unpacks-too-large':
+        'No Delta writer makes such a checkpoint: do not trust its source. Where all commits are there, the checkpoint can be deleted; else bring it back from a backup.',
       'seal-broken': ({ kind }) =>
         `Bring the file back from a backup. ${
           kind === 'json'

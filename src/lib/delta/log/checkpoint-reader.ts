@@ -2,12 +2,14 @@
  * Reads a checkpoint of any form: one Parquet file, several parts, or a V2 checkpoint (JSON or Parquet) with its
  * sidecars. Delta PROTOCOL.md, "Checkpoints" and "V2 Spec".
  */
+import { stat } from 'node:fs/promises'
 import { posix } from 'node:path'
-import { LakeError, messageOf } from '../../base/errors.ts'
+import { isLakeError, LakeError, messageOf } from '../../base/errors.ts'
 import type { IoOptions } from '../../base/io.ts'
 import { type JsonValue, parseJson } from '../../base/json.ts'
 import { columnTypes } from '../../duckdb/column-type.ts'
 import type { DuckDb, DuckDbSession } from '../../duckdb/duckdb.ts'
+import { mostBytesRead } from '../../duckdb/parquet-memory.ts'
 import { list, text } from '../../duckdb/sql-text.ts'
 import type { ObjectStore } from '../../storage/store.ts'
 import { type Action, decodeBody, decodeLogFile } from './actions.ts'
@@ -63,7 +65,7 @@ export async function* readCheckpoint(
       keys.map((path) => ({ path: encodeFilePath(path) })),
       { fresh: true, signal },
     )
-    await requireUnbrokenFiles(files, keys)
+    await requireReadableFiles(session, files, keys, { signal })
     const present = await describe(session, files)
     for (const file of files) yield* readParts(session, file, present, named, { signal })
     if (!present.has('sidecar')) return
@@ -73,7 +75,7 @@ export async function* readCheckpoint(
     throw new LakeError(
       'LOG_CORRUPT',
       `${store.uri}: checkpoint ${keys.join(', ')} cannot be read: ${messageOf(error)}`,
-      { cause: error, details: { uri: store.uri, keys } },
+      { cause: error, details: { ...(isLakeError(error) && error.details), uri: store.uri, keys } },
     )
   }
 }
@@ -92,6 +94,7 @@ export async function readSidecarNames(
   if (key.endsWith('.json')) return sidecarsIn(await store.read(key, { signal }), key)
   const files = await localPaths(store, [{ path: encodeFilePath(key) }], { fresh: true, signal })
   using session = await duckdb.connect()
+  await requireReadableFiles(session, files, [key], { signal })
   return await readSidecarColumn(session, files, { signal })
 }
 
@@ -109,8 +112,30 @@ function sidecarsIn(bytes: Uint8Array, key: string): readonly string[] {
     })
 }
 
-async function requireUnbrokenFiles(files: readonly string[], names: readonly string[]): Promise<void> {
-  for (const [index, file] of files.entries()) await requireUnbrokenParquet(file, names[index] ?? file)
+/** A file may take so much memory, and more only where it is large itself. */
+const anyFileBytes = 2 ** 30
+const bytesOfEachByte = 100
+
+/** Before a row is read. @throws LakeError `LOG_CORRUPT` naming the file. */
+async function requireReadableFiles(
+  session: DuckDbSession,
+  files: readonly string[],
+  names: readonly string[],
+  { signal }: IoOptions,
+): Promise<void> {
+  for (const [index, file] of files.entries()) {
+    const name = names[index] ?? file
+    await requireUnbrokenParquet(file, name)
+    const { size } = await stat(file)
+    const allowed = Math.max(anyFileBytes, size * bytesOfEachByte)
+    const needed = await mostBytesRead(session, file, { enough: allowed, signal })
+    if (needed <= allowed) continue
+    throw new LakeError(
+      'LOG_CORRUPT',
+      `${name}: its ${size} bytes unpack to as much as ${needed} in memory, and ${allowed} are allowed`,
+      { details: { file: name, fault: 'unpacks-too-large', sizeBytes: size, needed, allowed } },
+    )
+  }
 }
 
 /** @param paths URI-encoded: a name in the folder of sidecars, or absolute. */
@@ -126,7 +151,7 @@ async function* readSidecars(
     paths.map((path) => ({ path: sidecarPath(path) })),
     { fresh: true, signal },
   )
-  await requireUnbrokenFiles(files, paths)
+  await requireReadableFiles(session, files, paths, { signal })
   const present = await describe(session, files)
   for (const file of files) yield* readParts(session, file, present, ['remove'], { signal })
 }
