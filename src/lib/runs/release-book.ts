@@ -10,6 +10,7 @@ import { LakeError } from '../base/errors.ts'
 import type { IoOptions } from '../base/io.ts'
 import { formatJson, parseJson } from '../base/json.ts'
 import { integer, type RunDatabase, read, transact } from './database.ts'
+import { assertInForce, type Lease } from './leases.ts'
 import type { ReleasesTable } from './schema.ts'
 
 /** One version of a table: a restore may bring another commit under its number, or another table to its place. */
@@ -32,8 +33,14 @@ export interface Release extends NewRelease {
   readonly releasedMs: number
 }
 
+export interface PublishOptions extends IoOptions {
+  /** What lets one publish at a time. */
+  readonly lease?: Lease | undefined
+}
+
 export interface ReleaseBook {
-  publish(release: NewRelease, options?: IoOptions): Promise<Release>
+  /** @throws LakeError `LEASE_LOST` if somebody else holds the lease by now: their releases are newer. */
+  publish(release: NewRelease, options?: PublishOptions): Promise<Release>
   /** `undefined` if nothing has been released yet. */
   newest(options?: IoOptions): Promise<Release | undefined>
   /** @throws LakeError `RELEASE_MISSING` */
@@ -88,7 +95,7 @@ export function createReleaseBook(database: RunDatabase, clock: Clock = systemCl
         },
         options,
       ),
-    async publish(release, options) {
+    async publish(release, { lease, ...options } = {}) {
       const token = randomUUID()
       return transact(
         database,
@@ -96,6 +103,7 @@ export function createReleaseBook(database: RunDatabase, clock: Clock = systemCl
           const mine = trx.selectFrom('releases').selectAll().where('token', '=', token)
           const repeated = await mine.executeTakeFirst()
           if (repeated !== undefined) return decode(repeated)
+          if (lease !== undefined) await assertInForce(trx, lease)
           await trx
             .insertInto('releases')
             .values({

@@ -586,6 +586,19 @@ export function describeRunStore(adapter: string, makeDatabase: () => Promise<Fr
       expect([...(await releases.ofRuns([4, 5]))]).toEqual([[4, first.id]])
       await expect(releases.show(99)).rejects.toSatisfy(code('RELEASE_MISSING'))
     })
+
+    it('refuses what a run publishes after another has taken its lease', async () => {
+      const store = await openStore()
+      const slept = await leaseOf(store, 'batch')
+      await store.leases.release(slept)
+      const lease = await leaseOf(store, 'batch')
+      const newer = await store.releases.publish({ runId: 2, tables }, { lease })
+
+      await expect(store.releases.publish({ runId: 1, tables: {} }, { lease: slept })).rejects.toSatisfy(
+        code('LEASE_LOST'),
+      )
+      expect(await store.releases.newest()).toEqual(newer)
+    })
   })
 
   describe(`results of checks in ${adapter}`, () => {

@@ -29,6 +29,7 @@ import type { DuckDb } from '../../lib/duckdb/duckdb.ts'
 import type { EventLog } from '../../lib/eventlog/eventlog.ts'
 import type { CandidateBook } from '../../lib/runs/candidate-book.ts'
 import type { CheckBook } from '../../lib/runs/check-book.ts'
+import type { Lease } from '../../lib/runs/leases.ts'
 import type { LedgerBook } from '../../lib/runs/ledger-book.ts'
 import type { ReleaseBook } from '../../lib/runs/release-book.ts'
 import { checksOf, expectationsBefore, expectationsBetween, type TableCheck } from '../model/checks.ts'
@@ -61,6 +62,8 @@ export interface BatchContext {
   readonly checks?: CheckBook
   /** Where what readers see together is written down; without it nothing is released. */
   readonly releases?: ReleaseBook
+  /** Held by the run: without it, another may publish meanwhile. */
+  readonly lease?: Lease
   /** Where what the audits find is written down; asked by them alone. Without it, or the log, nothing is audited. */
   readonly ledger?: () => Promise<LedgerBook>
   /** Asked by the audits alone. */

@@ -33,6 +33,7 @@ export async function runRecordedBatch(
         {
           ...context,
           releases: store.releases,
+          lease,
           candidates: store.candidates,
           checks: store.checks,
           ledger: async () => store.ledger,

@@ -7,6 +7,7 @@
 import type { IoOptions } from '../../lib/base/io.ts'
 import { formatJson } from '../../lib/base/json.ts'
 import type { DeltaTable, Snapshot } from '../../lib/delta/index.ts'
+import type { Lease } from '../../lib/runs/leases.ts'
 import type { Release, ReleaseBook, ReleasedTable } from '../../lib/runs/release-book.ts'
 import { goldTableNames } from '../model/gold.ts'
 import { madeFrom } from '../model/made-from.ts'
@@ -16,6 +17,8 @@ import { snapshotAt } from './load-plan.ts'
 export interface ReleaseContext {
   readonly table: (name: LakeTable) => DeltaTable
   readonly releases: ReleaseBook
+  /** Held by the run, where runs take turns: one that has lost it publishes nothing more. */
+  readonly lease?: Lease
 }
 
 export interface ReleaseRequest {
@@ -26,7 +29,7 @@ export interface ReleaseRequest {
 
 /** @returns the release that readers see now: a new one, or the one before if no version has changed. */
 export async function publishRelease(
-  { table, releases }: ReleaseContext,
+  { table, releases, lease }: ReleaseContext,
   { runId, gold }: ReleaseRequest,
   { signal }: IoOptions = {},
 ): Promise<Release> {
@@ -52,7 +55,7 @@ export async function publishRelease(
   tables['bronze/events'] = await released(pinned, { signal })
   const newest = await releases.newest({ signal })
   if (newest !== undefined && formatJson(sorted(newest.tables)) === formatJson(sorted(tables))) return newest
-  return releases.publish({ runId, tables: sorted(tables) }, { signal })
+  return releases.publish({ runId, tables: sorted(tables) }, { lease, signal })
 }
 
 async function released(snapshot: Snapshot, { signal }: IoOptions): Promise<ReleasedTable> {
