@@ -144,11 +144,15 @@ export async function runBetween(
   gates: Gates,
   { onLease = () => undefined, onTask = () => undefined }: RunHooks = {},
 ): Promise<string> {
-  const badCounts = ['-1', ...lake.bad].join(', ')
-  const notBad: TableCheck = {
+  // Asked when the table is made: bronze may have grown since the run began.
+  const notBad = (): TableCheck => ({
     severity: 'fail',
-    expectation: { kind: 'condition', name: 'not bad', sql: `purchase_count not in (${badCounts})` },
-  }
+    expectation: {
+      kind: 'condition',
+      name: 'not bad',
+      sql: `purchase_count not in (${['-1', ...lake.bad].join(', ')})`,
+    },
+  })
   const { duckdb } = lake
   const context: BatchContext = {
     table: tablesOf(lake, gates),
@@ -160,7 +164,10 @@ export async function runBetween(
       return clickhouseOf(lake, gates)
     },
     temporaryDirectory: tmpdir(),
-    checksOf: (table) => [...checksOf(table), ...(table === 'gold/purchases_per_page_daily' ? [notBad] : [])],
+    checksOf: (table) => [
+      ...checksOf(table),
+      ...(table === 'gold/purchases_per_page_daily' ? [notBad()] : []),
+    ],
     logger: silentLogger,
   }
   const { kind } = await runRecordedBatch(context, storeOf(lake, gates, onLease), {
@@ -234,6 +241,7 @@ export class DrivenRun {
   #allowed = -1
   #arrivesLate: Step | undefined
   #isDead = false
+  #isLate = false
   #hasEnded = false
   #changed: () => void = () => undefined
   #lease: Lease | undefined
@@ -256,8 +264,7 @@ export class DrivenRun {
       },
     })
       .catch((error: unknown) => {
-        // One that is late may find that it has lost its lease.
-        if (!this.#isDead && this.#arrivesLate === undefined) this.problem = error
+        if (!this.#isLate) this.problem = error
       })
       .finally(() => {
         this.#hasEnded = true
@@ -298,8 +305,14 @@ export class DrivenRun {
     })
   }
 
+  /** From now on nobody waits for it: what it does beside its next step may find that the lease is lost. */
+  beLate(): void {
+    this.#isLate = true
+  }
+
   /** Never makes a step more. */
   async kill(): Promise<void> {
+    this.#isLate = true
     this.#isDead = true
     for (const { die } of this.#waiting.values()) die()
     this.#waiting.clear()

@@ -106,7 +106,7 @@ async function move(
 ): Promise<void> {
   const { index: digit, sent, step, late } = parts.exec(name)?.groups ?? {}
   const index = Number(digit)
-  if (sent !== undefined) return
+  if (sent !== undefined) return runs.get(index)?.beLate()
   if (step === 'take-lease') {
     if (before.holder >= 0) await runs.get(before.holder)?.loseLease()
     runs.set(index, new DrivenRun(lake))

@@ -33,7 +33,8 @@ describe('the publication model', () => {
 const seed = Number(process.env['LAKE_PUBLICATION_SEED'] ?? Date.now() % 100_000)
 
 const traces: Record<string, Trace> = {}
-for (const step of steps) {
+// Before it has the lease, a run is none yet.
+for (const step of steps.slice(1)) {
   const begun = [...movesOfRun(0, step), `run 0 is late at ${step}`]
   traces[`killed before ${step}, and made again`] = [...begun, `run 0 never makes ${step}`, ...movesOfRun(1)]
   traces[`${step} arrives after the next run`] = [
