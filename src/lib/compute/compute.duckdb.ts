@@ -2,20 +2,42 @@
 
 import type { IoOptions } from '../base/io.ts'
 import type { StagedFiles } from '../delta/index.ts'
-import type { DuckDb } from '../duckdb/duckdb.ts'
+import type { DuckDb, DuckDbSession } from '../duckdb/duckdb.ts'
 import { identifier } from '../duckdb/sql-text.ts'
-import type { Compute, ComputeRequest } from './compute.ts'
+import type { Compute, ComputeInput, ComputeRequest, RowsInParts } from './compute.ts'
 
 export function createDuckDbCompute(duckdb: DuckDb): Compute {
   return {
     engine: 'duckdb',
-    stage: ({ inputs, select, target, targetSnapshot }: ComputeRequest, options: IoOptions = {}) =>
+    stage: ({ inputs, inParts, select, target, targetSnapshot }: ComputeRequest, options: IoOptions = {}) =>
       duckdb.use(async (session): Promise<StagedFiles> => {
-        for (const { name, table, snapshot, files } of inputs) {
-          const scan = await table.scan(session, snapshot, { ...(files && { files }), ...options })
-          await session.run(`create temporary view ${identifier(name)} as ${scan}`, options)
-        }
+        if (inParts !== undefined) await computeParts(session, inParts, options)
+        await createViews(session, inputs, options)
         return await target.stage(session, targetSnapshot, select, { missing: 'null', ...options })
       }),
+  }
+}
+
+async function computeParts(
+  session: DuckDbSession,
+  { name, select, parts }: RowsInParts,
+  options: IoOptions,
+): Promise<void> {
+  for (const [at, inputs] of parts.entries()) {
+    await createViews(session, inputs, options)
+    const into =
+      at === 0 ? `create temporary table ${identifier(name)} as` : `insert into ${identifier(name)}`
+    await session.run(`${into} ${select}`, options)
+  }
+}
+
+async function createViews(
+  session: DuckDbSession,
+  inputs: readonly ComputeInput[],
+  options: IoOptions,
+): Promise<void> {
+  for (const { name, table, snapshot, files } of inputs) {
+    const scan = await table.scan(session, snapshot, { ...(files && { files }), ...options })
+    await session.run(`create or replace temporary view ${identifier(name)} as ${scan}`, options)
   }
 }

@@ -17,8 +17,19 @@ export interface ComputeInput {
   readonly files?: readonly AddFile[]
 }
 
+/** Rows of one part of the data after the other, so that memory follows the largest part. */
+export interface RowsInParts {
+  /** The SELECT of the request knows the rows of all parts by this name. */
+  readonly name: string
+  /** Computed of the inputs of each part by themselves. */
+  readonly select: string
+  /** At least one. */
+  readonly parts: readonly (readonly ComputeInput[])[]
+}
+
 export interface ComputeRequest {
   readonly inputs: readonly ComputeInput[]
+  readonly inParts?: RowsInParts
   /** In the dialect that DuckDB and Spark share. Its columns are those of the target, by name; one that it lacks is null. */
   readonly select: string
   readonly target: DeltaTable

@@ -52,7 +52,7 @@ export { type ReadRowsOptions, readColumns, readRows } from './rows/read.ts'
 export { arrowSchema, readArrow } from './rows/read-arrow.ts'
 export { emptySelect } from './rows/scan.ts'
 export { explainRead, type ReadPlan, type RowSelection, selectChanges, selectRows } from './rows/select.ts'
-export type { StagedFiles } from './rows/stage.ts'
+export { combined, type StagedFiles } from './rows/stage.ts'
 export type { RowOf, ValueOf } from './schema/row-of.ts'
 export {
   arrayOf,

@@ -17,11 +17,12 @@ import {
 } from '../../lib/delta/index.ts'
 import type { Row } from '../../lib/duckdb/values.ts'
 import { type ExpectationResult, evaluateExpectations } from '../../lib/quality/evaluate.ts'
-import type { Expectation } from '../../lib/quality/expectation.ts'
-import { dateList, dayColumn } from '../model/days.ts'
+import { describeExpectation, type Expectation, isOfRelation } from '../../lib/quality/expectation.ts'
+import { dateList, dayColumn, dayOf } from '../model/days.ts'
 import { type LakeTable, rowKey } from '../model/tables.ts'
 import { createReferencedViews, historyOf } from '../query/asked-of.ts'
 import type { BrokenCheck, CandidateContent, RefusingGate } from '../query/candidate-summary.ts'
+import { isByDay } from './days.ts'
 import { askGates, type Gate, type PassedGate, refusalText } from './gate.ts'
 import type { MakeContext } from './make.ts'
 
@@ -30,8 +31,8 @@ export interface StagedDays {
   /** The version that the files were staged for. */
   readonly before: Snapshot
   readonly staged: StagedFiles
-  /** The days that were made: rows of others, which share a file with them, are seen already. */
-  readonly days: readonly string[]
+  /** The days that were made, as they are looked at together: rows of others, which share a file with them, are seen already. */
+  readonly groups: readonly (readonly string[])[]
   readonly input: PinnedTable
   readonly task: string
   readonly runId: number
@@ -49,11 +50,11 @@ export async function auditStaged(
   checks: readonly Expectation[],
   { signal }: IoOptions = {},
 ): Promise<void> {
-  const { target, before, staged, days, input, runId } = made
+  const { target, before, staged, groups, input, runId } = made
   const table = context.table(target)
   const broken = await brokenOf(
     context,
-    { table: target, snapshot: before, files: staged.files, days, input },
+    { table: target, snapshot: before, files: staged.files, groups, input },
     checks,
     { signal },
   ).catch(async (error: unknown) => {
@@ -83,14 +84,14 @@ export async function judgeStaged(
   { signal }: IoOptions = {},
 ): Promise<readonly PassedGate[]> {
   if (gates.length === 0) return []
-  const { target, before, staged, replaced, days, task, runId } = made
+  const { target, before, staged, replaced, groups, task, runId } = made
   const table = context.table(target)
   const gone = new Set(replaced)
   const files = [...before.files.filter((file) => !gone.has(file)), ...staged.files]
   const version = encodeStagedVersion(before, files)
   const { passed, refusing } = await askGates(
     gates,
-    { run: runId, task, tables: { [target]: { days: [...days], version } } },
+    { run: runId, task, tables: { [target]: { days: groups.flat(), version } } },
     { signal },
   ).catch(async (error: unknown) => {
     await table.discard(staged)
@@ -119,12 +120,12 @@ export async function auditInput(
     target,
     input,
     files,
-    days,
-  }: Pick<StagedDays, 'target' | 'input' | 'days'> & { readonly files: readonly AddFile[] },
+    groups,
+  }: Pick<StagedDays, 'target' | 'input' | 'groups'> & { readonly files: readonly AddFile[] },
   checks: readonly Expectation[],
   { signal }: IoOptions = {},
 ): Promise<void> {
-  const broken = await brokenOf(context, { ...input, files, days, input }, checks, { signal })
+  const broken = await brokenOf(context, { ...input, files, groups, input }, checks, { signal })
   if (broken.length === 0) return
   throw new LakeError(
     'CHECK_FAILED',
@@ -135,14 +136,14 @@ export async function auditInput(
 
 interface AskedFiles extends PinnedTable {
   readonly files: readonly AddFile[]
-  readonly days: readonly string[]
+  readonly groups: readonly (readonly string[])[]
   /** The version of the input that references to it are compared with. */
   readonly input: PinnedTable
 }
 
 async function brokenOf(
   { table, duckdb, checks: results, clock = systemClock, logger }: MakeContext,
-  { table: name, snapshot, files, days, input }: AskedFiles,
+  { table: name, snapshot, files, groups, input }: AskedFiles,
   checks: readonly Expectation[],
   { signal }: IoOptions,
 ): Promise<readonly ExpectationResult[]> {
@@ -152,21 +153,63 @@ async function brokenOf(
   const history = await historyOf(results, name, checks, { signal })
   const found = await duckdb.use(async (session) => {
     await createReferencedViews(session, table, checks, snapshotOf, { signal })
-    const scan = await table(name).scan(session, snapshot, { files, signal })
-    const rows = `(select * from (${scan}) where ${dayColumn} in (${dateList(days)}))`
-    return await evaluateExpectations(session, rows, checks, {
-      groupBy: dayColumn,
-      orderBy: rowKey(name),
-      nowMs: clock.now(),
-      history,
-      signal,
-    })
+    const results: ExpectationResult[] = []
+    for (const part of partsToAsk(checks, snapshot, files, groups)) {
+      const scan = await table(name).scan(session, snapshot, { files: part.files, signal })
+      const rows = `(select * from (${scan}) where ${dayColumn} in (${dateList(part.days)}))`
+      const asked = await evaluateExpectations(session, rows, part.checks, {
+        groupBy: dayColumn,
+        orderBy: rowKey(name),
+        nowMs: clock.now(),
+        history,
+        signal,
+      })
+      results.push(...asked)
+    }
+    return inOrderOf(checks, results)
   })
   for (const { expectation, group, outcome, problem } of found) {
     if (outcome !== 'unknown') continue
     logger?.warn({ table: name, day: group, check: expectation, problem }, 'A check could not be decided')
   }
   return found.filter(({ outcome }) => outcome === 'breaks')
+}
+
+interface PartToAsk {
+  readonly checks: readonly Expectation[]
+  readonly files: readonly AddFile[]
+  readonly days: readonly string[]
+}
+
+/** What is of single days is asked of one group after the other; what is of the relation, of all. */
+function partsToAsk(
+  checks: readonly Expectation[],
+  snapshot: Snapshot,
+  files: readonly AddFile[],
+  groups: readonly (readonly string[])[],
+): readonly PartToAsk[] {
+  const all = { checks, files, days: groups.flat() }
+  if (groups.length === 1 || !isByDay(snapshot)) return [all]
+  const isOfAll = (check: Expectation): boolean => isOfRelation(check) || check.kind === 'drift'
+  const [ofAll, ofDays] = [checks.filter(isOfAll), checks.filter((check) => !isOfAll(check))]
+  const dayIn = snapshot.partitionValue(dayColumn)
+  return [
+    ...groups.map((days) => ({
+      checks: ofDays,
+      files: files.filter((file) => days.includes(dayOf(dayIn(file)))),
+      days,
+    })),
+    { ...all, checks: ofAll },
+  ].filter((part) => part.checks.length > 0 && part.files.length > 0)
+}
+
+/** As one scan of all days would have them. */
+function inOrderOf(
+  checks: readonly Expectation[],
+  results: readonly ExpectationResult[],
+): readonly ExpectationResult[] {
+  const place = new Map(checks.map((check, at) => [describeExpectation(check), at]))
+  return [...results].sort((a, b) => (place.get(a.expectation) ?? 0) - (place.get(b.expectation) ?? 0))
 }
 
 const checkOf = ({ expectation, group, violations }: ExpectationResult): BrokenCheck => ({
@@ -179,7 +222,7 @@ const checkOf = ({ expectation, group, violations }: ExpectationResult): BrokenC
 async function keepCandidate(
   { candidates, logger }: MakeContext,
   table: DeltaTable,
-  { target, before, staged, days, task, runId }: StagedDays,
+  { target, before, staged, groups, task, runId }: StagedDays,
   {
     broken = [],
     refusing = [],
@@ -187,7 +230,7 @@ async function keepCandidate(
 ): Promise<boolean> {
   const content: CandidateContent = {
     task,
-    days: [...days],
+    days: groups.flat(),
     checks: broken.map(checkOf),
     gates: [...refusing],
     version: encodeStagedVersion(before, staged.files),

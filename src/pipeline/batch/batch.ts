@@ -52,6 +52,8 @@ export interface BatchContext {
   /** Asked for by the load and the audits alone. */
   readonly clickhouse: () => Promise<ClickHouse>
   readonly temporaryDirectory: string
+  /** As `MakeContext` has it. */
+  readonly groupBytes?: number
   /** The checks of a table: those that are declared, without it. */
   readonly checksOf?: (table: LakeTable) => readonly TableCheck[]
   /** Where refused versions are described; without it nobody can look at them. */

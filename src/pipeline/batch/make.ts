@@ -1,5 +1,6 @@
 /**
- * Makes days of a table again: compute → audit → commit, the days whole and all of them in one commit.
+ * Makes days of a table again: compute → audit → commit, the days whole and all of them in one commit. They are
+ * computed and audited in groups, so that memory does not grow with the history.
  *
  * What is computed is seen by nobody until the commit; where a check fails, readers keep the version they
  * have. A commit of somebody else in between means computing anew, not committing over it.
@@ -8,7 +9,7 @@
 import type { Clock } from '../../lib/base/clock.ts'
 import type { IoOptions } from '../../lib/base/io.ts'
 import type { Logger } from '../../lib/base/log.ts'
-import type { Compute, ComputeRequest } from '../../lib/compute/compute.ts'
+import type { Compute } from '../../lib/compute/compute.ts'
 import {
   type AddFile,
   type Change,
@@ -23,12 +24,13 @@ import type { DuckDb } from '../../lib/duckdb/duckdb.ts'
 import type { Expectation } from '../../lib/quality/expectation.ts'
 import type { CandidateBook } from '../../lib/runs/candidate-book.ts'
 import type { CheckBook } from '../../lib/runs/check-book.ts'
-import { dateList, filesOfDays } from '../model/days.ts'
+import { dateList, filesOfDays, inGroups } from '../model/days.ts'
 import { madeFrom, madeFromTags, runTags } from '../model/made-from.ts'
 import { type LakeTable, lakeTables } from '../model/tables.ts'
 import { auditInput, auditStaged, judgeStaged } from './audit.ts'
 import { type DayPlan, filesThatMayHold, isByDay, planDays, type Scope } from './days.ts'
 import type { Gate, PassedGate } from './gate.ts'
+import { stageDays } from './stage-days.ts'
 
 export interface MakeContext {
   readonly table: (name: LakeTable) => DeltaTable
@@ -38,9 +40,17 @@ export interface MakeContext {
   readonly candidates?: CandidateBook
   /** Results of checks, for those that compare with earlier days. */
   readonly checks?: CheckBook
+  /**
+   * Days are computed together while their input files are at most so large, and four times so for a table that is
+   * not by day: its rows are few, and made of few columns. 16 MiB without it.
+   */
+  readonly groupBytes?: number
   readonly clock?: Clock
   readonly logger?: Logger
 }
+
+/** Of compressed Parquet: some 600,000 events, with which the engine holds a few hundred MB. */
+const defaultGroupBytes = 16 * 2 ** 20
 
 export interface MakeRequest {
   readonly target: LakeTable
@@ -122,9 +132,13 @@ async function planMake(
 
   const table = context.table(target)
   const files = filesToMake(request, before, days.days)
-  const audited = { target, input, days: days.days }
+  const { groupBytes = defaultGroupBytes } = context
+  const groups = inGroups(input.snapshot, days.days, {
+    mostBytes: isByDay(before) ? groupBytes : 4 * groupBytes,
+  })
+  const audited = { target, input, groups }
   await auditInput(context, { ...audited, files: files.input }, inputChecks, { signal })
-  const staged = await context.compute.stage(staging(context, request, before, days.days, files), { signal })
+  const staged = await stageDays(context, request, before, { groups, ...files }, { signal })
   const made = { ...audited, before, staged, task, runId }
   await auditStaged(context, made, checks, { signal })
   const passed = await judgeStaged(context, { ...made, replaced: files.replaced }, gates, { signal })
@@ -161,30 +175,6 @@ function filesToMake({ input, scope }: MakeRequest, before: Snapshot, days: read
         ? filesOfDays(before, days)
         : filesThatMayHold(before, days),
     keepsRows: !isByDay(before) && !isWhole,
-  }
-}
-
-function staging(
-  context: MakeContext,
-  { target, input, select, orderBy }: MakeRequest,
-  before: Snapshot,
-  days: readonly string[],
-  { input: inputFiles, replaced, keepsRows }: FilesToMake,
-): ComputeRequest {
-  const table = context.table(target)
-  return {
-    inputs: [
-      {
-        name: input.name,
-        table: context.table(input.table),
-        snapshot: input.snapshot,
-        files: inputFiles,
-      },
-      ...(keepsRows ? [{ name: 'kept', table, snapshot: before, files: replaced }] : []),
-    ],
-    select: `select * from (${keepsRows ? `${select} union all by name ${keptRows(days)}` : select}) order by ${orderBy.join(', ')}`,
-    target: table,
-    targetSnapshot: before,
   }
 }
 
@@ -226,10 +216,6 @@ function recordOf(
   const made = isComplete ? snapshot.version : before.transactionVersion(application)
   if (made === undefined) return {}
   return { transactions: { [application]: made }, mayGoBack: isComplete }
-}
-
-function keptRows(days: readonly string[]): string {
-  return `select * from kept where event_date not in (${dateList(days)})`
 }
 
 /** Files of a table without partitions hold rows of other days beside those that were made. */

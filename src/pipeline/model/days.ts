@@ -34,6 +34,35 @@ export function filesOfDays(snapshot: Snapshot, days: readonly string[]): readon
 }
 
 /**
+ * The days in their order, in groups whose files are at most so large together: memory follows the largest group,
+ * however long the history is. A larger day is a group of its own.
+ */
+export function inGroups(
+  snapshot: Snapshot,
+  days: readonly string[],
+  { mostBytes }: { readonly mostBytes: number },
+): readonly (readonly string[])[] {
+  const dayIn = snapshot.partitionValue(dayColumn)
+  const sizes = new Map<string, number>()
+  for (const file of snapshot.files) {
+    const day = dayOf(dayIn(file))
+    sizes.set(day, (sizes.get(day) ?? 0) + file.size)
+  }
+  const groups: string[][] = []
+  let sizeBytes = Number.POSITIVE_INFINITY
+  for (const day of days) {
+    const size = sizes.get(day) ?? 0
+    if (sizeBytes + size > mostBytes) {
+      groups.push([])
+      sizeBytes = 0
+    }
+    groups.at(-1)?.push(day)
+    sizeBytes += size
+  }
+  return groups
+}
+
+/**
  * The value of a partition. Landing writes the day of each event.
  *
  * @throws LakeError `CHECK_FAILED` for null: somebody else has written the file, and nobody knows of which day it is.

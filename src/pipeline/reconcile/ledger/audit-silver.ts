@@ -10,7 +10,7 @@ import type { AuditedIdentity, ReadPlace } from './recorded-identity.ts'
 import { type SilverDay, silverIdentity, silverRows, silverRules } from './silver-rows.ts'
 
 /** Rows that are compared at once: a day with more is compared alone. */
-const rowsAtOnce = 10_000_000
+const rowsAtOnce = 1_000_000
 
 const unchanged = 'bronze = bronze when it was audited before'
 

@@ -1,0 +1,128 @@
+import { readdir } from 'node:fs/promises'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import type { ClickHouse } from '../../lib/clickhouse/clickhouse.ts'
+import type { Compute, ComputeInput } from '../../lib/compute/compute.ts'
+import { MemoryRecorder } from '../../lib/dag/recorder.memory.ts'
+import { type DuckDb, openDuckDb } from '../../lib/duckdb/duckdb.ts'
+import type { Row } from '../../lib/duckdb/values.ts'
+import { checksOf } from '../model/checks.ts'
+import { goldMetrics } from '../model/gold.ts'
+import { type LakeTable, lakeTableNames } from '../model/tables.ts'
+import { openSmallPlatform, type SmallPlatform, someMessages } from '../reconcile/books.fixture.ts'
+import { type BatchContext, runBatch } from './batch.ts'
+
+let duckdb: DuckDb
+beforeAll(async () => {
+  duckdb = await openDuckDb({ threads: 1 })
+})
+afterAll(() => duckdb[Symbol.dispose]())
+
+const days = ['2026-11-20', '2026-11-21', '2026-11-22']
+
+let platform: SmallPlatform
+beforeEach(async () => {
+  platform = await openSmallPlatform(duckdb, undefined as unknown as ClickHouse)
+  await platform.send(days.flatMap((day, at) => someMessages(40 + at, at + 1, day)))
+  await platform.land()
+  return () => platform[Symbol.asyncDispose]()
+})
+
+/** Of the files that are read together; nothing of what stays as it is. */
+const daysOf = (inputs: readonly ComputeInput[]): readonly (string | null | undefined)[] =>
+  inputs
+    .filter(({ name }) => name !== 'kept')
+    .flatMap(({ files = [] }) => files.map(({ partitionValues }) => partitionValues['event_date']))
+
+/** Tells which days are computed together. */
+function recorded(computed: unknown[][], { before = async () => undefined as unknown } = {}): Compute {
+  return {
+    engine: 'recorded',
+    stage: async (request, options) => {
+      for (const inputs of request.inParts?.parts ?? [request.inputs])
+        computed.push([...new Set(daysOf(inputs))])
+      await before()
+      return platform.context.compute.stage(request, options)
+    },
+  }
+}
+
+/** Nothing is loaded into ClickHouse. */
+const run = (parts: Partial<BatchContext>, tasks = ['bronze_to_silver']): ReturnType<typeof runBatch> =>
+  runBatch(
+    { ...platform.context, ...parts },
+    { scope: { kind: 'full' }, tasks, recorder: new MemoryRecorder() },
+  )
+
+async function rows(name: LakeTable): Promise<readonly Row[]> {
+  const table = platform.context.table(name)
+  return duckdb.use(async (session) => {
+    return await session.rows(`from (${await table.scan(session, await table.snapshot())}) order by all`)
+  })
+}
+
+async function parquetFiles(name: LakeTable): Promise<number> {
+  const keys = await readdir(new URL(`${platform.context.table(name).uri}/`, 'file:'), { recursive: true })
+  return keys.filter((key) => key.endsWith('.parquet')).length
+}
+
+const all = ['bronze_to_silver', ...goldMetrics.map(({ task }) => task)]
+const made = lakeTableNames.filter((name) => !name.startsWith('bronze'))
+
+describe('stageDays(context, request, before, days, options)', () => {
+  it('computes large days one after the other, and commits them together', async () => {
+    const [together, apart]: [unknown[][], unknown[][]] = [[], []]
+    await run({ compute: recorded(together) }, all)
+    const [before, rowsBefore] = [
+      await Promise.all(made.map((name) => platform.context.table(name).snapshot())),
+      await Promise.all(made.map(rows)),
+    ]
+
+    const { kind } = await run({ compute: recorded(apart), groupBytes: 1 }, all)
+
+    expect(kind).toBe('succeeded')
+    expect(together).toEqual(made.map(() => days))
+    expect(apart).toEqual(made.flatMap(() => days.map((day) => [day])))
+    expect(await Promise.all(made.map(rows))).toEqual(rowsBefore)
+    const after = await Promise.all(made.map((name) => platform.context.table(name).snapshot()))
+    expect(after.map(({ version }) => version)).toEqual(before.map(({ version }) => version + 1))
+    // A table without partitions stays in one file, however its rows were computed.
+    const gold = after.filter((_, at) => made[at]?.startsWith('gold'))
+    expect(gold.map(({ files }) => files.length)).toEqual(gold.map(() => 1))
+  })
+
+  it('asks a check of the days of every group, and names them in one error', async () => {
+    const { nodes } = await run({
+      groupBytes: 1,
+      checksOf: (table) => [
+        ...checksOf(table),
+        ...(table === 'silver/events'
+          ? [
+              {
+                severity: 'fail',
+                expectation: { kind: 'condition', name: 'no partition 0', sql: 'kafka_partition <> 0' },
+              } as const,
+            ]
+          : []),
+      ],
+    })
+
+    const [silver] = nodes
+    const message = silver?.kind === 'failed' ? String(silver.error) : ''
+    for (const day of days) expect(message).toContain(`${day}: expected no partition 0`)
+    expect(await rows('silver/events')).toEqual([])
+  })
+
+  it('leaves no file of the groups before it if one cannot be computed', async () => {
+    const computed: unknown[][] = []
+    const compute = recorded(computed, {
+      before: () =>
+        computed.length === 2 * days.length ? Promise.reject(new Error('no space left')) : Promise.resolve(),
+    })
+
+    const { nodes } = await run({ compute, groupBytes: 1 })
+
+    expect(nodes[0]).toMatchObject({ kind: 'failed', error: new Error('no space left') })
+    expect(computed.slice(days.length)).toEqual(days.map((day) => [day]))
+    expect(await parquetFiles('silver/events')).toBe(0)
+  })
+})

@@ -1,0 +1,92 @@
+/**
+ * Computes days of a target group by group, in files that nobody sees yet.
+ *
+ * Where the target is by day, each group is written by itself. Where it is not, its rows are few: the groups are
+ * computed one after the other, and written together.
+ */
+import type { IoOptions } from '../../lib/base/io.ts'
+import type { ComputeInput } from '../../lib/compute/compute.ts'
+import { type AddFile, combined, type Snapshot, type StagedFiles } from '../../lib/delta/index.ts'
+import { dateList, filesOfDays } from '../model/days.ts'
+import { isByDay } from './days.ts'
+import type { MakeContext, MakeRequest } from './make.ts'
+
+export interface DaysToStage {
+  /** ISO days, in groups that fit into memory. At least one. */
+  readonly groups: readonly (readonly string[])[]
+  /** Files of the target that others take the place of. */
+  readonly replaced: readonly AddFile[]
+  /** Whether rows of other days are in those files, and stay. */
+  readonly keepsRows: boolean
+}
+
+/** If it fails, nothing is left behind. */
+export async function stageDays(
+  context: MakeContext,
+  request: MakeRequest,
+  before: Snapshot,
+  days: DaysToStage,
+  { signal }: IoOptions,
+): Promise<StagedFiles> {
+  const target = context.table(request.target)
+  if (!isByDay(before)) return stageTogether(context, request, before, days, { signal })
+  let staged: StagedFiles = { files: [], rows: 0, sizeBytes: 0 }
+  try {
+    for (const group of days.groups) {
+      const ofGroup = await context.compute.stage(
+        {
+          inputs: [inputOf(context, request, group)],
+          select: inOrder(request, request.select),
+          target,
+          targetSnapshot: before,
+        },
+        { signal },
+      )
+      staged = combined(staged, ofGroup)
+    }
+    return staged
+  } catch (error) {
+    await target.discard(staged)
+    throw error
+  }
+}
+
+function stageTogether(
+  context: MakeContext,
+  request: MakeRequest,
+  before: Snapshot,
+  { groups, replaced, keepsRows }: DaysToStage,
+  { signal }: IoOptions,
+): Promise<StagedFiles> {
+  const table = context.table(request.target)
+  const kept = `select * from kept where event_date not in (${dateList(groups.flat())})`
+  return context.compute.stage(
+    {
+      inputs: keepsRows ? [{ name: 'kept', table, snapshot: before, files: replaced }] : [],
+      inParts: {
+        name: 'made',
+        select: request.select,
+        parts: groups.map((group) => [inputOf(context, request, group)]),
+      },
+      select: inOrder(
+        request,
+        keepsRows ? `select * from made union all by name ${kept}` : 'select * from made',
+      ),
+      target: table,
+      targetSnapshot: before,
+    },
+    { signal },
+  )
+}
+
+function inputOf(
+  { table }: MakeContext,
+  { input: { table: name, name: view, snapshot } }: MakeRequest,
+  days: readonly string[],
+): ComputeInput {
+  return { name: view, table: table(name), snapshot, files: filesOfDays(snapshot, days) }
+}
+
+function inOrder({ orderBy }: MakeRequest, select: string): string {
+  return `select * from (${select}) order by ${orderBy.join(', ')}`
+}
