@@ -14,18 +14,20 @@ beforeAll(async () => {
 })
 afterAll(() => duckdb[Symbol.dispose]())
 beforeEach(async () => {
+  landed = 0
   store = await MemoryStore.open()
   bronze = new DeltaTable({ store, duckdb })
   await bronze.createIfMissing(lakeTables['bronze/events'])
   return () => store[Symbol.asyncDispose]()
 })
 
-/** One commit of one file: messages of partitions, each with the day that it was appended on. */
+/** One commit of one file: messages of partitions, each with the day that it was appended on, a minute after those before. */
 async function land(messages: readonly (readonly [partition: number, day: string])[]): Promise<void> {
+  const time = `12:${String(landed).padStart(2, '0')}`
   const rows = messages.map(
     ([partition, day], at) =>
       `('e${at}', 1::bigint, 'click', '/', timestamptz '2026-01-01', 'web', date '2026-01-01', 'topic', ` +
-      `${partition}::int, ${at}::bigint, timestamptz '${day} 12:00', timestamptz '${day} 12:00')`,
+      `${partition}::int, ${at}::bigint, timestamptz '${day} ${time}', timestamptz '${day} ${time}')`,
   )
   const names = lakeTables['bronze/events'].schema.fields.map(({ name }) => name).join(', ')
   const [first = [0]] = messages
@@ -81,6 +83,17 @@ describe('boundaryOf(context, bronze)', () => {
     await land([[1, '2026-01-20']])
     await loseFileOf(1)
     await loseFileOf(2)
+
+    expect(await boundary()).toBe('2026-01-20')
+  })
+
+  it('reads a few of many files of one day, as long as they show each partition', async () => {
+    for (let file = 0; file < 30; file++) await land([[0, '2026-01-20']])
+    await land([
+      [0, '2026-01-20'],
+      [1, '2026-01-20'],
+    ])
+    for (const version of [1, 2, 3, 4]) await loseFileOf(version)
 
     expect(await boundary()).toBe('2026-01-20')
   })

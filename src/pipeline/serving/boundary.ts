@@ -13,6 +13,9 @@ interface BoundaryContext {
 /** Before any event: everything is realtime's. */
 const noBoundary = '1970-01-01'
 
+/** Files that are read first, if so many hold messages of the newest day: they nearly always settle it. */
+const filesFirst = 8
+
 /**
  * The first UTC day that is not closed: some partition of the log has not been read past its end. Messages are
  * appended in the order of `kafka_timestamp`, so a partition that has shown a later day shows this one no more.
@@ -25,18 +28,18 @@ export async function boundaryOf(
 ): Promise<string> {
   const files = bronze
     .bounds('kafka_timestamp')
-    .map((bounds) => ({ file: bounds.file, newestDay: newestAppendDay(bounds) }))
-    .sort((a, b) => Number(a.newestDay < b.newestDay) - Number(a.newestDay > b.newestDay))
+    .map((bounds) => {
+      const newestMs = newestAppend(bounds)
+      return { file: bounds.file, newestMs, newestDay: dayOf(newestMs) }
+    })
+    .sort((a, b) => b.newestMs - a.newestMs)
   const partitions = Object.keys(bronze.transactions).length
   /** By partition, of the files that were read. */
   const newestDays = new Map<string, string>()
   let boundary = noBoundary
   let read = 0
-  for (
-    let end = files.filter(({ newestDay }) => newestDay === files[0]?.newestDay).length;
-    read < files.length;
-    end *= 2
-  ) {
+  const ofNewestDay = files.filter(({ newestDay }) => newestDay === files[0]?.newestDay).length
+  for (let end = Math.min(ofNewestDay, filesFirst); read < files.length; end *= 2) {
     const group = files.slice(read, end).map(({ file }) => file)
     read = Math.min(end, files.length)
     const rows = await duckdb.use(async (session) => {
@@ -60,8 +63,13 @@ export async function boundaryOf(
   return boundary
 }
 
-/** The day of the newest append in a file; that of a file which does not say comes after all others. */
-function newestAppendDay(bounds: FileBounds): string {
+/** After all real times, and a day with which one can compare. */
+const unknownMs = Date.parse('9999-12-31T00:00:00Z')
+
+/** The time of the newest append in a file; that of a file which does not say comes after all others. */
+function newestAppend(bounds: FileBounds): number {
   const newestMs = bounds.kind === 'known' ? Date.parse(bounds.max) : Number.NaN
-  return Number.isNaN(newestMs) ? '9999-12-31' : new Date(newestMs).toISOString().slice(0, 10)
+  return Number.isNaN(newestMs) ? unknownMs : newestMs
 }
+
+const dayOf = (ms: number): string => new Date(ms).toISOString().slice(0, 10)

@@ -2,14 +2,14 @@
 import { createHash } from 'node:crypto'
 import type { IoOptions } from '../../../lib/base/io.ts'
 import type { DeltaTable, Snapshot } from '../../../lib/delta/index.ts'
+import { dayColumn } from '../../model/days.ts'
 
-/** UTC day → a text that is another one whenever a file of the day is. Days without files have none. */
+/** UTC day → a text that is another one whenever a file of the day is. Days without files have none; of a table that is not by day there is one, of no day. */
 export type FileMarks = ReadonlyMap<string, string>
 
 /** Data files come behind the log in the order of keys. */
 const behindTheLog = '_delta_log0'
 
-/** @param snapshot of a table by day. */
 export async function fileMarks(
   table: DeltaTable,
   snapshot: Snapshot,
@@ -22,7 +22,8 @@ export async function fileMarks(
   })) {
     stored.set(key, `${sizeBytes} ${modifiedMs}`)
   }
-  const dayOf = snapshot.partitionValue('event_date')
+  const isByDay = snapshot.partitionColumns.includes(dayColumn)
+  const dayOf = isByDay ? snapshot.partitionValue(dayColumn) : () => null
   const files = new Map<string, string[]>()
   for (const file of snapshot.files) {
     const day = dayOf(file) ?? ''

@@ -16,6 +16,7 @@ import { type LandedPartition, skippedIn } from '../../model/landed.ts'
 import { bigintOf, placesNamed } from '../books.ts'
 import { createRowsView } from '../rows-of.ts'
 import { emptyOffsets } from './empty-offsets.ts'
+import { fileMarks, markOf } from './file-marks.ts'
 import type { Audit } from './ledger.ts'
 import {
   areEqual,
@@ -48,6 +49,18 @@ export async function landedOffsets(
     session,
     cut: { events, rejected, landed },
   } = audit
+  const partitions = byTopic(landed)
+  const filesMark = await markOfFiles(audit, { signal })
+  const markOfPartition = ({ topic, partition, logs }: TopicPartition): string =>
+    markOf(
+      filesMark,
+      topic,
+      String(firstKnown(topic, partition)),
+      ...logs.map(({ clusterId, next }) => `${next} ${clusterId}`),
+    )
+  const known = partitions.map((partition) => balancedBefore(audit, partition, markOfPartition(partition)))
+  if (known.every((identity) => identity !== undefined)) return known
+  audit.onProgress('offsets of the log')
   await createRowsView(context, session, 'landed_events', 'bronze/events', events, { signal })
   await createRowsView(context, session, 'landed_rejected', 'bronze/rejected', rejected, { signal })
   await session.run(
@@ -56,7 +69,6 @@ export async function landedOffsets(
      union all select kafka_topic, kafka_partition, kafka_offset from landed_rejected`,
     { signal },
   )
-  const partitions = byTopic(landed)
   const sumsFound = await session.rows(
     `select topic, p, count(*) as n, min(o) as first, sum(o)::hugeint as total, sum(o::hugeint * o) as squares
      from landed_offsets where ${partitions.map(isIn).join(' or ') || 'false'} group by all`,
@@ -67,11 +79,34 @@ export async function landedOffsets(
     const found = sumsFound.find(
       (row) => row['topic'] === partition.topic && row['p'] === partition.partition,
     )
-    const known = firstKnown(partition.topic, partition.partition)
-    const first = least(bigintOf(found?.['first']), known) ?? partition.next
-    identities.push(await identityOf(audit, partition, { first, rows: rowSums(found) }, { signal }))
+    const knownFirst = firstKnown(partition.topic, partition.partition)
+    const first = least(bigintOf(found?.['first']), knownFirst) ?? partition.next
+    const identity = await identityOf(audit, partition, { first, rows: rowSums(found) }, { signal })
+    identities.push({ ...identity, mark: markOfPartition(partition) })
   }
   return identities
+}
+
+/** Of all files that hold offsets. */
+async function markOfFiles(
+  { context, cut: { events, rejected } }: Audit,
+  { signal }: IoOptions,
+): Promise<string> {
+  const marks = await Promise.all([
+    fileMarks(context.table('bronze/events'), events, { signal }),
+    fileMarks(context.table('bronze/rejected'), rejected, { signal }),
+  ])
+  return markOf(...marks.flatMap((each) => [...each].map(([day, mark]) => `${day} ${mark}`).sort()))
+}
+
+/** What an audit before has found of the same files, if it balanced. */
+function balancedBefore(
+  { before, isFull }: Audit,
+  { partition }: TopicPartition,
+  mark: string,
+): AuditedIdentity | undefined {
+  const found = before({ name, table, partition })
+  return isFull || found?.problem !== undefined || found?.mark !== mark ? undefined : found
 }
 
 /** Logs of one topic in one: their offsets stand in the same columns. */

@@ -69,7 +69,6 @@ export async function auditLedger(
 
 async function audit(of: Audit, { signal }: IoOptions): Promise<readonly AuditedIdentity[]> {
   const { context, session, release, onProgress } = of
-  onProgress('offsets of the log')
   const clickhouse = await context.clickhouse()
   const counted = await countedOffsets(clickhouse, { signal })
   const landed = await landedOffsets(of, { firstKnown: counted.firstOf, signal })
