@@ -28,6 +28,9 @@ export function proofOf({ url, username, password, pid }: Endpoint, challenge: s
   return createHmac('sha256', password).update(text).digest('hex')
 }
 
+/** What the server serves. */
+export const dataFolder = (home: string): string => join(home, 'clickhouse')
+
 export const endpointFile = (home: string): string => join(home, 'clickhouse.json')
 
 /** What the file says; undefined where there is none, or none that makes sense. */

@@ -10,7 +10,7 @@ import { type Home, temporaryHome, until } from './home.fixture.ts'
 import { startServer } from './server.ts'
 import { builtServer } from './shared.fixture.ts'
 
-const { endServer, findOrStart, isAlive, openEmbeddedClickHouse, moduleOf } = await builtServer()
+const { endServer, findOrStart, isAlive, isAtRest, openEmbeddedClickHouse, moduleOf } = await builtServer()
 
 let home: Home
 
@@ -261,10 +261,13 @@ describe('a server and its successor', () => {
 
 describe('endServer(home)', () => {
   it('ends the server in order, and one that is needed again is started', async () => {
+    expect(await isAtRest(home.path)).toBe(false)
     const first = await findOrStart(home.path, patient)
+    expect(await isAtRest(home.path)).toBe(false)
 
     expect(await endServer(home.path, patient)).toBe(true)
     expect(await home.servers()).toEqual([])
+    expect(await isAtRest(home.path)).toBe(true)
 
     const second = await findOrStart(home.path, patient)
     expect(second.pid).not.toBe(first.pid)

@@ -7,7 +7,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { closeSync, openSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
+import { readdir, readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { homedir, tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
@@ -17,7 +17,7 @@ import { LakeError, messageOf, systemCode } from '../base/errors.ts'
 import { makeFolders, privateMode } from '../base/files/folders.ts'
 import type { IoOptions } from '../base/io.ts'
 import { memoryShares } from '../base/memory.ts'
-import { type Endpoint, proofOf, readEndpoint } from './endpoint.ts'
+import { dataFolder, type Endpoint, proofOf, readEndpoint } from './endpoint.ts'
 
 export interface LaunchOptions extends IoOptions {
   readonly clock?: Clock
@@ -50,6 +50,14 @@ export async function isAlive(endpoint: Endpoint, { signal }: IoOptions = {}): P
     signal?.throwIfAborted()
     return false
   }
+}
+
+/** Whether a server of the home has written data, and none serves them now. Starts nothing. */
+export async function isAtRest(home: string, { signal }: IoOptions = {}): Promise<boolean> {
+  const data = await readdir(dataFolder(home)).catch(() => [])
+  if (data.length === 0) return false
+  const found = await readEndpoint(home)
+  return found === undefined || !send(found.pid, 0) || !(await isAlive(found, { signal }))
 }
 
 /**

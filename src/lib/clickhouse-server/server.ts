@@ -19,7 +19,7 @@ import { OwnFolder } from '../base/files/own-folder.ts'
 import type { Logger } from '../base/log.ts'
 import { notBegun } from '../clickhouse/failure.ts'
 import { writeAccess } from './access.ts'
-import { type Endpoint, endpointFile, readEndpoint, writeEndpoint } from './endpoint.ts'
+import { dataFolder, type Endpoint, endpointFile, readEndpoint, writeEndpoint } from './endpoint.ts'
 import { type Engine, EngineError, openEngine } from './engine.ts'
 import { createHttp } from './http.ts'
 import { lockPath } from './path-lock.ts'
@@ -60,7 +60,7 @@ const lookMs = 250
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   await makeFolders(resolve(options.home), privateMode)
   const home = await realpath(options.home)
-  const data = join(home, 'clickhouse')
+  const data = dataFolder(home)
   const lock = await lockPath(data)
   if (lock.kind === 'held') throw homeLocked(data, lock.pid)
   await makeFolders(data, privateMode)

@@ -1,6 +1,7 @@
 /** The audits that end a batch: if the books do not balance the run fails. What it has published stays published. */
 import { countOf } from '../../lib/base/count-of.ts'
 import { LakeError } from '../../lib/base/errors.ts'
+import type { JsonValue } from '../../lib/base/json.ts'
 import type { DagNode, NodeResult } from '../../lib/dag/node.ts'
 import type { LedgerBook } from '../../lib/runs/ledger-book.ts'
 import type { ReleaseBook } from '../../lib/runs/release-book.ts'
@@ -9,6 +10,7 @@ import type { BooksContext } from '../reconcile/books.ts'
 import { auditLedger } from '../reconcile/ledger/ledger.ts'
 import type { AuditedIdentity } from '../reconcile/ledger/recorded-identity.ts'
 import { reconcileDays } from '../reconcile/reconcile-days.ts'
+import { stateDetail, stateOfLake } from './settled.ts'
 
 export interface AuditNodesContext extends BooksContext {
   readonly ledger: () => Promise<LedgerBook>
@@ -25,13 +27,15 @@ export function auditNodes(context: AuditNodesContext, { after }: { readonly aft
       name: 'ledger',
       dependsOn: [after],
       run: async ({ runId, signal }) => {
+        // Before the audit: what lands meanwhile makes another state, and is audited by the next run.
+        const state = await stateOfLake(context, { signal })
         const { identities } = await auditLedger(context, {
           ledger: await ledger(),
           runId,
           signal,
           ...(releases && { releases }),
         })
-        return resultOf('ledger', identities)
+        return resultOf('ledger', identities, { [stateDetail]: state })
       },
     },
     {
@@ -47,9 +51,13 @@ export function auditNodes(context: AuditNodesContext, { after }: { readonly aft
 }
 
 /** An audit writes no table. @throws LakeError `BOOKS_UNBALANCED` */
-function resultOf(task: string, identities: readonly AuditedIdentity[]): NodeResult {
+function resultOf(
+  task: string,
+  identities: readonly AuditedIdentity[],
+  details: Readonly<Record<string, JsonValue>> = {},
+): NodeResult {
   const wrong = identities.filter((identity) => !isBalanced(identity))
-  if (wrong.length === 0) return { kind: 'unchanged', details: { audited: identities.length } }
+  if (wrong.length === 0) return { kind: 'unchanged', details: { audited: identities.length, ...details } }
   const named = wrong.slice(0, problemsNamed).map(describe)
   const more = wrong.length > named.length ? [`${wrong.length - named.length} more`] : []
   throw new LakeError(

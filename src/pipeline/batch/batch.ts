@@ -24,7 +24,7 @@ import { createGraph, type Graph } from '../../lib/dag/graph.ts'
 import type { DagNode, NodeContext, NodeResult, RunOutcome } from '../../lib/dag/node.ts'
 import { plan, type Selection } from '../../lib/dag/plan.ts'
 import type { RunRecorder } from '../../lib/dag/recorder.ts'
-import type { DeltaTable, Snapshot } from '../../lib/delta/index.ts'
+import type { Snapshot } from '../../lib/delta/index.ts'
 import type { DuckDb } from '../../lib/duckdb/duckdb.ts'
 import type { EventLog } from '../../lib/eventlog/eventlog.ts'
 import type { CandidateBook } from '../../lib/runs/candidate-book.ts'
@@ -43,10 +43,10 @@ import { batchDag } from './dag-name.ts'
 import { planDays, type Scope } from './days.ts'
 import { askGates, type Gate, type Gates, gatesByTask, type PassedGate, refusalText } from './gate.ts'
 import { type Made, type MakeRequest, makeDays } from './make.ts'
+import { type LakeState, type SettledContext, settledState, stateDetail } from './settled.ts'
 import { judgedTasks, loadTask, silverTask } from './tasks.ts'
 
-export interface BatchContext {
-  readonly table: (name: LakeTable) => DeltaTable
+export interface BatchContext extends SettledContext {
   readonly duckdb: DuckDb
   readonly compute: Compute
   /** Asked for by the load and the audits alone. */
@@ -91,7 +91,11 @@ export async function runBatch(
 ): Promise<RunOutcome> {
   for (const name of lakeTableNames) await context.table(name).createIfMissing(lakeTables[name], { signal })
   const bronze = await context.table('bronze/events').snapshot({ signal })
-  const graph = batchGraph(context, bronze, scope)
+  const graph = batchGraph(
+    tasks === undefined || tasks.length === 0 ? context : asked(context),
+    bronze,
+    scope,
+  )
   return execute(graph, plan(graph, selectionOf(tasks)), {
     recorder,
     concurrency,
@@ -99,6 +103,11 @@ export async function runBatch(
     ...(context.clock && { clock: context.clock }),
     ...(onEvent && { onEvent }),
   })
+}
+
+/** Tasks that somebody names do their work. */
+function asked({ isClickHouseAtRest: _, ...context }: BatchContext): BatchContext {
+  return context
 }
 
 /** What a run would do, in lines: each task, the days that it would make, and why. Changes nothing. */
@@ -125,6 +134,7 @@ function selectionOf(tasks: readonly string[] | undefined): Selection {
 
 export function batchGraph(context: BatchContext, bronze: Snapshot, scope: Scope): Graph<DagNode> {
   const gatesOf = gatesByTask(context.gates, [...judgedTasks.keys()])
+  const unlessSettled = leavingClickHouseAtRest(context)
   const goldTasks = goldMetrics.map((metric): DagNode => {
     return {
       name: metric.task,
@@ -160,12 +170,26 @@ export function batchGraph(context: BatchContext, bronze: Snapshot, scope: Scope
     {
       name: loadTask,
       dependsOn: goldTasks.map(({ name }) => name),
-      run: async (node) => publish(context, bronze, scope, await gatesOf(loadTask, node), node),
+      run: unlessSettled(async (node) =>
+        publish(context, bronze, scope, await gatesOf(loadTask, node), node),
+      ),
     },
     ...(context.ledger && context.log
       ? auditNodes({ ...context, ledger: context.ledger, log: context.log }, { after: loadTask })
-      : []),
+      : []
+    ).map((node) => ({ ...node, run: unlessSettled(node.run) })),
   ])
+}
+
+/** Of tasks that ask ClickHouse: they have nothing to do if it may be left at rest. */
+function leavingClickHouseAtRest(context: BatchContext): (work: DagNode['run']) => DagNode['run'] {
+  let settled: Promise<LakeState | undefined> | undefined
+  return (work) => async (node) => {
+    // Asked once gold is made, and once for all tasks: by then one of them may have started ClickHouse.
+    settled ??= settledState(context, { signal: node.signal })
+    const state = await settled
+    return state === undefined ? work(node) : { kind: 'unchanged', details: { [stateDetail]: state } }
+  }
 }
 
 /** Gold into ClickHouse, and all of it to readers; if a gate refuses it, they keep what they see. */

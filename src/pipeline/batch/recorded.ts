@@ -8,6 +8,7 @@ import type { RunStore } from '../../lib/runs/run-store.ts'
 import { type BatchContext, runBatch } from './batch.ts'
 import { batchDag } from './dag-name.ts'
 import type { Scope } from './days.ts'
+import { auditedStateIn } from './settled.ts'
 
 export interface RecordedBatchOptions extends IoOptions {
   readonly scope?: Scope
@@ -37,6 +38,7 @@ export async function runRecordedBatch(
           candidates: store.candidates,
           checks: store.checks,
           ledger: async () => store.ledger,
+          auditedState: (options) => auditedStateIn(store.runs, options),
         },
         {
           scope,

@@ -44,6 +44,8 @@ export interface Platform extends AsyncDisposable {
   log(): Promise<EventLog>
   /** Where it is the embedded one, its server is found or started. */
   clickhouse(): Promise<ClickHouse>
+  /** Whether ClickHouse is the embedded one, has data, and does not run. Starts nothing. */
+  isClickHouseAtRest(options?: IoOptions): Promise<boolean>
   /** Closing then ends the embedded ClickHouse too, which otherwise ends itself when nobody has used it for a while. */
   endClickHouseAtClose(): void
   duckdb(): Promise<DuckDb>
@@ -179,6 +181,12 @@ export function openPlatform(
       const { openEmbeddedClickHouse } = await import('../../lib/clickhouse-server/embedded.ts')
       return openEmbeddedClickHouse({ home: await home(), clock, logger, signal })
     }, closeClickHouse),
+
+    isClickHouseAtRest: async (options) => {
+      if (config.clickhouse !== undefined) return false
+      const { isAtRest } = await import('../../lib/clickhouse-server/launch.ts')
+      return isAtRest(config.home, options)
+    },
 
     endClickHouseAtClose: () => {
       endsClickHouse = true

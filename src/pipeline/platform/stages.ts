@@ -74,6 +74,10 @@ export async function batchContextOf(platform: Platform): Promise<BatchContext &
     duckdb: await platform.duckdb(),
     compute: await platform.compute(),
     clickhouse: () => platform.clickhouse(),
+    // Runs in a database may be those of another machine, with a ClickHouse of its own.
+    ...(platform.config.metadata.url.startsWith('sqlite:') && {
+      isClickHouseAtRest: (options: IoOptions) => platform.isClickHouseAtRest(options),
+    }),
     log: () => platform.log(),
     ledger: async () => (await platform.runs()).ledger,
     ...(platform.gates && { gates: platform.gates }),

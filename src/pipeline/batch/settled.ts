@@ -1,0 +1,72 @@
+/**
+ * Whether ClickHouse may be left at rest: the lake is, commit by commit, what the newest run has published and audited,
+ * that run did all of its tasks, and the embedded server does not run now.
+ *
+ * What the speed layer had counted since that run, before the server ended, is audited with the next batch that has
+ * something new.
+ */
+import { createHash } from 'node:crypto'
+import type { IoOptions } from '../../lib/base/io.ts'
+import { formatJson, type JsonValue } from '../../lib/base/json.ts'
+import type { DeltaTable } from '../../lib/delta/index.ts'
+import { runStates } from '../../lib/runs/run.ts'
+import type { RunBook } from '../../lib/runs/run-book.ts'
+import { type LakeTable, lakeTableNames } from '../model/tables.ts'
+import { goldTables, loadedTables, loadsTable, servingViews } from '../serving/tables.ts'
+import { batchDag } from './dag-name.ts'
+
+/** The commit of each table, and what ClickHouse is declared to hold. */
+export type LakeState = Readonly<Record<string, string>>
+
+export interface SettledContext {
+  readonly table: (name: LakeTable) => DeltaTable
+  /** Whether ClickHouse has data and would have to be started to be asked. Without it, it is always asked. */
+  readonly isClickHouseAtRest?: (options: IoOptions) => Promise<boolean>
+  /** What the newest run has published and audited; `undefined` if it has not done so whole. */
+  readonly auditedState?: (options: IoOptions) => Promise<JsonValue | undefined>
+}
+
+const declared = createHash('sha256')
+  .update(JSON.stringify([servingViews, goldTables, loadedTables, loadsTable]))
+  .digest('hex')
+
+export async function stateOfLake(
+  { table }: Pick<SettledContext, 'table'>,
+  { signal }: IoOptions = {},
+): Promise<LakeState> {
+  const commits = await Promise.all(
+    lakeTableNames.map(async (name) => {
+      const snapshot = await table(name).snapshot({ signal })
+      const commit = await snapshot.commitRef({ signal })
+      return [name, `${snapshot.version} ${commit?.id ?? ''} ${snapshot.metadata.id}`] as const
+    }),
+  )
+  return { ...Object.fromEntries(commits), clickhouse: declared }
+}
+
+/** @returns the state of the lake if ClickHouse may be left at rest. */
+export async function settledState(
+  context: SettledContext,
+  { signal }: IoOptions = {},
+): Promise<LakeState | undefined> {
+  if ((await context.isClickHouseAtRest?.({ signal })) !== true) return undefined
+  const audited = await context.auditedState?.({ signal })
+  if (audited === undefined) return undefined
+  const state = await stateOfLake(context, { signal })
+  return formatJson(state) === formatJson(audited) ? state : undefined
+}
+
+/** As a task that audits keeps it in the record of its run. */
+export const stateDetail = 'lake'
+
+/** What the newest run that has ended kept, if none of its tasks failed or was left out. */
+export async function auditedStateIn(runs: RunBook, { signal }: IoOptions): Promise<JsonValue | undefined> {
+  const ended = runStates.filter((state) => state !== 'running')
+  const newest = await runs.latest({ dag: batchDag, states: ended }, { signal })
+  if (newest === undefined || !['succeeded', 'unchanged'].includes(newest.state)) return undefined
+  if (newest.attempts.some(({ state }) => state === 'skipped')) return undefined
+  const kept = newest.attempts.flatMap(({ details }) =>
+    typeof details === 'object' && details !== null && stateDetail in details ? [details[stateDetail]] : [],
+  )
+  return kept.at(-1)
+}
