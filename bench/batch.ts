@@ -1,34 +1,95 @@
-/** The whole DAG over three days of events, beside one SELECT of DuckDB that computes the same four metrics. */
+/**
+ * The batch over 30 days of events: in full, with 100,000 events more of one day, and with nothing new. Beside it, in the
+ * same run and over the same files, a script that one would write by hand. Each runs in a process of its own.
+ */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { endServer } from '../src/lib/clickhouse-server/launch.ts'
+import type { Platform } from '../src/pipeline/platform/compose.ts'
+import { runLandingStage } from '../src/pipeline/platform/stages.ts'
+import { type Case, type Measurement, measurement, onPlatform, sendHistory } from './case.ts'
+import { type Usage, usageOf } from './usage.ts'
 
-import { runRecordedBatch } from '../src/pipeline/batch/recorded.ts'
-import { goldMetrics } from '../src/pipeline/model/gold.ts'
-import { batchContextOf, runLandingStage } from '../src/pipeline/platform/stages.ts'
-import { type Case, measurement, onPlatform, secondsOf, sendHistory } from './case.ts'
-
-const count = 200_000
+/** `BENCH_EVENTS=10000000` measures as many. */
+const count = Number(process.env['BENCH_EVENTS'] ?? 1_000_000)
+const further = 100_000
 
 export const batchCase: Case = {
   name: 'batch',
   run: () =>
     onPlatform(async (platform) => {
-      await sendHistory(platform, count)
+      await sendHistory(platform, count, { days: 30 })
       await runLandingStage(platform, { drain: true })
-      const context = await batchContextOf(platform)
-      const batch = (): Promise<unknown> =>
-        platform.runs().then((store) => runRecordedBatch(context, store, { trigger: 'manual' }))
-      const first = await secondsOf(batch)
-      const again = await secondsOf(batch)
-      const silver = context.table('silver/events')
-      const bare = await secondsOf(() =>
-        context.duckdb.use(async (session) => {
-          const scan = await silver.scan(session, await silver.snapshot())
-          await session.run(`create temporary view silver_events as ${scan}`)
-          for (const { sql } of goldMetrics) await session.rows(sql)
-        }),
-      )
+      const batch = (...flags: readonly string[]): Promise<Usage> =>
+        usageOf('batch.main.ts', flags, { LAKE_HOME: platform.config.home })
+      const script = await scriptOver(platform)
+      const delta = await batch('--full', '--delta')
+      const whole = await batch('--full')
+      await sendHistory(platform, further, { days: 1, seed: 8 })
+      await runLandingStage(platform, { drain: true })
+      const incremental = await batch()
+      const nothing = await batch()
+      await endServer(platform.config.home)
+      const atRest = await batch()
       return [
-        measurement('batch', 's', first, count, { name: 'the four SELECTs alone', value: bare }),
-        measurement('batch again, nothing new', 's', again, count),
+        ...measured('batch, silver and gold', delta, count, script),
+        ...measured('batch, with load and audits', whole, count, script),
+        ...measured(`batch, ${further} events more of one day`, incremental, further),
+        ...measured('batch, nothing new', nothing, 0),
+        ...measured('batch, nothing new, ClickHouse at rest', atRest, 0),
       ]
     }),
+}
+
+async function scriptOver({ config }: Platform): Promise<Usage> {
+  const out = await mkdtemp(join(tmpdir(), 'lakeshore-bench-script-'))
+  try {
+    return await usageOf('batch-script.main.ts', [join(config.lakeUri, 'bronze/events'), out])
+  } finally {
+    await rm(out, { recursive: true, force: true })
+  }
+}
+
+function measured(name: string, usage: Usage, rows: number, peer?: Usage): readonly Measurement[] {
+  const { cpuSeconds, rssBytes } = usage
+  const beside = (
+    value: (of: Usage) => number,
+  ): { readonly name: string; readonly value: number } | undefined =>
+    peer && { name: 'a script by hand', value: value(peer) }
+  return [
+    {
+      ...measurement(
+        name,
+        's',
+        usage.seconds,
+        rows,
+        beside(({ seconds }) => seconds),
+      ),
+      cpuSeconds,
+      rssBytes,
+    },
+    {
+      ...measurement(
+        `${name}: CPU`,
+        's',
+        cpuSeconds,
+        rows,
+        beside((of) => of.cpuSeconds),
+      ),
+      cpuSeconds,
+      rssBytes,
+    },
+    {
+      ...measurement(
+        `${name}: memory`,
+        'MB',
+        rssBytes / 1e6,
+        rows,
+        beside((of) => of.rssBytes / 1e6),
+      ),
+      cpuSeconds,
+      rssBytes,
+    },
+  ]
 }

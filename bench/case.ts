@@ -13,6 +13,8 @@ export interface Measurement {
   readonly peer: string | null
   readonly peerValue: number | null
   readonly ratio: number | null
+  /** Of the process that did the work, where it was one of its own. */
+  readonly cpuSeconds: number | null
   readonly rssBytes: number
   readonly rows: number
 }
@@ -36,6 +38,7 @@ export function measurement(
     peer: peer?.name ?? null,
     peerValue: peer === undefined ? null : rounded(peer.value),
     ratio: peer === undefined ? null : rounded(value / peer.value),
+    cpuSeconds: null,
     rssBytes: process.memoryUsage().rss,
     rows,
   }
@@ -68,12 +71,16 @@ export async function secondsOf(work: () => Promise<unknown>): Promise<number> {
 
 const dayMs = 86_400_000
 
-/** Sends a history of `count` events over three days, with the usual faults among them. */
-export async function sendHistory(platform: Platform, count: number): Promise<void> {
+/** Sends a history of `count` events over three days, or others, with the usual faults among them. */
+export async function sendHistory(
+  platform: Platform,
+  count: number,
+  { days = 3, seed = 7 }: { readonly days?: number; readonly seed?: number } = {},
+): Promise<void> {
   const { produce } = await import('../src/pipeline/producer/produce.ts')
   await produce(await platform.log(), {
-    seed: 7,
-    plan: { kind: 'history', count, days: 3, untilMs: Math.floor(Date.now() / dayMs) * dayMs },
+    seed,
+    plan: { kind: 'history', count, days, untilMs: Math.floor(Date.now() / dayMs) * dayMs },
     late: 0.03,
     duplicate: 0.01,
     malformed: 0.005,

@@ -44,9 +44,9 @@ for (const { name, run } of chosen) {
 }
 
 function print(measurement: Measurement): void {
-  const { name, unit, value, peer, peerValue, ratio, rssBytes, rows } = measurement
+  const { name, unit, value, peer, peerValue, ratio, cpuSeconds, rssBytes, rows } = measurement
   if (asJson) {
-    console.log(JSON.stringify({ name, unit, value, peer, peerValue, ratio, rssBytes, rows }))
+    console.log(JSON.stringify({ name, unit, value, peer, peerValue, ratio, cpuSeconds, rssBytes, rows }))
     return
   }
   const beside = peer === null ? '' : `, ${peer} ${peerValue} (ratio ${ratio})`
