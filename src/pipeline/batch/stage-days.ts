@@ -60,18 +60,18 @@ function stageTogether(
 ): Promise<StagedFiles> {
   const table = context.table(request.target)
   const kept = `select * from kept where event_date not in (${dateList(groups.flat())})`
+  const parts = groups.map((group) => [inputOf(context, request, group)])
+  const [only, ...others] = parts
+  const isOne = only !== undefined && others.length === 0
+  const made = isOne ? request.select : 'select * from made'
   return context.compute.stage(
     {
-      inputs: keepsRows ? [{ name: 'kept', table, snapshot: before, files: replaced }] : [],
-      inParts: {
-        name: 'made',
-        select: request.select,
-        parts: groups.map((group) => [inputOf(context, request, group)]),
-      },
-      select: inOrder(
-        request,
-        keepsRows ? `select * from made union all by name ${kept}` : 'select * from made',
-      ),
+      inputs: [
+        ...(isOne ? only : []),
+        ...(keepsRows ? [{ name: 'kept', table, snapshot: before, files: replaced }] : []),
+      ],
+      ...(!isOne && { inParts: { name: 'made', select: request.select, parts } }),
+      select: inOrder(request, keepsRows ? `${made} union all by name ${kept}` : made),
       target: table,
       targetSnapshot: before,
     },

@@ -1,11 +1,12 @@
 /** What checks need beside the rows that they are asked of: the tables that they compare with, and how many rows days had. */
 import type { IoOptions } from '../../lib/base/io.ts'
-import { type DeltaTable, emptySelect, type Snapshot } from '../../lib/delta/index.ts'
+import { type DeltaTable, emptySelect, recordsIn, type Snapshot } from '../../lib/delta/index.ts'
 import type { DuckDbSession } from '../../lib/duckdb/duckdb.ts'
 import { identifier } from '../../lib/duckdb/sql-text.ts'
 import type { Expectation } from '../../lib/quality/expectation.ts'
 import type { CheckBook, CheckResult } from '../../lib/runs/check-book.ts'
 import { referencedBy, viewOf } from '../model/checks.ts'
+import { dateList, dayColumn } from '../model/days.ts'
 import { type LakeTable, lakeTables } from '../model/tables.ts'
 
 /**
@@ -28,9 +29,24 @@ export async function createReferencedViews(
     const scan =
       snapshot === undefined
         ? emptySelect(lakeTables[name].schema)
-        : await table(name).scan(session, snapshot, { columns: [...new Set(columns)], signal })
+        : (daysOnly(snapshot, columns) ??
+          (await table(name).scan(session, snapshot, { columns: [...new Set(columns)], signal })))
     await session.run(`create or replace temporary view ${identifier(viewOf(name))} as ${scan}`, { signal })
   }
+}
+
+/** The days that have rows, as the log names them: no file is read. `undefined` if it does not tell, or more is asked. */
+function daysOnly(snapshot: Snapshot, columns: readonly string[]): string | undefined {
+  const isAsked = columns.every((column) => column === dayColumn)
+  if (!isAsked || !snapshot.partitionColumns.includes(dayColumn)) return undefined
+  const dayIn = snapshot.partitionValue(dayColumn)
+  const days = new Set<string>()
+  for (const file of snapshot.files) {
+    const [day, rows] = [dayIn(file), recordsIn([file])]
+    if (day === null || rows === undefined) return undefined
+    if (rows > 0) days.add(day)
+  }
+  return `select unnest([${dateList([...days])}]::date[]) as ${identifier(dayColumn)}`
 }
 
 /** Rows of each day as the newest results have counted them. */
