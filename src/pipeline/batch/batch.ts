@@ -181,14 +181,16 @@ export function batchGraph(context: BatchContext, bronze: Snapshot, scope: Scope
   ])
 }
 
-/** Of tasks that ask ClickHouse: they have nothing to do if it may be left at rest. */
+/** Of tasks that ask ClickHouse: they have nothing to do if it may be left at rest, and readers see what they saw. */
 function leavingClickHouseAtRest(context: BatchContext): (work: DagNode['run']) => DagNode['run'] {
   let settled: Promise<LakeState | undefined> | undefined
   return (work) => async (node) => {
     // Asked once gold is made, and once for all tasks: by then one of them may have started ClickHouse.
     settled ??= settledState(context, { signal: node.signal })
     const state = await settled
-    return state === undefined ? work(node) : { kind: 'unchanged', details: { [stateDetail]: state } }
+    if (state === undefined) return work(node)
+    const release = await context.releases?.newest({ signal: node.signal })
+    return { kind: 'unchanged', details: { [stateDetail]: state, ...(release && { release: release.id }) } }
   }
 }
 

@@ -53,6 +53,22 @@ describe('a batch with nothing new, beside a ClickHouse that does not run', () =
     expect(await batch()).toEqual(['unchanged', 'left'])
   })
 
+  it('says which release readers see', async () => {
+    const newest = await store.releases.newest()
+
+    const { nodes } = await runRecordedBatch(
+      { ...books.context, isClickHouseAtRest: async () => true },
+      store,
+      { trigger: 'manual' },
+    )
+
+    expect(newest).toBeDefined()
+    expect(nodes.find(({ node }) => node === 'gold_to_clickhouse')).toMatchObject({
+      kind: 'unchanged',
+      details: { release: newest?.id },
+    })
+  })
+
   it('asks one that runs', async () => {
     expect(await batch({ isClickHouseAtRest: async () => false })).toEqual(['unchanged', 'started'])
   })
