@@ -5,21 +5,15 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
-import { buildModules } from '../../lib/base/built.fixture.ts'
-import { openRunStore } from '../../lib/runs/run-store.ts'
-import { openEngines } from '../serving/engines.fixture.ts'
-import { ensureServingSchema } from '../serving/schema.ts'
-import { emptyServing } from '../serving/serving.fixture.ts'
+import { buildModules } from '../../../lib/base/built.fixture.ts'
+import { openRunStore } from '../../../lib/runs/run-store.ts'
+import { openEngines } from '../../serving/engines.fixture.ts'
+import { ensureServingSchema } from '../../serving/schema.ts'
+import { emptyServing } from '../../serving/serving.fixture.ts'
+import type { ChildTask, Job } from './child.fixture.ts'
+import { check, model, steps } from './model.fixture.ts'
 import { describePublication, movesOfRun, randomTrace, type Trace } from './publication.contract.ts'
-import type { ChildTask, Job } from './publication-child.fixture.ts'
-import { check, model, steps } from './publication-model.fixture.ts'
-import {
-  type Lake,
-  makeTables,
-  type Seen,
-  seenByRelease,
-  seenInClickHouse,
-} from './publication-run.fixture.ts'
+import { type Lake, makeTables, type Seen, seenByRelease, seenInClickHouse } from './run.fixture.ts'
 
 describe('the publication model', () => {
   it('keeps every promise with more versions, runs and faults', () => {
@@ -66,8 +60,8 @@ function jobsOf(versions: number): readonly Job[] {
 
 /** One process after another, until all jobs are done. @returns how many were killed. */
 async function runJobs(task: ChildTask): Promise<number> {
-  const built = await buildModules(['pipeline/batch/publication-child.fixture.ts'])
-  const main = built.fileOf('pipeline/batch/publication-child.fixture.ts')
+  const built = await buildModules(['pipeline/batch/publication/child.fixture.ts'])
+  const main = built.fileOf('pipeline/batch/publication/child.fixture.ts')
   let killed = 0
   for (let { jobs } = task; jobs.length > 0; ) {
     const child = spawn(process.execPath, [main, JSON.stringify({ ...task, jobs })], {

@@ -5,10 +5,10 @@ import { join } from 'node:path'
 import { uniformInt } from 'pure-rand/distribution/uniformInt'
 import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { openRunStore } from '../../lib/runs/run-store.ts'
-import { type Engines, openEngines } from '../serving/engines.fixture.ts'
-import { ensureServingSchema } from '../serving/schema.ts'
-import { emptyServing } from '../serving/serving.fixture.ts'
+import { openRunStore } from '../../../lib/runs/run-store.ts'
+import { type Engines, openEngines } from '../../serving/engines.fixture.ts'
+import { ensureServingSchema } from '../../serving/schema.ts'
+import { emptyServing } from '../../serving/serving.fixture.ts'
 import {
   firstState,
   type Model,
@@ -18,7 +18,7 @@ import {
   newestLoad,
   type State,
   type Step,
-} from './publication-model.fixture.ts'
+} from './model.fixture.ts'
 import {
   DrivenRun,
   growBronze,
@@ -26,7 +26,7 @@ import {
   makeTables,
   seenByRelease,
   seenInClickHouse,
-} from './publication-run.fixture.ts'
+} from './run.fixture.ts'
 
 /** Names of moves. */
 export type Trace = readonly string[]

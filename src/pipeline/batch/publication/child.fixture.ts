@@ -1,10 +1,10 @@
 /** A process that runs batches over a lake, and kills itself in the midst of one if it is told to. */
 import { join } from 'node:path'
-import { openEmbeddedClickHouse } from '../../lib/clickhouse-server/embedded.ts'
-import { openDuckDb } from '../../lib/duckdb/duckdb.ts'
-import { openRunStore } from '../../lib/runs/run-store.ts'
-import type { Step } from './publication-model.fixture.ts'
-import { type Gates, growBronze, runBetween } from './publication-run.fixture.ts'
+import { openEmbeddedClickHouse } from '../../../lib/clickhouse-server/embedded.ts'
+import { openDuckDb } from '../../../lib/duckdb/duckdb.ts'
+import { openRunStore } from '../../../lib/runs/run-store.ts'
+import type { Step } from './model.fixture.ts'
+import { type Gates, growBronze, runBetween } from './run.fixture.ts'
 
 export interface Job {
   /** The version of bronze that is made first; none if it is there. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
+import { check, type Model, model, type Step, steps } from './model.fixture.ts'
 import { describePublication, movesOfRun } from './publication.contract.ts'
-import { check, type Model, model, type Step, steps } from './publication-model.fixture.ts'
 
 /** Enough to show each of the faults below. */
 const small: Model = { ...model, faults: 1 }
