@@ -8,7 +8,7 @@ import type { Expectation } from '../lib/quality/expectation.ts'
 import { type LakeTable, lakeTables } from '../pipeline/model/tables.ts'
 import { openPlatform, type Platform } from '../pipeline/platform/compose.ts'
 import { readConfig } from '../pipeline/platform/config.ts'
-import { readStagedView } from '../pipeline/query/staged-tables.ts'
+import { readShownTables, stagedSnapshots } from '../pipeline/query/staged-tables.ts'
 import type { Checkable, Lake } from './lake.ts'
 import { createLake } from './platform-lake.ts'
 
@@ -158,7 +158,12 @@ describe('in a gate', () => {
     const shown = { run: 7, task: 'silver_to_gold_events_source', gate: 'team/quality' }
     const version = encodeStagedVersion(snapshot, files)
     await writeFile(path, JSON.stringify({ ...shown, tables: { [name]: { days, version } } }))
-    gate = createLake({ ...platform, staged: () => readStagedView(platform, path) })
+    const read = await readShownTables(path)
+    gate = createLake({
+      ...platform,
+      staged: async () => read,
+      overlay: () => stagedSnapshots(platform, read),
+    })
   })
 
   it('all ways to read the table show what is staged, and its versions what was committed', async () => {

@@ -39,7 +39,9 @@ export type {
   MetricPrototype,
   SavedTable,
   Staged,
+  StageOptions,
   TableSummary,
+  Trial,
 } from './lake.ts'
 export { openLake } from './open-lake.ts'
 export type {

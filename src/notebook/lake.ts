@@ -71,6 +71,23 @@ export interface Staged {
   readonly days: { readonly [Name in TableName]?: readonly string[] }
 }
 
+export interface StageOptions {
+  /** UTC days, `2026-01-31`; all without it. */
+  readonly days?: readonly string[]
+  /** The share of users whose events are taken, above 0 and up to 1: each with all of their events. */
+  readonly sample?: number
+}
+
+/** What a task has made on trial. */
+export interface Trial {
+  readonly task: string
+  readonly tables: readonly TableName[]
+  readonly rowsIn: number
+  readonly rowsOut: number
+  /** The lake with these tables in place of its own; of the others, what they were made from. */
+  readonly lake: Lake
+}
+
 export interface Lake extends Books {
   /** Where the tables are. */
   readonly uri: string
@@ -79,6 +96,14 @@ export interface Lake extends Books {
    * of the release. null in every other run.
    */
   staged(): Promise<Staged | null>
+  /**
+   * Runs a task of the batch as production does, into tables that this kernel alone sees: `(await
+   * lake.stage('silver_to_gold_dau', { days: ['2026-01-31'] })).lake.table('gold/daily_active_users')`. Its input are the
+   * newest versions. Trials build on each other: `trial.lake.stage(…)` reads what the first has made.
+   *
+   * @throws LakeError `USAGE` for a task that makes no table, `CHECK_FAILED` as in production.
+   */
+  stage(task: string, options?: StageOptions): Promise<Trial>
   /** The tables that exist, in the order bronze, silver, gold, at their newest versions. */
   tables(): Promise<TableSummary[]>
   /** A table, with its types: a name that is none is an error before the cell runs. */

@@ -1,9 +1,9 @@
 /** Where a notebook begins. What this file declares leads to no type of a library; see `lake.ts`. */
 
 import type { DuckDb } from '../lib/duckdb/duckdb.ts'
-import { openPlatform } from '../pipeline/platform/compose.ts'
+import { openPlatform, type Platform } from '../pipeline/platform/compose.ts'
 import { readConfig } from '../pipeline/platform/config.ts'
-import { readStagedView, type StagedView } from '../pipeline/query/staged-tables.ts'
+import { readShownTables, stagedSnapshots } from '../pipeline/query/staged-tables.ts'
 import { calling, followProgress } from './cell.ts'
 import type { Lake } from './lake.ts'
 import { createLake } from './platform-lake.ts'
@@ -22,7 +22,7 @@ export const openLake: () => Lake = calling('openLake', () => {
   const file = config.notebooks.stagedTables
   const lake = createLake({
     ...platform,
-    ...(file !== undefined && { staged: onceRead(() => readStagedView(platform, file)) }),
+    ...(file !== undefined && shownIn(platform, file)),
     duckdb: async () => {
       engine = await platform.duckdb()
       return engine
@@ -32,8 +32,14 @@ export const openLake: () => Lake = calling('openLake', () => {
   return lake
 })
 
-function onceRead(read: () => Promise<StagedView>): () => Promise<StagedView> {
-  let found: Promise<StagedView> | undefined
+/** What a gate is shown, read once. */
+function shownIn(platform: Platform, file: string): Pick<Platform, 'staged' | 'overlay'> {
+  const staged = once(() => readShownTables(file))
+  return { staged, overlay: once(async () => stagedSnapshots(platform, await staged())) }
+}
+
+function once<T>(read: () => Promise<T>): () => Promise<T> {
+  let found: Promise<T> | undefined
   return () => {
     found ??= read()
     return found

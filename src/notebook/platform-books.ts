@@ -53,7 +53,7 @@ export function createBooks(platform: Platform): Books {
 }
 
 /** @throws LakeError `USAGE` */
-function requireDay(date: string): string {
+export function requireDay(date: string): string {
   if (isDay(date)) return date
   throw new LakeError('USAGE', `date ${date}: expected a UTC day such as 2026-01-31`)
 }

@@ -9,6 +9,7 @@ import { goldMetrics } from '../pipeline/model/gold.ts'
 import { madeFrom } from '../pipeline/model/made-from.ts'
 import { lakeTableNames } from '../pipeline/model/tables.ts'
 import type { Platform } from '../pipeline/platform/compose.ts'
+import { tryOn } from '../pipeline/platform/trial.ts'
 import type { MetricDefinition } from '../pipeline/promotion/definition.ts'
 import { prepareMetric } from '../pipeline/promotion/promotion.ts'
 import { createLakeViews } from '../pipeline/query/lake-views.ts'
@@ -16,8 +17,8 @@ import { tableUnknown } from '../pipeline/query/unknown-table.ts'
 import { type Answer, answerOf, plainRows } from './answer.ts'
 import { ask } from './cell.ts'
 import { checkIn } from './check.ts'
-import type { Lake, MetricProblem, Staged, TableSummary } from './lake.ts'
-import { createBooks } from './platform-books.ts'
+import type { Lake, MetricProblem, Staged, StageOptions, TableSummary, Trial } from './lake.ts'
+import { createBooks, requireDay } from './platform-books.ts'
 import { createTable } from './platform-table.ts'
 import type { TableName } from './rows.ts'
 import { saveTable } from './save.ts'
@@ -34,6 +35,9 @@ export function createLake(platform: Platform): Lake {
 
   return {
     uri: platform.config.lakeUri,
+
+    stage: (task, options = {}) =>
+      ask(`lake.stage('${task}')`, (signal) => oneByOne(() => trialIn(platform, task, options, { signal }))),
 
     staged: () => ask('lake.staged', () => stagedIn(platform)),
 
@@ -82,6 +86,17 @@ export function createLake(platform: Platform): Lake {
 }
 
 const rowsOf = <Row extends object>({ columns, rows }: Answer): Row[] => plainRows<Row>(columns, rows)
+
+async function trialIn(
+  platform: Platform,
+  task: string,
+  { days, sample }: StageOptions,
+  { signal }: IoOptions,
+): Promise<Trial> {
+  for (const day of days ?? []) requireDay(day)
+  const { platform: overlaid, ...made } = await tryOn(platform, { task, days, sample }, { signal })
+  return { task, ...made, lake: createLake(overlaid) }
+}
 
 async function stagedIn(platform: Platform): Promise<Staged | null> {
   const shown = await platform.staged?.()

@@ -172,4 +172,35 @@ describe('lake.table(name)', () => {
     expect(await lake.table(bronze).at({ release: id }).rows()).toHaveLength(1)
     expect(await lake.table(name).at(2).rows()).toHaveLength(3)
   })
+
+  it('is shown as a task makes it on trial, to that trial alone, and the next one builds on it', async () => {
+    const silver = 'silver/events'
+    const event = (user: number, day: string): typeof validEvent => ({
+      ...validEvent,
+      event_id: `'${user} ${day}'`,
+      user_id: String(user),
+      event_date: `date '${day}'`,
+      timestamp: `timestamptz '${day} 10:00:00+00'`,
+    })
+    await write(
+      'bronze/events',
+      rowsSelect('bronze/events', [event(1, '2026-03-01'), event(2, '2026-03-02')]),
+    )
+    await write(silver, rowsSelect(silver, [event(1, '2026-03-01')]))
+    const dau = 'gold/daily_active_users'
+
+    const ofSilver = await lake.stage('bronze_to_silver')
+    const ofGold = await ofSilver.lake.stage('silver_to_gold_dau', { days: ['2026-03-02'] })
+
+    expect(ofSilver).toMatchObject({ tables: [silver, 'silver/quarantine'], rowsIn: 2, rowsOut: 2 })
+    expect(await ofSilver.lake.table(silver).rows()).toHaveLength(2)
+    expect(await ofGold.lake.sql('select event_date, dau_count from gold.daily_active_users')).toEqual([
+      { event_date: '2026-03-02', dau_count: 1 },
+    ])
+    expect(await ofGold.lake.sql('select count(*) as n from silver.events')).toEqual([{ n: 2 }])
+    expect(await lake.table(silver).rows()).toHaveLength(1)
+    await expect(lake.table(dau).rows()).rejects.toMatchObject({ code: 'TABLE_MISSING' })
+    await ofGold.lake.close()
+    expect(await lake.table(silver).rows()).toHaveLength(1)
+  })
 })

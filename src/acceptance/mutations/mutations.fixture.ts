@@ -109,7 +109,7 @@ const gates: readonly Mutation[] = [
     '(true) return\n  const isKept',
   ),
   audit('the input may hold up a table', '(broken.length === 0) return\n  throw', '(true) return\n  throw'),
-  audit('other days of a file are not asked', 'where ${dayColumn} in (${dateList(days)})', ''),
+  audit('other days of a file are not asked', 'where ${dayColumn} in (${dateList(part.days)})', ''),
   audit('the input is pinned', 'of === input.table ?', 'of === name ?'),
   audit('what cannot be decided is told', `outcome !== 'unknown'`, 'true'),
   candidate('a candidate is kept', 'if (candidates !== undefined) return true', ''),

@@ -12,11 +12,12 @@ import type { AddFile, ChangedPartitions, CommitRef, Snapshot } from '../../lib/
 import { type DayRange, dayColumn, dayOf } from '../model/days.ts'
 import { madeFrom, madeFromOf } from '../model/made-from.ts'
 
-/** What a batch is to make: what has changed, everything, or the days of a range (`from` included, `to` not). */
+/** What a batch is to make: what has changed, everything, the days of a range (`from` included, `to` not), or single days. */
 export type Scope =
   | { readonly kind: 'changed' }
   | { readonly kind: 'full' }
   | ({ readonly kind: 'range' } & DayRange)
+  | { readonly kind: 'days'; readonly days: readonly string[] }
 
 export interface DayPlan {
   /** ISO days, sorted. */
@@ -55,9 +56,12 @@ export async function planDays(
     case 'full':
       return all
     case 'range':
+    case 'days':
       return {
         ...all,
-        days: allDays.filter((day) => day >= scope.from && day < scope.to),
+        days: allDays.filter((day) =>
+          scope.kind === 'days' ? scope.days.includes(day) : day >= scope.from && day < scope.to,
+        ),
         isComplete: false,
         madeFrom: (await sinceOwnCommit(input, target, { signal }))?.madeFrom,
       }

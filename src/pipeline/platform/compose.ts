@@ -16,7 +16,7 @@ import type { IoOptions } from '../../lib/base/io.ts'
 import { type Logger, silentLogger } from '../../lib/base/log.ts'
 import type { ClickHouse } from '../../lib/clickhouse/clickhouse.ts'
 import type { Compute } from '../../lib/compute/compute.ts'
-import type { DeltaTable } from '../../lib/delta/index.ts'
+import type { DeltaTable, Snapshot } from '../../lib/delta/index.ts'
 import type { DuckDb } from '../../lib/duckdb/duckdb.ts'
 import type { EventLog } from '../../lib/eventlog/eventlog.ts'
 import type { RunStore } from '../../lib/runs/run-store.ts'
@@ -24,7 +24,7 @@ import type { ObjectStore } from '../../lib/storage/store.ts'
 import { ShutdownDeadline } from '../../lib/stream/shutdown-deadline.ts'
 import type { Gates } from '../batch/gate.ts'
 import type { LakeTable } from '../model/tables.ts'
-import type { StagedView } from '../query/staged-tables.ts'
+import type { ShownTables } from '../query/staged-tables.ts'
 import type { Config } from './config.ts'
 
 export interface PlatformOptions extends IoOptions {
@@ -57,8 +57,10 @@ export interface Platform extends AsyncDisposable {
   tableAt(location: string): Promise<DeltaTable>
   /** What judges the tables of a batch beside their checks. */
   readonly gates?: Gates
-  /** In the process of a gate: what a batch has staged, which readers see in place of a release. */
-  readonly staged?: () => Promise<StagedView>
+  /** In the process of a gate: what a batch has staged. */
+  readonly staged?: () => Promise<ShownTables>
+  /** Versions that readers see in place of a release, by table: what is staged, or made on trial. */
+  readonly overlay?: () => Promise<ReadonlyMap<string, Snapshot>>
 }
 
 /** Drivers connect for as long as they like: how long opening and closing wait for them after an abort. */

@@ -48,8 +48,8 @@ export interface ReadersView {
 }
 
 /**
- * The newest release, or the one with this number. Where a batch shows a candidate, that in place of the newest release,
- * beside the newest versions of the other tables: what the batch has made it from.
+ * The newest release, or the one with this number. Where the platform has an overlay, that in place of the newest release,
+ * beside the newest versions of the other tables: what it was made from.
  *
  * @throws LakeError `RELEASE_MISSING`
  */
@@ -58,11 +58,11 @@ export async function readersView(
   id: number | undefined,
   { signal }: IoOptions = {},
 ): Promise<ReadersView> {
-  const staged = id === undefined ? await platform.staged?.() : undefined
-  const release = staged === undefined ? await chosenRelease(platform, id, { signal }) : undefined
+  const overlay = id === undefined ? await platform.overlay?.() : undefined
+  const release = overlay === undefined ? await chosenRelease(platform, id, { signal }) : undefined
   return {
     snapshot: async (name, table, options) =>
-      staged?.snapshots.get(name) ??
+      overlay?.get(name) ??
       releasedSnapshot(name, table, { release, isChosen: id !== undefined, ...options }),
   }
 }

@@ -35,21 +35,11 @@ const shownSchema = schema.extend({ gate: z.string() })
 /** To one gate. */
 export type ShownTables = z.infer<typeof shownSchema>
 
-/** Read by the process of a gate: what it was shown, and each staged table at the version that would be its newest. */
-export interface StagedView extends ShownTables {
-  readonly snapshots: ReadonlyMap<string, Snapshot>
-}
-
 /** The variable that names the file with them: set for the process of a gate, and for no other. */
 export const stagedTablesVariable = 'LAKESHORE_STAGED_TABLES' satisfies keyof typeof variables
 
-/** @throws LakeError `FILE_MISSING`, `LOG_CORRUPT` */
-export async function readStagedView(platform: Pick<Platform, 'table'>, path: string): Promise<StagedView> {
-  const shown = await readShown(path)
-  return { ...shown, snapshots: await snapshotsOf(platform, shown) }
-}
-
-async function readShown(path: string): Promise<ShownTables> {
+/** What the process of a gate is shown. @throws LakeError `FILE_MISSING`, `LOG_CORRUPT` */
+export async function readShownTables(path: string): Promise<ShownTables> {
   const what = `Staged tables in ${path}`
   let content: string
   try {
@@ -72,7 +62,8 @@ async function readShown(path: string): Promise<ShownTables> {
   )
 }
 
-async function snapshotsOf(
+/** Each staged table at the version that would be its newest. */
+export async function stagedSnapshots(
   platform: Pick<Platform, 'table'>,
   { run, tables }: StagedTables,
 ): Promise<ReadonlyMap<string, Snapshot>> {

@@ -1,0 +1,100 @@
+/**
+ * A task on trial: the module of production, on the lake as it is, with some days or some of the users alone. What it makes
+ * goes into tables of its own, which nobody else reads.
+ */
+import { LakeError } from '../../lib/base/errors.ts'
+import type { IoOptions } from '../../lib/base/io.ts'
+import type { Compute } from '../../lib/compute/compute.ts'
+import type { DeltaTable } from '../../lib/delta/index.ts'
+import { goldMetrics } from '../model/gold.ts'
+import type { LakeTable } from '../model/tables.ts'
+import { type BatchContext, batchGraph } from './batch.ts'
+import type { Scope } from './days.ts'
+import { silverTask } from './tasks.ts'
+
+export interface TrialRequest {
+  readonly task: string
+  /** UTC days; all without it. */
+  readonly days?: readonly string[] | undefined
+  /** The share of users whose events are taken, above 0 and up to 1: each with all of their events. */
+  readonly sample?: number | undefined
+}
+
+export interface Tried {
+  /** What the task has made. */
+  readonly tables: readonly LakeTable[]
+  readonly rowsIn: number
+  readonly rowsOut: number
+}
+
+/** The tables of each task that can be tried. */
+const tablesOf: ReadonlyMap<string, readonly LakeTable[]> = new Map<string, readonly LakeTable[]>([
+  [silverTask, ['silver/events', 'silver/quarantine']],
+  ...goldMetrics.map(({ task, name }) => [task, [`gold/${name}`]] as const),
+])
+
+/**
+ * @param scratch The table to write in place of one of the lake's: empty, and nobody else's.
+ * @throws LakeError `USAGE` for a task that makes no table, and what the task throws: a check that is broken is broken here
+ * too.
+ */
+export async function tryTask(
+  context: BatchContext,
+  scratch: (name: LakeTable) => Promise<DeltaTable>,
+  { task, days, sample = 1 }: TrialRequest,
+  { signal }: IoOptions = {},
+): Promise<Tried> {
+  const names = tablesOf.get(task)
+  if (names === undefined) {
+    throw new LakeError('USAGE', `${task}: expected one of the tasks ${[...tablesOf.keys()].join(', ')}`)
+  }
+  if (!(sample > 0 && sample <= 1)) {
+    throw new LakeError('USAGE', `sample: expected a share above 0 and up to 1, got ${sample}`)
+  }
+  const own = new Map<LakeTable, DeltaTable>()
+  for (const name of names) own.set(name, await scratch(name))
+  const { duckdb, compute, clickhouse, temporaryDirectory, checksOf, clock, logger } = context
+  const trial: BatchContext = {
+    table: (name) => own.get(name) ?? context.table(name),
+    duckdb,
+    compute: sample === 1 ? compute : ofSomeUsers(compute, sample),
+    clickhouse,
+    temporaryDirectory,
+    ...(checksOf && { checksOf }),
+    ...(clock && { clock }),
+    ...(logger && { logger }),
+  }
+  const scope: Scope = days === undefined ? { kind: 'full' } : { kind: 'days', days }
+  const bronze = await context.table('bronze/events').snapshot({ signal })
+  const node = batchGraph(trial, bronze, scope).nodes.find(({ name }) => name === task)
+  if (node === undefined) throw new LakeError('BUG', `No node ${task}`)
+  const { rowsIn = 0, rowsOut = 0 } = await node.run({
+    // Of no run of the store.
+    runId: 0,
+    signal: signal ?? new AbortController().signal,
+    note: () => undefined,
+  })
+  return { tables: names, rowsIn, rowsOut }
+}
+
+const partsOfShare = 1_000_000
+
+/** Reads from each input of events those of some users alone. */
+function ofSomeUsers(compute: Compute, share: number): Compute {
+  const sampled = (select: string, name: string): string =>
+    `with ${name} as (select * from ${name} where hash(user_id) % ${partsOfShare} < ${Math.round(share * partsOfShare)}) select * from (${select})`
+  return {
+    ...compute,
+    stage: (request, options) => {
+      const { inputs, inParts, select } = request
+      const events = (inParts?.parts[0] ?? inputs).find(({ name }) => name.endsWith('_events'))
+      if (events === undefined) return compute.stage(request, options)
+      return inParts === undefined
+        ? compute.stage({ ...request, select: sampled(select, events.name) }, options)
+        : compute.stage(
+            { ...request, inParts: { ...inParts, select: sampled(inParts.select, events.name) } },
+            options,
+          )
+    },
+  }
+}
