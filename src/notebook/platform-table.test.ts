@@ -40,6 +40,13 @@ describe('lake.table(name)', () => {
     await rm(home, { recursive: true, force: true })
   })
 
+  it.each([-1, 1.5, Number.NaN])('refuses the limit %s', async (limit) => {
+    await expect(lake.table(name).rows({ limit })).rejects.toMatchObject({
+      code: 'USAGE',
+      message: `limit: expected a whole number from 0, got ${limit}`,
+    })
+  })
+
   it('has the columns of the table as types: others do not compile', async () => {
     const rows = await lake.table(name).rows({ columns: ['source', 'event_count'], orderBy: 'event_count' })
 

@@ -163,8 +163,14 @@ function selectOf(selected: string, { columns = [], orderBy, limit }: Omit<RowsO
     `select ${columns.length === 0 ? '*' : columns.map(identifier).join(', ')} from (${selected})`,
     // On lines of their own: a comment at the end of one ends there.
     ...(orderBy === undefined ? [] : [`order by ${orderBy}`]),
-    ...(limit === undefined ? [] : [`limit ${Number(limit)}`]),
+    ...(limit === undefined ? [] : [`limit ${requireCount(limit)}`]),
   ].join('\n')
+}
+
+/** @throws LakeError `USAGE` */
+function requireCount(limit: number): number {
+  if (Number.isSafeInteger(limit) && limit >= 0) return limit
+  throw new LakeError('USAGE', `limit: expected a whole number from 0, got ${String(limit)}`)
 }
 
 async function diffOf(

@@ -21,11 +21,14 @@ export function plainRow(row: AnyRow): AnyRow {
   return Object.fromEntries(Object.entries(row).map(([name, value]) => [name, plainNumber(value)]))
 }
 
-/** As one would write it in a table: nothing for null, texts of a list one after the other, bytes by their length. */
+/**
+ * As one would write it in a table: nothing for null, values of a list one after the other (null in it by its name), bytes
+ * by their length.
+ */
 export function cellText(value: unknown): string {
   if (value === null || value === undefined) return ''
   if (value instanceof Uint8Array) return `${value.byteLength} bytes`
-  if (Array.isArray(value)) return value.map(cellText).join(', ')
+  if (Array.isArray(value)) return value.map((each) => (each === null ? 'null' : cellText(each))).join(', ')
   return typeof value === 'object' ? compactJson(value) : String(value)
 }
 

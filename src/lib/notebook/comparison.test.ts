@@ -37,6 +37,30 @@ describe('compareRows(left, right, options)', () => {
     expect(isEqual).toBe(false)
   })
 
+  it('takes lists and times for what they hold', () => {
+    const made = (): object => ({ k: 1, reasons: ['late', null], at: new Date(0) })
+
+    expect(compareRows([made()], [made()], { key: ['k'] }).isEqual).toBe(true)
+    expect(
+      compareRows([made()], [{ ...made(), reasons: ['late'] }], { key: ['k'] }).rows[0]?.differing,
+    ).toEqual(['reasons'])
+  })
+
+  it('does not take null in a key for the text null, nor a number for its digits', () => {
+    const [nulls, texts] = [
+      [row('null', 1), row('1', 1)],
+      [
+        { day: null, n: 1 },
+        { day: 1, n: 1 },
+      ],
+    ]
+
+    const { rows } = compareRows(nulls, texts, { key: ['day'] })
+
+    expect(rows).toHaveLength(4)
+    expect(rows.every(({ left, right }) => left === undefined || right === undefined)).toBe(true)
+  })
+
   it('leaves out columns that are not asked for', () => {
     const { isEqual } = compareRows([{ k: 1, v: 1, at: 1 }], [{ k: 1, v: 1, at: 2 }], {
       key: ['k'],

@@ -1,6 +1,7 @@
 /** Two lists of rows that should say the same, brought together by their keys. Pure. */
+import { inspect, isDeepStrictEqual } from 'node:util'
 import { LakeError } from '../base/errors.ts'
-import { type AnyRow, plainNumber } from './cell-value.ts'
+import { type AnyRow, plainNumber, plainRow } from './cell-value.ts'
 import { cellOf } from './named-rows.ts'
 
 /** One key of both sides. `left` or `right` is undefined where that side has no such row. */
@@ -27,7 +28,8 @@ export interface ComparisonOptions {
 }
 
 /**
- * Values are equal when they are the same value: numbers are not rounded, and a bigint equals its number.
+ * Values are equal when they are the same value, lists and times by what they hold: numbers are not rounded, and a bigint
+ * equals its number. In a key null is a value like others, and not the text `null`.
  *
  * @throws LakeError `CONSTRAINT_VIOLATED` when a key stands twice on one side.
  */
@@ -54,7 +56,7 @@ export function compareRows(
 function byKey(rows: readonly object[], key: readonly string[], side: string): Map<string, AnyRow> {
   const found = new Map<string, AnyRow>()
   for (const row of rows.map((each): AnyRow => ({ ...each }))) {
-    const name = JSON.stringify(key.map((column) => String(cellOf(row, column))))
+    const name = nameOf(pick(row, key))
     if (found.has(name)) {
       throw new LakeError('CONSTRAINT_VIOLATED', `compareRows: ${name} stands twice on the ${side} side`, {
         details: { fault: 'compared-key-not-unique', key },
@@ -65,10 +67,20 @@ function byKey(rows: readonly object[], key: readonly string[], side: string): M
   return found
 }
 
+/** Tells apart what is not the same, where `String` would not. */
+function nameOf(key: AnyRow): string {
+  return inspect(plainRow(key), {
+    depth: null,
+    maxArrayLength: null,
+    maxStringLength: null,
+    breakLength: Infinity,
+  })
+}
+
 function pick(row: AnyRow, columns: readonly string[]): AnyRow {
   return Object.fromEntries(columns.map((column) => [column, cellOf(row, column)]))
 }
 
 function isSame(one: unknown, other: unknown): boolean {
-  return Object.is(plainNumber(one), plainNumber(other))
+  return isDeepStrictEqual(plainNumber(one), plainNumber(other))
 }
