@@ -5,7 +5,6 @@ process.env['TZ'] = 'UTC'
 
 /** What takes ten seconds and more of a quiet machine. */
 const longest = [
-  'src/acceptance/health-check.test.ts',
   'src/pipeline/realtime/realtime.test.ts',
   'src/pipeline/reconcile/ledger/ledger.test.ts',
   'src/pipeline/batch/batch.test.ts',
