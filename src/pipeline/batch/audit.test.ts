@@ -13,6 +13,7 @@ import type { Row } from '../../lib/duckdb/values.ts'
 import type { Expectation } from '../../lib/quality/expectation.ts'
 import { openRunStore, type RunStore } from '../../lib/runs/run-store.ts'
 import { checksOf, type TableCheck } from '../model/checks.ts'
+import { goldMetrics } from '../model/gold.ts'
 import type { LakeTable } from '../model/tables.ts'
 import { openSmallPlatform, type SmallPlatform, someMessages } from '../reconcile/books.fixture.ts'
 import type { BatchContext } from './batch.ts'
@@ -200,5 +201,35 @@ describe('a check of severity fail', () => {
       /^silver\/events: expected that the newest timestamp is at most 5 hours old: the newest is 2026-11-21T/,
     )
     expect(isFresh['bronze_to_silver']).toBe('succeeded')
+  })
+})
+
+describe('the load by itself', () => {
+  it('publishes nothing while a metric that it leaves out lacks days, and names it', async () => {
+    const load = async (): Promise<string> => {
+      const { nodes } = await runRecordedBatch(
+        {
+          ...platform.context,
+          clickhouse: () => Promise.reject(new Error('it went on to ClickHouse')),
+        },
+        store,
+        { trigger: 'manual', tasks: ['gold_to_clickhouse'] },
+      )
+      const node = nodes.find((each) => each.node === 'gold_to_clickhouse')
+      return node?.kind === 'failed' ? messageOf(node.error) : String(node?.kind)
+    }
+    await runRecordedBatch(platform.context, store, {
+      trigger: 'manual',
+      tasks: ['bronze_to_silver', ...goldMetrics.map(({ task }) => task)],
+    })
+    expect(await load()).toBe('it went on to ClickHouse')
+
+    await platform.send(someMessages(30, 3, '2026-11-21'))
+    await platform.land()
+    await batch('silver/events', [])
+
+    expect(await load()).toMatch(
+      /^gold_to_clickhouse: gold\/conversion_rate_daily is not made from silver\/events at version \d+: 1 day to make, from 2026-11-21$/,
+    )
   })
 })

@@ -33,7 +33,8 @@ import type { Lease } from '../../lib/runs/leases.ts'
 import type { LedgerBook } from '../../lib/runs/ledger-book.ts'
 import type { ReleaseBook } from '../../lib/runs/release-book.ts'
 import { checksOf, expectationsBefore, expectationsBetween, type TableCheck } from '../model/checks.ts'
-import { goldMetrics } from '../model/gold.ts'
+import { type GoldTable, goldMetrics } from '../model/gold.ts'
+import type { GoldMetric } from '../model/metric.ts'
 import { quarantineSelect, silverSelect } from '../model/silver.ts'
 import { type LakeTable, lakeTableNames, lakeTables } from '../model/tables.ts'
 import { publishGold } from '../serving/publish.ts'
@@ -91,11 +92,10 @@ export async function runBatch(
 ): Promise<RunOutcome> {
   for (const name of lakeTableNames) await context.table(name).createIfMissing(lakeTables[name], { signal })
   const bronze = await context.table('bronze/events').snapshot({ signal })
-  const graph = batchGraph(
-    tasks === undefined || tasks.length === 0 ? context : asked(context),
-    bronze,
-    scope,
-  )
+  const isNamed = tasks !== undefined && tasks.length > 0
+  const graph = batchGraph(isNamed ? asked(context) : context, bronze, scope, {
+    leftOut: isNamed ? goldMetrics.filter(({ task }) => !tasks.includes(task)) : [],
+  })
   return execute(graph, plan(graph, selectionOf(tasks)), {
     recorder,
     concurrency,
@@ -132,7 +132,13 @@ function selectionOf(tasks: readonly string[] | undefined): Selection {
   return tasks === undefined || tasks.length === 0 ? { kind: 'all' } : { kind: 'only', nodes: tasks }
 }
 
-export function batchGraph(context: BatchContext, bronze: Snapshot, scope: Scope): Graph<DagNode> {
+/** @param leftOut metrics that this run does not make: what they hold is published only if it is up to silver. */
+export function batchGraph(
+  context: BatchContext,
+  bronze: Snapshot,
+  scope: Scope,
+  { leftOut = [] }: { readonly leftOut?: readonly GoldMetric<GoldTable>[] } = {},
+): Graph<DagNode> {
   const gatesOf = gatesByTask(context.gates, [...judgedTasks.keys()])
   const unlessSettled = leavingClickHouseAtRest(context)
   const goldTasks = goldMetrics.map((metric): DagNode => {
@@ -170,9 +176,10 @@ export function batchGraph(context: BatchContext, bronze: Snapshot, scope: Scope
     {
       name: loadTask,
       dependsOn: goldTasks.map(({ name }) => name),
-      run: unlessSettled(async (node) =>
-        publish(context, bronze, scope, await gatesOf(loadTask, node), node),
-      ),
+      run: unlessSettled(async (node) => {
+        await requireUpToSilver(context, leftOut, node)
+        return publish(context, bronze, scope, await gatesOf(loadTask, node), node)
+      }),
     },
     ...(context.ledger && context.log
       ? auditNodes({ ...context, ledger: context.ledger, log: context.log }, { after: loadTask })
@@ -191,6 +198,31 @@ function leavingClickHouseAtRest(context: BatchContext): (work: DagNode['run']) 
     if (state === undefined) return work(node)
     const release = await context.releases?.newest({ signal: node.signal })
     return { kind: 'unchanged', details: { [stateDetail]: state, ...(release && { release: release.id }) } }
+  }
+}
+
+/**
+ * A run that failed between two tables has left them at different versions of silver: they are no release.
+ *
+ * @throws LakeError `CHECK_FAILED` naming a table and the days that it lacks.
+ */
+async function requireUpToSilver(
+  { table }: BatchContext,
+  metrics: readonly GoldMetric<GoldTable>[],
+  { signal }: IoOptions,
+): Promise<void> {
+  const silver = { name: 'silver/events', snapshot: await table('silver/events').snapshot({ signal }) }
+  for (const { name } of metrics) {
+    const gold = `gold/${name}` as const
+    const { days } = await planDays({ kind: 'changed' }, silver, await table(gold).snapshot({ signal }), {
+      signal,
+    })
+    if (days.length === 0) continue
+    throw new LakeError(
+      'CHECK_FAILED',
+      `${loadTask}: ${gold} is not made from silver/events at version ${silver.snapshot.version}: ${countOf(days.length, 'day')} to make, from ${days[0]}`,
+      { details: { table: gold, days: [...days], fault: 'gold-behind' } },
+    )
   }
 }
 
