@@ -10,32 +10,35 @@ import type { BooksContext } from '../reconcile/books.ts'
 import { auditLedger } from '../reconcile/ledger/ledger.ts'
 import type { AuditedIdentity } from '../reconcile/ledger/recorded-identity.ts'
 import { reconcileDays } from '../reconcile/reconcile-days.ts'
-import { stateDetail, stateOfLake } from './settled.ts'
+import { type DataMark, stateDetail, stateOfLake } from './settled.ts'
 
 export interface AuditNodesContext extends BooksContext {
   readonly ledger: () => Promise<LedgerBook>
   readonly releases?: ReleaseBook
+  readonly clickhouseMark?: DataMark
 }
 
 /** Problems that the error names. */
 const problemsNamed = 3
 
 export function auditNodes(context: AuditNodesContext, { after }: { readonly after: string }): DagNode[] {
-  const { ledger, releases } = context
+  const { ledger, releases, clickhouseMark } = context
   return [
     {
       name: 'ledger',
       dependsOn: [after],
       run: async ({ runId, signal }) => {
         // Before the audit: what lands meanwhile makes another state, and is audited by the next run.
-        const state = await stateOfLake(context, { signal })
+        const mark = await clickhouseMark?.write()
+        const state =
+          mark === undefined ? {} : { [stateDetail]: await stateOfLake(context, mark, { signal }) }
         const { identities } = await auditLedger(context, {
           ledger: await ledger(),
           runId,
           signal,
           ...(releases && { releases }),
         })
-        return resultOf('ledger', identities, { [stateDetail]: state })
+        return resultOf('ledger', identities, state)
       },
     },
     {

@@ -1,3 +1,5 @@
+import { utimes } from 'node:fs/promises'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { openRunStore, type RunStore } from '../../lib/runs/run-store.ts'
 import { openSmallPlatform, type SmallPlatform, someMessages } from '../reconcile/books.fixture.ts'
@@ -9,6 +11,17 @@ import { type RecordedBatchOptions, runRecordedBatch } from './recorded.ts'
 let engines: Engines
 let books: SmallPlatform
 let store: RunStore
+/** Of the data of ClickHouse. */
+let mark: string | undefined
+let marks = 0
+const clickhouseMark = {
+  read: async () => mark,
+  write: async () => {
+    marks += 1
+    mark = `mark ${marks}`
+    return mark
+  },
+}
 beforeAll(async () => {
   engines = await openEngines()
   await emptyServing(engines.clickhouse)
@@ -34,6 +47,7 @@ async function batch(
     {
       ...books.context,
       isClickHouseAtRest: async () => true,
+      clickhouseMark,
       clickhouse: async () => {
         clickhouse = 'started'
         return engines.clickhouse
@@ -57,7 +71,7 @@ describe('a batch with nothing new, beside a ClickHouse that does not run', () =
     const newest = await store.releases.newest()
 
     const { nodes } = await runRecordedBatch(
-      { ...books.context, isClickHouseAtRest: async () => true },
+      { ...books.context, isClickHouseAtRest: async () => true, clickhouseMark },
       store,
       { trigger: 'manual' },
     )
@@ -85,6 +99,26 @@ describe('a batch with nothing new, beside a ClickHouse that does not run', () =
       clickhouse: () => Promise.reject(new Error('down')),
     }
     expect(await batch(failing)).toEqual(['failed', 'left'])
+
+    expect(await batch()).toEqual(['unchanged', 'started'])
+    expect(await batch()).toEqual(['unchanged', 'left'])
+  })
+
+  it.each([
+    ['gone', undefined],
+    ['others', 'mark 1'],
+  ])('starts it where its data are %s, so that they are loaded again', async (_, other) => {
+    expect(await batch()).toEqual(['unchanged', 'left'])
+
+    mark = other
+
+    expect(await batch()).toEqual(['unchanged', 'started'])
+    expect(await batch()).toEqual(['unchanged', 'left'])
+  })
+
+  it('starts it where a file of a table is another one, so that the ledger reads it', async () => {
+    const [path = ''] = (await books.context.table('silver/events').snapshot()).files.map((file) => file.path)
+    await utimes(join(books.folder, 'silver/events', decodeURIComponent(path)), 1, 1)
 
     expect(await batch()).toEqual(['unchanged', 'started'])
     expect(await batch()).toEqual(['unchanged', 'left'])

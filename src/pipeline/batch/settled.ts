@@ -1,6 +1,7 @@
 /**
- * Whether ClickHouse may be left at rest: the lake is, commit by commit, what the newest run has published and audited,
- * that run did all of its tasks, and the embedded server does not run now.
+ * Whether ClickHouse may be left at rest: the lake is, commit by commit and file by file, what the newest run has published
+ * and audited, that run did all of its tasks, the data of the embedded server are those that it left, and the server does
+ * not run now.
  *
  * What the speed layer had counted since that run, before the server ended, is audited with the next batch that has
  * something new.
@@ -12,16 +13,26 @@ import type { DeltaTable } from '../../lib/delta/index.ts'
 import { runStates } from '../../lib/runs/run.ts'
 import type { RunBook } from '../../lib/runs/run-book.ts'
 import { type LakeTable, lakeTableNames } from '../model/tables.ts'
+import { fileMarks, markOf } from '../reconcile/ledger/file-marks.ts'
 import { goldTables, loadedTables, loadsTable, servingViews } from '../serving/tables.ts'
 import { batchDag } from './dag-name.ts'
 
-/** The commit of each table, and what ClickHouse is declared to hold. */
+/** Tells whether the data of ClickHouse are the same as when it was last written. */
+export interface DataMark {
+  /** `undefined` if the data have none. */
+  read(): Promise<string | undefined>
+  write(): Promise<string>
+}
+
+/** The commit and the files of each table, what ClickHouse is declared to hold, and the mark of its data. */
 export type LakeState = Readonly<Record<string, string>>
 
 export interface SettledContext {
   readonly table: (name: LakeTable) => DeltaTable
   /** Whether ClickHouse has data and would have to be started to be asked. Without it, it is always asked. */
   readonly isClickHouseAtRest?: (options: IoOptions) => Promise<boolean>
+  /** Without it nobody knows whether ClickHouse still has what was loaded, and it is always asked. */
+  readonly clickhouseMark?: DataMark
   /** What the newest run has published and audited; `undefined` if it has not done so whole. */
   readonly auditedState?: (options: IoOptions) => Promise<JsonValue | undefined>
 }
@@ -32,16 +43,18 @@ const declared = createHash('sha256')
 
 export async function stateOfLake(
   { table }: Pick<SettledContext, 'table'>,
+  mark: string,
   { signal }: IoOptions = {},
 ): Promise<LakeState> {
   const commits = await Promise.all(
     lakeTableNames.map(async (name) => {
       const snapshot = await table(name).snapshot({ signal })
       const commit = await snapshot.commitRef({ signal })
-      return [name, `${snapshot.version} ${commit?.id ?? ''} ${snapshot.metadata.id}`] as const
+      const files = markOf(...(await fileMarks(table(name), snapshot, { signal })).values())
+      return [name, `${snapshot.version} ${commit?.id ?? ''} ${snapshot.metadata.id} ${files}`] as const
     }),
   )
-  return { ...Object.fromEntries(commits), clickhouse: declared }
+  return { ...Object.fromEntries(commits), clickhouse: `${declared} ${mark}` }
 }
 
 /** @returns the state of the lake if ClickHouse may be left at rest. */
@@ -52,7 +65,9 @@ export async function settledState(
   if ((await context.isClickHouseAtRest?.({ signal })) !== true) return undefined
   const audited = await context.auditedState?.({ signal })
   if (audited === undefined) return undefined
-  const state = await stateOfLake(context, { signal })
+  const mark = await context.clickhouseMark?.read()
+  if (mark === undefined) return undefined
+  const state = await stateOfLake(context, mark, { signal })
   return formatJson(state) === formatJson(audited) ? state : undefined
 }
 

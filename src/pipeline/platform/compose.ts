@@ -23,6 +23,7 @@ import type { RunStore } from '../../lib/runs/run-store.ts'
 import type { ObjectStore } from '../../lib/storage/store.ts'
 import { ShutdownDeadline } from '../../lib/stream/shutdown-deadline.ts'
 import type { Gates } from '../batch/gate.ts'
+import type { DataMark } from '../batch/settled.ts'
 import type { LakeTable } from '../model/tables.ts'
 import type { ShownTables } from '../query/staged-tables.ts'
 import type { Config } from './config.ts'
@@ -46,6 +47,8 @@ export interface Platform extends AsyncDisposable {
   clickhouse(): Promise<ClickHouse>
   /** Whether ClickHouse is the embedded one, has data, and does not run. Starts nothing. */
   isClickHouseAtRest(options?: IoOptions): Promise<boolean>
+  /** In the data of the embedded ClickHouse; see `DataMark`. */
+  readonly clickhouseMark: DataMark
   /** Closing then ends the embedded ClickHouse too, which otherwise ends itself when nobody has used it for a while. */
   endClickHouseAtClose(): void
   duckdb(): Promise<DuckDb>
@@ -188,6 +191,12 @@ export function openPlatform(
       if (config.clickhouse !== undefined) return false
       const { isAtRest } = await import('../../lib/clickhouse-server/launch.ts')
       return isAtRest(config.home, options)
+    },
+
+    clickhouseMark: {
+      read: async () => (await import('../../lib/clickhouse-server/data-mark.ts')).readDataMark(config.home),
+      write: async () =>
+        (await import('../../lib/clickhouse-server/data-mark.ts')).writeDataMark(config.home),
     },
 
     endClickHouseAtClose: () => {

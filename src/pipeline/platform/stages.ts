@@ -77,6 +77,7 @@ export async function batchContextOf(platform: Platform): Promise<BatchContext &
     // Runs in a database may be those of another machine, with a ClickHouse of its own.
     ...(platform.config.metadata.url.startsWith('sqlite:') && {
       isClickHouseAtRest: (options: IoOptions) => platform.isClickHouseAtRest(options),
+      ...(platform.config.clickhouse === undefined && { clickhouseMark: platform.clickhouseMark }),
     }),
     log: () => platform.log(),
     ledger: async () => (await platform.runs()).ledger,

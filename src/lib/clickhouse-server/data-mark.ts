@@ -1,0 +1,28 @@
+/**
+ * A mark in the data of the embedded server: whoever kept it knows later whether these are the same data. Data that were
+ * deleted, or brought back from a copy, have none or an older one.
+ */
+import { randomUUID } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { systemCode } from '../base/errors.ts'
+import { replaceFile } from '../base/files/replace-file.ts'
+import { dataFolder } from './endpoint.ts'
+
+const markFile = (home: string): string => join(dataFolder(home), 'lakeshore.mark')
+
+/** @returns a new mark, in place of the one before. @throws LakeError `FILE_UNWRITABLE`, `DISK_FULL` */
+export async function writeDataMark(home: string): Promise<string> {
+  const mark = randomUUID()
+  await replaceFile(markFile(home), `${mark}\n`, { what: 'mark the data of ClickHouse' })
+  return mark
+}
+
+export async function readDataMark(home: string): Promise<string | undefined> {
+  try {
+    return (await readFile(markFile(home), 'utf8')).trim()
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return undefined
+    throw error
+  }
+}
