@@ -75,6 +75,8 @@ const catalogue: Readonly<Record<ErrorCode, Hints>> = {
       'mapping-fixed': 'A table that has files can go from none to name, and nowhere else.',
       'no-jupyter':
         'Name the folder of an environment that has Jupyter, or unset JUPYTER_VENV: one is then made.',
+      'no-notebooks-folder': ({ folder }) =>
+        `\`mkdir -p ${text(folder)}\` makes it, if it is a new one; else correct LAKESHORE_NOTEBOOKS, or bring the folder back.`,
       'newer-event-log': ({ folder }) =>
         `A newer release made this event log: run that release. If none did, log.json is damaged. ${bringBack({ folder })}`,
       'not-a-cron-expression': ({ setting }) =>

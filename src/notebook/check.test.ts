@@ -157,7 +157,7 @@ describe('in a gate', () => {
     const days = ['2026-01-02', '2026-01-03']
     const shown = { run: 7, task: 'silver_to_gold_events_source', gate: 'team/quality' }
     const version = encodeStagedVersion(snapshot, files)
-    await writeFile(path, JSON.stringify({ ...shown, tables: { [name]: { days, version } } }))
+    await writeFile(path, JSON.stringify({ ...shown, tables: { [name]: { days, version } }, madeFrom: {} }))
     const read = await readShownTables(path)
     gate = createLake({
       ...platform,

@@ -52,6 +52,25 @@ export function createBooks(platform: Platform): Books {
   }
 }
 
+/** What is made on trial is in no book: it would be missed, and that would be recorded. */
+export const booksOfTrial: Books = {
+  ledger: () => noBooks('ledger'),
+  reconcile: () => noBooks('reconcile'),
+  explain: () => noBooks('explain'),
+  trace: () => noBooks('trace'),
+}
+
+function noBooks(call: string): Promise<never> {
+  return ask(`lake.${call}`, () =>
+    Promise.reject(
+      new LakeError(
+        'USAGE',
+        `lake.${call}: what is made on trial is in no book; ask the lake that it was tried on`,
+      ),
+    ),
+  )
+}
+
 /** @throws LakeError `USAGE` */
 export function requireDay(date: string): string {
   if (isDay(date)) return date

@@ -1,4 +1,4 @@
-/** A `Lake` over the parts of the platform. It reads the configuration that the stages read, and writes no table. */
+/** A `Lake` over the parts of the platform. It reads the configuration that the stages read, and writes no table of the platform. */
 
 import { isLakeError } from '../lib/base/errors.ts'
 import type { IoOptions } from '../lib/base/io.ts'
@@ -18,26 +18,36 @@ import { type Answer, answerOf, plainRows } from './answer.ts'
 import { ask } from './cell.ts'
 import { checkIn } from './check.ts'
 import type { Lake, MetricProblem, Staged, StageOptions, TableSummary, Trial } from './lake.ts'
-import { createBooks, requireDay } from './platform-books.ts'
+import { booksOfTrial, createBooks, requireDay } from './platform-books.ts'
 import { createTable } from './platform-table.ts'
 import type { TableName } from './rows.ts'
 import { saveTable } from './save.ts'
 
-/** Closing the lake closes the platform. An interrupt of the kernel ends what is asked of either engine. */
-export function createLake(platform: Platform): Lake {
-  // Two queries at once would both replace the views; the second waits for the first.
+/** Two statements at once would both replace the views of the database: the second waits for the first. */
+type OneByOne = <T>(work: () => Promise<T>) => Promise<T>
+
+function queue(): OneByOne {
   let before: Promise<unknown> = Promise.resolve()
-  const oneByOne = <T>(work: () => Promise<T>): Promise<T> => {
+  return (work) => {
     const mine = before.then(work)
     before = mine.catch(() => undefined)
     return mine
   }
+}
 
+/**
+ * Closing the lake closes the platform. An interrupt of the kernel ends what is asked of either engine.
+ *
+ * @param oneByOne That of the other lakes over the same database.
+ */
+export function createLake(platform: Platform, oneByOne: OneByOne = queue()): Lake {
   return {
     uri: platform.config.lakeUri,
 
     stage: (task, options = {}) =>
-      ask(`lake.stage('${task}')`, (signal) => oneByOne(() => trialIn(platform, task, options, { signal }))),
+      ask(`lake.stage('${task}')`, (signal) =>
+        oneByOne(() => trialIn(platform, oneByOne, task, options, { signal })),
+      ),
 
     staged: () => ask('lake.staged', () => stagedIn(platform)),
 
@@ -89,13 +99,20 @@ const rowsOf = <Row extends object>({ columns, rows }: Answer): Row[] => plainRo
 
 async function trialIn(
   platform: Platform,
+  oneByOne: OneByOne,
   task: string,
   { days, sample }: StageOptions,
   { signal }: IoOptions,
 ): Promise<Trial> {
   for (const day of days ?? []) requireDay(day)
   const { platform: overlaid, ...made } = await tryOn(platform, { task, days, sample }, { signal })
-  return { task, ...made, lake: createLake(overlaid) }
+  return {
+    task,
+    tables: made.tables,
+    rowsIn: made.rowsIn,
+    rowsOut: made.rowsOut,
+    lake: { ...createLake(overlaid, oneByOne), ...booksOfTrial },
+  }
 }
 
 async function stagedIn(platform: Platform): Promise<Staged | null> {

@@ -207,6 +207,19 @@ describe('lake.table(name)', () => {
     expect(await ofGold.lake.sql('select count(*) as n from silver.events')).toEqual([{ n: 2 }])
     expect(await lake.table(silver).rows()).toHaveLength(1)
     await expect(lake.table(dau).rows()).rejects.toMatchObject({ code: 'TABLE_MISSING' })
+    const count = 'select count(*) as n from silver.events'
+    expect(await Promise.all([lake.sql(count), ofGold.lake.sql(count), lake.sql(count)])).toEqual([
+      [{ n: 1 }],
+      [{ n: 2 }],
+      [{ n: 1 }],
+    ])
+    await write('bronze/events', rowsSelect('bronze/events', [event(3, '2026-03-02')]))
+    expect(await lake.table('bronze/events').rows()).toHaveLength(3)
+    expect(await ofSilver.lake.table('bronze/events').rows()).toHaveLength(2)
+    await expect(ofSilver.lake.ledger()).rejects.toMatchObject({
+      code: 'USAGE',
+      message: expect.stringContaining('made on trial'),
+    })
     await ofGold.lake.close()
     expect(await lake.table(silver).rows()).toHaveLength(1)
   })

@@ -21,7 +21,7 @@ describe('lake notebook check', () => {
     timeout: 60_000,
   }, async () => {
     await home.lake('notebook', 'new', 'weekly-churn')
-    for (const task of judgedTasks.keys()) await home.lake('notebook', 'new', `gate/${task}`, '--gate', task)
+    for (const task of judgedTasks) await home.lake('notebook', 'new', `gate/${task}`, '--gate', task)
     await writeNotebookFile(folder, 'typo', ['1'], { gate: 'silver_to_gold_dao' })
     await writeNotebookFile(folder, 'scratch', [
       "import { openLake } from 'lakeshore/notebook'",

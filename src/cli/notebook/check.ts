@@ -112,8 +112,8 @@ async function readPlace(
 async function declarationProblems(notebook: Notebook): Promise<readonly ReturnType<typeof ofWhole>[]> {
   const { schedule, gate } = notebook.settings
   const found: ReturnType<typeof ofWhole>[] = []
-  if (gate !== undefined && !judgedTasks.has(gate)) {
-    found.push(ofWhole(`gate: expected one of the tasks ${[...judgedTasks.keys()].join(', ')}, got ${gate}`))
+  if (gate !== undefined && !judgedTasks.includes(gate)) {
+    found.push(ofWhole(`gate: expected one of the tasks ${judgedTasks.join(', ')}, got ${gate}`))
   }
   try {
     if (schedule !== undefined) parseCron(schedule, 'schedule')

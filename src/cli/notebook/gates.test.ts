@@ -20,6 +20,7 @@ const warnings: object[] = []
 beforeEach(async () => {
   home = await mkdtemp(join(tmpdir(), 'lakeshore-gates-'))
   folder = join(home, 'own')
+  await mkdir(folder)
   warnings.length = 0
   const config = readConfig({ LAKE_HOME: home, DUCKDB_THREADS: '1', LAKESHORE_NOTEBOOKS: folder })
   const warn = (details: object): void => void warnings.push(details)
@@ -46,6 +47,7 @@ const staged: StagedTables = {
   run: 7,
   task: 'silver_to_gold_dau',
   tables: { 'gold/daily_active_users': { days: ['2026-11-20'], version: { before: 3, actions: [] } } },
+  madeFrom: { 'silver/events': 5 },
 }
 
 async function judged(script: string): Promise<GateVerdict | undefined> {
@@ -68,15 +70,30 @@ describe('notebookGates(…)', () => {
     ])
   })
 
-  it('leave out a notebook that is damaged, unless it may be a gate', async () => {
-    await mkdir(folder)
-    await writeFile(join(folder, 'half.ipynb'), '{"cells": [')
+  it('leave out what is another thing than a notebook', async () => {
+    await writeFile(join(folder, 'other.ipynb'), '{"cells": 3}')
 
     expect(await list()).toEqual([])
-    expect(warnings).toMatchObject([{ notebook: 'half' }])
+    expect(warnings).toMatchObject([{ notebook: 'other' }])
+  })
 
-    await writeFile(join(folder, 'half.ipynb'), '{"metadata": {"lakeshore": {"gate": "silver_to')
+  it.each([
+    // Jupyter writes the metadata last: a file that was cut off does not say whether it was a gate.
+    ['was cut off', '{"cells": [{"cell_type": "code", "source": ['],
+    ['is a gate of another shape', '{"cells": 3, "metadata": {"lakeshore": {"gate": "bronze_to_silver"}}}'],
+  ])('do not pass over a file that %s', async (_, content) => {
+    await writeFile(join(folder, 'half.ipynb'), content)
+
     await expect(list()).rejects.toMatchObject({ message: expect.stringContaining('half.ipynb') })
+  })
+
+  it('do not pass over a folder that is not there', async () => {
+    await rm(folder, { recursive: true })
+
+    await expect(list()).rejects.toMatchObject({
+      code: 'CONFIG_INVALID',
+      message: `LAKESHORE_NOTEBOOKS ${folder}: there is no such folder, and its gates cannot be asked`,
+    })
   })
 
   it('show a notebook what is staged, and let it pass if no cell fails', async () => {

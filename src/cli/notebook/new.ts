@@ -2,7 +2,7 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { basename, dirname, join, relative } from 'node:path'
 import { LakeError, messageOf, systemCode } from '../../lib/base/errors.ts'
-import { judgedTasks } from '../../pipeline/batch/tasks.ts'
+import { judgedTasks, tablesMade } from '../../pipeline/batch/tasks.ts'
 import { goldMetrics } from '../../pipeline/model/gold.ts'
 import { metricFile } from '../../pipeline/promotion/metric-files.ts'
 import type { CommandLine } from '../command-line.ts'
@@ -43,11 +43,10 @@ async function contentOf(title: string, { from, gate }: NewFlags): Promise<strin
   }
   if (from !== undefined) return changeOf(from)
   if (gate === undefined) return startingNotebook(title)
-  if (!judgedTasks.has(gate)) {
-    const known = [...judgedTasks.keys()]
-    throw new LakeError('USAGE', `--gate ${gate}: expected one of the tasks ${known.join(', ')}`)
+  if (!judgedTasks.includes(gate)) {
+    throw new LakeError('USAGE', `--gate ${gate}: expected one of the tasks ${judgedTasks.join(', ')}`)
   }
-  return gateNotebook(title, { task: gate, table: judgedTasks.get(gate) ?? 'gold/daily_active_users' })
+  return gateNotebook(title, { task: gate, table: tablesMade.get(gate)?.[0] ?? 'gold/daily_active_users' })
 }
 
 /** A notebook that changes a metric. @throws LakeError `USAGE` where there is no such metric. */

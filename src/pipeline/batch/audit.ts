@@ -31,7 +31,7 @@ export interface StagedDays {
   /** The version that the files were staged for. */
   readonly before: Snapshot
   readonly staged: StagedFiles
-  /** The days that were made, as they are looked at together: rows of others, which share a file with them, are seen already. */
+  /** The days that were made, in groups that are audited one by one. Rows of other days in the same files were audited before. */
   readonly groups: readonly (readonly string[])[]
   readonly input: PinnedTable
   readonly task: string
@@ -84,14 +84,19 @@ export async function judgeStaged(
   { signal }: IoOptions = {},
 ): Promise<readonly PassedGate[]> {
   if (gates.length === 0) return []
-  const { target, before, staged, replaced, groups, task, runId } = made
+  const { target, input, before, staged, replaced, groups, task, runId } = made
   const table = context.table(target)
   const gone = new Set(replaced)
   const files = [...before.files.filter((file) => !gone.has(file)), ...staged.files]
   const version = encodeStagedVersion(before, files)
   const { passed, refusing } = await askGates(
     gates,
-    { run: runId, task, tables: { [target]: { days: groups.flat(), version } } },
+    {
+      run: runId,
+      task,
+      tables: { [target]: { days: groups.flat(), version } },
+      madeFrom: { [input.table]: input.snapshot.version },
+    },
     { signal },
   ).catch(async (error: unknown) => {
     await table.discard(staged)
@@ -194,13 +199,15 @@ function partsToAsk(
   const [ofAll, ofDays] = [checks.filter(isOfAll), checks.filter((check) => !isOfAll(check))]
   const dayIn = snapshot.partitionValue(dayColumn)
   return [
-    ...groups.map((days) => ({
-      checks: ofDays,
-      files: files.filter((file) => days.includes(dayOf(dayIn(file)))),
-      days,
-    })),
+    ...groups
+      .map((days) => ({
+        checks: ofDays,
+        files: files.filter((file) => days.includes(dayOf(dayIn(file)))),
+        days,
+      }))
+      .filter((part) => part.files.length > 0),
     { ...all, checks: ofAll },
-  ].filter((part) => part.checks.length > 0 && part.files.length > 0)
+  ].filter((part) => part.checks.length > 0)
 }
 
 /** As one scan of all days would have them. */

@@ -139,7 +139,7 @@ export function batchGraph(
   scope: Scope,
   { leftOut = [] }: { readonly leftOut?: readonly GoldMetric<GoldTable>[] } = {},
 ): Graph<DagNode> {
-  const gatesOf = gatesByTask(context.gates, [...judgedTasks.keys()])
+  const gatesOf = gatesByTask(context.gates, judgedTasks)
   const unlessSettled = leavingClickHouseAtRest(context)
   const goldTasks = goldMetrics.map((metric): DagNode => {
     return {
@@ -244,7 +244,11 @@ async function publish(
       isFull: scope.kind === 'full',
       signal,
       beforeLoad: async () => {
-        const said = await askGates(gates, { run: runId, task: loadTask, tables: {} }, { signal })
+        const said = await askGates(
+          gates,
+          { run: runId, task: loadTask, tables: {}, madeFrom: { 'bronze/events': bronze.version } },
+          { signal },
+        )
         passed = said.passed
         if (said.refusing.length === 0) return
         throw new LakeError('CHECK_FAILED', `${loadTask}: ${refusalText(said.refusing)}`, {

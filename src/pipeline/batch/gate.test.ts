@@ -101,7 +101,13 @@ describe('a gate', () => {
 
     expect(ended[goldTask]).toBe('succeeded')
     const [staged] = looks.shown
-    expect(staged).toMatchObject({ run: 2, task: goldTask, tables: { [gold]: { days: ['2026-11-21'] } } })
+    const { version } = await platform.context.table('silver/events').snapshot()
+    expect(staged).toMatchObject({
+      run: 2,
+      task: goldTask,
+      tables: { [gold]: { days: ['2026-11-21'] } },
+      madeFrom: { 'silver/events': version },
+    })
     const after = await rowsOf(gold)
     expect(staged && (await rowsShown(gold, staged))).toEqual(after)
     expect(after).not.toEqual(before)

@@ -7,11 +7,11 @@ export const silverTask = 'bronze_to_silver'
 /** Publishes what the others have made. */
 export const loadTask = 'gold_to_clickhouse'
 
-/** The tasks that a gate can judge, each with the table that it shows to gates; the load shows all of gold. */
-export const judgedTasks: ReadonlyMap<string, LakeTable | undefined> = new Map<string, LakeTable | undefined>(
-  [
-    [silverTask, 'silver/events'],
-    ...goldMetrics.map(({ task, name }) => [task, `gold/${name}`] as const),
-    [loadTask, undefined],
-  ],
-)
+/** The tables that each task makes; the first is the one that gates judge. */
+export const tablesMade: ReadonlyMap<string, readonly LakeTable[]> = new Map<string, readonly LakeTable[]>([
+  [silverTask, ['silver/events', 'silver/quarantine']],
+  ...goldMetrics.map(({ task, name }) => [task, [`gold/${name}`]] as const),
+])
+
+/** The tasks that a gate can judge: those that make tables, and the load, for all of gold. */
+export const judgedTasks: readonly string[] = [...tablesMade.keys(), loadTask]

@@ -3,11 +3,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { ClickHouse } from '../../lib/clickhouse/clickhouse.ts'
-import { DeltaTable } from '../../lib/delta/index.ts'
+import { append, DeltaTable } from '../../lib/delta/index.ts'
 import { type DuckDb, openDuckDb } from '../../lib/duckdb/duckdb.ts'
 import type { Row } from '../../lib/duckdb/values.ts'
 import { openLocalStore } from '../../lib/storage/store.local.ts'
 import { checksOf } from '../model/checks.ts'
+import { rowsSelect, validEvent } from '../model/rows.fixture.ts'
 import { type LakeTable, lakeTableNames } from '../model/tables.ts'
 import { openSmallPlatform, type SmallPlatform, someMessages } from '../reconcile/books.fixture.ts'
 import { type TrialRequest, type Tried, tryTask } from './trial.ts'
@@ -82,6 +83,22 @@ describe('tryTask(…)', () => {
     expect(some.length).toBeGreaterThan(0)
     expect(some.length).toBeLessThan(all.length)
     expect(all).toEqual(expect.arrayContaining([...some]))
+  })
+
+  it('of a sample takes some of the events without a user', async () => {
+    const bronze = platform.context.table('bronze/events')
+    const none = Array.from({ length: 40 }, (_, n) => ({
+      ...validEvent,
+      user_id: 'null',
+      event_id: `'none-${n}'`,
+    }))
+    await duckdb.use((session) => append(bronze, { session, select: rowsSelect('bronze/events', none) }))
+
+    await tried({ task: 'bronze_to_silver', sample: 0.5 })
+
+    const some = await rowsOf(scratch('silver/quarantine'), 'user_id is null')
+    expect(some.length).toBeGreaterThan(0)
+    expect(some.length).toBeLessThan(40)
   })
 
   it('breaks where production would break a check', async () => {

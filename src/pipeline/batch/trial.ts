@@ -5,33 +5,28 @@
 import { LakeError } from '../../lib/base/errors.ts'
 import type { IoOptions } from '../../lib/base/io.ts'
 import type { Compute } from '../../lib/compute/compute.ts'
-import type { DeltaTable } from '../../lib/delta/index.ts'
-import { goldMetrics } from '../model/gold.ts'
+import type { DeltaTable, Snapshot } from '../../lib/delta/index.ts'
 import type { LakeTable } from '../model/tables.ts'
 import { type BatchContext, batchGraph } from './batch.ts'
 import type { Scope } from './days.ts'
-import { silverTask } from './tasks.ts'
+import { silverTask, tablesMade } from './tasks.ts'
 
 export interface TrialRequest {
   readonly task: string
   /** UTC days; all without it. */
   readonly days?: readonly string[] | undefined
-  /** The share of users whose events are taken, above 0 and up to 1: each with all of their events. */
+  /** The share of users whose events are taken, above 0 and up to 1: each with all of their events. Events without a user count by themselves. */
   readonly sample?: number | undefined
 }
 
 export interface Tried {
   /** What the task has made. */
   readonly tables: readonly LakeTable[]
+  /** The table that it was made from, as it was. */
+  readonly input: { readonly table: LakeTable; readonly snapshot: Snapshot }
   readonly rowsIn: number
   readonly rowsOut: number
 }
-
-/** The tables of each task that can be tried. */
-const tablesOf: ReadonlyMap<string, readonly LakeTable[]> = new Map<string, readonly LakeTable[]>([
-  [silverTask, ['silver/events', 'silver/quarantine']],
-  ...goldMetrics.map(({ task, name }) => [task, [`gold/${name}`]] as const),
-])
 
 /**
  * @param scratch The table to write in place of one of the lake's: empty, and nobody else's.
@@ -44,9 +39,9 @@ export async function tryTask(
   { task, days, sample = 1 }: TrialRequest,
   { signal }: IoOptions = {},
 ): Promise<Tried> {
-  const names = tablesOf.get(task)
+  const names = tablesMade.get(task)
   if (names === undefined) {
-    throw new LakeError('USAGE', `${task}: expected one of the tasks ${[...tablesOf.keys()].join(', ')}`)
+    throw new LakeError('USAGE', `${task}: expected one of the tasks ${[...tablesMade.keys()].join(', ')}`)
   }
   if (!(sample > 0 && sample <= 1)) {
     throw new LakeError('USAGE', `sample: expected a share above 0 and up to 1, got ${sample}`)
@@ -66,6 +61,8 @@ export async function tryTask(
   }
   const scope: Scope = days === undefined ? { kind: 'full' } : { kind: 'days', days }
   const bronze = await context.table('bronze/events').snapshot({ signal })
+  const table = task === silverTask ? 'bronze/events' : 'silver/events'
+  const snapshot = task === silverTask ? bronze : await context.table(table).snapshot({ signal })
   const node = batchGraph(trial, bronze, scope).nodes.find(({ name }) => name === task)
   if (node === undefined) throw new LakeError('BUG', `No node ${task}`)
   const { rowsIn = 0, rowsOut = 0 } = await node.run({
@@ -74,7 +71,7 @@ export async function tryTask(
     signal: signal ?? new AbortController().signal,
     note: () => undefined,
   })
-  return { tables: names, rowsIn, rowsOut }
+  return { tables: names, input: { table, snapshot }, rowsIn, rowsOut }
 }
 
 const partsOfShare = 1_000_000
@@ -82,7 +79,7 @@ const partsOfShare = 1_000_000
 /** Reads from each input of events those of some users alone. */
 function ofSomeUsers(compute: Compute, share: number): Compute {
   const sampled = (select: string, name: string): string =>
-    `with ${name} as (select * from ${name} where hash(user_id) % ${partsOfShare} < ${Math.round(share * partsOfShare)}) select * from (${select})`
+    `with ${name} as (select * from ${name} where hash(coalesce(user_id::varchar, event_id)) % ${partsOfShare} < ${Math.round(share * partsOfShare)}) select * from (${select})`
   return {
     ...compute,
     stage: (request, options) => {

@@ -49,10 +49,10 @@ export function inGroups(
     sizes.set(day, (sizes.get(day) ?? 0) + file.size)
   }
   const groups: string[][] = []
-  let sizeBytes = Number.POSITIVE_INFINITY
+  let sizeBytes = 0
   for (const day of days) {
     const size = sizes.get(day) ?? 0
-    if (sizeBytes + size > mostBytes) {
+    if (groups.length === 0 || sizeBytes + size > mostBytes) {
       groups.push([])
       sizeBytes = 0
     }

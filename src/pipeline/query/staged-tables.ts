@@ -16,7 +16,7 @@ const schema = z.object({
   /** The run of the batch. */
   run: z.number().int(),
   task: z.string(),
-  /** What has been staged, by table; the other tables are as the batch has read them: at their newest versions. */
+  /** What has been staged, by table. */
   tables: z.record(
     z.string(),
     z.object({
@@ -26,6 +26,8 @@ const schema = z.object({
       version: z.custom<JsonValue>(),
     }),
   ),
+  /** The versions of the tables that it was made from. All others are at their newest ones. */
+  madeFrom: z.record(z.string(), z.number().int()),
 })
 
 export type StagedTables = z.infer<typeof schema>
@@ -62,12 +64,16 @@ export async function readShownTables(path: string): Promise<ShownTables> {
   )
 }
 
-/** Each staged table at the version that would be its newest. */
+/** Each staged table at the version that would be its newest, and those that it was made from. */
 export async function stagedSnapshots(
   platform: Pick<Platform, 'table'>,
-  { run, tables }: StagedTables,
+  { run, tables, madeFrom }: StagedTables,
 ): Promise<ReadonlyMap<string, Snapshot>> {
   const snapshots = new Map<string, Snapshot>()
+  for (const [name, version] of Object.entries(madeFrom)) {
+    if (!isLakeTable(name)) throw new LakeError('BUG', `Run ${run} has read ${name}`)
+    snapshots.set(name, await (await platform.table(name)).snapshot({ version }))
+  }
   for (const [name, { version }] of Object.entries(tables)) {
     if (!isLakeTable(name)) throw new LakeError('BUG', `Run ${run} has staged ${name}`)
     const { store } = await platform.table(name)

@@ -30,7 +30,7 @@ export async function boundaryOf(
     .bounds('kafka_timestamp')
     .map((bounds) => {
       const newestMs = newestAppend(bounds)
-      return { file: bounds.file, newestMs, newestDay: dayOf(newestMs) }
+      return { file: bounds.file, newestMs, newestDay: isoDay(newestMs) }
     })
     .sort((a, b) => b.newestMs - a.newestMs)
   const partitions = Object.keys(bronze.transactions).length
@@ -72,4 +72,4 @@ function newestAppend(bounds: FileBounds): number {
   return Number.isNaN(newestMs) ? unknownMs : newestMs
 }
 
-const dayOf = (ms: number): string => new Date(ms).toISOString().slice(0, 10)
+const isoDay = (ms: number): string => new Date(ms).toISOString().slice(0, 10)
