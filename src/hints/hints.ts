@@ -402,7 +402,7 @@ const catalogue: Readonly<Record<ErrorCode, Hints>> = {
       'counted-twice': countedTwice,
       'rows-without-day': ({ column }) =>
         `\`lake table read bronze/events --where "${text(column)} is null"\` shows them. Give them their day, or delete them: \`lake table delete bronze/events --where "${text(column)} is null" --force\`.`,
-      'gold-behind': '`lake batch` makes what is missing, and publishes all of one run.',
+      'not-one-run': '`lake batch` makes what is missing, and publishes all of one run.',
       'load-incomplete': '`lake batch --full` loads every month again.',
     },
   },

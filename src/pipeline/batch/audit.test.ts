@@ -226,6 +226,10 @@ describe('the load by itself', () => {
 
     await platform.send(someMessages(30, 3, '2026-11-21'))
     await platform.land()
+    await batch('silver/events', [fail(condition('false'))])
+    expect(await load()).toBe(
+      'gold_to_clickhouse: silver/events and silver/quarantine are not made from the same version of bronze/events',
+    )
     await batch('silver/events', [])
 
     expect(await load()).toMatch(

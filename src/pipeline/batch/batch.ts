@@ -33,8 +33,8 @@ import type { Lease } from '../../lib/runs/leases.ts'
 import type { LedgerBook } from '../../lib/runs/ledger-book.ts'
 import type { ReleaseBook } from '../../lib/runs/release-book.ts'
 import { checksOf, expectationsBefore, expectationsBetween, type TableCheck } from '../model/checks.ts'
-import { type GoldTable, goldMetrics } from '../model/gold.ts'
-import type { GoldMetric } from '../model/metric.ts'
+import { goldMetrics } from '../model/gold.ts'
+import { madeFrom } from '../model/made-from.ts'
 import { quarantineSelect, silverSelect } from '../model/silver.ts'
 import { type LakeTable, lakeTableNames, lakeTables } from '../model/tables.ts'
 import { publishGold } from '../serving/publish.ts'
@@ -45,7 +45,7 @@ import { planDays, type Scope } from './days.ts'
 import { askGates, type Gate, type Gates, gatesByTask, type PassedGate, refusalText } from './gate.ts'
 import { type Made, type MakeRequest, makeDays } from './make.ts'
 import { type LakeState, type SettledContext, settledState, stateDetail } from './settled.ts'
-import { judgedTasks, loadTask, silverTask } from './tasks.ts'
+import { judgedTasks, loadTask, silverTask, tablesMade } from './tasks.ts'
 
 export interface BatchContext extends SettledContext {
   readonly duckdb: DuckDb
@@ -94,7 +94,7 @@ export async function runBatch(
   const bronze = await context.table('bronze/events').snapshot({ signal })
   const isNamed = tasks !== undefined && tasks.length > 0
   const graph = batchGraph(isNamed ? asked(context) : context, bronze, scope, {
-    leftOut: isNamed ? goldMetrics.filter(({ task }) => !tasks.includes(task)) : [],
+    leftOut: isNamed ? [...tablesMade.keys()].filter((task) => !tasks.includes(task)) : [],
   })
   return execute(graph, plan(graph, selectionOf(tasks)), {
     recorder,
@@ -132,12 +132,12 @@ function selectionOf(tasks: readonly string[] | undefined): Selection {
   return tasks === undefined || tasks.length === 0 ? { kind: 'all' } : { kind: 'only', nodes: tasks }
 }
 
-/** @param leftOut metrics that this run does not make: what they hold is published only if it is up to silver. */
+/** @param leftOut tasks that this run leaves out: what their tables hold is published only if it belongs together. */
 export function batchGraph(
   context: BatchContext,
   bronze: Snapshot,
   scope: Scope,
-  { leftOut = [] }: { readonly leftOut?: readonly GoldMetric<GoldTable>[] } = {},
+  { leftOut = [] }: { readonly leftOut?: readonly string[] } = {},
 ): Graph<DagNode> {
   const gatesOf = gatesByTask(context.gates, judgedTasks)
   const unlessSettled = leavingClickHouseAtRest(context)
@@ -177,7 +177,7 @@ export function batchGraph(
       name: loadTask,
       dependsOn: goldTasks.map(({ name }) => name),
       run: unlessSettled(async (node) => {
-        await requireUpToSilver(context, leftOut, node)
+        await requireOneRun(context, leftOut, node)
         return publish(context, bronze, scope, await gatesOf(loadTask, node), node)
       }),
     },
@@ -202,17 +202,29 @@ function leavingClickHouseAtRest(context: BatchContext): (work: DagNode['run']) 
 }
 
 /**
- * A run that failed between two tables has left them at different versions of silver: they are no release.
+ * A run that failed between two tables has left them at different versions of their inputs: they are no release.
  *
- * @throws LakeError `CHECK_FAILED` naming a table and the days that it lacks.
+ * @throws LakeError `CHECK_FAILED` naming a table, and where it is known the days that it lacks.
  */
-async function requireUpToSilver(
+async function requireOneRun(
   { table }: BatchContext,
-  metrics: readonly GoldMetric<GoldTable>[],
+  leftOut: readonly string[],
   { signal }: IoOptions,
 ): Promise<void> {
   const silver = { name: 'silver/events', snapshot: await table('silver/events').snapshot({ signal }) }
-  for (const { name } of metrics) {
+  if (leftOut.includes(silverTask)) {
+    const bronze = madeFrom('bronze/events', await table('bronze/events').snapshot({ signal }))
+    const quarantine = await table('silver/quarantine').snapshot({ signal })
+    if (quarantine.transactionVersion(bronze) !== silver.snapshot.transactionVersion(bronze)) {
+      throw new LakeError(
+        'CHECK_FAILED',
+        `${loadTask}: silver/events and silver/quarantine are not made from the same version of bronze/events`,
+        { details: { table: 'silver/events', fault: 'not-one-run' } },
+      )
+    }
+  }
+  for (const { name, task } of goldMetrics) {
+    if (!leftOut.includes(task)) continue
     const gold = `gold/${name}` as const
     const { days } = await planDays({ kind: 'changed' }, silver, await table(gold).snapshot({ signal }), {
       signal,
@@ -221,7 +233,7 @@ async function requireUpToSilver(
     throw new LakeError(
       'CHECK_FAILED',
       `${loadTask}: ${gold} is not made from silver/events at version ${silver.snapshot.version}: ${countOf(days.length, 'day')} to make, from ${days[0]}`,
-      { details: { table: gold, days: [...days], fault: 'gold-behind' } },
+      { details: { table: gold, days: [...days], fault: 'not-one-run' } },
     )
   }
 }
