@@ -9,6 +9,9 @@ export type ThriftValue = number | boolean | Buffer | readonly ThriftValue[] | T
 export type ThriftStruct = ReadonlyMap<number, ThriftValue>
 
 const mostNested = 32
+const mostField = 2 ** 15 - 1
+/** One more than what a number of 32 bits holds: other readers keep the low bits of what is larger. */
+const tooLarge = 2 ** 32
 
 const kinds = {
   yes: 1,
@@ -46,7 +49,8 @@ export class ThriftReader {
       const head = this.#byte()
       if (head === 0) return fields
       const kind = head & 15
-      field = head >> 4 === 0 ? this.#signed() : field + (head >> 4)
+      field = head >> 4 === 0 ? this.#signed32() : field + (head >> 4)
+      if (field > mostField) throw invalid('it has a number that is too large')
       fields.set(
         field,
         kind === kinds.yes || kind === kinds.no ? kind === kinds.yes : this.#value(kind, depth),
@@ -64,22 +68,23 @@ export class ThriftReader {
         return this.#byte()
       case kinds.i16:
       case kinds.i32:
+        return this.#signed32()
       case kinds.i64:
-        return this.#signed()
+        return Number(signed(this.#unsigned()))
       case kinds.double:
         return this.#take(8).readDoubleLE()
       case kinds.bytes:
-        return this.#take(this.#unsigned())
+        return this.#take(this.#unsigned32())
       case kinds.list:
       case kinds.set: {
         const head = this.#byte()
-        const count = head >> 4 === 15 ? this.#unsigned() : head >> 4
+        const count = head >> 4 === 15 ? this.#unsigned32() : head >> 4
         const values: ThriftValue[] = []
         for (let index = 0; index < count; index++) values.push(this.#value(head & 15, depth + 1))
         return values
       }
       case kinds.map: {
-        const count = this.#unsigned()
+        const count = this.#unsigned32()
         const head = count === 0 ? 0 : this.#byte()
         const values: ThriftValue[] = []
         for (let index = 0; index < count; index++) {
@@ -106,20 +111,29 @@ export class ThriftReader {
     return taken
   }
 
-  #unsigned(): number {
+  #unsigned(): bigint {
     let value = 0n
     for (let shift = 0n; shift < 70n; shift += 7n) {
       const byte = this.#byte()
       value |= BigInt(byte & 127) << shift
-      if (byte < 128) return Number(value)
+      if (byte < 128) return value
     }
     throw invalid('it has a number that does not end')
   }
 
-  #signed(): number {
-    const value = BigInt(this.#unsigned())
-    return Number((value >> 1n) ^ -(value & 1n))
+  #unsigned32(): number {
+    const value = this.#unsigned()
+    if (value >= tooLarge) throw invalid('it has a number that is too large')
+    return Number(value)
   }
+
+  #signed32(): number {
+    return Number(signed(BigInt(this.#unsigned32())))
+  }
+}
+
+function signed(zigzag: bigint): bigint {
+  return (zigzag >> 1n) ^ -(zigzag & 1n)
 }
 
 function invalid(why: string): LakeError {
