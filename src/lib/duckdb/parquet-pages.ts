@@ -4,7 +4,7 @@
  */
 import type { FileHandle } from 'node:fs/promises'
 import { LakeError } from '../base/errors.ts'
-import { i32, i64, listOf, name, struct, ThriftReader, type ThriftStruct } from './thrift.ts'
+import { type FoundFields, i32, i64, listOf, name, struct, ThriftReader } from './thrift.ts'
 
 export interface Page {
   readonly kind: 'dictionary' | 'values' | 'other'
@@ -15,6 +15,15 @@ export interface Page {
   readonly unpackedBytes: number
 }
 
+/** `PageHeader`, with the headers of its kinds: `DataPageHeader`, `DictionaryPageHeader`, `DataPageHeaderV2`. */
+const wantedFields = {
+  1: 'i32',
+  2: 'i32',
+  3: 'i32',
+  5: { 1: 'i32' },
+  7: { 1: 'i32' },
+  8: { 1: 'i32' },
+} as const
 const firstBytes = 256
 const mostHeaderBytes = 1 << 24
 
@@ -40,7 +49,7 @@ async function pageAt(file: FileHandle, at: number): Promise<Page | undefined> {
     const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, at)
     const reader = new ThriftReader(buffer.subarray(0, bytesRead))
     try {
-      const header = reader.struct()
+      const header = reader.struct(wantedFields)
       return pageOf(header, at + reader.position)
     } catch (error) {
       if (!(error instanceof RangeError)) throw error
@@ -50,7 +59,7 @@ async function pageAt(file: FileHandle, at: number): Promise<Page | undefined> {
   throw new LakeError('SOURCE_FAILED', `The header at byte ${at} does not end`)
 }
 
-function pageOf(header: ThriftStruct, from: number): Page {
+function pageOf(header: FoundFields, from: number): Page {
   const [type, unpackedBytes, storedBytes] = [1, 2, 3].map((field) => header.get(field))
   const kind = type === 2 ? 'dictionary' : type === 0 || type === 3 ? 'values' : 'other'
   const details = header.get(type === 2 ? 7 : type === 0 ? 5 : 8)

@@ -4,9 +4,12 @@
  */
 import { LakeError } from '../base/errors.ts'
 
-export type ThriftValue = number | boolean | Buffer | readonly ThriftValue[] | ThriftStruct
-/** Values by the number of their field. */
-export type ThriftStruct = ReadonlyMap<number, ThriftValue>
+/** What is wanted of a struct, by the number of the field: a number, or fields of a struct below it. */
+export interface WantedFields {
+  readonly [field: number]: 'i32' | WantedFields
+}
+/** What is there of it. */
+export type FoundFields = ReadonlyMap<number, number | FoundFields>
 
 const mostNested = 32
 const mostField = 2 ** 15 - 1
@@ -42,98 +45,125 @@ export class ThriftReader {
     return this.#at
   }
 
-  /** @throws RangeError where the bytes end within it. @throws LakeError `SOURCE_FAILED` where they are none. */
-  struct(depth = 0): ThriftStruct {
-    const fields = new Map<number, ThriftValue>()
+  /**
+   * Other readers pass over a field that has not the type they want, or take the last one of several: such a struct has
+   * no one meaning.
+   *
+   * @throws RangeError where the bytes end within it.
+   * @throws LakeError `SOURCE_FAILED` where they are none, or where a wanted field is there twice or has another type.
+   */
+  struct(wanted: WantedFields, depth = 0): FoundFields {
+    const found = new Map<number, number | FoundFields>()
+    this.#fields((field, kind) => {
+      const type = wanted[field]
+      if (type === undefined) {
+        this.#skip(kind, depth + 1)
+        return
+      }
+      if (found.has(field)) throw invalid(`it has field ${field} twice`)
+      if (kind !== (type === 'i32' ? kinds.i32 : kinds.struct)) {
+        throw invalid(`its field ${field} is of kind ${kind}`)
+      }
+      found.set(field, type === 'i32' ? this.#signed() : this.struct(type, depth + 1))
+    })
+    return found
+  }
+
+  #fields(take: (field: number, kind: number) => void): void {
     for (let field = 0; ; ) {
       const head = this.#byte()
-      if (head === 0) return fields
-      const kind = head & 15
-      field = head >> 4 === 0 ? this.#signed32() : field + (head >> 4)
+      if (head === 0) return
+      field = head >> 4 === 0 ? this.#signed() : field + (head >> 4)
       if (field > mostField) throw invalid('it has a number that is too large')
-      fields.set(
-        field,
-        kind === kinds.yes || kind === kinds.no ? kind === kinds.yes : this.#value(kind, depth),
-      )
+      take(field, head & 15)
     }
   }
 
-  #value(kind: number, depth: number): ThriftValue {
+  /** A field's value of yes or no is its kind: it has no bytes. */
+  #skip(kind: number, depth: number): void {
+    if (kind !== kinds.yes && kind !== kinds.no) this.#skipValue(kind, depth)
+  }
+
+  #skipValue(kind: number, depth: number): void {
     if (depth > mostNested) throw invalid('it is nested too deep')
     switch (kind) {
       case kinds.yes:
       case kinds.no:
-        return this.#byte() === kinds.yes
       case kinds.byte:
-        return this.#byte()
+        this.#pass(1)
+        return
       case kinds.i16:
       case kinds.i32:
-        return this.#signed32()
       case kinds.i64:
-        return Number(signed(this.#unsigned()))
+        this.#varint()
+        return
       case kinds.double:
-        return this.#take(8).readDoubleLE()
+        this.#pass(8)
+        return
       case kinds.bytes:
-        return this.#take(this.#unsigned32())
+        this.#pass(this.#unsigned())
+        return
       case kinds.list:
       case kinds.set: {
         const head = this.#byte()
-        const count = head >> 4 === 15 ? this.#unsigned32() : head >> 4
-        const values: ThriftValue[] = []
-        for (let index = 0; index < count; index++) values.push(this.#value(head & 15, depth + 1))
-        return values
+        const count = head >> 4 === 15 ? this.#unsigned() : head >> 4
+        for (let index = 0; index < count; index++) this.#skipValue(head & 15, depth + 1)
+        return
       }
       case kinds.map: {
-        const count = this.#unsigned32()
+        const count = this.#unsigned()
         const head = count === 0 ? 0 : this.#byte()
-        const values: ThriftValue[] = []
         for (let index = 0; index < count; index++) {
-          values.push(this.#value(head >> 4, depth + 1), this.#value(head & 15, depth + 1))
+          this.#skipValue(head >> 4, depth + 1)
+          this.#skipValue(head & 15, depth + 1)
         }
-        return values
+        return
       }
       case kinds.struct:
-        return this.struct(depth + 1)
+        this.#fields((_, kindOfField) => this.#skip(kindOfField, depth + 1))
+        return
       default:
         throw invalid(`it has a value of kind ${kind}`)
     }
   }
 
   #byte(): number {
-    return this.#take(1).readUInt8()
+    const byte = this.#bytes[this.#at]
+    if (byte === undefined) throw ended()
+    this.#at++
+    return byte
   }
 
-  #take(length: number): Buffer {
-    const end = this.#at + length
-    if (end > this.#bytes.length) throw new RangeError('The bytes end within a header')
-    const taken = this.#bytes.subarray(this.#at, end)
-    this.#at = end
-    return taken
+  #pass(length: number): void {
+    if (this.#at + length > this.#bytes.length) throw ended()
+    this.#at += length
   }
 
-  #unsigned(): bigint {
-    let value = 0n
-    for (let shift = 0n; shift < 70n; shift += 7n) {
+  /** Exact below 2^53. */
+  #varint(): number {
+    let value = 0
+    for (let shift = 0; shift < 70; shift += 7) {
       const byte = this.#byte()
-      value |= BigInt(byte & 127) << shift
+      value += (byte & 127) * 2 ** shift
       if (byte < 128) return value
     }
     throw invalid('it has a number that does not end')
   }
 
-  #unsigned32(): number {
-    const value = this.#unsigned()
+  #unsigned(): number {
+    const value = this.#varint()
     if (value >= tooLarge) throw invalid('it has a number that is too large')
-    return Number(value)
+    return value
   }
 
-  #signed32(): number {
-    return Number(signed(BigInt(this.#unsigned32())))
+  #signed(): number {
+    const value = this.#unsigned()
+    return value % 2 === 0 ? value / 2 : -(value + 1) / 2
   }
 }
 
-function signed(zigzag: bigint): bigint {
-  return (zigzag >> 1n) ^ -(zigzag & 1n)
+function ended(): RangeError {
+  return new RangeError('The bytes end within a header')
 }
 
 function invalid(why: string): LakeError {
