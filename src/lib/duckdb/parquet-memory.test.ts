@@ -4,14 +4,19 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { isLakeError } from '../base/errors.ts'
+import { type DuckDb, openDuckDb } from './duckdb.ts'
+import { mostBytesRead } from './parquet-memory.ts'
 import { pagesOf } from './parquet-pages.ts'
-import { type Encoded, i32, i64, name, struct } from './thrift.ts'
+import { type Encoded, i32, i64, listOf, name, struct } from './thrift.ts'
 
 let directory: string
+let duckdb: DuckDb
 beforeAll(async () => {
+  duckdb = await openDuckDb({ threads: 1 })
   directory = await mkdtemp(join(tmpdir(), 'parquet-memory-'))
 })
 afterAll(async () => {
+  duckdb[Symbol.dispose]()
   await rm(directory, { recursive: true })
 })
 
@@ -20,6 +25,85 @@ function page(fields: Readonly<Record<number, Encoded>> = {}): Buffer {
   const values = struct({ 1: i32(1), 2: i32(0), 3: i32(3), 4: i32(3) })
   const header = struct({ 1: i32(0), 2: i32(100), 3: i32(100), 5: values, ...fields })
   return Buffer.concat([header.bytes, Buffer.alloc(100)])
+}
+
+interface Column {
+  /** Fields of its element in the schema. */
+  readonly element: Readonly<Record<number, Encoded>>
+  readonly values: number
+  /** Where the first page of values and the dictionary are, in `pages`. */
+  readonly from: number
+  readonly dictionary?: number
+}
+
+const magic = Buffer.from('PAR1')
+const u32 = (value: number): Buffer => {
+  const bytes = Buffer.alloc(4)
+  bytes.writeUInt32LE(value)
+  return bytes
+}
+
+/** A file of one required column that is not compressed. */
+function fileOf(pages: Buffer, { element, values, from, dictionary }: Column): Buffer {
+  const chunk = struct({
+    1: element[1] ?? i32(6),
+    2: listOf([i32(0)]),
+    3: listOf([name('c')]),
+    4: i32(0),
+    5: i64(values),
+    6: i64(pages.length),
+    7: i64(pages.length),
+    9: i64(magic.length + from),
+    ...(dictionary !== undefined && { 11: i64(magic.length + dictionary) }),
+  })
+  const footer = struct({
+    1: i32(1),
+    2: listOf([struct({ 4: name('schema'), 5: i32(1) }), struct(element)]),
+    3: i64(values),
+    4: listOf([
+      struct({
+        1: listOf([struct({ 2: i64(magic.length), 3: chunk })]),
+        2: i64(pages.length),
+        3: i64(values),
+      }),
+    ]),
+  }).bytes
+  return Buffer.concat([magic, pages, footer, u32(footer.length), magic])
+}
+
+const texts = { 1: i32(6), 3: i32(0), 4: name('c') }
+
+function dictionaryPage(content: Buffer): Buffer {
+  const { length } = content
+  const details = struct({ 1: i32(1), 2: i32(0) })
+  return Buffer.concat([struct({ 1: i32(2), 2: i32(length), 3: i32(length), 7: details }).bytes, content])
+}
+
+/** A page of values in an encoding of parquet.thrift. */
+function valuesPage(values: number, encoding: number, content: Buffer): Buffer {
+  const { length } = content
+  const details = struct({ 1: i32(values), 2: i32(encoding), 3: i32(3), 4: i32(3) })
+  return Buffer.concat([struct({ 1: i32(0), 2: i32(length), 3: i32(length), 5: details }).bytes, content])
+}
+
+/** As many values, each of which is the first text of the dictionary. */
+function firstOfDictionary(values: number): Buffer {
+  const bytes: number[] = [1]
+  let rest = values * 2
+  for (; rest > 127; rest >>>= 7) bytes.push((rest & 127) | 128)
+  return valuesPage(values, 8, Buffer.from([...bytes, rest, 0]))
+}
+
+/** What is counted of a file, and what the engine reads of it. */
+async function counted(bytes: Buffer, { enough = 10_000 } = {}): Promise<{ most: number; read: number }> {
+  const path = join(directory, 'counted.parquet')
+  await writeFile(path, bytes)
+  return await duckdb.use(async (session) => {
+    const most = await mostBytesRead(session, path, { enough })
+    const sum = 'sum(octet_length("c"::blob))::double'
+    const [row] = await session.rows(`select ${sum} as bytes from read_parquet('${path}')`)
+    return { most, read: Number(row?.['bytes']) }
+  })
 }
 
 async function pagesIn(bytes: Buffer, wanted: number): ReturnType<typeof pagesOf> {
@@ -88,5 +172,20 @@ describe('pagesOf(file, from, wanted)', () => {
     const bytes = page({ 4: i32(-1), 5: values, 20: list, 21: map, 22: yes, 23: double })
 
     expect(await pagesIn(bytes, 1)).toMatchObject([{ values: 1, storedBytes: 100 }])
+  })
+})
+
+describe('mostBytesRead(file)', () => {
+  it('begins at the dictionary, as the engine does, also where it lies behind other values', async () => {
+    const [text, values] = [Buffer.alloc(1_000, 'a'), 100]
+    const other = valuesPage(values, 0, Buffer.concat(Array.from({ length: values }, () => u32(0))))
+    const dictionary = dictionaryPage(Buffer.concat([u32(text.length), text]))
+    const pages = Buffer.concat([other, dictionary, firstOfDictionary(values)])
+    const file = fileOf(pages, { element: texts, values, from: 0, dictionary: other.length })
+
+    const { most, read } = await counted(file)
+
+    expect(read).toBe(100_000)
+    expect(most).toBeGreaterThan(read)
   })
 })

@@ -14,6 +14,8 @@ import { list, text } from './sql-text.ts'
 
 /** The engine reads so many rows at a time. */
 const rowsOfChunk = 2_048
+/** `PAR1`, before which no page begins. */
+const magicBytes = 4
 /** What a value of a list or map takes beside its content. */
 const bytesOfValue = 16
 /** Of what is enough, what may be overestimated. */
@@ -65,8 +67,11 @@ async function unpackedSize(
   try {
     for (const { id, n, rows, type, codec, pages: first, dictionary: before } of found) {
       const isRepeated = repeated.has(Number(id))
-      const from = typeof before === 'number' && before > 0 ? Math.min(before, Number(first)) : Number(first)
-      const pages = await pagesOf(file, from, Math.max(Number(n), isRepeated ? 0 : Number(rows)))
+      const pages = await pagesOf(
+        file,
+        firstPage(before, first),
+        Math.max(Number(n), isRepeated ? 0 : Number(rows)),
+      )
       const values = pages.reduce((sum, page) => (page.kind === 'values' ? sum + page.values : sum), 0)
       unpackedBytes += pages.reduce(
         (sum, page) => sum + page.unpackedBytes,
@@ -84,6 +89,11 @@ async function unpackedSize(
     await file.close()
   }
   return { unpackedBytes, chunks }
+}
+
+/** Where the engine begins to read: at the dictionary if the footer names a place for it, before the values or not. */
+function firstPage(dictionary: unknown, values: unknown): number {
+  return typeof dictionary === 'number' && dictionary >= magicBytes ? dictionary : Number(values)
 }
 
 /** The columns below a list or map, by their number in the file: any number of their values may be in one row. */
