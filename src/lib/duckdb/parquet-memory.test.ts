@@ -30,6 +30,8 @@ function page(fields: Readonly<Record<number, Encoded>> = {}): Buffer {
 interface Column {
   /** Fields of its element in the schema. */
   readonly element: Readonly<Record<number, Encoded>>
+  /** The type that the chunk names. */
+  readonly of?: number
   readonly values: number
   /** Where the first page of values and the dictionary are, in `pages`. */
   readonly from: number
@@ -44,9 +46,9 @@ const u32 = (value: number): Buffer => {
 }
 
 /** A file of one required column that is not compressed. */
-function fileOf(pages: Buffer, { element, values, from, dictionary }: Column): Buffer {
+function fileOf(pages: Buffer, { element, of = 6, values, from, dictionary }: Column): Buffer {
   const chunk = struct({
-    1: element[1] ?? i32(6),
+    1: i32(of),
     2: listOf([i32(0)]),
     3: listOf([name('c')]),
     4: i32(0),
@@ -187,5 +189,19 @@ describe('mostBytesRead(file)', () => {
 
     expect(read).toBe(100_000)
     expect(most).toBeGreaterThan(read)
+  })
+
+  it('counts the copies of a dictionary of texts of one length', async () => {
+    const [text, values] = [Buffer.alloc(1_000, 'a'), 100]
+    const dictionary = dictionaryPage(text)
+    const pages = Buffer.concat([dictionary, firstOfDictionary(values)])
+    const element = { ...texts, 1: i32(7), 2: i32(text.length) }
+    const file = fileOf(pages, { element, of: 7, values, from: dictionary.length, dictionary: 0 })
+
+    const { most, read } = await counted(file)
+
+    expect(read).toBe(100_000)
+    expect(most).toBeGreaterThan(read)
+    expect(most).toBeLessThan(2 * read)
   })
 })

@@ -26,6 +26,16 @@ interface Chunk {
   readonly codec: number
   /** So many values are copied at a time, at most. */
   readonly copies: number
+  /** Of its longest value, where the schema says it. */
+  readonly longest: number | undefined
+}
+
+/** A column of the file, as its schema has it. */
+interface Leaf {
+  /** It lies below a list or map: any number of its values may be in one row. */
+  readonly isRepeated: boolean
+  readonly type: 'texts' | 'texts of one length' | 'other'
+  readonly length: number
 }
 
 /**
@@ -40,11 +50,14 @@ export async function mostBytesRead(
   { enough, signal }: IoOptions & { readonly enough: number },
 ): Promise<number> {
   const { unpackedBytes, chunks } = await unpackedSize(session, path, { signal })
-  const rough = ({ copies, dictionary }: Chunk): number => copies * dictionary.unpackedBytes
+  const rough = ({ copies, dictionary, longest }: Chunk): number =>
+    copies * (longest ?? dictionary.unpackedBytes)
   const most = chunks.reduce((sum, chunk) => sum + rough(chunk), unpackedBytes)
   if (unpackedBytes > enough || most <= enough) return most
   // Few dictionaries make up most of it: the longest text is looked up in these alone.
-  const large = chunks.filter((chunk) => rough(chunk) > (enough * roughShare) / chunks.length)
+  const large = chunks.filter(
+    (chunk) => chunk.longest === undefined && rough(chunk) > (enough * roughShare) / chunks.length,
+  )
   const longest = await longestTexts(session, path, large, { signal })
   return large.reduce((sum, chunk, index) => sum - rough(chunk) + chunk.copies * (longest[index] ?? 0), most)
 }
@@ -54,7 +67,7 @@ async function unpackedSize(
   path: string,
   { signal }: IoOptions,
 ): Promise<{ readonly unpackedBytes: number; readonly chunks: readonly Chunk[] }> {
-  const repeated = await repeatedColumns(session, path, { signal })
+  const leaves = await leavesOf(session, path, { signal })
   const found = await session.rows(
     `select column_id::integer as id, num_values::double as n, row_group_num_rows::double as rows, type,
       compression as codec, data_page_offset::double as pages, dictionary_page_offset::double as dictionary
@@ -65,8 +78,8 @@ async function unpackedSize(
   const chunks: Chunk[] = []
   const file = await open(path, 'r')
   try {
-    for (const { id, n, rows, type, codec, pages: first, dictionary: before } of found) {
-      const isRepeated = repeated.has(Number(id))
+    for (const { id, n, rows, type: named, codec, pages: first, dictionary: before } of found) {
+      const { isRepeated, type, length } = leaves[Number(id)] ?? noLeaf
       const pages = await pagesOf(
         file,
         firstPage(before, first),
@@ -77,11 +90,12 @@ async function unpackedSize(
         (sum, page) => sum + page.unpackedBytes,
         isRepeated ? values * bytesOfValue : 0,
       )
-      if (type !== 'BYTE_ARRAY') continue
+      if (type === 'other' && typesOfTexts[String(named)] === undefined) continue
+      const longest = type === 'texts of one length' ? length : undefined
       const copies = isRepeated ? values : Math.min(values, rowsOfChunk)
       for (const page of pages) {
         if (page.kind === 'dictionary') {
-          chunks.push({ dictionary: page, codec: codecs[String(codec)] ?? 0, copies })
+          chunks.push({ dictionary: page, codec: codecs[String(codec)] ?? 0, copies, longest })
         }
       }
     }
@@ -96,31 +110,38 @@ function firstPage(dictionary: unknown, values: unknown): number {
   return typeof dictionary === 'number' && dictionary >= magicBytes ? dictionary : Number(values)
 }
 
-/** The columns below a list or map, by their number in the file: any number of their values may be in one row. */
-async function repeatedColumns(
+const noLeaf: Leaf = { isRepeated: true, type: 'texts', length: 0 }
+const typesOfTexts: Readonly<Record<string, Leaf['type']>> = {
+  BYTE_ARRAY: 'texts',
+  FIXED_LEN_BYTE_ARRAY: 'texts of one length',
+}
+
+/** The columns of the file by their number there. */
+async function leavesOf(
   session: DuckDbSession,
   path: string,
   { signal }: IoOptions,
-): Promise<ReadonlySet<number>> {
+): Promise<readonly Leaf[]> {
   const elements = await session.rows(
-    `select num_children::integer as children, repetition_type as repetition from parquet_schema(${text(path)})`,
+    `select num_children::integer as children, repetition_type as repetition, type, type_length::double as length
+      from parquet_schema(${text(path)})`,
     { signal },
   )
-  const repeated = new Set<number>()
+  const leaves: Leaf[] = []
   const above: { left: number; readonly isRepeated: boolean }[] = []
-  let column = 0
-  for (const { children, repetition } of elements) {
+  for (const { children, repetition, type, length } of elements) {
     while (above.at(-1)?.left === 0) above.pop()
     const parent = above.at(-1)
     if (parent !== undefined) parent.left--
     const isRepeated = parent?.isRepeated === true || repetition === 'REPEATED'
     if (typeof children === 'number' && children > 0) above.push({ left: children, isRepeated })
     else {
-      if (isRepeated) repeated.add(column)
-      column++
+      // Less than nothing in one column would make up for much in another.
+      const least = Math.max(0, Number(length))
+      leaves.push({ isRepeated, type: typesOfTexts[String(type)] ?? 'other', length: least })
     }
   }
-  return repeated
+  return leaves
 }
 
 /** Of each dictionary, in bytes. */
@@ -130,6 +151,7 @@ async function longestTexts(
   chunks: readonly Chunk[],
   { signal }: IoOptions,
 ): Promise<readonly number[]> {
+  if (chunks.length === 0) return []
   const folder = await mkdtemp(join(tmpdir(), 'lakeshore-texts-'))
   const file = await open(path, 'r')
   try {
