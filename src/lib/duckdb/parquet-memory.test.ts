@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { isLakeError } from '../base/errors.ts'
 import { type DuckDb, openDuckDb } from './duckdb.ts'
 import { mostBytesRead } from './parquet-memory.ts'
-import { pagesOf } from './parquet-pages.ts'
+import { type ChunkPages, PageReader } from './parquet-pages.ts'
 import { type Encoded, i32, i64, listOf, name, struct } from './thrift.ts'
 
 let directory: string
@@ -108,12 +108,19 @@ async function counted(bytes: Buffer, { enough = 10_000 } = {}): Promise<{ most:
   })
 }
 
-async function pagesIn(bytes: Buffer, wanted: number): ReturnType<typeof pagesOf> {
+async function pagesIn(
+  bytes: Buffer,
+  wanted: number,
+  { times = 1, signal }: { times?: number; signal?: AbortSignal } = {},
+): Promise<ChunkPages | undefined> {
   const path = join(directory, 'pages')
   await writeFile(path, bytes)
   const file = await open(path, 'r')
   try {
-    return await pagesOf(file, 0, wanted)
+    const reader = new PageReader(file, bytes.length)
+    let found: ChunkPages | undefined
+    for (let time = 0; time < times; time++) found = await reader.chunk(0, wanted, { signal })
+    return found
   } finally {
     await file.close()
   }
@@ -122,12 +129,11 @@ async function pagesIn(bytes: Buffer, wanted: number): ReturnType<typeof pagesOf
 const sourceFailed = (why: RegExp) => (error: unknown) =>
   isLakeError(error, 'SOURCE_FAILED') && why.test(error.message)
 
-describe('pagesOf(file, from, wanted)', () => {
+describe('PageReader.chunk(from, wanted)', () => {
   it('finds the pages of all values', async () => {
-    expect(await pagesIn(Buffer.concat([page(), page(), page()]), 2)).toMatchObject([
-      { kind: 'values', values: 1, unpackedBytes: 100, storedBytes: 100 },
-      { kind: 'values', values: 1, unpackedBytes: 100, storedBytes: 100 },
-    ])
+    const found = await pagesIn(Buffer.concat([page(), page(), page()]), 2)
+
+    expect(found).toEqual({ values: 2, unpackedBytes: 200, dictionary: undefined })
   })
 
   // The engine keeps the low 32 bits of such a number: 100 bytes here, and goes on with the next page.
@@ -173,7 +179,48 @@ describe('pagesOf(file, from, wanted)', () => {
     const values = struct({ 1: i32(1), 2: i32(0), 3: i32(3), 4: i32(3), 5: statistics })
     const bytes = page({ 4: i32(-1), 5: values, 20: list, 21: map, 22: yes, 23: double })
 
-    expect(await pagesIn(bytes, 1)).toMatchObject([{ values: 1, storedBytes: 100 }])
+    expect(await pagesIn(bytes, 1)).toMatchObject({ values: 1, unpackedBytes: 100 })
+  })
+})
+
+describe('PageReader.chunk(from, wanted), where a file would keep it busy', () => {
+  const empty = page({ 5: struct({ 1: i32(0) }) })
+
+  it('reads each byte of the file once: chunks do not lie one over the other', async () => {
+    const bytes = Buffer.concat([empty, empty, page()])
+
+    expect(await pagesIn(bytes, 1)).toMatchObject({ values: 1, unpackedBytes: 300 })
+    await expect(pagesIn(bytes, 1, { times: 2 })).rejects.toSatisfy(sourceFailed(/lies over another/))
+  })
+
+  it('refuses a second dictionary', async () => {
+    const dictionary = dictionaryPage(Buffer.alloc(10))
+    const pages = pagesIn(Buffer.concat([dictionary, dictionary, page()]), 1)
+
+    await expect(pages).rejects.toSatisfy(sourceFailed(/has a second dictionary/))
+  })
+
+  it('refuses a header of more than a mebibyte', async () => {
+    const long = (bytes: number) => page({ 20: name('a'.repeat(bytes)) })
+
+    expect(await pagesIn(long(2 ** 19), 1)).toMatchObject({ values: 1 })
+    await expect(pagesIn(long(2 ** 20), 1)).rejects.toSatisfy(sourceFailed(/header at byte 0 does not end/))
+  })
+
+  it('makes no objects of a list that nobody needs', async () => {
+    const count = 1_000_000
+    const head = Buffer.from([0xfc, 0x80 | (count & 127), 0x80 | ((count >> 7) & 127), count >> 14])
+    const bytes = page({ 20: { kind: 9, bytes: Buffer.concat([head, Buffer.alloc(count)]) } })
+    const before = process.resourceUsage().maxRSS
+
+    expect(await pagesIn(bytes, 1)).toMatchObject({ values: 1 })
+    expect(process.resourceUsage().maxRSS - before).toBeLessThan(100_000)
+  })
+
+  it('ends when the caller no longer waits', async () => {
+    const signal = AbortSignal.abort(new Error('enough'))
+
+    await expect(pagesIn(page(), 1, { signal })).rejects.toThrow('enough')
   })
 })
 

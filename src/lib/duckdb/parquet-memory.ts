@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { IoOptions } from '../base/io.ts'
 import type { DuckDbSession } from './duckdb.ts'
-import { codecs, fileOfTexts, type Page, pagesOf } from './parquet-pages.ts'
+import { codecs, fileOfTexts, type Page, PageReader } from './parquet-pages.ts'
 import { list, text } from './sql-text.ts'
 
 /** The engine reads so many rows at a time. */
@@ -78,26 +78,20 @@ async function unpackedSize(
   const chunks: Chunk[] = []
   const file = await open(path, 'r')
   try {
+    const reader = new PageReader(file, (await file.stat()).size)
     for (const { id, n, rows, type: named, codec, pages: first, dictionary: before } of found) {
       const { isRepeated, type, length } = leaves[Number(id)] ?? noLeaf
-      const pages = await pagesOf(
-        file,
-        firstPage(before, first),
-        Math.max(Number(n), isRepeated ? 0 : Number(rows)),
-      )
-      const values = pages.reduce((sum, page) => (page.kind === 'values' ? sum + page.values : sum), 0)
-      unpackedBytes += pages.reduce(
-        (sum, page) => sum + page.unpackedBytes,
-        isRepeated ? values * bytesOfValue : 0,
-      )
-      if (type === 'other' && typesOfTexts[String(named)] === undefined) continue
-      const longest = type === 'texts of one length' ? length : undefined
-      const copies = isRepeated ? values : Math.min(values, rowsOfChunk)
-      for (const page of pages) {
-        if (page.kind === 'dictionary') {
-          chunks.push({ dictionary: page, codec: codecs[String(codec)] ?? 0, copies, longest })
-        }
-      }
+      const wanted = Math.max(Number(n), isRepeated ? 0 : Number(rows))
+      const pages = await reader.chunk(firstPage(before, first), wanted, { signal })
+      unpackedBytes += pages.unpackedBytes + (isRepeated ? pages.values * bytesOfValue : 0)
+      const hasTexts = type !== 'other' || typesOfTexts[String(named)] !== undefined
+      if (!hasTexts || pages.dictionary === undefined) continue
+      chunks.push({
+        dictionary: pages.dictionary,
+        codec: codecs[String(codec)] ?? 0,
+        copies: isRepeated ? pages.values : Math.min(pages.values, rowsOfChunk),
+        longest: type === 'texts of one length' ? length : undefined,
+      })
     }
   } finally {
     await file.close()

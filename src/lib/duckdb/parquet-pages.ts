@@ -4,6 +4,7 @@
  */
 import type { FileHandle } from 'node:fs/promises'
 import { LakeError } from '../base/errors.ts'
+import type { IoOptions } from '../base/io.ts'
 import { type FoundFields, i32, i64, listOf, name, struct, ThriftReader } from './thrift.ts'
 
 export interface Page {
@@ -25,38 +26,85 @@ const wantedFields = {
   8: { 1: 'i32' },
 } as const
 const firstBytes = 256
-const mostHeaderBytes = 1 << 24
+/** A header has numbers, and the least and largest value of its page: writers keep these below some kilobytes. */
+const mostHeaderBytes = 2 ** 20
+const windowBytes = 2 ** 14
 
-/**
- * The pages from a place on, up to as many values as are wanted, or to where there is no further page.
- *
- * @throws LakeError `SOURCE_FAILED` for bytes that are no page.
- */
-export async function pagesOf(file: FileHandle, from: number, wanted: number): Promise<readonly Page[]> {
-  const pages: Page[] = []
-  for (let [at, read] = [from, 0]; read < wanted; ) {
-    const page = await pageAt(file, at)
-    if (page === undefined) break
-    pages.push(page)
-    if (page.kind === 'values') read += page.values
-    at = page.from + page.storedBytes
-  }
-  return pages
+/** What the headers of a column chunk say. */
+export interface ChunkPages {
+  readonly values: number
+  readonly unpackedBytes: number
+  readonly dictionary: Page | undefined
 }
 
-async function pageAt(file: FileHandle, at: number): Promise<Page | undefined> {
-  for (let length = firstBytes; length <= mostHeaderBytes; length *= 8) {
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, at)
-    const reader = new ThriftReader(buffer.subarray(0, bytesRead))
-    try {
-      const header = reader.struct(wantedFields)
-      return pageOf(header, at + reader.position)
-    } catch (error) {
-      if (!(error instanceof RangeError)) throw error
-      if (bytesRead < length) return undefined
-    }
+/** The pages of one file. Its column chunks are read one after the other. */
+export class PageReader {
+  readonly #file: FileHandle
+  /** Of the file, which nothing was read of yet. */
+  #bytesLeft: number
+  #window: { readonly from: number; readonly bytes: Buffer } = { from: 0, bytes: Buffer.alloc(0) }
+
+  constructor(file: FileHandle, size: number) {
+    this.#file = file
+    this.#bytesLeft = size
   }
-  throw new LakeError('SOURCE_FAILED', `The header at byte ${at} does not end`)
+
+  /**
+   * The pages from a place on, up to as many values as are wanted, or to where there is no further page.
+   *
+   * @throws LakeError `SOURCE_FAILED` for bytes that are no page, for a second dictionary, and for pages that were there
+   * already: so the work has an end that the size of the file sets.
+   */
+  async chunk(from: number, wanted: number, { signal }: IoOptions = {}): Promise<ChunkPages> {
+    let [values, unpackedBytes] = [0, 0]
+    let dictionary: Page | undefined
+    for (let at = from; values < wanted; ) {
+      const page = await this.#pageAt(at, { signal })
+      if (page === undefined) break
+      if (page.kind === 'values') values += page.values
+      unpackedBytes += page.unpackedBytes
+      if (page.kind === 'dictionary') {
+        if (dictionary !== undefined) {
+          throw new LakeError('SOURCE_FAILED', `The column chunk at byte ${from} has a second dictionary`)
+        }
+        dictionary = page
+      }
+      const next = page.from + page.storedBytes
+      this.#bytesLeft -= next - at
+      if (this.#bytesLeft < 0) {
+        throw new LakeError('SOURCE_FAILED', `The page before byte ${next} lies over another, or is cut off`)
+      }
+      at = next
+    }
+    return { values, unpackedBytes, dictionary }
+  }
+
+  async #pageAt(at: number, { signal }: IoOptions): Promise<Page | undefined> {
+    for (let length = firstBytes; length <= mostHeaderBytes; length *= 8) {
+      const bytes = await this.#bytesAt(at, length, { signal })
+      const reader = new ThriftReader(bytes)
+      try {
+        const header = reader.struct(wantedFields)
+        return pageOf(header, at + reader.position)
+      } catch (error) {
+        if (!(error instanceof RangeError)) throw error
+        if (bytes.length < length) return undefined
+      }
+    }
+    throw new LakeError('SOURCE_FAILED', `The header at byte ${at} does not end`)
+  }
+
+  async #bytesAt(at: number, length: number, { signal }: IoOptions): Promise<Buffer> {
+    const start = at - this.#window.from
+    if (start < 0 || start + length > this.#window.bytes.length) {
+      signal?.throwIfAborted()
+      const size = Math.max(length, windowBytes)
+      const { buffer, bytesRead } = await this.#file.read(Buffer.alloc(size), 0, size, at)
+      this.#window = { from: at, bytes: buffer.subarray(0, bytesRead) }
+    }
+    const begin = at - this.#window.from
+    return this.#window.bytes.subarray(begin, begin + length)
+  }
 }
 
 function pageOf(header: FoundFields, from: number): Page {

@@ -35,6 +35,8 @@ const kinds = {
 export class ThriftReader {
   readonly #bytes: Buffer
   #at = 0
+  /** Of the field read last. */
+  #kind = 0
 
   constructor(bytes: Buffer) {
     this.#bytes = bytes
@@ -54,29 +56,30 @@ export class ThriftReader {
    */
   struct(wanted: WantedFields, depth = 0): FoundFields {
     const found = new Map<number, number | FoundFields>()
-    this.#fields((field, kind) => {
+    for (let field = this.#fieldAfter(0); field !== undefined; field = this.#fieldAfter(field)) {
+      const kind = this.#kind
       const type = wanted[field]
       if (type === undefined) {
         this.#skip(kind, depth + 1)
-        return
+        continue
       }
       if (found.has(field)) throw invalid(`it has field ${field} twice`)
       if (kind !== (type === 'i32' ? kinds.i32 : kinds.struct)) {
         throw invalid(`its field ${field} is of kind ${kind}`)
       }
       found.set(field, type === 'i32' ? this.#signed() : this.struct(type, depth + 1))
-    })
+    }
     return found
   }
 
-  #fields(take: (field: number, kind: number) => void): void {
-    for (let field = 0; ; ) {
-      const head = this.#byte()
-      if (head === 0) return
-      field = head >> 4 === 0 ? this.#signed() : field + (head >> 4)
-      if (field > mostField) throw invalid('it has a number that is too large')
-      take(field, head & 15)
-    }
+  /** The number of the next field, or undefined where the struct ends. */
+  #fieldAfter(previous: number): number | undefined {
+    const head = this.#byte()
+    if (head === 0) return undefined
+    this.#kind = head & 15
+    const field = head >> 4 === 0 ? this.#signed() : previous + (head >> 4)
+    if (field > mostField) throw invalid('it has a number that is too large')
+    return field
   }
 
   /** A field's value of yes or no is its kind: it has no bytes. */
@@ -120,7 +123,9 @@ export class ThriftReader {
         return
       }
       case kinds.struct:
-        this.#fields((_, kindOfField) => this.#skip(kindOfField, depth + 1))
+        for (let field = this.#fieldAfter(0); field !== undefined; field = this.#fieldAfter(field)) {
+          this.#skip(this.#kind, depth + 1)
+        }
         return
       default:
         throw invalid(`it has a value of kind ${kind}`)
