@@ -111,7 +111,7 @@ async function counted(bytes: Buffer, { enough = 10_000 } = {}): Promise<{ most:
 async function pagesIn(
   bytes: Buffer,
   wanted: number,
-  { times = 1, signal }: { times?: number; signal?: AbortSignal } = {},
+  { times = 1, from = 0, signal }: { times?: number; from?: number; signal?: AbortSignal } = {},
 ): Promise<ChunkPages | undefined> {
   const path = join(directory, 'pages')
   await writeFile(path, bytes)
@@ -119,7 +119,7 @@ async function pagesIn(
   try {
     const reader = new PageReader(file, bytes.length)
     let found: ChunkPages | undefined
-    for (let time = 0; time < times; time++) found = await reader.chunk(0, wanted, { signal })
+    for (let time = 0; time < times; time++) found = await reader.chunk(from, wanted, { signal })
     return found
   } finally {
     await file.close()
@@ -134,6 +134,12 @@ describe('PageReader.chunk(from, wanted)', () => {
     const found = await pagesIn(Buffer.concat([page(), page(), page()]), 2)
 
     expect(found).toEqual({ values: 2, unpackedBytes: 200, dictionary: undefined })
+  })
+
+  it('refuses a place before the file', async () => {
+    const why = /No column chunk can begin at byte -1/
+
+    await expect(pagesIn(page(), 1, { from: -1 })).rejects.toSatisfy(sourceFailed(why))
   })
 
   // The engine keeps the low 32 bits of such a number: 100 bytes here, and goes on with the next page.

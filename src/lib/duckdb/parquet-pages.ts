@@ -56,6 +56,10 @@ export class PageReader {
    * already: so the work has an end that the size of the file sets.
    */
   async chunk(from: number, wanted: number, { signal }: IoOptions = {}): Promise<ChunkPages> {
+    // Of a place before the file, Node.js reads where it stands.
+    if (!Number.isSafeInteger(from) || from < 0) {
+      throw new LakeError('SOURCE_FAILED', `No column chunk can begin at byte ${from}`)
+    }
     let [values, unpackedBytes] = [0, 0]
     let dictionary: Page | undefined
     for (let at = from; values < wanted; ) {
