@@ -187,6 +187,27 @@ describe('lake notebook run', () => {
     expect(await readdir(join(home, 'tmp'))).toEqual([])
   })
 
+  it('goes on where a file changes by which it has found a module, as another process may make it', {
+    timeout: 600_000,
+  }, async () => {
+    const found = join(projectDir, 'notebooks', 'node_modules', 'lakeshore', 'notebook', 'package.json')
+    const path = await notebookOf(
+      'watches.ipynb',
+      `import { readFileSync, renameSync, watch, writeFileSync } from 'node:fs'\nimport { lake } from 'lakeshore/notebook'\nconsole.log(typeof lake)`,
+      `const found = ${JSON.stringify(found)}
+const isNoticed = new Promise((done) => watch(found, done))
+writeFileSync(found + '.copy', readFileSync(found))
+renameSync(found + '.copy', found)
+await isNoticed
+await new Promise((done) => setTimeout(done, 500))`,
+      `console.log('on')`,
+    )
+
+    const { state, failure } = await execute(path)
+
+    expect({ state, failure }).toEqual({ state: 'succeeded', failure: null })
+  })
+
   it('shows a failure of the platform in three lines', { timeout: 600_000 }, async () => {
     const path = await notebookOf(
       'fails.ipynb',

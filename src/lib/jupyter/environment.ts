@@ -188,8 +188,11 @@ export function kernelFolder(
   }
 }
 
+/** A file that is so already is not touched: the kernels that run watch what they have found modules by. */
 function writeWhole(path: string, content: object): void {
+  const text = JSON.stringify(content, undefined, 2)
+  if (existsSync(path) && readFileSync(path, 'utf8') === text) return
   const partial = `${path}.${process.pid}.tmp`
-  writeFileSync(partial, JSON.stringify(content, undefined, 2))
+  writeFileSync(partial, text)
   renameSync(partial, path)
 }

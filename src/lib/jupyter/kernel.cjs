@@ -49,12 +49,36 @@ function withShow(executor) {
   }
 }
 
+/**
+ * tslab keeps one timer of the compiler, which it fires itself, and throws at a second one. The compiler has a second one
+ * for the case that a file changes by which it has found a module: that is fired at once.
+ */
+function withSecondTimer(host) {
+  const { setTimeout: set, clearTimeout: clear } = host
+  const fired = {}
+  host.setTimeout = (callback, ...more) => {
+    if (callback.name !== 'invalidateResolutionsOfFailedLookup') return set(callback, ...more)
+    callback()
+    return fired
+  }
+  host.clearTimeout = (timer) => {
+    if (timer !== fired) clear(timer)
+  }
+  return host
+}
+
 let compiler
 function withMaps(ts) {
   compiler ??= {
     ...ts,
     createWatchCompilerHost: (files, options, ...more) =>
-      ts.createWatchCompilerHost(files, { ...options, inlineSourceMap: true, inlineSources: true }, ...more),
+      withSecondTimer(
+        ts.createWatchCompilerHost(
+          files,
+          { ...options, inlineSourceMap: true, inlineSources: true },
+          ...more,
+        ),
+      ),
     transpileModule: (text, options) => {
       const first = inlineMap.exec(text)?.[1]
       if (first === undefined) return ts.transpileModule(text, options)
