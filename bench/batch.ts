@@ -53,43 +53,13 @@ async function scriptOver({ config }: Platform): Promise<Usage> {
 
 function measured(name: string, usage: Usage, rows: number, peer?: Usage): readonly Measurement[] {
   const { cpuSeconds, rssBytes } = usage
-  const beside = (
-    value: (of: Usage) => number,
-  ): { readonly name: string; readonly value: number } | undefined =>
-    peer && { name: 'a script by hand', value: value(peer) }
-  return [
-    {
-      ...measurement(
-        name,
-        's',
-        usage.seconds,
-        rows,
-        beside(({ seconds }) => seconds),
-      ),
-      cpuSeconds,
-      rssBytes,
-    },
-    {
-      ...measurement(
-        `${name}: CPU`,
-        's',
-        cpuSeconds,
-        rows,
-        beside((of) => of.cpuSeconds),
-      ),
-      cpuSeconds,
-      rssBytes,
-    },
-    {
-      ...measurement(
-        `${name}: memory`,
-        'MB',
-        rssBytes / 1e6,
-        rows,
-        beside((of) => of.rssBytes / 1e6),
-      ),
-      cpuSeconds,
-      rssBytes,
-    },
+  const figures: readonly (readonly [name: string, unit: string, value: (of: Usage) => number])[] = [
+    [name, 's', (of) => of.seconds],
+    [`${name}: CPU`, 's', (of) => of.cpuSeconds],
+    [`${name}: memory`, 'MB', (of) => of.rssBytes / 1e6],
   ]
+  return figures.map(([figure, unit, value]) => {
+    const beside = peer && { name: 'a script by hand', value: value(peer) }
+    return { ...measurement(figure, unit, value(usage), rows, beside), cpuSeconds, rssBytes }
+  })
 }

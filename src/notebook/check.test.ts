@@ -189,6 +189,13 @@ describe('in a gate', () => {
     expect(await lake.sql(sql)).not.toEqual(staged)
   })
 
+  it('no task can be tried: it would not read what is staged', async () => {
+    await expect(gate.stage('silver_to_gold_events_source')).rejects.toMatchObject({
+      code: 'USAGE',
+      message: expect.stringContaining('a gate judges what is staged'),
+    })
+  })
+
   it('what is asked is kept with the run of the batch, also what breaks', async () => {
     const atLeast = (min: number): Expectation => ({ kind: 'between', column: 'event_count', min })
 

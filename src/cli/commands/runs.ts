@@ -2,6 +2,7 @@
 import { type Command, Option } from 'commander'
 import { hintOf } from '../../hints/hints.ts'
 import { type Attempt, type Run, type RunState, type RunWithAttempts, runStates } from '../../lib/runs/run.ts'
+import { passedGatesIn } from '../../pipeline/batch/gate.ts'
 import { type CandidateSummary, summaryOf } from '../../pipeline/query/candidate-summary.ts'
 import { wholeNumber } from '../arguments.ts'
 import type { CommandLine } from '../command-line.ts'
@@ -107,6 +108,7 @@ function describe(run: RunWithAttempts, refused: readonly CandidateSummary[]): s
     lines.push(printable(`${node}, attempt ${attempt}: ${error.code}: ${error.message}`))
     lines.push(printable(`  → ${hintOf(error)}`))
   }
+  lines.push(...attempts.flatMap(gateLines))
   lines.push(...refused.map(candidateText))
   return lines.join('\n')
 }
@@ -124,6 +126,10 @@ function notebookLines({ parameters, attempts }: RunWithAttempts): readonly stri
     ...(page === undefined ? [] : [`page ${page}`]),
   ].map(printable)
 }
+
+/** The gates that have let a task's tables pass. */
+const gateLines = ({ node, details }: Attempt): readonly string[] =>
+  passedGatesIn(details).map(({ gate, run }) => printable(`${node}: gate ${gate} let it pass (run ${run})`))
 
 function readBy({ staged, release }: RecordedParameters): string {
   if (staged !== undefined) return `judged what ${staged.task} of run ${staged.run} has staged`

@@ -97,6 +97,9 @@ describe('a notebook as a gate', () => {
     const passed = await run()
 
     expect(passed).toMatchObject({ exitCode: 0 })
+    expect((await home.lake('runs', 'show', '4')).stdout).toContain(
+      `${task}: gate ${notebook} let it pass (run 5)`,
+    )
     const after = await shown()
     expect(after).not.toEqual(before)
     expect(after[0]).toEqual(expect.arrayContaining(rows))

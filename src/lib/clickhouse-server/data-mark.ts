@@ -1,6 +1,6 @@
 /**
- * A mark in the data of the embedded server: whoever kept it knows later whether these are the same data. Data that were
- * deleted, or brought back from a copy, have none or an older one.
+ * A mark in the data of the embedded server. A run keeps the mark; if the data have another one later, or none, they were
+ * deleted or brought back from a copy.
  */
 import { randomUUID } from 'node:crypto'
 import { readFile } from 'node:fs/promises'

@@ -1,21 +1,18 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { ManualClock } from '../../lib/base/clock.ts'
 import { messageOf } from '../../lib/base/errors.ts'
 import { silentLogger } from '../../lib/base/log.ts'
-import type { ClickHouse } from '../../lib/clickhouse/clickhouse.ts'
 import type { Compute } from '../../lib/compute/compute.ts'
 import { deleteRows } from '../../lib/delta/index.ts'
 import { type DuckDb, openDuckDb } from '../../lib/duckdb/duckdb.ts'
 import type { Row } from '../../lib/duckdb/values.ts'
 import type { Expectation } from '../../lib/quality/expectation.ts'
-import { openRunStore, type RunStore } from '../../lib/runs/run-store.ts'
+import type { RunStore } from '../../lib/runs/run-store.ts'
 import { checksOf, type TableCheck } from '../model/checks.ts'
 import { goldMetrics } from '../model/gold.ts'
 import type { LakeTable } from '../model/tables.ts'
-import { openSmallPlatform, type SmallPlatform, someMessages } from '../reconcile/books.fixture.ts'
+import { type SmallPlatform, someMessages } from '../reconcile/books.fixture.ts'
+import { openAuditedPlatform } from './audited-platform.fixture.ts'
 import type { BatchContext } from './batch.ts'
 import { runRecordedBatch } from './recorded.ts'
 
@@ -28,16 +25,9 @@ afterAll(() => duckdb[Symbol.dispose]())
 let platform: SmallPlatform
 let store: RunStore
 beforeEach(async () => {
-  const folder = await mkdtemp(join(tmpdir(), 'lakeshore-audit-'))
-  store = await openRunStore({ url: `sqlite:${join(folder, 'runs.db')}` })
-  platform = await openSmallPlatform(duckdb, undefined as unknown as ClickHouse)
-  await platform.send([...someMessages(150, 1), ...someMessages(60, 2, '2026-11-21')])
-  await platform.land()
-  return async () => {
-    await platform[Symbol.asyncDispose]()
-    await store[Symbol.asyncDispose]()
-    await rm(folder, { recursive: true, force: true })
-  }
+  const opened = await openAuditedPlatform(duckdb)
+  ;({ platform, store } = opened)
+  return () => opened[Symbol.asyncDispose]()
 })
 
 /** Nothing is loaded into ClickHouse. */

@@ -14,7 +14,6 @@ import { type Clock, systemClock } from '../../lib/base/clock.ts'
 import { countOf } from '../../lib/base/count-of.ts'
 import { LakeError } from '../../lib/base/errors.ts'
 import type { IoOptions } from '../../lib/base/io.ts'
-import type { JsonValue } from '../../lib/base/json.ts'
 import { type Logger, silentLogger } from '../../lib/base/log.ts'
 import type { ClickHouse } from '../../lib/clickhouse/clickhouse.ts'
 import type { Compute } from '../../lib/compute/compute.ts'
@@ -42,7 +41,15 @@ import { publishRelease } from '../serving/release.ts'
 import { auditNodes } from './audit-books.ts'
 import { batchDag } from './dag-name.ts'
 import { planDays, type Scope } from './days.ts'
-import { askGates, type Gate, type Gates, gatesByTask, type PassedGate, refusalText } from './gate.ts'
+import {
+  askGates,
+  type Gate,
+  type Gates,
+  gateDetails,
+  gatesByTask,
+  type PassedGate,
+  refusalText,
+} from './gate.ts'
 import { type Made, type MakeRequest, makeDays } from './make.ts'
 import { type LakeState, type SettledContext, settledState, stateDetail } from './settled.ts'
 import { judgedTasks, loadTask, silverTask, tablesMade } from './tasks.ts'
@@ -53,8 +60,9 @@ export interface BatchContext extends SettledContext {
   /** Asked for by the load and the audits alone. */
   readonly clickhouse: () => Promise<ClickHouse>
   readonly temporaryDirectory: string
-  /** As `MakeContext` has it. */
+  /** These two as `MakeContext` has them. */
   readonly groupBytes?: number
+  readonly inputWhere?: string
   /** The checks of a table: those that are declared, without it. */
   readonly checksOf?: (table: LakeTable) => readonly TableCheck[]
   /** Where refused versions are described; without it nobody can look at them. */
@@ -343,11 +351,4 @@ function resultOf(made: readonly Made[], note: NodeContext['note']): NodeResult 
   }
   note(result)
   return result
-}
-
-/** By gate, the run that has let the task's tables pass. */
-function gateDetails(passed: readonly PassedGate[]): {
-  readonly gates?: Readonly<Record<string, JsonValue>>
-} {
-  return passed.length === 0 ? {} : { gates: Object.fromEntries(passed.map(({ gate, run }) => [gate, run])) }
 }

@@ -1,18 +1,15 @@
 /** What gates hold up, with gates that are functions; notebooks as gates: `cli/notebook/gates.test.ts`. */
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { messageOf } from '../../lib/base/errors.ts'
-import type { ClickHouse } from '../../lib/clickhouse/clickhouse.ts'
 import { decodeStagedVersion, deleteRows } from '../../lib/delta/index.ts'
 import { type DuckDb, openDuckDb } from '../../lib/duckdb/duckdb.ts'
 import type { Row } from '../../lib/duckdb/values.ts'
-import { openRunStore, type RunStore } from '../../lib/runs/run-store.ts'
+import type { RunStore } from '../../lib/runs/run-store.ts'
 import type { LakeTable } from '../model/tables.ts'
 import { contentOf } from '../query/candidate-summary.ts'
 import type { StagedTables } from '../query/staged-tables.ts'
-import { openSmallPlatform, type SmallPlatform, someMessages } from '../reconcile/books.fixture.ts'
+import { type SmallPlatform, someMessages } from '../reconcile/books.fixture.ts'
+import { openAuditedPlatform } from './audited-platform.fixture.ts'
 import type { Gate, GateVerdict } from './gate.ts'
 import { runRecordedBatch } from './recorded.ts'
 
@@ -25,16 +22,9 @@ afterAll(() => duckdb[Symbol.dispose]())
 let platform: SmallPlatform
 let store: RunStore
 beforeEach(async () => {
-  const folder = await mkdtemp(join(tmpdir(), 'lakeshore-gate-'))
-  store = await openRunStore({ url: `sqlite:${join(folder, 'runs.db')}` })
-  platform = await openSmallPlatform(duckdb, undefined as unknown as ClickHouse)
-  await platform.send([...someMessages(90, 1), ...someMessages(40, 2, '2026-11-21')])
-  await platform.land()
-  return async () => {
-    await platform[Symbol.asyncDispose]()
-    await store[Symbol.asyncDispose]()
-    await rm(folder, { recursive: true, force: true })
-  }
+  const opened = await openAuditedPlatform(duckdb)
+  ;({ platform, store } = opened)
+  return () => opened[Symbol.asyncDispose]()
 })
 
 const gold = 'gold/events_per_source_daily' as const

@@ -3,6 +3,7 @@
  *
  * The batch knows a gate as a name and a verdict; notebooks are gates of the command line.
  */
+import { z } from 'zod'
 import { LakeError } from '../../lib/base/errors.ts'
 import type { IoOptions } from '../../lib/base/io.ts'
 import type { RefusingGate } from '../query/candidate-summary.ts'
@@ -81,4 +82,17 @@ export function gatesByTask(
     }
     return all.filter((gate) => gate.task === task)
   }
+}
+
+const details = z.object({ gates: z.record(z.string(), z.number()) })
+
+/** As the record of a task keeps them: by gate, the run that has let its tables pass. */
+export function gateDetails(passed: readonly PassedGate[]): Partial<z.infer<typeof details>> {
+  return passed.length === 0 ? {} : { gates: Object.fromEntries(passed.map(({ gate, run }) => [gate, run])) }
+}
+
+/** From the details of a recorded task. */
+export function passedGatesIn(recorded: unknown): readonly PassedGate[] {
+  const { gates = {} } = details.safeParse(recorded).data ?? {}
+  return Object.entries(gates).map(([gate, run]) => ({ gate, run }))
 }

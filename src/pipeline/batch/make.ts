@@ -3,7 +3,7 @@
  * computed and audited in groups, so that memory does not grow with the history.
  *
  * What is computed is seen by nobody until the commit; where a check fails, readers keep the version they
- * have. A commit of somebody else in between means computing anew, not committing over it.
+ * have. If somebody else commits in between, it is computed again, and not committed over theirs.
  */
 
 import type { Clock } from '../../lib/base/clock.ts'
@@ -45,6 +45,8 @@ export interface MakeContext {
    * not by day: its rows are few, and made of few columns. 16 MiB without it.
    */
   readonly groupBytes?: number
+  /** A condition in SQL: of the input, these rows alone. */
+  readonly inputWhere?: string
   readonly clock?: Clock
   readonly logger?: Logger
 }

@@ -125,4 +125,36 @@ describe('stageDays(context, request, before, days, options)', () => {
     expect(computed.slice(days.length)).toEqual(days.map((day) => [day]))
     expect(await parquetFiles('silver/events')).toBe(0)
   })
+
+  it('makes all days together where no size is too large', async () => {
+    const computed: unknown[][] = []
+
+    await run({ compute: recorded(computed), groupBytes: Number.POSITIVE_INFINITY })
+
+    expect(computed).toEqual([days, days])
+    expect(await rows('silver/events')).not.toEqual([])
+  })
+
+  it.each([
+    1,
+    2 ** 30,
+  ])('asks of a table as a whole also where no row is made (groups of %i bytes)', async (groupBytes) => {
+    // So few that each is valid.
+    await using small = await openSmallPlatform(duckdb, undefined as unknown as ClickHouse)
+    await small.send(days.flatMap((day, at) => someMessages(5, at + 1, day)))
+    await small.land()
+    const fresh = { kind: 'freshness', column: 'timestamp', maxAgeHours: 1 } as const
+    const checks = (name: LakeTable): ReturnType<typeof checksOf> =>
+      name === 'silver/quarantine' ? [{ severity: 'fail', expectation: fresh }] : checksOf(name)
+
+    const { nodes } = await runBatch(
+      { ...small.context, checksOf: checks, groupBytes },
+      { tasks: ['bronze_to_silver'], recorder: new MemoryRecorder() },
+    )
+
+    expect(nodes[0]).toMatchObject({
+      kind: 'failed',
+      error: { code: 'CHECK_FAILED', details: { table: 'silver/quarantine' } },
+    })
+  })
 })

@@ -36,7 +36,7 @@ export async function stageDays(
       const ofGroup = await context.compute.stage(
         {
           inputs: [inputOf(context, request, group)],
-          select: inOrder(request, request.select),
+          select: inOrder(request, selectOf(context, request)),
           target,
           targetSnapshot: before,
         },
@@ -63,14 +63,15 @@ function stageTogether(
   const parts = groups.map((group) => [inputOf(context, request, group)])
   const [only, ...others] = parts
   const isOne = only !== undefined && others.length === 0
-  const made = isOne ? request.select : 'select * from made'
+  const select = selectOf(context, request)
+  const made = isOne ? select : 'select * from made'
   return context.compute.stage(
     {
       inputs: [
         ...(isOne ? only : []),
         ...(keepsRows ? [{ name: 'kept', table, snapshot: before, files: replaced }] : []),
       ],
-      ...(!isOne && { inParts: { name: 'made', select: request.select, parts } }),
+      ...(!isOne && { inParts: { name: 'made', select, parts } }),
       select: inOrder(request, keepsRows ? `${made} union all by name ${kept}` : made),
       target: table,
       targetSnapshot: before,
@@ -85,6 +86,12 @@ function inputOf(
   days: readonly string[],
 ): ComputeInput {
   return { name: view, table: table(name), snapshot, files: filesOfDays(snapshot, days) }
+}
+
+function selectOf({ inputWhere }: MakeContext, { input: { name }, select }: MakeRequest): string {
+  return inputWhere === undefined
+    ? select
+    : `with ${name} as (select * from ${name} where ${inputWhere}) select * from (${select})`
 }
 
 function inOrder({ orderBy }: MakeRequest, select: string): string {

@@ -4,7 +4,6 @@
  */
 import { LakeError } from '../../lib/base/errors.ts'
 import type { IoOptions } from '../../lib/base/io.ts'
-import type { Compute } from '../../lib/compute/compute.ts'
 import type { DeltaTable, Snapshot } from '../../lib/delta/index.ts'
 import type { LakeTable } from '../model/tables.ts'
 import { type BatchContext, batchGraph } from './batch.ts'
@@ -52,7 +51,8 @@ export async function tryTask(
   const trial: BatchContext = {
     table: (name) => own.get(name) ?? context.table(name),
     duckdb,
-    compute: sample === 1 ? compute : ofSomeUsers(compute, sample),
+    compute,
+    ...(sample < 1 && { inputWhere: ofSample(sample) }),
     clickhouse,
     temporaryDirectory,
     ...(checksOf && { checksOf }),
@@ -76,22 +76,6 @@ export async function tryTask(
 
 const partsOfShare = 1_000_000
 
-/** Reads from each input of events those of some users alone. */
-function ofSomeUsers(compute: Compute, share: number): Compute {
-  const sampled = (select: string, name: string): string =>
-    `with ${name} as (select * from ${name} where hash(coalesce(user_id::varchar, event_id)) % ${partsOfShare} < ${Math.round(share * partsOfShare)}) select * from (${select})`
-  return {
-    ...compute,
-    stage: (request, options) => {
-      const { inputs, inParts, select } = request
-      const events = (inParts?.parts[0] ?? inputs).find(({ name }) => name.endsWith('_events'))
-      if (events === undefined) return compute.stage(request, options)
-      return inParts === undefined
-        ? compute.stage({ ...request, select: sampled(select, events.name) }, options)
-        : compute.stage(
-            { ...request, inParts: { ...inParts, select: sampled(inParts.select, events.name) } },
-            options,
-          )
-    },
-  }
-}
+/** A user is in the sample or not, with all events; an event without a user by itself. */
+const ofSample = (share: number): string =>
+  `hash(coalesce(user_id::varchar, event_id)) % ${partsOfShare} < ${Math.round(share * partsOfShare)}`

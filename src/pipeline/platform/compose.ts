@@ -100,7 +100,7 @@ export function openPlatform(
       return unlessAborted(opened)
     }
   }
-  /** What opens soon after an abort is handed out all the same, for whoever has to say how far it came. */
+  /** What opens soon after an abort is handed out all the same: its user has to say how far it came. */
   const unlessAborted = async <T>(opened: Promise<T>): Promise<T> => {
     using deadline = new ShutdownDeadline(signal, openingMs)
     const inTime = await deadline.within(opened.then((part) => ({ part })))

@@ -64,6 +64,19 @@ describe('createReferencedViews(session, table, expectations, snapshotOf, option
     expect(await viewOf(references(['event_date']), 'event_date')).toEqual([{ event_date: '2026-01-21' }])
   })
 
+  it('has no day whose only file has no row', async () => {
+    const { files } = await silver.snapshot()
+    await silver.commit(await silver.snapshot(), {
+      add: files.map((file) =>
+        file.partitionValues['event_date'] === '2026-01-20' ? { ...file, stats: '{"numRecords":0}' } : file,
+      ),
+      reads: { kind: 'none' },
+      operation: { name: 'WRITE' },
+    })
+
+    expect(await viewOf(references(['event_date']), 'event_date')).toEqual([{ event_date: '2026-01-21' }])
+  })
+
   it('reads rows where other columns are asked for', async () => {
     expect(await viewOf(references(['event_date', 'page']), 'event_date, page')).toEqual([
       { event_date: '2026-01-20', page: '/' },

@@ -11,19 +11,16 @@ export interface BrokenCheck {
   readonly violations: number
 }
 
+const refusingGate = z.object({ gate: z.string(), run: z.number(), refusal: z.string() })
 /** A gate that has refused a candidate, and the run that says all of it. */
-export interface RefusingGate {
-  readonly gate: string
-  readonly run: number
-  readonly refusal: string
-}
+export type RefusingGate = z.infer<typeof refusingGate>
 
 const content = z.object({
   task: z.string(),
   days: z.array(z.string()),
   checks: z.array(z.object({ check: z.string(), date: z.string().nullable(), violations: z.number() })),
   /** Absent in what versions without gates have kept. */
-  gates: z.array(z.object({ gate: z.string(), run: z.number(), refusal: z.string() })).default([]),
+  gates: z.array(refusingGate).default([]),
   version: z.custom<JsonValue>(),
 })
 export type CandidateContent = z.infer<typeof content>

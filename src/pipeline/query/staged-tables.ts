@@ -20,7 +20,7 @@ const schema = z.object({
   tables: z.record(
     z.string(),
     z.object({
-      /** UTC days that were made, or that a load shows anew. */
+      /** UTC days that were made. */
       days: z.array(z.string()),
       /** All of the table, as `encodeStagedVersion` gives it. */
       version: z.custom<JsonValue>(),
@@ -34,7 +34,7 @@ export type StagedTables = z.infer<typeof schema>
 
 const shownSchema = schema.extend({ gate: z.string() })
 
-/** To one gate. */
+/** What one gate is shown. */
 export type ShownTables = z.infer<typeof shownSchema>
 
 /** The variable that names the file with them: set for the process of a gate, and for no other. */

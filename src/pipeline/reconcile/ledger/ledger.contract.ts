@@ -475,6 +475,12 @@ export function describeLedger(extent: 'short' | 'whole'): void {
       expect(faultsOf(await audit())).toMatchObject({
         'silver/events 2026-11-20': '1 × other values than in bronze',
       })
+
+      const rejected = await someRow('bronze/rejected')
+      await harms.dropped(platform, 'bronze/rejected', rejected.where)
+      const { identities } = await audit()
+      const broken = identities.filter((each) => each.name === 'log = bronze + rejected' && each.problem)
+      expect(broken.map(({ partition }) => partition)).toEqual([rejected.place?.partition])
     })
 
     if (extent === 'whole') {
