@@ -195,6 +195,10 @@ const book = of(
   'src/pipeline/reconcile/ledger/silver-rows.ts',
   'src/pipeline/reconcile/ledger/ledger.long.test.ts',
 )
+const digests = of(
+  'src/pipeline/reconcile/ledger/silver-digests.ts',
+  'src/pipeline/reconcile/ledger/silver-digests.test.ts',
+)
 const offsets = of(
   'src/pipeline/reconcile/ledger/landed-offsets.ts',
   'src/pipeline/reconcile/ledger/ledger.long.test.ts',
@@ -212,8 +216,8 @@ const windows = of(
 const books: readonly Mutation[] = [
   book(
     'other values than in bronze',
-    'bronze.content is distinct from made.content',
-    '(bronze.content is null) <> (made.content is null)',
+    'where bronze.content is distinct from made.content',
+    'where (bronze.content is null) <> (made.content is null)',
   ),
   book(
     'valid, and not in silver',
@@ -221,12 +225,8 @@ const books: readonly Mutation[] = [
     'when not is_made and false and not exists (',
   ),
   book('not valid, and not in quarantine', "then 'notQuarantined'", "then 'duplicate'"),
-  book('valid, and in quarantine', ' or is_valid <> is_silver) as suspects', ') as suspects'),
-  book(
-    'more than once in silver',
-    'if (await holdsDoubles(session, { signal }))',
-    'if (session === undefined)',
-  ),
+  book('valid, and in quarantine', ' or is_valid <> is_silver`', '`'),
+  book('more than once in silver', '[suspected, judged, faulty, doubled]', '[suspected, judged, faulty]'),
   book(
     'two deliveries in silver',
     'group by event_date, hash(event_id) having count(*) > 1',
@@ -236,6 +236,14 @@ const books: readonly Mutation[] = [
     'the first delivery counts',
     '          < (suspects.kafka_timestamp',
     '          <> (suspects.kafka_timestamp',
+  ),
+  digests('digests of silver', 'coalesce(sum(valid_rest), 0) = 0', 'true'),
+  digests('digests of quarantine', 'coalesce(sum(invalid_rest), 0) = 0', 'true'),
+  digests('rows that are left out', 'kafka_offset) > 1', 'kafka_offset) > 0'),
+  digests(
+    'a row that stands twice in quarantine',
+    'count(*) filter (where not is_valid) - count(distinct content) filter (where not is_valid) as twice',
+    '0 as twice',
   ),
   offsets(
     'each offset, not their number alone',

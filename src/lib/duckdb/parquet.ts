@@ -46,6 +46,9 @@ export interface WriteParquetOptions extends IoOptions {
   readonly fieldIds?: string
 }
 
+/** Level 3, the engine's own, takes a sixth more time of the processor and makes files one hundredth smaller. */
+const zstdLevel = 1
+
 /**
  * Writes the rows of `select`. No rows, no files; where it throws, none stays either.
  *
@@ -57,7 +60,7 @@ export async function writeParquet(
   { directory, partitionBy = [], targetFileBytes, rowGroupRows, fieldIds, signal }: WriteParquetOptions,
 ): Promise<readonly WrittenFile[]> {
   await makeFolders(directory)
-  const options = ['format parquet', 'compression zstd', 'return_stats']
+  const options = ['format parquet', 'compression zstd', `compression_level ${zstdLevel}`, 'return_stats']
   if (fieldIds !== undefined) options.push(`field_ids ${fieldIds}`)
   if (rowGroupRows !== undefined) options.push(`row_group_size ${rowGroupRows}`)
   if (targetFileBytes !== undefined) options.push(`file_size_bytes ${targetFileBytes}`)

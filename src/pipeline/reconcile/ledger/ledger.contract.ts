@@ -350,6 +350,29 @@ export function describeLedger(extent: 'short' | 'whole'): void {
         expect(day?.places).toEqual([first])
       })
 
+      it.each<[harm: keyof typeof harms, tables: readonly LakeTable[], row: LakeTable, told: string]>([
+        ['changed', ['silver/quarantine'], 'silver/quarantine', '1 × other values than in bronze'],
+        [
+          'doubled',
+          ['bronze/events', 'silver/events'],
+          'silver/events',
+          '1 × more than once in silver or quarantine; 1 × another delivery of the same event',
+        ],
+        ['doubled', ['bronze/events', 'silver/quarantine'], 'silver/quarantine', '1 × more than once'],
+      ])('finds a row that was %s in %o alone', async (harm, tables, of, words) => {
+        await using harmed = await books.copy()
+        const { where, place } = await someRow(of)
+        for (const table of tables) await harms[harm](harmed, table, where)
+
+        const { identities } = await auditOnce(harmed)
+
+        const day = identities.find(
+          ({ problem, name }) => problem !== undefined && name.startsWith('bronze = silver'),
+        )
+        expect(day?.problem).toContain(words)
+        expect(day?.places).toContainEqual(place)
+      })
+
       it('finds a valid row in quarantine', async () => {
         await using harmed = await books.copy()
         const { where, place } = await someRow('silver/events')

@@ -4,7 +4,7 @@ import type { JsonValue } from '../../../lib/base/json.ts'
 import type { LedgerEntry } from '../../../lib/runs/ledger-book.ts'
 import type { Identity } from '../books.ts'
 import type { OffsetSums } from './offset-sums.ts'
-import type { RowsDigest } from './silver-rows.ts'
+import type { RowsDigest } from './silver-digests.ts'
 
 /** Of the reconciliation, which is kept in the same book and audited by itself. */
 export const windowsIdentity = 'realtime = batch'
