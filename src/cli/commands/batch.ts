@@ -32,7 +32,7 @@ export function addBatch(program: Command, cli: CommandLine): void {
     .option('--from <day>', 'make the days from this one on again', isoDate)
     .option('--to <day>', 'up to this day, which is left out', isoDate)
     .option('--task <name>', 'this task and nothing else; may be given again', names)
-    .option('--explain', 'say what would be done, and do nothing')
+    .option('--explain', 'say which days would be made, and why, and do nothing')
     .addHelpText(
       'after',
       '\nExamples:\n' +
@@ -86,13 +86,17 @@ async function explainBatch(
   tasks: readonly string[] | undefined,
   cli: CommandLine,
 ): Promise<void> {
-  const [{ explainBatch }, { batchContextOf }] = await Promise.all([
-    import('../../pipeline/batch/batch.ts'),
+  const [{ planBatch }, { batchContextOf }] = await Promise.all([
+    import('../../pipeline/batch/explain/explain.ts'),
     import('../../pipeline/platform/stages.ts'),
   ])
   const context = await batchContextOf(cli.platform)
-  const lines = await explainBatch(context, { scope, ...(tasks && { tasks }), signal: cli.signal })
-  await cli.result({ scope, plan: lines }, () => lines.join('\n'))
+  const { lines, ...plan } = await planBatch(context, {
+    scope,
+    ...(tasks && { tasks }),
+    signal: cli.signal,
+  })
+  await cli.result({ scope, ...plan, plan: lines }, () => lines.join('\n'))
 }
 
 function tell(event: ExecutionEvent, { terminal }: CommandLine): void {

@@ -19,8 +19,9 @@ import { goldMetrics } from '../model/gold.ts'
 import { type LakeTable, lakeTableNames } from '../model/tables.ts'
 import { type Engines, openEngines } from '../serving/engines.fixture.ts'
 import { emptyServing } from '../serving/serving.fixture.ts'
-import { type BatchContext, explainBatch, runBatch } from './batch.ts'
+import { type BatchContext, runBatch } from './batch.ts'
 import type { Scope } from './days.ts'
+import { planBatch } from './explain/explain.ts'
 
 let duckdb: DuckDb
 let engines: Engines
@@ -214,7 +215,7 @@ describe('runBatch(context, options)', () => {
     const { gold_to_clickhouse: first } = await nodes()
     const before = await files()
     await landed({ id: 'late', user: 9, page: '/late', type: 'purchase', at: '2026-11-21T01:00:00Z' })
-    expect((await explainBatch(context, {})).at(-1)).toMatch(/1 day to make: 2026-11-21/)
+    expect((await planBatch(context)).lines.at(-1)).toMatch(/1 day to make: 2026-11-21/)
 
     const made = await nodes()
 
@@ -291,7 +292,7 @@ describe('runBatch(context, options)', () => {
   it('says before the first run which days it would make', async () => {
     await landed(...events)
     const lastOf = async (scope: Scope): Promise<string | undefined> =>
-      (await explainBatch(context, { scope })).at(-1)
+      (await planBatch(context, { scope })).lines.at(-1)
 
     expect(await lastOf({ kind: 'changed' })).toMatch(/3 days to make: 1969-12-31, 2026-11-20, 2026-11-21$/)
     expect(await lastOf({ kind: 'range', from: '2026-11-21', to: '2026-11-22' })).toMatch(

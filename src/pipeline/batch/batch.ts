@@ -18,7 +18,6 @@ import { type Logger, silentLogger } from '../../lib/base/log.ts'
 import type { ClickHouse } from '../../lib/clickhouse/clickhouse.ts'
 import type { Compute } from '../../lib/compute/compute.ts'
 import { type ExecutionEvent, execute } from '../../lib/dag/execute.ts'
-import { explain } from '../../lib/dag/explain.ts'
 import { createGraph, type Graph } from '../../lib/dag/graph.ts'
 import type { DagNode, NodeContext, NodeResult, RunOutcome } from '../../lib/dag/node.ts'
 import { plan, type Selection } from '../../lib/dag/plan.ts'
@@ -34,7 +33,6 @@ import type { ReleaseBook } from '../../lib/runs/release-book.ts'
 import { checksOf, expectationsBefore, expectationsBetween, type TableCheck } from '../model/checks.ts'
 import { goldMetrics } from '../model/gold.ts'
 import { madeFrom } from '../model/made-from.ts'
-import { quarantineSelect, silverSelect } from '../model/silver.ts'
 import { type LakeTable, lakeTableNames, lakeTables } from '../model/tables.ts'
 import { publishGold } from '../serving/publish.ts'
 import { publishRelease } from '../serving/release.ts'
@@ -52,7 +50,7 @@ import {
 } from './gate.ts'
 import { type Made, type MakeRequest, makeDays } from './make.ts'
 import { type LakeState, type SettledContext, settledState, stateDetail } from './settled.ts'
-import { judgedTasks, loadTask, silverTask, tablesMade } from './tasks.ts'
+import { declaredSelect, judgedTasks, loadTask, silverTask, tablesMade } from './tasks.ts'
 
 export interface BatchContext extends SettledContext {
   readonly duckdb: DuckDb
@@ -65,6 +63,8 @@ export interface BatchContext extends SettledContext {
   readonly inputWhere?: string
   /** The checks of a table: those that are declared, without it. */
   readonly checksOf?: (table: LakeTable) => readonly TableCheck[]
+  /** The SELECT that makes a table: the one that is declared, without it. */
+  readonly selectOf?: (table: LakeTable) => string
   /** Where refused versions are described; without it nobody can look at them. */
   readonly candidates?: CandidateBook
   /** What judges tables beside their checks; without it nothing does. */
@@ -118,24 +118,6 @@ function asked({ isClickHouseAtRest: _, ...context }: BatchContext): BatchContex
   return context
 }
 
-/** What a run would do, in lines: each task, the days that it would make, and why. Changes nothing. */
-export async function explainBatch(
-  context: BatchContext,
-  { scope = { kind: 'changed' }, tasks, signal }: Pick<BatchOptions, 'scope' | 'tasks' | 'signal'>,
-): Promise<readonly string[]> {
-  const bronzeTable = context.table('bronze/events')
-  if (!(await bronzeTable.exists({ signal }))) return ['bronze/events is not there yet: nothing to make']
-  const bronze = await bronzeTable.snapshot({ signal })
-  const silver = context.table('silver/events')
-  const lines = [...explain(plan(batchGraph(context, bronze, scope), selectionOf(tasks)))]
-  const input = { name: 'bronze/events', snapshot: bronze }
-  const target = (await silver.exists({ signal })) ? await silver.snapshot({ signal }) : undefined
-  const { days } = await planDays(scope, input, target, { signal })
-  const which =
-    days.length === 0 ? 'no day has changed' : `${countOf(days.length, 'day')} to make: ${days.join(', ')}`
-  return [...lines, `bronze/events at version ${bronze.version}: ${which}`]
-}
-
 function selectionOf(tasks: readonly string[] | undefined): Selection {
   return tasks === undefined || tasks.length === 0 ? { kind: 'all' } : { kind: 'only', nodes: tasks }
 }
@@ -147,6 +129,7 @@ export function batchGraph(
   scope: Scope,
   { leftOut = [] }: { readonly leftOut?: readonly string[] } = {},
 ): Graph<DagNode> {
+  const { selectOf = declaredSelect } = context
   const gatesOf = gatesByTask(context.gates, judgedTasks)
   const unlessSettled = leavingClickHouseAtRest(context)
   const goldTasks = goldMetrics.map((metric): DagNode => {
@@ -160,7 +143,7 @@ export function batchGraph(
           {
             target: `gold/${metric.name}`,
             input: { table: 'silver/events', name: 'silver_events', snapshot: silver },
-            select: metric.sql,
+            select: selectOf(`gold/${metric.name}`),
             orderBy: metric.grain,
             ...askedBetween(context, 'silver/events', `gold/${metric.name}`),
             gates: await gatesOf(metric.task, { signal }),
@@ -185,7 +168,7 @@ export function batchGraph(
       name: loadTask,
       dependsOn: goldTasks.map(({ name }) => name),
       run: unlessSettled(async (node) => {
-        await requireOneRun(context, leftOut, node)
+        await requireOneRun(context, { leftOut, scope }, node)
         return publish(context, bronze, scope, await gatesOf(loadTask, node), node)
       }),
     },
@@ -210,17 +193,19 @@ function leavingClickHouseAtRest(context: BatchContext): (work: DagNode['run']) 
 }
 
 /**
- * A run that failed between two tables has left them at different versions of their inputs: they are no release.
+ * A run that failed between two tables has left them at different versions of their inputs: they are no release. A run of
+ * all tasks that makes what has changed makes them equal again; one of some tasks, or of some days, may not.
  *
  * @throws LakeError `CHECK_FAILED` naming a table, and where it is known the days that it lacks.
  */
 async function requireOneRun(
   { table }: BatchContext,
-  leftOut: readonly string[],
+  { leftOut, scope }: { readonly leftOut: readonly string[]; readonly scope: Scope },
   { signal }: IoOptions,
 ): Promise<void> {
+  const isOfSomeDays = scope.kind === 'range' || scope.kind === 'days'
   const silver = { name: 'silver/events', snapshot: await table('silver/events').snapshot({ signal }) }
-  if (leftOut.includes(silverTask)) {
+  if (isOfSomeDays || leftOut.includes(silverTask)) {
     const bronze = madeFrom('bronze/events', await table('bronze/events').snapshot({ signal }))
     const quarantine = await table('silver/quarantine').snapshot({ signal })
     if (quarantine.transactionVersion(bronze) !== silver.snapshot.transactionVersion(bronze)) {
@@ -232,7 +217,7 @@ async function requireOneRun(
     }
   }
   for (const { name, task } of goldMetrics) {
-    if (!leftOut.includes(task)) continue
+    if (!isOfSomeDays && !leftOut.includes(task)) continue
     const gold = `gold/${name}` as const
     const { days } = await planDays({ kind: 'changed' }, silver, await table(gold).snapshot({ signal }), {
       signal,
@@ -315,12 +300,13 @@ async function makeSilver(
   const input = { table: 'bronze/events', name: 'bronze_events', snapshot: bronze } as const
   const orderBy = ['event_date', 'kafka_partition', 'kafka_offset']
   const common = { input, orderBy, scope, task: silverTask, runId }
+  const { selectOf = declaredSelect } = context
   const quarantine = await makeDays(
     context,
     {
       ...common,
       target: 'silver/quarantine',
-      select: quarantineSelect,
+      select: selectOf('silver/quarantine'),
       ...askedBetween(context, 'bronze/events', 'silver/quarantine'),
     },
     { signal },
@@ -330,7 +316,7 @@ async function makeSilver(
     {
       ...common,
       target: 'silver/events',
-      select: silverSelect,
+      select: selectOf('silver/events'),
       ...askedBetween(context, 'bronze/events', 'silver/events'),
       gates,
     },

@@ -4,11 +4,13 @@
  *
  * The target records that commit itself, its version as a `txn` and its identity in the tags, in the commit that
  * holds its rows. If the input has another commit under that version, every day is made again. Days whose rows
- * another writer has changed in the target are made again too: a day is what its input says, and nothing else.
+ * another writer has changed in the target are made again too, and days that another code made than that of now: a day
+ * is what its input and the code say, and nothing else.
  */
 
 import type { IoOptions } from '../../lib/base/io.ts'
 import type { AddFile, ChangedPartitions, CommitRef, Snapshot } from '../../lib/delta/index.ts'
+import { afterMaking, type CodeOfDays, codeIn, codeOfDay, unknownCode } from '../model/code-of-days.ts'
 import { type DayRange, dayColumn, dayOf } from '../model/days.ts'
 import { madeFrom, madeFromOf } from '../model/made-from.ts'
 
@@ -19,14 +21,28 @@ export type Scope =
   | ({ readonly kind: 'range' } & DayRange)
   | { readonly kind: 'days'; readonly days: readonly string[] }
 
+/** Why a day is made: `late-event` if the target has it, and a later day too; `everything` if nobody knows which days have changed. */
+export type DayReason =
+  | 'new-data'
+  | 'late-event'
+  | 'other-writer'
+  | 'code-changed'
+  | 'not-made-yet'
+  | 'everything'
+  | 'asked'
+
 export interface DayPlan {
   /** ISO days, sorted. */
   readonly days: readonly string[]
-  /** Whether the target, once made, is up to the input's version. */
+  /** Of each of these days. */
+  readonly reasons: ReadonlyMap<string, DayReason>
+  /** Whether the target, once made, is up to the input's version, by the code of now or an older one. */
   readonly isComplete: boolean
   /** The input's commit that the target is made from now. */
   readonly madeFrom: CommitRef | undefined
   readonly lineage: Lineage
+  /** The code of each day of the target, once these are made; `undefined` if no code was given. */
+  readonly madeBy: CodeOfDays | undefined
 }
 
 /** Whether the input still holds the commit that the target was made from. If not, every day is made again. */
@@ -38,51 +54,101 @@ export interface Input {
   readonly snapshot: Snapshot
 }
 
+export interface PlanOptions extends IoOptions {
+  /** The code that makes the target now. Without it, what made it before does not matter. */
+  readonly code?: string
+}
+
 /** @param target `undefined` where the table is not there yet. */
 export async function planDays(
   scope: Scope,
   input: Input,
   target: Snapshot | undefined,
-  { signal }: IoOptions = {},
+  { code, signal }: PlanOptions = {},
 ): Promise<DayPlan> {
-  const allDays = sorted([...daysOf(input.snapshot), ...(target === undefined ? [] : daysHeld(target))])
-  const all: DayPlan = {
-    days: allDays,
-    isComplete: true,
-    madeFrom: await input.snapshot.commitRef({ signal }),
-    lineage: { kind: 'kept' },
+  const inputDays = daysOf(input.snapshot)
+  const all = sorted([...inputDays, ...(target === undefined ? [] : daysHeld(target))])
+  if (scope.kind === 'full') {
+    // Without a look at what was made before, which may be damaged.
+    return {
+      days: all,
+      reasons: new Map(all.map((day) => [day, 'asked'])),
+      isComplete: true,
+      madeFrom: await input.snapshot.commitRef({ signal }),
+      lineage: { kind: 'kept' },
+      madeBy: code === undefined ? undefined : { code, others: new Map() },
+    }
   }
-  switch (scope.kind) {
-    case 'full':
-      return all
-    case 'range':
-    case 'days':
-      return {
-        ...all,
-        days: allDays.filter((day) =>
-          scope.kind === 'days' ? scope.days.includes(day) : day >= scope.from && day < scope.to,
-        ),
-        isComplete: false,
-        madeFrom: (await sinceOwnCommit(input, target, { signal }))?.madeFrom,
-      }
-    case 'changed':
-      return { ...all, ...(await changedDays(input, target, { signal })) }
+  const since = await sinceOwnCommit(input, target, { signal })
+  const changed = await changedDays({ input, target, all, inputDays, since, code }, { signal })
+  const isAsked = (day: string): boolean => asksFor(scope, day)
+  const days = scope.kind === 'changed' ? [...changed.reasons.keys()].sort() : all.filter(isAsked)
+  const reasons = new Map(days.map((day) => [day, changed.reasons.get(day) ?? 'asked']))
+  // Days that an older code made are kept count of by day, and do not hold up the input's version.
+  const isComplete = [...changed.reasons].every(
+    ([day, reason]) => reason === 'code-changed' || reasons.has(day),
+  )
+  return {
+    days,
+    reasons,
+    isComplete,
+    madeFrom: isComplete ? await input.snapshot.commitRef({ signal }) : since?.madeFrom,
+    lineage: scope.kind === 'changed' ? changed.lineage : { kind: 'kept' },
+    madeBy:
+      code === undefined
+        ? undefined
+        : afterMaking(since?.madeBy ?? unknownCode, { days, code, all: inputDays }),
   }
 }
 
-/** Days that the input or others have changed since the target was made; nothing if it may be any day. */
+function asksFor(scope: Exclude<Scope, { kind: 'full' }>, day: string): boolean {
+  switch (scope.kind) {
+    case 'changed':
+      return true
+    case 'range':
+      return day >= scope.from && day < scope.to
+    case 'days':
+      return scope.days.includes(day)
+  }
+}
+
+interface Known {
+  readonly input: Input
+  readonly target: Snapshot | undefined
+  /** The days of input and target. */
+  readonly all: readonly string[]
+  readonly inputDays: readonly string[]
+  readonly since: SinceOwnCommit | undefined
+  readonly code: string | undefined
+}
+
+/** Days that the target must make again to be what input and code say, each with why: all of them if it may be any day. */
 async function changedDays(
-  input: Input,
-  target: Snapshot | undefined,
+  { input, target, all, inputDays, since, code }: Known,
   { signal }: IoOptions,
-): Promise<Partial<Pick<DayPlan, 'days' | 'lineage'>>> {
-  const since = await sinceOwnCommit(input, target, { signal })
-  if (since === undefined) return {}
+): Promise<Pick<DayPlan, 'reasons' | 'lineage'>> {
+  const kept: Lineage = { kind: 'kept' }
+  const every = (reason: DayReason): DayPlan['reasons'] => new Map(all.map((day) => [day, reason]))
+  if (since === undefined || target === undefined) return { reasons: every('not-made-yet'), lineage: kept }
   const lineage = await lineageOf(input, since.version, since.madeFrom, { signal })
-  if (lineage.kind === 'broken') return { lineage }
+  if (lineage.kind === 'broken') return { reasons: every('everything'), lineage }
   const touched = await input.snapshot.changedPartitions(dayColumn, { since: since.version, signal })
-  if (touched.kind === 'unknown' || since.changed.kind === 'unknown') return {}
-  return { days: sorted([...daysIn(touched.values), ...daysIn(since.changed.values)]) }
+  if (touched.kind === 'unknown' || since.changed.kind === 'unknown') {
+    return { reasons: every('everything'), lineage }
+  }
+  const held = daysHeld(target)
+  const reasonOf = (day: string): DayReason =>
+    held.includes(day) && held.some((later) => later > day) ? 'late-event' : 'new-data'
+  const stale = code === undefined ? [] : inputDays.filter((day) => codeOfDay(since.madeBy, day) !== code)
+  // What names a day first says why.
+  const reasons = new Map<string, DayReason>()
+  const name = (days: readonly string[], reason: (day: string) => DayReason): void => {
+    for (const day of days) if (!reasons.has(day)) reasons.set(day, reason(day))
+  }
+  name(daysIn(touched.values), reasonOf)
+  name(daysIn(since.changed.values), () => 'other-writer')
+  name(stale, () => 'code-changed')
+  return { reasons, lineage }
 }
 
 /** What is known of a target since its newest commit of ours. */
@@ -93,6 +159,7 @@ interface SinceOwnCommit {
   readonly changed: ChangedPartitions
   /** The input's commit that ours was made from; `undefined` in commits of versions that did not record it. */
   readonly madeFrom: CommitRef | undefined
+  readonly madeBy: CodeOfDays
 }
 
 /** `undefined` if no commit of ours is in the target's log. */
@@ -109,7 +176,7 @@ async function sinceOwnCommit(
   for await (const commit of target.commits({ signal })) {
     if (application in commit.transactions) {
       const changed: ChangedPartitions = isKnown ? { kind: 'known', values } : { kind: 'unknown' }
-      return { version: made, changed, madeFrom: madeFromOf(commit.info) }
+      return { version: made, changed, madeFrom: madeFromOf(commit.info), madeBy: codeIn(commit.info) }
     }
     const changed = target.partitionsChangedBy(commit, dayColumn)
     if (changed.kind === 'unknown') isKnown = false

@@ -24,6 +24,7 @@ import type { DuckDb } from '../../lib/duckdb/duckdb.ts'
 import type { Expectation } from '../../lib/quality/expectation.ts'
 import type { CandidateBook } from '../../lib/runs/candidate-book.ts'
 import type { CheckBook } from '../../lib/runs/check-book.ts'
+import { codeOf, codeTags } from '../model/code-of-days.ts'
 import { dateList, filesOfDays, inGroups } from '../model/days.ts'
 import { madeFrom, madeFromTags, runTags } from '../model/made-from.ts'
 import { type LakeTable, lakeTables } from '../model/tables.ts'
@@ -123,7 +124,7 @@ async function planMake(
 ): Promise<{ readonly plan: Plan; readonly made: MadeRows } | undefined> {
   const { target, input, checks, inputChecks = [], gates = [], scope, task, runId } = request
   const source = { name: input.table, snapshot: input.snapshot }
-  const days = await planDays(scope, source, before, { signal })
+  const days = await planDays(scope, source, before, { code: codeOf(request.select), signal })
   if (days.lineage.kind === 'broken') {
     context.logger?.warn(
       { table: target, days: days.days.length },
@@ -203,7 +204,11 @@ function planOf(
         numOutputBytes: staged.sizeBytes,
         numRemovedFiles: replaced.length,
       },
-      tags: { ...runTags(runId, task, days), ...(plan.madeFrom && madeFromTags(plan.madeFrom)) },
+      tags: {
+        ...runTags(runId, task, days),
+        ...(plan.madeFrom && madeFromTags(plan.madeFrom)),
+        ...(plan.madeBy && codeTags(plan.madeBy)),
+      },
     },
   }
 }
