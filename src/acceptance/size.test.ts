@@ -23,6 +23,7 @@ const longFunctions: Readonly<Record<string, string>> = {
       'src/lib/clickhouse-server/server.ts:serve',
       'src/lib/clickhouse/client.ts:openClickHouse',
       'src/lib/eventlog/eventlog.memory.ts:createMemoryEventLog',
+      'src/lib/runs/control/run-queue.ts:createRunQueue',
       'src/lib/runs/leases.ts:createLeases',
       'src/lib/runs/release-book.ts:createReleaseBook',
       'src/lib/runs/run-book.ts:createRunBook',

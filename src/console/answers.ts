@@ -137,6 +137,8 @@ export const taskSchema = z.object({
   state: z.enum(attemptStates),
   startedAt: time.nullable(),
   endedAt: time.nullable(),
+  /** Of an attempt that is up for retry, or was: when it is due. */
+  retryAt: time.nullable(),
   rowsIn: z.number().nullable(),
   rowsOut: z.number().nullable(),
   versionsBefore: z.record(z.string(), z.number().nullable()),
@@ -150,7 +152,11 @@ export const runSchema = z.object({
   dag: z.string(),
   trigger: z.enum(triggers),
   state: z.enum(runStates),
-  startedAt: time,
+  /** Of a retry or a replay: the run that it repeats. */
+  firstRun: z.number().nullable(),
+  queuedAt: time.nullable(),
+  /** null until its turn has come. */
+  startedAt: time.nullable(),
   endedAt: time.nullable(),
   error: problemSchema.nullable(),
   /** In the order of the DAG, then by attempt. */

@@ -1,4 +1,4 @@
-/** Runs of the batch with their tasks, as the console lists them. A run that has ended never changes, so it is read once. */
+/** Runs of the batch with their tasks, as the console lists them. */
 import type { IoOptions } from '../lib/base/io.ts'
 import type { RecordedError } from '../lib/dag/recorder.ts'
 import type { Attempt, RunWithAttempts } from '../lib/runs/run.ts'
@@ -16,15 +16,9 @@ export function createRunsReader(
   book: RunReader,
   hintOf: HintOf,
 ): (options?: IoOptions) => Promise<readonly RunAnswer[]> {
-  let ended: ReadonlyMap<number, RunAnswer> = new Map()
-
   return async (options = {}) => {
     const runs = await book.list({ dag: batchDag, limit: shownRuns }, options)
-    const answers = await Promise.all(
-      runs.map(async ({ id }) => ended.get(id) ?? runAnswerOf(await book.show(id, options), hintOf)),
-    )
-    ended = new Map(answers.filter(({ state }) => state !== 'running').map((answer) => [answer.id, answer]))
-    return answers
+    return runs.map((run) => runAnswerOf(run, hintOf))
   }
 }
 
@@ -36,7 +30,9 @@ export function runAnswerOf(run: RunWithAttempts, hintOf: HintOf): RunAnswer {
     dag: run.dag,
     trigger: run.trigger,
     state: run.state,
-    startedAt: new Date(run.startedMs).toISOString(),
+    firstRun: run.firstRun ?? null,
+    queuedAt: iso(run.queuedMs),
+    startedAt: iso(run.startedMs),
     endedAt: iso(run.endedMs),
     error: errorOf(run.error, hintOf),
     tasks: run.attempts.map((attempt) => taskOf(attempt, hintOf)),
@@ -50,6 +46,7 @@ function taskOf(attempt: Attempt, hintOf: HintOf): Task {
     state: attempt.state,
     startedAt: iso(attempt.startedMs),
     endedAt: iso(attempt.endedMs),
+    retryAt: iso(attempt.retryMs),
     rowsIn: attempt.rowsIn ?? null,
     rowsOut: attempt.rowsOut ?? null,
     versionsBefore: attempt.versionsBefore ?? {},

@@ -120,7 +120,7 @@ function sampleRuns(nowMs: number): RunReader {
   const ends = [47, 1487, 2920, 2927].map((minutes) => nowMs - minutes * minuteMs)
   const runs = ends.map((endedMs, at) => sampleRun(4 - at, endedMs, at === 3))
   return {
-    list: async () => runs.map(({ attempts: _, ...run }) => run),
+    list: async () => runs,
     show: async (id) => {
       const found = runs.find((run) => run.id === id)
       if (found === undefined) throw new LakeError('RUN_MISSING', `Run ${id}: there is no such run`)

@@ -376,6 +376,12 @@ const catalogue: Readonly<Record<ErrorCode, Hints>> = {
   },
   RUN_BUSY: { otherwise: 'Wait for the run that the message names, and run it again.' },
   LEASE_LOST: { otherwise: 'Another process took over. Run it again if that one did not finish.' },
+  RUN_CANCELLED: {
+    otherwise: ({ runId }) =>
+      runId === undefined
+        ? '`lake runs list` shows it, and `lake runs retry RUN` runs it again.'
+        : `\`lake runs retry ${text(runId)}\` runs it again.`,
+  },
   TASK_FAILED: {
     otherwise: ({ runId = 'RUN' }) =>
       `\`lake runs show ${text(runId)}\` shows the error of each task; \`lake batch\` runs it again.`,
@@ -383,6 +389,10 @@ const catalogue: Readonly<Record<ErrorCode, Hints>> = {
       'rows-refused': ({ runId, tables }) =>
         `${(Array.isArray(tables) ? tables : []).map((table) => readCandidate(table, runId)).join(', ')} shows the rows that were refused; \`lake runs show ${text(runId)}\` the error of each task.`,
     },
+  },
+  TASK_TIMED_OUT: {
+    otherwise:
+      '`lake runs logs RUN TASK` shows how far it came. Where it needs longer, raise BATCH_TASK_TIMEOUT_SECONDS; then `lake runs retry RUN --failed`.',
   },
   CHECK_FAILED: {
     otherwise: 'Readers keep the last good version. Correct the rows that the message names.',

@@ -107,6 +107,15 @@ function tell(event: ExecutionEvent, { terminal }: CommandLine): void {
     case 'node-started':
       terminal.progress(() => `${event.node} …`)
       break
+    case 'node-retries': {
+      const seconds = Math.max(0, (event.retryMs - Date.now()) / 1000).toFixed(1)
+      terminal.line(
+        printable(
+          `failed    ${event.node}: ${messageOf(event.error)}; attempt ${event.attempt} in ${seconds} s`,
+        ),
+      )
+      break
+    }
     case 'node-ended':
       terminal.line(`${event.outcome.kind.padEnd(9)} ${event.outcome.node}${secondsText(event.outcome)}`)
       break

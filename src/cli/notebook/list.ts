@@ -26,7 +26,8 @@ interface Listed {
 interface LastRun {
   readonly run: number
   readonly state: RunState
-  readonly startedAt: string
+  /** null until its turn has come. */
+  readonly startedAt: string | null
 }
 
 export async function listNotebooks(cli: CommandLine): Promise<void> {
@@ -46,7 +47,7 @@ async function listed(
   const lastRun = run && {
     run: run.id,
     state: run.state,
-    startedAt: new Date(run.startedMs).toISOString(),
+    startedAt: run.startedMs === undefined ? null : new Date(run.startedMs).toISOString(),
   }
   const known = { ...place, lastRun: lastRun ?? null }
   try {

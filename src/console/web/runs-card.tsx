@@ -48,14 +48,18 @@ interface RunLineProps {
 }
 
 function RunLine({ run, nowMs, isOpen }: RunLineProps): ReactElement {
-  const startedMs = Date.parse(run.startedAt)
+  const beganAt = run.startedAt ?? run.queuedAt
+  const beganMs = beganAt === null ? nowMs : Date.parse(beganAt)
   const endedMs = run.endedAt === null ? nowMs : Date.parse(run.endedAt)
   return (
     <details className="run" open={isOpen}>
       <summary>
         <StateMark state={run.state} />
         <span className="run-id">#{run.id}</span>
-        <span className="soft run-trigger">{run.trigger}</span>
+        <span className="soft run-trigger">
+          {run.trigger}
+          {run.firstRun !== null && ` of #${run.firstRun}`}
+        </span>
         <span className="run-tasks" role="img" aria-label={spokenTasks(run.tasks)}>
           {run.tasks.map((task) => (
             <i
@@ -66,10 +70,12 @@ function RunLine({ run, nowMs, isOpen }: RunLineProps): ReactElement {
           ))}
         </span>
         <span className="run-times">
-          <time dateTime={run.startedAt} title={exactTime(run.startedAt)}>
-            {age(nowMs - startedMs)}
-          </time>
-          <span className="soft">{duration(endedMs - startedMs)}</span>
+          {beganAt !== null && (
+            <time dateTime={beganAt} title={exactTime(beganAt)}>
+              {age(nowMs - beganMs)}
+            </time>
+          )}
+          <span className="soft">{duration(endedMs - beganMs)}</span>
         </span>
       </summary>
       {run.error !== null && <p className="run-error">{run.error.message}</p>}
@@ -114,6 +120,9 @@ function TaskLine({ task, nowMs }: { readonly task: Task; readonly nowMs: number
       </th>
       <td>
         <StateMark state={task.state} />
+        {task.state === 'up-for-retry' && task.retryAt !== null && (
+          <span className="soft"> at {exactTime(task.retryAt)}</span>
+        )}
       </td>
       <td className="number wide">{rows(task.rowsIn)}</td>
       <td className="number">{rows(task.rowsOut)}</td>

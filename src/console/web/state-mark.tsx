@@ -1,7 +1,7 @@
 /** The state of a run or a task: a word and a colour, never a colour alone. */
 import type { ReactElement } from 'react'
-import type { Task } from '../answers.ts'
+import type { RunAnswer, Task } from '../answers.ts'
 
-export function StateMark({ state }: { readonly state: Task['state'] }): ReactElement {
+export function StateMark({ state }: { readonly state: Task['state'] | RunAnswer['state'] }): ReactElement {
   return <span className={`state state-${state}`}>{state}</span>
 }

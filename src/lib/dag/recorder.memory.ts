@@ -2,7 +2,7 @@ import type { NodeEnd, RunRecorder } from './recorder.ts'
 
 type Line =
   | { readonly kind: 'run-started'; readonly nodes: readonly string[] }
-  | { readonly kind: 'attempt-started'; readonly node: string }
+  | { readonly kind: 'attempt-started'; readonly node: string; readonly attempt?: number }
   | ({ readonly kind: 'node-ended' } & NodeEnd)
   | { readonly kind: 'run-ended'; readonly state: string; readonly error?: unknown }
 
@@ -17,8 +17,14 @@ export class MemoryRecorder implements RunRecorder {
     return 1
   }
 
-  async attemptStarted({ node }: { readonly node: string }): Promise<void> {
-    this.#write({ kind: 'attempt-started', node })
+  async attemptStarted({
+    node,
+    attempt,
+  }: {
+    readonly node: string
+    readonly attempt: number
+  }): Promise<void> {
+    this.#write({ kind: 'attempt-started', node, ...(attempt > 1 && { attempt }) })
   }
 
   async nodeEnded(end: NodeEnd): Promise<void> {

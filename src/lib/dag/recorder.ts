@@ -1,4 +1,5 @@
 /** Port: where an execution records what it does, as it does it. One recorder records one run. */
+import { isLakeError, messageOf } from '../base/errors.ts'
 import type { JsonValue } from '../base/json.ts'
 
 /** Table → version, or null where the table was not there. */
@@ -9,6 +10,10 @@ export interface RecordedError {
   readonly message: string
 }
 
+export function recordedError(error: unknown): RecordedError {
+  return { code: isLakeError(error) ? error.code : 'BUG', message: messageOf(error) }
+}
+
 export interface NodeEnd {
   readonly node: string
   readonly attempt: number
@@ -16,10 +21,13 @@ export interface NodeEnd {
   readonly endedMs: number
   readonly rowsIn?: number
   readonly rowsOut?: number
+  readonly inputs?: TableVersions
   readonly versionsBefore?: TableVersions
   readonly versionsAfter?: TableVersions
   readonly error?: RecordedError
   readonly details?: JsonValue
+  /** Of a failed attempt: when the next one is due. It is recorded together with the failure. */
+  readonly retryMs?: number
 }
 
 /** Each call is durable when it resolves; one that rejects ends the execution: no work without its record. */

@@ -9,45 +9,57 @@ import type { Updateable } from 'kysely'
 import { type Clock, systemClock } from '../base/clock.ts'
 import { LakeError } from '../base/errors.ts'
 import type { IoOptions } from '../base/io.ts'
-import { formatJson, type JsonValue } from '../base/json.ts'
+import { formatJson } from '../base/json.ts'
 import type { RecordedError, RunRecorder } from '../dag/recorder.ts'
+import {
+  createRunQueue,
+  missingRun,
+  type QueuedRun,
+  queuedOrphans,
+  type RunQueue,
+  type RunRequest,
+  requestValues,
+} from './control/run-queue.ts'
 import { integer, type RunDatabase, read, transact } from './database.ts'
 import { assertInForce, type Lease } from './leases.ts'
 import { describeOwner, livenessOf } from './owner.ts'
 import {
+  type Attempt,
   type AttemptState,
   assertAttemptMove,
   assertRunMove,
   type Run,
   type RunState,
   type RunWithAttempts,
-  type ScheduledTick,
   statesBefore,
   type Trigger,
 } from './run.ts'
 import { decodeAttempt, decodeRun, type RunRow } from './run-rows.ts'
 import type { AttemptsTable } from './schema.ts'
 
-export interface NewRun {
-  readonly dag: string
-  readonly trigger: Trigger
-  readonly tick?: ScheduledTick
-  readonly parameters?: JsonValue
+export interface NewRun extends RunRequest {
   /** Held by the caller for as long as the run goes on. */
   readonly lease: Lease
+  /** Its number, if it had to wait for the lease. */
+  readonly queued?: QueuedRun
 }
 
 export interface RunFilter {
   readonly dag?: string
   readonly states?: readonly RunState[]
+  readonly triggers?: readonly Trigger[]
+  /** Those that have had an attempt at this node. */
+  readonly node?: string
+  /** Those that were started, or queued, at this time or later. */
+  readonly sinceMs?: number
   /** Newest first; 20 by default. */
   readonly limit?: number
 }
 
-export interface RunBook {
+export interface RunBook extends RunQueue {
   recorder(run: NewRun): RunRecorder
   /** Newest first. */
-  list(filter?: RunFilter, options?: IoOptions): Promise<readonly Run[]>
+  list(filter?: RunFilter, options?: IoOptions): Promise<readonly RunWithAttempts[]>
   /** @throws LakeError `RUN_MISSING` */
   show(id: number, options?: IoOptions): Promise<RunWithAttempts>
   latest(
@@ -81,8 +93,8 @@ export function createRunBook(database: RunDatabase, clock: Clock = systemClock)
     })
   }
 
-  function recorder({ dag, trigger, tick, parameters = {}, lease }: NewRun): RunRecorder {
-    const token = randomUUID()
+  function recorder({ lease, queued, ...request }: NewRun): RunRecorder {
+    const token = queued?.token ?? randomUUID()
     let runId = 0
 
     async function setAttempt(
@@ -112,27 +124,29 @@ export function createRunBook(database: RunDatabase, clock: Clock = systemClock)
     return {
       async runStarted({ nodes, startedMs }) {
         runId = await transact(database, async (trx) => {
-          const mine = trx.selectFrom('runs').select('id').where('token', '=', token)
-          const repeated = await mine.executeTakeFirst()
-          if (repeated) return integer(repeated.id)
+          const mine = trx.selectFrom('runs').select(['id', 'state']).where('token', '=', token)
+          const found = await mine.executeTakeFirst()
+          if (found?.state === 'running') return integer(found.id)
+          if (found !== undefined && found.state !== 'queued') {
+            throw new LakeError('LEASE_LOST', `Run ${found.id}: it was closed as ${found.state}`)
+          }
           await assertInForce(trx, lease)
           await closeRuns(trx, await runningRuns(trx, lease), startedMs)
-          await trx
-            .insertInto('runs')
-            .values({
-              token,
-              dag,
-              trigger,
-              schedule: tick?.schedule ?? null,
-              tick_ms: tick?.tickMs ?? null,
-              state: 'running',
-              parameters: formatJson(parameters),
-              started_ms: integer(startedMs),
-              owner: lease.owner,
-              lease: lease.name,
-              fencing_token: lease.fencingToken,
-            })
-            .execute()
+          const started = {
+            state: 'running',
+            started_ms: integer(startedMs),
+            owner: lease.owner,
+            lease: lease.name,
+            fencing_token: lease.fencingToken,
+          }
+          if (found === undefined) {
+            await trx
+              .insertInto('runs')
+              .values({ token, ...requestValues(request), ...started })
+              .execute()
+          } else {
+            await trx.updateTable('runs').set(started).where('id', '=', integer(found.id)).execute()
+          }
           const { id } = await mine.executeTakeFirstOrThrow()
           for (const [position, node] of nodes.entries()) {
             await trx
@@ -150,7 +164,7 @@ export function createRunBook(database: RunDatabase, clock: Clock = systemClock)
           runId,
           () => false,
           async (trx) => {
-            if (attempt > 1) await addAttempt(trx, runId, node, attempt)
+            if (attempt > 1) await addAttempt(trx, runId, { node, attempt }, { state: 'waiting' })
             await setAttempt(trx, { node, attempt }, 'running', { started_ms: integer(startedMs) })
           },
         ),
@@ -159,16 +173,22 @@ export function createRunBook(database: RunDatabase, clock: Clock = systemClock)
         whileRunning(
           runId,
           () => false,
-          (trx) =>
-            setAttempt(trx, end, end.state, {
+          async (trx) => {
+            await setAttempt(trx, end, end.state, {
               ended_ms: integer(end.endedMs),
               rows_in: end.rowsIn === undefined ? null : integer(end.rowsIn),
               rows_out: end.rowsOut === undefined ? null : integer(end.rowsOut),
+              inputs: optionalJson(end.inputs),
               versions_before: optionalJson(end.versionsBefore),
               versions_after: optionalJson(end.versionsAfter),
               error: optionalJson(end.error),
               details: optionalJson(end.details),
-            }),
+            })
+            if (end.retryMs !== undefined) {
+              const next = { node: end.node, attempt: end.attempt + 1 }
+              await addAttempt(trx, runId, next, { state: 'up-for-retry', retry_ms: integer(end.retryMs) })
+            }
+          },
         ),
 
       async runEnded({ state, endedMs, error }) {
@@ -189,16 +209,33 @@ export function createRunBook(database: RunDatabase, clock: Clock = systemClock)
   }
 
   async function find(
-    { dag, states, limit = 20 }: RunFilter,
+    { dag, states, triggers, node, sinceMs, limit = 20 }: RunFilter,
     options?: IoOptions,
-  ): Promise<readonly RunRow[]> {
+  ): Promise<readonly RunWithAttempts[]> {
     return read(
       database,
-      (trx) => {
+      async (trx) => {
         let query = trx.selectFrom('runs').selectAll().orderBy('id', 'desc').limit(limit)
         if (dag !== undefined) query = query.where('dag', '=', dag)
         if (states !== undefined) query = query.where('state', 'in', states)
-        return query.execute()
+        if (triggers !== undefined) query = query.where('trigger', 'in', triggers)
+        if (sinceMs !== undefined) {
+          query = query.where((eb) =>
+            eb.or([eb('started_ms', '>=', sinceMs), eb('queued_ms', '>=', sinceMs)]),
+          )
+        }
+        if (node !== undefined) {
+          query = query.where(({ exists, selectFrom }) =>
+            exists(
+              selectFrom('attempts')
+                .select('attempts.run_id')
+                .whereRef('attempts.run_id', '=', 'runs.id')
+                .where('attempts.node', '=', node)
+                .where('attempts.started_ms', 'is not', null),
+            ),
+          )
+        }
+        return withAttempts(trx, await query.execute())
       },
       options,
     )
@@ -208,13 +245,11 @@ export function createRunBook(database: RunDatabase, clock: Clock = systemClock)
     read(database, (db) => readRun(db, id), options)
 
   return {
+    ...createRunQueue(database, clock),
     recorder,
     show,
-    list: async (filter = {}, options) => (await find(filter, options)).map(decodeRun),
-    async latest(filter = {}, options) {
-      const [newest] = await find({ ...filter, limit: 1 }, options)
-      return newest && show(integer(newest.id), options)
-    },
+    list: (filter = {}, options) => find(filter, options),
+    latest: async (filter = {}, options) => (await find({ ...filter, limit: 1 }, options))[0],
     closeOrphans: (options) =>
       transact(
         database,
@@ -224,7 +259,8 @@ export function createRunBook(database: RunDatabase, clock: Clock = systemClock)
           const orphans = running.filter(
             ({ lease, fencing_token }) => !alive.has(tokenOf(lease, fencing_token)),
           )
-          return closeRuns(trx, orphans, clock.now())
+          const queued = await queuedOrphans(trx, database)
+          return closeRuns(trx, [...orphans, ...queued], clock.now())
         },
         options,
       ),
@@ -282,31 +318,50 @@ async function closeRuns(
   return closed
 }
 
+/** Does nothing if the attempt is there. */
 async function addAttempt(
   trx: RunDatabase['db'],
   runId: number,
-  node: string,
-  attempt: number,
+  at: { readonly node: string; readonly attempt: number },
+  values: { readonly state: AttemptState; readonly retry_ms?: number },
 ): Promise<void> {
   const { attempts } = await readRun(trx, runId)
-  if (attempts.some((found) => found.node === node && found.attempt === attempt)) return
-  const position = [...new Set(attempts.map((found) => found.node))].indexOf(node)
+  if (attempts.some(({ node, attempt }) => node === at.node && attempt === at.attempt)) return
+  const position = [...new Set(attempts.map(({ node }) => node))].indexOf(at.node)
   await trx
     .insertInto('attempts')
-    .values({ run_id: runId, node, attempt, position, state: 'waiting' })
+    .values({ run_id: runId, ...at, position, ...values })
     .execute()
 }
 
 async function readRun(trx: RunDatabase['db'], id: number): Promise<RunWithAttempts> {
   const run = await trx.selectFrom('runs').selectAll().where('id', '=', id).executeTakeFirst()
-  if (run === undefined)
-    throw new LakeError('RUN_MISSING', `Run ${id}: there is no such run`, { details: { id } })
-  const attempts = await trx
+  if (run === undefined) throw missingRun(id)
+  const [found] = await withAttempts(trx, [run])
+  return found ?? { ...decodeRun(run), attempts: [] }
+}
+
+async function withAttempts(
+  trx: RunDatabase['db'],
+  runs: readonly RunRow[],
+): Promise<readonly RunWithAttempts[]> {
+  if (runs.length === 0) return []
+  const rows = await trx
     .selectFrom('attempts')
     .selectAll()
-    .where('run_id', '=', id)
+    .where(
+      'run_id',
+      'in',
+      runs.map(({ id }) => integer(id)),
+    )
     .orderBy('position')
     .orderBy('attempt')
     .execute()
-  return { ...decodeRun(run), attempts: attempts.map(decodeAttempt) }
+  const attempts = new Map<number, Attempt[]>()
+  for (const row of rows) {
+    const ofRun = attempts.get(integer(row.run_id)) ?? []
+    ofRun.push(decodeAttempt(row))
+    attempts.set(integer(row.run_id), ofRun)
+  }
+  return runs.map((run) => ({ ...decodeRun(run), attempts: attempts.get(integer(run.id)) ?? [] }))
 }

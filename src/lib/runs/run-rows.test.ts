@@ -17,6 +17,11 @@ describe('decodeRun(row)', () => {
       token: 't',
       lease: 'l',
       fencing_token: 1,
+      queued_ms: null,
+      alive_ms: null,
+      cancel_ms: null,
+      first_run: null,
+      code: null,
       error: '{"code":"TASK_FAILED","message":"a failed","hint":"Look."}',
     })
 

@@ -33,8 +33,15 @@ export function decodeRun(row: RunRow): Run {
     trigger: trigger.parse(row.trigger),
     state: runState.parse(row.state),
     parameters: parseJson(row.parameters, what),
-    startedMs: integer(row.started_ms),
     owner: row.owner,
+    // 0: its turn has not come.
+    ...(integer(row.started_ms) > 0 && { startedMs: integer(row.started_ms) }),
+    ...definite({
+      queuedMs: optionalInteger(row.queued_ms),
+      firstRun: optionalInteger(row.first_run),
+      cancelMs: optionalInteger(row.cancel_ms),
+    }),
+    ...(row.code !== null && { code: row.code }),
     ...(row.schedule !== null &&
       row.tick_ms !== null && { tick: { schedule: row.schedule, tickMs: integer(row.tick_ms) } }),
     ...(row.ended_ms !== null && { endedMs: integer(row.ended_ms) }),
@@ -51,9 +58,11 @@ export function decodeAttempt(row: Selectable<AttemptsTable>): Attempt {
     ...definite({
       startedMs: optionalInteger(row.started_ms),
       endedMs: optionalInteger(row.ended_ms),
+      retryMs: optionalInteger(row.retry_ms),
       rowsIn: optionalInteger(row.rows_in),
       rowsOut: optionalInteger(row.rows_out),
     }),
+    ...(row.inputs !== null && { inputs: versions.parse(parseJson(row.inputs, what)) }),
     ...(row.versions_before !== null && {
       versionsBefore: versions.parse(parseJson(row.versions_before, what)),
     }),

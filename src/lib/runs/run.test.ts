@@ -24,8 +24,11 @@ const moves = <S>(states: readonly S[], assertMove: (from: S, to: S) => void): s
   )
 
 describe('assertRunMove(from, to)', () => {
-  it('lets a running run end, and nothing else happen', () => {
+  it('lets a queued run begin or end, a running one end, and nothing else happen', () => {
     expect(moves<RunState>(runStates, assertRunMove)).toEqual([
+      'queued → running',
+      'queued → cancelled',
+      'queued → abandoned',
       'running → succeeded',
       'running → unchanged',
       'running → failed',
@@ -46,6 +49,9 @@ describe('assertAttemptMove(from, to)', () => {
       'waiting → running',
       'waiting → cancelled',
       'waiting → abandoned',
+      'up-for-retry → running',
+      'up-for-retry → cancelled',
+      'up-for-retry → abandoned',
       'running → succeeded',
       'running → unchanged',
       'running → failed',
@@ -58,7 +64,7 @@ describe('assertAttemptMove(from, to)', () => {
 describe('statesBefore(to)', () => {
   it('gives the states that lead there', () => {
     expect(statesBefore('skipped')).toEqual(['waiting'])
-    expect(statesBefore('cancelled')).toEqual(['waiting', 'running'])
+    expect(statesBefore('cancelled')).toEqual(['waiting', 'up-for-retry', 'running'])
     expect(statesBefore('waiting')).toEqual([])
   })
 })

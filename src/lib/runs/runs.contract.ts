@@ -185,6 +185,122 @@ export function describeRunStore(adapter: string, makeDatabase: () => Promise<Fr
       ])
     })
 
+    it('shows that a node waits for its next attempt, and when that is due', async () => {
+      const store = await openStore()
+      const recorder = store.runs.recorder({ dag: 'd', trigger: 'manual', lease: await leaseOf(store, 'd') })
+      const id = await recorder.runStarted({ nodes: ['a', 'b'], startedMs: 1 })
+      await recorder.attemptStarted({ node: 'a', attempt: 1, startedMs: 2 })
+      const error = { code: 'STORE_UNAVAILABLE', message: 's3://lake: no answer' }
+      const failed = { node: 'a', attempt: 1, state: 'failed', endedMs: 3, error, retryMs: 500 } as const
+
+      await recorder.nodeEnded(failed)
+      await recorder.nodeEnded(failed)
+      const waiting = await store.runs.show(id)
+      await recorder.attemptStarted({ node: 'a', attempt: 2, startedMs: 501 })
+      const trying = await store.runs.show(id)
+
+      expect(waiting.attempts.slice(0, 2)).toEqual([
+        { node: 'a', attempt: 1, state: 'failed', startedMs: 2, endedMs: 3, error },
+        { node: 'a', attempt: 2, state: 'up-for-retry', retryMs: 500 },
+      ])
+      expect(trying.attempts[1]).toMatchObject({ attempt: 2, state: 'running', startedMs: 501 })
+    })
+
+    it('lists runs with their attempts, by trigger, time and a node that was tried', async () => {
+      const store = await openStore()
+      const lease = await leaseOf(store, 'batch')
+      for (const [at, trigger] of (['start', 'manual', 'retry'] as const).entries()) {
+        const run = { dag: 'd', trigger, lease, ...(trigger === 'retry' && { firstRun: 2 }), code: 'v1' }
+        const recorder = store.runs.recorder(run)
+        await recorder.runStarted({ nodes: ['a', 'b'], startedMs: 1_000 * (at + 1) })
+        await recorder.attemptStarted({ node: 'a', attempt: 1, startedMs: 1 })
+        await recorder.nodeEnded({ node: 'a', attempt: 1, state: 'failed', endedMs: 2 })
+        if (at === 1) await recorder.attemptStarted({ node: 'b', attempt: 1, startedMs: 3 })
+        await recorder.runEnded({ state: 'failed', endedMs: 4 })
+      }
+
+      const listed = async (filter: Parameters<RunStore['runs']['list']>[0]): Promise<string[]> =>
+        (await store.runs.list(filter)).map(({ trigger }) => trigger)
+      expect(await listed({ triggers: ['start', 'retry'] })).toEqual(['retry', 'start'])
+      expect(await listed({ sinceMs: 2_000 })).toEqual(['retry', 'manual'])
+      expect(await listed({ node: 'b' })).toEqual(['manual'])
+      expect(await listed({ node: 'c' })).toEqual([])
+      const [newest] = await store.runs.list({ limit: 1 })
+      expect(newest).toMatchObject({ firstRun: 2, code: 'v1' })
+      expect(newest?.attempts.map(({ node, state }) => `${node} ${state}`)).toEqual(['a failed', 'b waiting'])
+    })
+
+    it('keeps the place of a run that waits for its turn, and lets it begin under its number', async () => {
+      const store = await openStore()
+      const lease = await leaseOf(store, 'd')
+      const before = store.runs.recorder({ dag: 'd', trigger: 'manual', lease })
+      await before.runStarted({ nodes: [], startedMs: 1 })
+      const request = { dag: 'd', trigger: 'schedule', tick: { schedule: 's', tickMs: 60_000 } } as const
+
+      const queued = await store.runs.queue(request, 'd')
+      const waiting = await store.runs.show(queued.id)
+      await before.runEnded({ state: 'succeeded', endedMs: 2 })
+      await store.leases.release(lease)
+      const recorder = store.runs.recorder({ ...request, lease: await leaseOf(store, 'd'), queued })
+      const ids = [
+        await recorder.runStarted({ nodes: ['a'], startedMs: 3 }),
+        await recorder.runStarted({ nodes: ['a'], startedMs: 3 }),
+      ]
+
+      expect(waiting).toMatchObject({ state: 'queued', trigger: 'schedule', attempts: [] })
+      expect(waiting.startedMs).toBeUndefined()
+      expect(waiting.queuedMs).toBeGreaterThan(0)
+      expect(ids).toEqual([queued.id, queued.id])
+      expect(await store.runs.show(queued.id)).toMatchObject({
+        state: 'running',
+        startedMs: 3,
+        tick: request.tick,
+        attempts: [{ node: 'a', state: 'waiting' }],
+      })
+    })
+
+    it('tells a run that somebody has asked for its end, and a queued one that its turn will not come', async () => {
+      const store = await openStore()
+      const other = await openStore()
+      const recorder = store.runs.recorder({ dag: 'd', trigger: 'manual', lease: await leaseOf(store, 'd') })
+      const running = await recorder.runStarted({ nodes: [], startedMs: 1 })
+      const queued = await store.runs.queue({ dag: 'd', trigger: 'manual' }, 'd')
+      const before = [await store.runs.isCancelRequested(running), await store.runs.stayQueued(queued)]
+
+      const outcomes = [await other.runs.requestCancel(running), await other.runs.requestCancel(queued.id)]
+
+      expect(before).toEqual([false, true])
+      expect(outcomes).toEqual([{ kind: 'requested' }, { kind: 'requested' }])
+      expect(await store.runs.isCancelRequested(running)).toBe(true)
+      expect(await store.runs.stayQueued(queued)).toBe(false)
+      await store.runs.leaveQueue(queued, new LakeError('RUN_CANCELLED', 'cancelled'))
+      await recorder.runEnded({ state: 'cancelled', endedMs: 2 })
+      expect((await store.runs.list()).map(({ state }) => state)).toEqual(['cancelled', 'cancelled'])
+      expect(await other.runs.requestCancel(running)).toEqual({ kind: 'ended', state: 'cancelled' })
+      await expect(other.runs.requestCancel(99)).rejects.toSatisfy(code('RUN_MISSING'))
+    })
+
+    it('closes a queued run of which nothing has been heard, and lets it begin no more', async () => {
+      const clock = new ManualClock(1_000_000)
+      const store = await openStore({ clock })
+      const [heard, silent] = [
+        await store.runs.queue({ dag: 'd', trigger: 'manual' }, 'd'),
+        await store.runs.queue({ dag: 'd', trigger: 'manual' }, 'd'),
+      ]
+      clock.advance(20_000)
+      await store.runs.stayQueued(heard)
+      clock.advance(20_000)
+
+      const closed = await store.runs.closeOrphans()
+
+      expect(closed.map(({ id, state }) => ({ id, state }))).toEqual([{ id: silent.id, state: 'abandoned' }])
+      const lease = await leaseOf(store, 'd')
+      const late = store.runs.recorder({ dag: 'd', trigger: 'manual', lease, queued: silent })
+      await expect(late.runStarted({ nodes: [], startedMs: 1 })).rejects.toSatisfy(code('LEASE_LOST'))
+      const inTime = store.runs.recorder({ dag: 'd', trigger: 'manual', lease, queued: heard })
+      expect(await inTime.runStarted({ nodes: [], startedMs: 1 })).toBe(heard.id)
+    })
+
     it('refuses a move that the states do not allow', async () => {
       const store = await openStore()
       const recorder = store.runs.recorder({ dag: 'd', trigger: 'manual', lease: await leaseOf(store, 'd') })

@@ -28,6 +28,12 @@ export interface RunsTable {
   owner: string
   lease: string
   fencing_token: StoredInteger
+  queued_ms: NullableInteger
+  /** While it is queued: the last sign of life of its process. */
+  alive_ms: NullableInteger
+  cancel_ms: NullableInteger
+  first_run: NullableInteger
+  code: string | null
 }
 
 export interface AttemptsTable {
@@ -44,6 +50,18 @@ export interface AttemptsTable {
   versions_after: string | null
   error: string | null
   details: string | null
+  retry_ms: NullableInteger
+  inputs: string | null
+}
+
+/** A piece of the log of an attempt, as bytes of text: from `first_byte` on. */
+export interface LogPiecesTable {
+  run_id: StoredInteger
+  node: string
+  attempt: StoredInteger
+  first_byte: StoredInteger
+  end_byte: StoredInteger
+  content: Buffer
 }
 
 export interface TicksTable {
@@ -120,6 +138,7 @@ export interface Schema {
   candidates: CandidatesTable
   runs: RunsTable
   attempts: AttemptsTable
+  log_pieces: LogPiecesTable
   ticks: TicksTable
   leases: LeasesTable
   schema_version: { version: StoredInteger }
@@ -132,6 +151,7 @@ const steps: readonly ((db: Kysely<Schema>, end: TableEnd) => Promise<void>)[] =
   createTables,
   createBooks,
   createCandidates,
+  addAttemptsAndQueue,
 ]
 
 /** The version that this release writes. */
@@ -277,6 +297,43 @@ async function createCandidates(db: Kysely<Schema>, end: TableEnd): Promise<void
     .addColumn('vacuumed_ms', 'bigint')
     .addPrimaryKeyConstraint('candidates_key', ['run_id', 'table_name'])
     .execute()
+}
+
+/** Retries, cancelling, the queue, and the logs of attempts. */
+async function addAttemptsAndQueue(db: Kysely<Schema>, end: TableEnd): Promise<void> {
+  await addColumns(db, 'runs', {
+    queued_ms: 'bigint',
+    alive_ms: 'bigint',
+    cancel_ms: 'bigint',
+    first_run: 'bigint',
+    code: 'varchar(191)',
+  })
+  await addColumns(db, 'attempts', { retry_ms: 'bigint', inputs: longText })
+  await db.schema
+    .createTable('log_pieces')
+    .ifNotExists()
+    .modifyEnd(end)
+    .addColumn('run_id', 'bigint', (column) => column.notNull())
+    .addColumn('node', 'varchar(191)', (column) => column.notNull())
+    .addColumn('attempt', 'integer', (column) => column.notNull())
+    .addColumn('first_byte', 'bigint', (column) => column.notNull())
+    .addColumn('end_byte', 'bigint', (column) => column.notNull())
+    .addColumn('content', sql`longblob`, (column) => column.notNull())
+    .addPrimaryKeyConstraint('log_pieces_key', ['run_id', 'node', 'attempt', 'first_byte'])
+    .execute()
+}
+
+/** MySQL has no `add column if not exists`, and a step that was killed starts again. */
+async function addColumns(
+  db: Kysely<Schema>,
+  table: keyof Schema,
+  columns: Readonly<Record<string, 'bigint' | 'varchar(191)' | RawBuilder<unknown>>>,
+): Promise<void> {
+  const found = (await db.introspection.getTables()).find(({ name }) => name === table)
+  const there = new Set(found?.columns.map(({ name }) => name))
+  for (const [name, type] of Object.entries(columns)) {
+    if (!there.has(name)) await db.schema.alterTable(table).addColumn(name, type).execute()
+  }
 }
 
 /** MySQL's `text` ends at 64 KiB; its `json` would be parsed, and rounded, by the driver. */

@@ -17,6 +17,7 @@ import type { IoOptions } from '../../lib/base/io.ts'
 import { type Logger, silentLogger } from '../../lib/base/log.ts'
 import type { ClickHouse } from '../../lib/clickhouse/clickhouse.ts'
 import type { Compute } from '../../lib/compute/compute.ts'
+import type { AttemptLogs } from '../../lib/dag/attempt-log.ts'
 import { type ExecutionEvent, execute } from '../../lib/dag/execute.ts'
 import { createGraph, type Graph } from '../../lib/dag/graph.ts'
 import type { DagNode, NodeContext, NodeResult, RunOutcome } from '../../lib/dag/node.ts'
@@ -79,8 +80,17 @@ export interface BatchContext extends SettledContext {
   readonly ledger?: () => Promise<LedgerBook>
   /** Asked by the audits alone. */
   readonly log?: () => Promise<EventLog>
+  readonly attempts?: AttemptSettings
+  /** Where the log of each attempt is kept. */
+  readonly logs?: AttemptLogs
   readonly clock?: Clock
   readonly logger?: Logger
+}
+
+/** How often a task is tried, and how long an attempt may take. Without it each has one attempt. */
+export interface AttemptSettings {
+  readonly mostAttempts: number
+  readonly timeoutMs?: number
 }
 
 export interface BatchOptions extends IoOptions {
@@ -90,6 +100,9 @@ export interface BatchOptions extends IoOptions {
   readonly recorder: RunRecorder
   readonly onEvent?: (event: ExecutionEvent) => void
 }
+
+/** Between attempts: soon at first, for a hiccup; later often enough for a server that is started again. */
+const delays = { firstDelayMs: 1_000, maxDelayMs: 60_000 } as const
 
 /** Tasks that run side by side: DuckDB uses all cores within one already. */
 const concurrency = 2
@@ -108,6 +121,9 @@ export async function runBatch(
     recorder,
     concurrency,
     signal,
+    ...(context.attempts && { retries: { ...delays, maxAttempts: context.attempts.mostAttempts } }),
+    ...(context.attempts?.timeoutMs !== undefined && { timeoutMs: context.attempts.timeoutMs }),
+    ...(context.logs && { logs: context.logs }),
     ...(context.clock && { clock: context.clock }),
     ...(onEvent && { onEvent }),
   })

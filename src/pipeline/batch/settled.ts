@@ -10,7 +10,7 @@ import { createHash } from 'node:crypto'
 import type { IoOptions } from '../../lib/base/io.ts'
 import { formatJson, type JsonValue } from '../../lib/base/json.ts'
 import type { DeltaTable } from '../../lib/delta/index.ts'
-import { runStates } from '../../lib/runs/run.ts'
+import { endedRunStates } from '../../lib/runs/run.ts'
 import type { RunBook } from '../../lib/runs/run-book.ts'
 import { type LakeTable, lakeTableNames } from '../model/tables.ts'
 import { fileMarks, markOf } from '../reconcile/ledger/file-marks.ts'
@@ -76,8 +76,7 @@ export const stateDetail = 'lake'
 
 /** What the newest run that has ended kept, if none of its tasks failed or was left out. */
 export async function auditedStateIn(runs: RunBook, { signal }: IoOptions): Promise<JsonValue | undefined> {
-  const ended = runStates.filter((state) => state !== 'running')
-  const newest = await runs.latest({ dag: batchDag, states: ended }, { signal })
+  const newest = await runs.latest({ dag: batchDag, states: endedRunStates }, { signal })
   if (newest === undefined || !['succeeded', 'unchanged'].includes(newest.state)) return undefined
   if (newest.attempts.some(({ state }) => state === 'skipped')) return undefined
   const kept = newest.attempts.flatMap(({ details }) =>

@@ -4,6 +4,7 @@
  */
 import { LakeError } from '../../lib/base/errors.ts'
 import type { IoOptions } from '../../lib/base/io.ts'
+import { silentLogger } from '../../lib/base/log.ts'
 import type { DeltaTable, Snapshot } from '../../lib/delta/index.ts'
 import type { LakeTable } from '../model/tables.ts'
 import { type BatchContext, batchGraph } from './batch.ts'
@@ -68,6 +69,8 @@ export async function tryTask(
   const { rowsIn = 0, rowsOut = 0 } = await node.run({
     // Of no run of the store.
     runId: 0,
+    attempt: 1,
+    logger: logger ?? silentLogger,
     signal: signal ?? new AbortController().signal,
     note: () => undefined,
   })

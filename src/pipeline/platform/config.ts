@@ -92,6 +92,14 @@ export const variables = {
     'longest time between two inserts of the speed layer',
   ),
   BATCH_CRON: variable(z.string().min(1).default('0 1 * * *'), 'when the batch runs, in UTC'),
+  BATCH_TASK_ATTEMPTS: variable(
+    count.default(3),
+    'how often a task of the batch is tried if a part does not answer; a failure of the data is not tried again',
+  ),
+  BATCH_TASK_TIMEOUT_SECONDS: variable(
+    seconds.optional(),
+    'longest time of an attempt at a task of the batch; as long as it takes without it',
+  ),
   LAKESHORE_NOTEBOOKS: variable(
     z.string().min(1).optional(),
     'folder of your own notebooks, made where it is missing; the lessons stay in notebooks/',
@@ -174,6 +182,7 @@ export interface Config {
   readonly landing: { readonly triggerMs: number; readonly maxRows: number }
   readonly realtime: { readonly triggerMs: number }
   readonly batchCron: string
+  readonly batchTasks: { readonly mostAttempts: number; readonly timeoutMs: number | undefined }
   readonly notebooks: {
     /** Absolute. `undefined`: there are the lessons alone. */
     readonly folder: string | undefined
@@ -265,6 +274,13 @@ function configOf(values: Values, problems: string[]): Config {
     landing: { triggerMs: values.LANDING_TRIGGER_SECONDS * 1000, maxRows: values.LANDING_MAX_ROWS },
     realtime: { triggerMs: values.REALTIME_TRIGGER_SECONDS * 1000 },
     batchCron: values.BATCH_CRON,
+    batchTasks: {
+      mostAttempts: values.BATCH_TASK_ATTEMPTS,
+      timeoutMs:
+        values.BATCH_TASK_TIMEOUT_SECONDS === undefined
+          ? undefined
+          : values.BATCH_TASK_TIMEOUT_SECONDS * 1000,
+    },
     notebooks: {
       folder: values.LAKESHORE_NOTEBOOKS && resolve(values.LAKESHORE_NOTEBOOKS),
       jupyterVenv: values.JUPYTER_VENV && resolve(values.JUPYTER_VENV),

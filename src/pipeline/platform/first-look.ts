@@ -6,6 +6,8 @@ import { join } from 'node:path'
 import { allEnded } from '../../lib/base/all-ended.ts'
 import type { IoOptions } from '../../lib/base/io.ts'
 import { describeOwner } from '../../lib/runs/owner.ts'
+import { endedRunStates } from '../../lib/runs/run.ts'
+import { batchDag } from '../batch/dag-name.ts'
 import { runRecordedBatch } from '../batch/recorded.ts'
 import { makeFirstHistory } from '../producer/first-history.ts'
 import { growingHistory } from '../producer/history.ts'
@@ -26,7 +28,7 @@ export async function firstLook(platform: Platform, options: FirstLookOptions): 
   if (options.historyDays > 0) await completeHistory(platform, options)
   signal?.throwIfAborted()
   const store = await platform.runs()
-  const last = await store.runs.latest({}, { signal })
+  const last = await store.runs.latest({ dag: batchDag, states: endedRunStates }, { signal })
   if (last?.state === 'succeeded' || last?.state === 'unchanged') return 'the last batch ended well'
   await readWholeLog(platform, options)
   signal?.throwIfAborted()
@@ -85,7 +87,7 @@ async function readWholeLog(platform: Platform, { onProgress, signal }: FirstLoo
 async function firstBatch(platform: Platform, { onProgress, signal }: FirstLookOptions): Promise<string> {
   onProgress({ step: 'Making silver and gold' })
   const outcome = await runRecordedBatch(await batchContextOf(platform), await platform.runs(), {
-    trigger: 'manual',
+    trigger: 'start',
     signal,
     onWait: ({ owner }) => onProgress({ step: `Waiting for a batch of ${describeOwner(owner)} to end` }),
   })

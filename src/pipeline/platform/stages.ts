@@ -65,6 +65,7 @@ export async function batchContextOf(platform: Platform): Promise<BatchContext &
   const tables = new Map<LakeTable, DeltaTable>()
   for (const name of lakeTableNames) tables.set(name, await platform.table(name))
   await platform.home()
+  const { batchTasks } = platform.config
   return {
     table: (name) => {
       const table = tables.get(name)
@@ -82,6 +83,10 @@ export async function batchContextOf(platform: Platform): Promise<BatchContext &
     log: () => platform.log(),
     ledger: async () => (await platform.runs()).ledger,
     ...(platform.gates && { gates: platform.gates }),
+    attempts: {
+      mostAttempts: batchTasks.mostAttempts,
+      ...(batchTasks.timeoutMs !== undefined && { timeoutMs: batchTasks.timeoutMs }),
+    },
     temporaryDirectory: platform.temporaryDirectory,
     clock: platform.clock,
     logger: platform.logger,
