@@ -16,6 +16,7 @@ import type { Platform } from '../pipeline/platform/compose.ts'
 import { firstLook } from '../pipeline/platform/first-look.ts'
 import { liveStages } from '../pipeline/platform/live-stages.ts'
 import { type Progress, progressText } from '../pipeline/platform/progress.ts'
+import { cronOf } from '../pipeline/platform/schedule-settings.ts'
 import { type FailedStage, Supervisor } from '../pipeline/platform/supervisor.ts'
 import { ensureServingSchema } from '../pipeline/serving/schema.ts'
 
@@ -122,6 +123,7 @@ export async function openConsole(
       tables: createTablesReader(tables, { hintOf, logger: platform.logger }),
       runs: (await platform.runs()).runs,
       hintOf,
+      schedule: cronOf(platform.config),
       ...(stoppedStages !== undefined && { stoppedStages }),
       ...(comingUp !== undefined && { comingUp }),
       logger: platform.logger,

@@ -164,7 +164,19 @@ export const runSchema = z.object({
 })
 export type RunAnswer = z.infer<typeof runSchema>
 
-export const runsSchema = z.object({ runs: z.array(runSchema), ...reading })
+/** By the settings of this console. */
+const scheduleSchema = z.object({
+  cron: z.string(),
+  /** IANA name. */
+  timeZone: z.string(),
+  next: time,
+})
+
+export const runsSchema = z.object({
+  runs: z.array(runSchema),
+  schedule: scheduleSchema.nullable(),
+  ...reading,
+})
 export type RunsAnswer = z.infer<typeof runsSchema>
 
 export const healthSchema = z.object({

@@ -15,6 +15,7 @@ import type { IoOptions } from '../lib/base/io.ts'
 import { formatJson, type JsonValue } from '../lib/base/json.ts'
 import { type Logger, silentLogger } from '../lib/base/log.ts'
 import type { ClickHouse } from '../lib/clickhouse/clickhouse.ts'
+import type { Cron } from '../lib/schedule/cron.ts'
 import type { Progress } from '../pipeline/platform/progress.ts'
 import { createAccess } from './access.ts'
 import type { Problem, StoppedStage } from './answers.ts'
@@ -32,6 +33,8 @@ export interface ConsoleParts {
   readonly tables: TablesReader
   readonly runs: RunReader
   readonly hintOf: HintOf
+  /** When the batch runs; without it, the console does not say. */
+  readonly schedule?: Cron
   /** Those of the same process, newest last. None without it. */
   readonly stoppedStages?: () => readonly StoppedStage[]
   /** How far the platform of the same process has come up; `undefined` when it is up. */
@@ -63,6 +66,7 @@ export function createConsole(
     tables,
     runs,
     hintOf,
+    schedule,
     stoppedStages = () => [],
     comingUp = () => undefined,
     logger = silentLogger,
@@ -82,6 +86,8 @@ export function createConsole(
     overview,
     clickhouse,
     runs,
+    schedule,
+    clock,
     hintOf,
     stoppedStages,
     comingUp,

@@ -8,36 +8,43 @@ export function addSchedule(program: Command, cli: CommandLine): void {
     .command('schedule')
     .summary('run the batch and notebooks by the clock')
     .description(
-      'Runs the batch at each tick of BATCH_CRON (UTC), once however many schedulers there are, and once for ' +
-        'all ticks that were missed while none ran. After the first one of a day, the tables are vacuumed: files ' +
+      'Runs the batch at each tick of BATCH_CRON in BATCH_TIMEZONE, once however many schedulers there are, and once for ' +
+        'all ticks that were missed while none ran, unless BATCH_CATCH_UP is none. A time that the clock skips in spring ' +
+        'comes when it is put forward; one that comes twice in autumn counts the first time, but every hour is every ' +
+        'hour. After the first one of a day, the tables are vacuumed: files ' +
         'that no version of the last week needs go. Notebooks whose metadata has a schedule are run at its ticks, as ' +
         '`lake notebook run` does; they are looked for at the start. Runs until stopped.',
     )
-    .addHelpText('after', "\nExamples:\n  lake schedule\n  BATCH_CRON='*/15 * * * *' lake schedule")
+    .addHelpText(
+      'after',
+      "\nExamples:\n  lake schedule\n  BATCH_CRON='*/15 * * * *' lake schedule\n  BATCH_TIMEZONE=Europe/Berlin lake schedule",
+    )
     .action(() => runSchedule(cli))
 }
 
 async function runSchedule(cli: CommandLine): Promise<void> {
   cli.isEndless = true
   const { platform, config, terminal, signal } = cli
-  const [{ parseCron }, { runBatchSchedule }, { batchContextOf }, { withHeartbeat }] = await Promise.all([
-    import('../../lib/schedule/cron.ts'),
-    import('../../pipeline/batch/schedule.ts'),
-    import('../../pipeline/platform/stages.ts'),
-    import('../../pipeline/platform/heartbeat.ts'),
-  ])
-  parseCron(config.batchCron, 'BATCH_CRON')
+  const [{ cronOf, cronText }, { runBatchSchedule }, { batchContextOf }, { withHeartbeat }] =
+    await Promise.all([
+      import('../../pipeline/platform/schedule-settings.ts'),
+      import('../../pipeline/batch/schedule.ts'),
+      import('../../pipeline/platform/stages.ts'),
+      import('../../pipeline/platform/heartbeat.ts'),
+    ])
+  const cron = cronOf(config)
   const context = await batchContextOf(platform)
   const runs = await platform.runs()
-  terminal.line(`batch at ${config.batchCron} (UTC); Ctrl-C ends it in order`)
   const { clock, logger } = platform
+  terminal.line(`batch at ${cronText(cron, clock.now())}; Ctrl-C ends it in order`)
   await withHeartbeat(platform, 'scheduler', async (heartbeat) => {
     const failed = new AbortController()
     const ending = AbortSignal.any([signal, failed.signal])
     const schedules = [
       ...(await notebookSchedules(cli, ending)),
       runBatchSchedule(context, runs, {
-        cron: config.batchCron,
+        cron,
+        catchUp: config.schedule.catchUp,
         signal: ending,
         clock,
         logger,
@@ -55,16 +62,17 @@ async function runSchedule(cli: CommandLine): Promise<void> {
 }
 
 async function notebookSchedules(cli: CommandLine, signal: AbortSignal): Promise<readonly Promise<never>[]> {
-  const [{ runNotebookSchedule, scheduledNotebooks }, { prepared }] = await Promise.all([
+  const [{ runNotebookSchedule, scheduledNotebooks }, { prepared }, { cronText }] = await Promise.all([
     import('../notebook/scheduled.ts'),
     import('../notebook/run.ts'),
+    import('../../pipeline/platform/schedule-settings.ts'),
   ])
   const { platform, config, terminal } = cli
   const found = await scheduledNotebooks(config, ({ name }, problem) =>
     terminal.line(`notebook ${name} is left out: ${problem}`),
   )
   return found.map((notebook) => {
-    terminal.line(`notebook ${notebook.place.name} at ${notebook.schedule} (UTC)`)
+    terminal.line(`notebook ${notebook.place.name} at ${cronText(notebook.cron, platform.clock.now())}`)
     const prepare = () => prepared(config, cli.io.env, { say: (line) => terminal.line(line), signal })
     return runNotebookSchedule(platform, notebook, { prepare, signal, logger: platform.logger })
   })

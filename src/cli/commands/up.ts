@@ -31,9 +31,9 @@ export function addUp(program: Command, cli: CommandLine): void {
 
 async function runUp(flags: Flags, cli: CommandLine): Promise<void> {
   cli.isEndless = true
-  const { parseCron } = await import('../../lib/schedule/cron.ts')
+  const { cronOf } = await import('../../pipeline/platform/schedule-settings.ts')
   // The schedule comes up last, and alone would stop: a wrong setting ends the command before anything begins.
-  parseCron(cli.config.batchCron, 'BATCH_CRON')
+  cronOf(cli.config)
   const { lockHome } = await import('../../pipeline/platform/home-lock.ts')
   const { bringUp } = await import('../bring-up.ts')
   await holdUp(flags, cli, bringUp, lockHome)

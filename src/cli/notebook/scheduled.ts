@@ -3,11 +3,12 @@ import { isLakeError, LakeError, messageOf } from '../../lib/base/errors.ts'
 import type { Logger } from '../../lib/base/log.ts'
 import type { NotebookEnvironment } from '../../lib/jupyter/environment.ts'
 import { readNotebook } from '../../lib/jupyter/ipynb.ts'
-import { type Cron, parseCron } from '../../lib/schedule/cron.ts'
+import type { Cron } from '../../lib/schedule/cron.ts'
 import type { DueTick } from '../../lib/schedule/due.ts'
 import { runSchedule, type ScheduleEvent } from '../../lib/schedule/schedule.ts'
 import type { Platform } from '../../pipeline/platform/compose.ts'
 import type { Config } from '../../pipeline/platform/config.ts'
+import { cronOf } from '../../pipeline/platform/schedule-settings.ts'
 import { allNotebooks, type NotebookPlace } from './places.ts'
 import { dagOfNotebook } from './recorded.ts'
 import { requireSucceeded, runNotebook } from './recorded-run.ts'
@@ -15,8 +16,6 @@ import { runnableNotebook } from './run.ts'
 
 export interface ScheduledNotebook {
   readonly place: NotebookPlace
-  /** As it stands in the notebook. */
-  readonly schedule: string
   readonly cron: Cron
 }
 
@@ -31,7 +30,9 @@ export async function scheduledNotebooks(
   for (const place of await allNotebooks(config)) {
     try {
       const { schedule } = (await readNotebook(place.path)).settings
-      if (schedule !== undefined) found.push({ place, schedule, cron: parseCron(schedule, 'schedule') })
+      if (schedule !== undefined) {
+        found.push({ place, cron: cronOf(config, { cron: schedule, setting: 'schedule' }) })
+      }
     } catch (error) {
       onProblem(place, messageOf(error))
     }
@@ -58,6 +59,7 @@ export async function runNotebookSchedule(
     name,
     cron,
     ticks,
+    catchUp: platform.config.schedule.catchUp,
     clock: platform.clock,
     signal,
     onEvent: (event) => logEvent(event, place, logger),
@@ -101,6 +103,12 @@ function logEvent(event: ScheduleEvent, { name }: NotebookPlace, logger: Logger)
       logger.error(
         { notebook: name, err: event.error },
         'The run store did not answer; the tick is tried again',
+      )
+      break
+    case 'skipped':
+      logger.warn(
+        { notebook: name, newest: new Date(event.newestMs).toISOString(), ticks: event.count },
+        'Scheduled runs of a notebook were missed and are skipped (BATCH_CATCH_UP=none)',
       )
       break
     case 'waiting':

@@ -4,9 +4,11 @@
  * Fastify serves the list of routes, and `openapi.json` is generated from the same list.
  */
 import type { z } from 'zod'
+import type { Clock } from '../../lib/base/clock.ts'
 import { LakeError } from '../../lib/base/errors.ts'
 import type { IoOptions } from '../../lib/base/io.ts'
 import type { ClickHouse } from '../../lib/clickhouse/clickhouse.ts'
+import type { Cron } from '../../lib/schedule/cron.ts'
 import type { Progress } from '../../pipeline/platform/progress.ts'
 import type { Problem, RunAnswer, StoppedStage, TableSummary } from '../answers.ts'
 import type { OverviewReader } from '../overview.ts'
@@ -22,6 +24,8 @@ export interface Sources {
   readonly tables: SharedReading<readonly TableSummary[]>
   readonly newestRuns: SharedReading<readonly RunAnswer[]>
   readonly runs: RunReader
+  readonly schedule: Cron | undefined
+  readonly clock: Clock
   readonly hintOf: HintOf
   /** Stages beside this console that ended by a failure, in the order in which they stopped. */
   readonly stoppedStages: () => readonly StoppedStage[]

@@ -1,8 +1,15 @@
 /** Runs of the batch with their tasks. */
 import { z } from 'zod'
-import { runSchema, runsSchema } from '../answers.ts'
+import { type Cron, nextTick } from '../../lib/schedule/cron.ts'
+import { type RunsAnswer, runSchema, runsSchema } from '../answers.ts'
 import { runAnswerOf } from '../runs.ts'
 import { answer, markOf, type Route, route } from './route.ts'
+
+const scheduleAnswerOf = (cron: Cron, nowMs: number): RunsAnswer['schedule'] => ({
+  cron: cron.text,
+  timeZone: cron.zone.name,
+  next: new Date(nextTick(cron, nowMs)).toISOString(),
+})
 
 const wholeNumber = 'expected a whole number of 1 or more'
 
@@ -11,9 +18,13 @@ export const runRoutes: readonly Route[] = [
     path: '/api/runs',
     summary: 'The newest runs of the batch with their tasks, newest first',
     answer: runsSchema,
-    handle: async (_asked, { newestRuns }, io) => {
+    handle: async (_asked, { newestRuns, schedule, clock }, io) => {
       const reading = await newestRuns.get(io)
-      return answer({ runs: [...(reading.value ?? [])], ...markOf(reading) })
+      return answer({
+        runs: [...(reading.value ?? [])],
+        schedule: schedule === undefined ? null : scheduleAnswerOf(schedule, clock.now()),
+        ...markOf(reading),
+      })
     },
   }),
   route({

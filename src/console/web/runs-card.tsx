@@ -19,6 +19,11 @@ export function RunsCard({
     <section className="card listing" aria-labelledby="runs-heading">
       <header className="panel-head">
         <h2 id="runs-heading">Last runs</h2>
+        {answer?.schedule && (
+          <span className="soft" title={`next at ${exactTime(answer.schedule.next)}`}>
+            <code>{answer.schedule.cron}</code> {answer.schedule.timeZone}
+          </span>
+        )}
       </header>
       {answer === undefined ? (
         <div className="skeleton skeleton-list" />

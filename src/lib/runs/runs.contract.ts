@@ -602,7 +602,10 @@ export function describeRunStore(adapter: string, makeDatabase: () => Promise<Fr
 
       await expect(stopped).rejects.toSatisfy(code('INTERRUPTED'))
       expect(await store.ticks.latest('daily')).toBeUndefined()
+      expect(await store.ticks.begun('daily', claim.tickMs - 1)).toBe(claim.tickMs)
+      expect(await store.ticks.begun('daily', claim.tickMs)).toBeUndefined()
       expect(await store.ticks.once('daily', claim, async () => undefined)).toBe('ran')
+      expect(await store.ticks.begun('daily', 0)).toBeUndefined()
     })
 
     it('runs a tick again whose process was killed in its midst', async () => {

@@ -22,6 +22,8 @@ export type TickOutcome = 'ran' | 'settled' | 'busy'
 export interface Ticks {
   /** The newest tick that was settled, or the baseline. */
   latest(schedule: string, options?: IoOptions): Promise<number | undefined>
+  /** The newest tick after it that was claimed and is not settled: its process died, or is at it. */
+  begun(schedule: string, afterMs: number, options?: IoOptions): Promise<number | undefined>
   /** From where on ticks count, for a schedule that has none yet. */
   baseline(schedule: string, tickMs: number, options?: IoOptions): Promise<void>
   /**
@@ -102,6 +104,22 @@ export function createTicks(database: RunDatabase, leases: Leases): Ticks {
             .select(({ fn }) => fn.max('tick_ms').as('tick_ms'))
             .where('schedule', '=', schedule)
             .where('settled_ms', 'is not', null)
+            .executeTakeFirst(),
+        options,
+      )
+      return optionalInteger(row?.tick_ms ?? null)
+    },
+
+    async begun(schedule, afterMs, options) {
+      const row = await read(
+        database,
+        (trx) =>
+          trx
+            .selectFrom('ticks')
+            .select(({ fn }) => fn.max('tick_ms').as('tick_ms'))
+            .where('schedule', '=', schedule)
+            .where('tick_ms', '>', afterMs)
+            .where('settled_ms', 'is', null)
             .executeTakeFirst(),
         options,
       )

@@ -1,18 +1,25 @@
 /**
- * Cron expressions in UTC: five fields, or six with seconds first.
+ * Cron expressions in a time zone: five fields, or six with seconds first.
  *
  * `node-cron` parses them, and decides which days match (`L`, `W` and `#` too). If both a day of month and a day of
  * week are given, one of them is enough, as in POSIX. This module computes which ticks lie after or between given
  * times. Pure.
+ *
+ * Where the clock of the zone is put forward or back, an expression for certain hours has each of its wall times once:
+ * one that does not come ticks when the clock is put forward, one that comes twice ticks the first time. An expression
+ * for every hour ticks whenever the clock shows one of its times, so that it goes on evenly.
  */
 import nodeCron from 'node-cron'
 import { LakeError } from '../base/errors.ts'
+import { instantsOf, type TimeZone, utc } from './time-zone.ts'
 
 export interface Cron {
   readonly text: string
-  /** Milliseconds after midnight of each tick of a day on which there are any, ascending. */
+  readonly zone: TimeZone
+  /** Milliseconds after midnight, on the wall, of each tick of a day on which there are any, ascending. */
   readonly timesOfDayMs: readonly number[]
-  /** Whether there are ticks on the UTC day that begins at `dayMs`. */
+  readonly isEveryHour: boolean
+  /** Whether there are ticks on the day that begins at the wall time `dayMs`. */
   hasTicksOn(dayMs: number): boolean
 }
 
@@ -33,7 +40,7 @@ const allowed: Readonly<Record<string, string>> = {
  * @param setting What the expression is called where it was written.
  * @throws LakeError `CONFIG_INVALID` that says which field is wrong, what it has, and what it may have.
  */
-export function parseCron(given: string, setting: string): Cron {
+export function parseCron(given: string, setting: string, zone: TimeZone = utc): Cron {
   const text = given.trim()
   // Each by itself: `node-cron` calls 31 wrong if the month has no such day, though a day of week is given as well.
   requireFields(withFields(text, { month: '*' }), text, setting)
@@ -49,7 +56,9 @@ export function parseCron(given: string, setting: string): Cron {
   const [firstOfDay = 0] = timesOfDayMs
   const cron: Cron = {
     text,
+    zone,
     timesOfDayMs,
+    isEveryHour: new Set(fields.hour).size === 24,
     hasTicksOn: (day) =>
       fields.month.includes(new Date(day).getUTCMonth() + 1) &&
       tasks.some((task) => task.match(new Date(day + firstOfDay))),
@@ -116,29 +125,51 @@ export function ticksBetween(
   afterMs: number,
   upToMs: number,
 ): { readonly newestMs: number; readonly count: number } | undefined {
-  let newestMs: number | undefined
+  let newestMs = Number.NEGATIVE_INFINITY
   let count = 0
-  for (let day = startOfDay(afterMs); day <= upToMs; day += dayMs) {
-    if (!cron.hasTicksOn(day)) continue
-    for (const time of cron.timesOfDayMs) {
-      if (day + time <= afterMs || day + time > upToMs) continue
-      newestMs = day + time
+  let dayBefore: readonly number[] = []
+  const lastDay = wallDay(cron, upToMs) + dayMs
+  for (let day = wallDay(cron, afterMs) - dayMs; day <= lastDay; day += dayMs) {
+    const ticks = ticksOn(cron, day)
+    for (const tick of ticks) {
+      // What the clock skips at midnight may tick together with the day after.
+      if (tick <= afterMs || tick > upToMs || (tick <= newestMs && dayBefore.includes(tick))) continue
+      newestMs = Math.max(newestMs, tick)
       count++
     }
+    dayBefore = ticks
   }
-  return newestMs === undefined ? undefined : { newestMs, count }
+  return count === 0 ? undefined : { newestMs, count }
 }
 
 function findTick(cron: Cron, afterMs: number): number | undefined {
-  const today = startOfDay(afterMs)
-  for (let day = today; day <= today + horizonDays * dayMs; day += dayMs) {
-    if (!cron.hasTicksOn(day)) continue
-    const time = cron.timesOfDayMs.find((candidate) => day + candidate > afterMs)
-    if (time !== undefined) return day + time
+  const today = wallDay(cron, afterMs)
+  const firstOn = (day: number): number => ticksOn(cron, day).find((tick) => tick > afterMs) ?? Infinity
+  for (let day = today - dayMs; day <= today + horizonDays * dayMs; day += dayMs) {
+    const first = firstOn(day)
+    // A clock that is put back over midnight shows times of two days in turn.
+    if (first !== Infinity) return Math.min(first, firstOn(day + dayMs))
   }
   return undefined
 }
 
+/** The ticks at the wall times of a day, ascending. */
+function ticksOn(cron: Cron, day: number): readonly number[] {
+  const { zone, timesOfDayMs, isEveryHour } = cron
+  if (!cron.hasTicksOn(day)) return []
+  const zoned = zone.dayAt(day)
+  if (zoned.offsetBefore === zoned.offsetAfter)
+    return timesOfDayMs.map((time) => day + time - zoned.offsetBefore)
+  const ticks = timesOfDayMs.flatMap((time) => {
+    const instants = instantsOf(zoned, day + time)
+    if (isEveryHour) return instants
+    const [first = zoned.changeMs] = instants
+    return [first]
+  })
+  return [...new Set(ticks)].sort((a, b) => a - b)
+}
+
+const wallDay = ({ zone }: Cron, ms: number): number => startOfDay(zone.wallOf(ms))
 const startOfDay = (ms: number): number => Math.floor(ms / dayMs) * dayMs
 
 function invalid(text: string, setting: string, expected: string): LakeError {

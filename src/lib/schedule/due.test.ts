@@ -34,6 +34,18 @@ describe('due(cron, lastMs, nowMs)', () => {
     })
   })
 
+  it('skips all that were missed if none is to be caught up, and makes one that is on time', () => {
+    expect(due(cron, at('2026-11-13T01:00:00Z'), at('2026-11-23T12:00:00Z'), 'none')).toEqual({
+      kind: 'skip',
+      newestMs: at('2026-11-23T01:00:00Z'),
+      count: 10,
+    })
+    expect(due(cron, at('2026-11-13T01:00:00Z'), at('2026-11-23T01:00:03Z'), 'none')).toEqual({
+      kind: 'due',
+      tick: { tickMs: at('2026-11-23T01:00:00Z'), kind: 'schedule', missed: 0 },
+    })
+  })
+
   it('waits for the next tick of the clock when the last one lies in its future', () => {
     expect(due(cron, at('2030-01-01T01:00:00Z'), at('2026-11-23T00:30:00Z'))).toEqual({
       kind: 'wait',

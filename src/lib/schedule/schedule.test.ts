@@ -71,6 +71,54 @@ describe('runSchedule({ name, cron, ticks, run })', () => {
     expect(ran).toEqual(['11:00 schedule 0', '12:00 schedule 0'])
   })
 
+  describe("with catchUp: 'none'", () => {
+    const catchUp = 'none'
+    const described = (): readonly string[] =>
+      events.flatMap((event) =>
+        event.kind === 'skipped' ? [`${new Date(event.newestMs).toISOString()} ${event.count}`] : [],
+      )
+
+    it('skips what was missed, says so once, and goes on', async () => {
+      await ticks.baseline('batch', at('2026-11-23T06:30:00Z'))
+
+      start({ catchUp })
+      await pass(hour)
+      stop.abort(new Error('stop'))
+      await Promise.allSettled(running)
+      stop = new AbortController()
+      start({ catchUp })
+      await pass(hour)
+
+      expect(ran).toEqual(['11:00 schedule 0', '12:00 schedule 0'])
+      expect(described()).toEqual(['2026-11-23T10:00:00.000Z 4'])
+    })
+
+    it('makes a tick all the same whose process died in its midst', async () => {
+      await ticks.baseline('batch', at('2026-11-23T06:30:00Z'))
+      ticks.dead.set('batch', at('2026-11-23T08:00:00Z'))
+
+      start({ catchUp })
+      await pass(hour)
+
+      expect(ran).toEqual(['08:00 catch-up 0', '11:00 schedule 0'])
+      expect(described()).toEqual(['2026-11-23T10:00:00.000Z 2'])
+    })
+
+    it('waits for a store that does not answer', async () => {
+      await ticks.baseline('batch', at('2026-11-23T06:30:00Z'))
+      const answering = ticks.begun.bind(ticks)
+      ticks.begun = () => Promise.reject(new LakeError('RUNSTORE_UNAVAILABLE', 'gone'))
+
+      start({ catchUp })
+      await pass(60_000)
+      ticks.begun = answering
+      await pass(hour)
+
+      expect(events.map(({ kind }) => kind)).toContain('store-failed')
+      expect(ran).toEqual(['11:00 schedule 0'])
+    })
+  })
+
   it('catches nothing up at its very first start, and leaves a baseline', async () => {
     start()
     await asleep()

@@ -8,12 +8,14 @@ import { type Clock, systemClock } from '../base/clock.ts'
 import { assertNever } from '../base/errors.ts'
 import type { IoOptions } from '../base/io.ts'
 import type { Cron } from './cron.ts'
-import { type DueTick, due } from './due.ts'
+import { type CatchUp, type DueTick, due } from './due.ts'
 
 /** Port: the ticks that were made. */
 export interface TickStore {
   /** The newest tick that was made, or the baseline; `undefined` for a schedule that was never started. */
   latest(schedule: string, options?: IoOptions): Promise<number | undefined>
+  /** The newest tick after it that was begun and not made: its process died, or is at it. */
+  begun(schedule: string, afterMs: number, options?: IoOptions): Promise<number | undefined>
   /** From where on ticks count. Does nothing when it is there already. */
   baseline(schedule: string, tickMs: number, options?: IoOptions): Promise<void>
   /**
@@ -33,6 +35,8 @@ export type ScheduleEvent =
   | { readonly kind: 'started' | 'ended' | 'busy'; readonly tick: DueTick }
   /** The run failed; the schedule goes on with the next tick. */
   | { readonly kind: 'failed'; readonly tick: DueTick; readonly error: unknown }
+  /** Ticks that were missed and are not made; `newestMs` is the last of them. */
+  | { readonly kind: 'skipped'; readonly newestMs: number; readonly count: number }
   | { readonly kind: 'clock-went-back'; readonly byMs: number }
   /** The store did not answer; the tick is tried again in a while. */
   | { readonly kind: 'store-failed'; readonly error: unknown }
@@ -42,6 +46,8 @@ export interface ScheduleOptions extends IoOptions {
   readonly name: string
   readonly cron: Cron
   readonly ticks: TickStore
+  /** What becomes of missed ticks; without it, the newest is made. One that was begun is made in any case. */
+  readonly catchUp?: CatchUp
   /**
    * What a tick does. Its signal aborts when another process has taken the tick over. It does not abort when the
    * schedule stops: the current run is finished. To cut it short, give the run a signal of your own.
@@ -59,11 +65,12 @@ const longestSleepMs = 30_000
 /**
  * Goes on until aborted. Once the current run has ended, it throws the abort reason.
  *
- * The first start of all only sets a baseline. Later starts first run the newest missed tick, once.
+ * The first start of all only sets a baseline. Later starts first run the newest missed tick, once, unless `catchUp`
+ * says otherwise.
  * @throws what the store throws at the start; later failures are events.
  */
 export async function runSchedule(options: ScheduleOptions): Promise<never> {
-  const { name, cron, ticks, clock = systemClock, signal, retryMs = 15_000 } = options
+  const { cron, clock = systemClock, signal, retryMs = 15_000 } = options
   const { onEvent = () => undefined } = options
   let lastMs = await startingPoint(options)
   for (;;) {
@@ -74,7 +81,7 @@ export async function runSchedule(options: ScheduleOptions): Promise<never> {
       // Ticks that come by a second time are known to the store.
       lastMs = nowMs
     }
-    const next = due(cron, lastMs, nowMs)
+    const next = due(cron, lastMs, nowMs, options.catchUp)
     switch (next.kind) {
       case 'wait':
         onEvent({ kind: 'waiting', nextMs: next.nextMs })
@@ -84,34 +91,14 @@ export async function runSchedule(options: ScheduleOptions): Promise<never> {
         if (await make(options, next.tick)) lastMs = next.tick.tickMs
         else await clock.sleep(retryMs, { signal })
         break
+      case 'skip': {
+        const doneMs = await skip(options, lastMs, next)
+        if (doneMs === undefined) await clock.sleep(retryMs, { signal })
+        else lastMs = doneMs
+        break
+      }
       default:
         assertNever(next, 'due')
-    }
-  }
-
-  /** @returns false when the tick has to be tried again. */
-  async function make({ run }: ScheduleOptions, tick: DueTick): Promise<boolean> {
-    let failure: { readonly error: unknown } | undefined
-    try {
-      const outcome = await ticks.once(name, tick, async (taken) => {
-        onEvent({ kind: 'started', tick })
-        try {
-          await run(tick, { signal: taken })
-        } catch (error) {
-          failure = { error }
-          throw error
-        }
-      })
-      if (outcome === 'ran') onEvent({ kind: 'ended', tick })
-      if (outcome === 'busy') onEvent({ kind: 'busy', tick })
-      return outcome !== 'busy'
-    } catch (error) {
-      if (failure?.error === error) {
-        onEvent({ kind: 'failed', tick, error })
-        return true
-      }
-      onEvent({ kind: 'store-failed', error })
-      return false
     }
   }
 }
@@ -122,4 +109,54 @@ async function startingPoint({ name, ticks, clock = systemClock, signal }: Sched
   const nowMs = clock.now()
   await ticks.baseline(name, nowMs, { signal })
   return nowMs
+}
+
+/** @returns up to where the ticks are done; `undefined` when it has to be tried again. */
+async function skip(
+  options: ScheduleOptions,
+  afterMs: number,
+  { newestMs, count }: { readonly newestMs: number; readonly count: number },
+): Promise<number | undefined> {
+  const { name, ticks, signal, onEvent } = options
+  try {
+    const begunMs = await ticks.begun(name, afterMs, { signal })
+    if (begunMs !== undefined) {
+      const tick: DueTick = { tickMs: begunMs, kind: 'catch-up', missed: 0 }
+      return (await make(options, tick)) ? begunMs : undefined
+    }
+    // So that the next start does not find them missed again.
+    await ticks.baseline(name, newestMs, { signal })
+    onEvent?.({ kind: 'skipped', newestMs, count })
+    return newestMs
+  } catch (error) {
+    signal?.throwIfAborted()
+    onEvent?.({ kind: 'store-failed', error })
+    return undefined
+  }
+}
+
+/** @returns false when the tick has to be tried again. */
+async function make({ name, ticks, run, onEvent }: ScheduleOptions, tick: DueTick): Promise<boolean> {
+  let failure: { readonly error: unknown } | undefined
+  try {
+    const outcome = await ticks.once(name, tick, async (taken) => {
+      onEvent?.({ kind: 'started', tick })
+      try {
+        await run(tick, { signal: taken })
+      } catch (error) {
+        failure = { error }
+        throw error
+      }
+    })
+    if (outcome === 'ran') onEvent?.({ kind: 'ended', tick })
+    if (outcome === 'busy') onEvent?.({ kind: 'busy', tick })
+    return outcome !== 'busy'
+  } catch (error) {
+    if (failure?.error === error) {
+      onEvent?.({ kind: 'failed', tick, error })
+      return true
+    }
+    onEvent?.({ kind: 'store-failed', error })
+    return false
+  }
 }

@@ -6,12 +6,21 @@ export class MemoryTickStore implements TickStore {
   readonly made = new Map<string, Set<number>>()
   /** Schedules at which somebody else is. */
   readonly busy = new Set<string>()
+  /** Ticks whose process died, by schedule. */
+  readonly dead = new Map<string, number>()
   /** Called before each claim: what it throws is what the store throws. */
   beforeClaim: () => void = () => undefined
 
   async latest(schedule: string): Promise<number | undefined> {
     const made = this.made.get(schedule)
     return made === undefined ? undefined : Math.max(...made)
+  }
+
+  async begun(schedule: string, afterMs: number): Promise<number | undefined> {
+    const tickMs = this.dead.get(schedule)
+    return tickMs === undefined || tickMs <= afterMs || this.made.get(schedule)?.has(tickMs)
+      ? undefined
+      : tickMs
   }
 
   async baseline(schedule: string, tickMs: number): Promise<void> {

@@ -7,6 +7,7 @@ import { type Logger, silentLogger } from '../../lib/base/log.ts'
 import type { ClickHouse } from '../../lib/clickhouse/clickhouse.ts'
 import { setProperties } from '../../lib/delta/index.ts'
 import { openRunStore, type RunStore } from '../../lib/runs/run-store.ts'
+import { parseCron } from '../../lib/schedule/cron.ts'
 import { lakeTables } from '../model/tables.ts'
 import { openPlatform, type Platform } from '../platform/compose.ts'
 import { readConfig } from '../platform/config.ts'
@@ -15,7 +16,7 @@ import { batchDag } from './dag-name.ts'
 import { runBatchSchedule, type ScheduleHeartbeat } from './schedule.ts'
 
 const dayMs = 86_400_000
-const cron = '0 1 * * *'
+const cron = parseCron('0 1 * * *', 'BATCH_CRON')
 
 let home = ''
 let platform: Platform

@@ -5,8 +5,8 @@ import type { IoOptions } from '../../lib/base/io.ts'
 import { type Logger, silentLogger } from '../../lib/base/log.ts'
 import type { DeltaTable } from '../../lib/delta/index.ts'
 import type { RunStore } from '../../lib/runs/run-store.ts'
-import { parseCron } from '../../lib/schedule/cron.ts'
-import type { DueTick } from '../../lib/schedule/due.ts'
+import type { Cron } from '../../lib/schedule/cron.ts'
+import type { CatchUp, DueTick } from '../../lib/schedule/due.ts'
 import { runSchedule, type ScheduleEvent } from '../../lib/schedule/schedule.ts'
 import { lakeTableNames } from '../model/tables.ts'
 import type { BatchContext } from './batch.ts'
@@ -15,7 +15,9 @@ import { runRecordedBatch } from './recorded.ts'
 import { recordVacuumed, vacuumTables } from './vacuum.ts'
 
 export interface BatchScheduleOptions extends IoOptions {
-  readonly cron: string
+  readonly cron: Cron
+  /** What becomes of missed ticks; without it, one run for all of them. */
+  readonly catchUp?: CatchUp
   readonly clock?: Clock
   readonly logger?: Logger
   readonly heartbeat?: ScheduleHeartbeat
@@ -32,18 +34,24 @@ const noHeartbeat: ScheduleHeartbeat = { beat: () => undefined, beatDuring: (wor
 /**
  * Goes on until aborted, and then throws the abort reason; a run in hand is cancelled, and made again at the
  * next start. After the first run of a day (UTC), failed or not, the tables are vacuumed.
- *
- * @throws LakeError `CONFIG_INVALID` when the expression is none.
  */
 export async function runBatchSchedule(
   context: BatchContext,
   store: RunStore,
-  { cron, signal, clock = systemClock, logger = silentLogger, heartbeat = noHeartbeat }: BatchScheduleOptions,
+  {
+    cron,
+    catchUp,
+    signal,
+    clock = systemClock,
+    logger = silentLogger,
+    heartbeat = noHeartbeat,
+  }: BatchScheduleOptions,
 ): Promise<never> {
   const run = scheduledBatch(context, store, { signal, clock, logger })
   return runSchedule({
     name: batchDag,
-    cron: parseCron(cron, 'BATCH_CRON'),
+    cron,
+    ...(catchUp && { catchUp }),
     ticks: store.ticks,
     clock,
     signal,
@@ -127,6 +135,12 @@ function logEvent(event: ScheduleEvent, logger: Logger): void {
       logger.error(
         { tick: new Date(event.tick.tickMs).toISOString(), err: event.error },
         'Scheduled batch failed',
+      )
+      break
+    case 'skipped':
+      logger.warn(
+        { newest: new Date(event.newestMs).toISOString(), ticks: event.count },
+        'Scheduled batches were missed and are skipped (BATCH_CATCH_UP=none)',
       )
       break
     case 'clock-went-back':

@@ -9,6 +9,8 @@ import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
 import { LakeError, messageOf } from '../../lib/base/errors.ts'
+import type { CatchUp } from '../../lib/schedule/due.ts'
+import { isTimeZone } from '../../lib/schedule/time-zone.ts'
 
 /** Not as `Number` reads it, to which a blank is 0 and `0x10` is 16. */
 const number = z
@@ -91,7 +93,15 @@ export const variables = {
     seconds.default(2),
     'longest time between two inserts of the speed layer',
   ),
-  BATCH_CRON: variable(z.string().min(1).default('0 1 * * *'), 'when the batch runs, in UTC'),
+  BATCH_CRON: variable(z.string().min(1).default('0 1 * * *'), 'when the batch runs, in BATCH_TIMEZONE'),
+  BATCH_TIMEZONE: variable(
+    z.string().refine(isTimeZone, 'expected an IANA time zone such as Europe/Berlin').default('UTC'),
+    'time zone of BATCH_CRON and of the schedules of notebooks, by its IANA name; days of tables stay those of UTC',
+  ),
+  BATCH_CATCH_UP: variable(
+    z.enum(['newest', 'none']).default('newest'),
+    'ticks that were missed while no scheduler ran: one run for all of them (newest), or skipped (none)',
+  ),
   BATCH_TASK_ATTEMPTS: variable(
     count.default(3),
     'how often a task of the batch is tried if a part does not answer; a failure of the data is not tried again',
@@ -181,7 +191,8 @@ export interface Config {
   readonly eventsPerSecond: number
   readonly landing: { readonly triggerMs: number; readonly maxRows: number }
   readonly realtime: { readonly triggerMs: number }
-  readonly batchCron: string
+  /** When the batch runs, and what becomes of missed ticks, which holds for notebooks too. */
+  readonly schedule: { readonly cron: string; readonly timeZone: string; readonly catchUp: CatchUp }
   readonly batchTasks: { readonly mostAttempts: number; readonly timeoutMs: number | undefined }
   readonly notebooks: {
     /** Absolute. `undefined`: there are the lessons alone. */
@@ -273,7 +284,11 @@ function configOf(values: Values, problems: string[]): Config {
     eventsPerSecond: values.EVENTS_PER_SECOND,
     landing: { triggerMs: values.LANDING_TRIGGER_SECONDS * 1000, maxRows: values.LANDING_MAX_ROWS },
     realtime: { triggerMs: values.REALTIME_TRIGGER_SECONDS * 1000 },
-    batchCron: values.BATCH_CRON,
+    schedule: {
+      cron: values.BATCH_CRON,
+      timeZone: values.BATCH_TIMEZONE,
+      catchUp: values.BATCH_CATCH_UP,
+    },
     batchTasks: {
       mostAttempts: values.BATCH_TASK_ATTEMPTS,
       timeoutMs:

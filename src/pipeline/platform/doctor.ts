@@ -9,6 +9,7 @@ import { lakeTableNames } from '../model/tables.ts'
 import { lakeTables } from '../query/lake-tables.ts'
 import type { Platform } from './compose.ts'
 import { exposureOf } from './exposure.ts'
+import { cronOf, cronText } from './schedule-settings.ts'
 
 /** What is wrong with a part, and the facts that its fix needs. */
 export type Problem =
@@ -49,6 +50,7 @@ const checks: Readonly<Record<string, Check>> = {
   lake: checkLake,
   engine: checkEngine,
   ClickHouse: checkClickHouse,
+  schedule: checkSchedule,
   console: checkConsole,
   clock: checkClock,
   'run store': checkRuns,
@@ -200,6 +202,10 @@ async function checkConsole({ config }: Platform): Promise<Result> {
     return { state: 'warn', finding: exposure, problem: { kind: 'console-exposed' } }
   const { host, port, token } = config.console
   return ok(`${host}:${port}, ${token === undefined ? 'for this machine alone' : 'with a token'}`)
+}
+
+async function checkSchedule({ config, clock }: Platform): Promise<Result> {
+  return ok(`${cronText(cronOf(config), clock.now())}; missed ticks: ${config.schedule.catchUp}`)
 }
 
 async function checkClock(platform: Platform, { signal }: IoOptions): Promise<Result> {

@@ -4,6 +4,7 @@ import { runBatchSchedule } from '../batch/schedule.ts'
 import { produce } from '../producer/produce.ts'
 import type { Platform } from './compose.ts'
 import { openProducerState } from './first-look.ts'
+import { cronOf } from './schedule-settings.ts'
 import { batchContextOf, runLandingStage, runRealtimeStage } from './stages.ts'
 
 type Stage = () => Promise<unknown>
@@ -31,7 +32,8 @@ export function liveStages(
     realtime: () => runRealtimeStage(platform, { signal }),
     schedule: async () =>
       runBatchSchedule(await batchContextOf(platform), await platform.runs(), {
-        cron: config.batchCron,
+        cron: cronOf(config),
+        catchUp: config.schedule.catchUp,
         signal,
         clock,
         logger,
