@@ -203,6 +203,10 @@ const offsets = of(
   'src/pipeline/reconcile/ledger/landed-offsets.ts',
   'src/pipeline/reconcile/ledger/ledger.long.test.ts',
 )
+const summed = of(
+  'src/pipeline/reconcile/ledger/landed-offsets.ts',
+  'src/pipeline/reconcile/ledger/ledger.test.ts',
+)
 const again = of(
   'src/pipeline/reconcile/ledger/audit-silver.ts',
   'src/pipeline/reconcile/ledger/ledger.test.ts',
@@ -244,6 +248,12 @@ const books: readonly Mutation[] = [
     'a row that stands twice in quarantine',
     'count(*) filter (where not is_valid) - count(distinct content) filter (where not is_valid) as twice',
     '0 as twice',
+  ),
+  summed('offsets of files that are others', 'known?.mark === mark)', 'known !== undefined)'),
+  summed(
+    'offsets beyond landing',
+    'if (own.every(({ last }) => last < partition.next))',
+    'if (own.length > -1)',
   ),
   offsets(
     'each offset, not their number alone',

@@ -6,7 +6,7 @@ import { type GoldTable, goldColumnsOf, goldTableNames, metricOf } from '../../m
 import { madeFrom } from '../../model/made-from.ts'
 import { snapshotAt } from '../../serving/load-plan.ts'
 import { createRowsView } from '../rows-of.ts'
-import { fileMarks, markOf } from './file-marks.ts'
+import { markOf } from './file-marks.ts'
 import { goldIdentity, goldRows } from './gold-rows.ts'
 import type { Audit } from './ledger.ts'
 import type { AuditedIdentity } from './recorded-identity.ts'
@@ -33,7 +33,7 @@ async function auditMetric(
   const input = await silverOf(audit, gold, { signal })
   if (input.kind === 'lost')
     return [{ name: goldIdentity, table, left: 1n, right: 0n, problem: input.reason }]
-  const marks = await fileMarks(context.table('silver/events'), input.silver, { signal })
+  const marks = await audit.marksOf('silver/events', input.silver, { signal })
   const markOfDay = (date: string): string =>
     markOf(metricOf(metric).sql, marks.get(date) ?? '', digests.get(date) ?? '')
   const days = [...new Set([...marks.keys(), ...digests.keys()])].sort()

@@ -4,9 +4,9 @@ import type { IoOptions } from '../../../lib/base/io.ts'
 import { recordsIn } from '../../../lib/delta/index.ts'
 import { filesOfDays } from '../../model/days.ts'
 import { isBefore } from '../cut.ts'
-import { fileMarks, markOf } from './file-marks.ts'
+import { markOf } from './file-marks.ts'
 import type { Audit } from './ledger.ts'
-import type { AuditedIdentity, ReadPlace } from './recorded-identity.ts'
+import type { AuditedIdentity, DaySums, ReadPlace } from './recorded-identity.ts'
 import { type SilverDay, silverIdentity, silverRows, silverRules } from './silver-rows.ts'
 
 /** Rows that are compared at once: a day with more is compared alone. */
@@ -14,12 +14,20 @@ const rowsAtOnce = 1_000_000
 
 const unchanged = 'bronze = bronze when it was audited before'
 
-export async function auditSilver(audit: Audit, { signal }: IoOptions): Promise<readonly AuditedIdentity[]> {
+export interface AuditSilverOptions extends IoOptions {
+  /** The offsets of days of bronze, which are kept with the day. */
+  readonly sumsOfDay: ReadonlyMap<string, DaySums>
+}
+
+export async function auditSilver(
+  audit: Audit,
+  { sumsOfDay, signal }: AuditSilverOptions,
+): Promise<readonly AuditedIdentity[]> {
   const { context, session, cut, before, isFull, onProgress } = audit
   const marks = await Promise.all([
-    fileMarks(context.table('bronze/events'), cut.events, { signal }),
-    fileMarks(context.table('silver/events'), cut.silver, { signal }),
-    fileMarks(context.table('silver/quarantine'), cut.quarantine, { signal }),
+    audit.marksOf('bronze/events', cut.events, { signal }),
+    audit.marksOf('silver/events', cut.silver, { signal }),
+    audit.marksOf('silver/quarantine', cut.quarantine, { signal }),
   ])
   const { engine } = await session.row('select version() as engine', { signal })
   const days = [...new Set(marks.flatMap((each) => [...each.keys()]))].sort()
@@ -62,7 +70,17 @@ export async function auditSilver(audit: Audit, { signal }: IoOptions): Promise<
       )
     }
   }
-  return identities
+  return identities.map((identity) => withOffsets(identity, audit, sumsOfDay))
+}
+
+function withOffsets(
+  identity: AuditedIdentity,
+  { before }: Audit,
+  sumsOfDay: ReadonlyMap<string, DaySums>,
+): AuditedIdentity {
+  if (identity.name !== silverIdentity.name) return identity
+  const landed = sumsOfDay.get(identity.date ?? '') ?? before(identity)?.landed
+  return landed === undefined ? identity : { ...identity, landed }
 }
 
 interface Day {

@@ -3,8 +3,9 @@
  * no message, or was accepted as lost.
  *
  * Three sums over a partition's offsets tell whether each is there once: their number, their sum, and the sum of
- * their squares. Only where one is off are offsets looked for one by one, and the log is asked for those that are in
- * neither table. Its answer is kept in the same three sums: the log forgets, the ledger does not.
+ * their squares. The sums of a day of bronze are kept as long as its files stay the same. Only where one is off are
+ * offsets looked for one by one, and the log is asked for those that are in neither table. Its answer is kept in the same
+ * three sums: the log forgets, the ledger does not.
  */
 import type { IoOptions } from '../../../lib/base/io.ts'
 import type { Snapshot } from '../../../lib/delta/index.ts'
@@ -12,11 +13,12 @@ import type { DuckDbSession } from '../../../lib/duckdb/duckdb.ts'
 import { text } from '../../../lib/duckdb/sql-text.ts'
 import type { Row } from '../../../lib/duckdb/values.ts'
 import { offset } from '../../../lib/eventlog/eventlog.ts'
+import { filesOfDays } from '../../model/days.ts'
 import { type LandedPartition, skippedIn } from '../../model/landed.ts'
 import { bigintOf, placesNamed } from '../books.ts'
 import { createRowsView } from '../rows-of.ts'
 import { emptyOffsets } from './empty-offsets.ts'
-import { fileMarks, markOf } from './file-marks.ts'
+import { type FileMarks, markOf } from './file-marks.ts'
 import type { Audit } from './ledger.ts'
 import {
   areEqual,
@@ -29,7 +31,8 @@ import {
   sumsOfAll,
   without,
 } from './offset-sums.ts'
-import type { Absent, AuditedIdentity } from './recorded-identity.ts'
+import type { Absent, AuditedIdentity, DaySums, PartitionSums } from './recorded-identity.ts'
+import { silverIdentity } from './silver-rows.ts'
 
 const name = 'log = bronze + rejected'
 const table = 'bronze/events'
@@ -39,18 +42,26 @@ export interface LandedOffsetsOptions extends IoOptions {
   readonly firstKnown: (topic: string, partition: number) => bigint | undefined
 }
 
-/** One identity a partition. Rows beyond the offsets that landing has passed are not yet counted on either side. */
+export interface LandedOffsets {
+  /** One a partition. Rows beyond the offsets that landing has passed are not yet counted on either side. */
+  readonly identities: readonly AuditedIdentity[]
+  /** Of the days of bronze whose offsets were summed up, or had been before: for the next audit. */
+  readonly sumsOfDay: ReadonlyMap<string, DaySums>
+}
+
 export async function landedOffsets(
   audit: Audit,
   { firstKnown, signal }: LandedOffsetsOptions,
-): Promise<readonly AuditedIdentity[]> {
-  const {
-    context,
-    session,
-    cut: { events, rejected, landed },
-  } = audit
-  const partitions = byTopic(landed)
-  const filesMark = await markOfFiles(audit, { signal })
+): Promise<LandedOffsets> {
+  const { cut } = audit
+  const partitions = byTopic(cut.landed)
+  const [ofEvents, ofRejected] = [
+    await audit.marksOf('bronze/events', cut.events, { signal }),
+    await audit.marksOf('bronze/rejected', cut.rejected, { signal }),
+  ]
+  const filesMark = markOf(
+    ...[ofEvents, ofRejected].flatMap((each) => [...each].map(([day, mark]) => `${day} ${mark}`).sort()),
+  )
   const markOfPartition = ({ topic, partition, logs }: TopicPartition): string =>
     markOf(
       filesMark,
@@ -59,8 +70,69 @@ export async function landedOffsets(
       ...logs.map(({ clusterId, next }) => `${next} ${clusterId}`),
     )
   const known = partitions.map((partition) => balancedBefore(audit, partition, markOfPartition(partition)))
-  if (known.every((identity) => identity !== undefined)) return known
-  audit.onProgress('offsets of the log')
+  if (known.every((identity) => identity !== undefined)) return { identities: known, sumsOfDay: new Map() }
+  const sumsOfDay = await sumsByDay(audit, ofEvents, { signal })
+  const rejected = await sumsOfRejected(audit, { signal })
+  const sums = [...[...sumsOfDay.values()].flatMap((day) => day.sums), ...rejected]
+  await createOffsetsView(audit, { signal })
+  const identities: AuditedIdentity[] = []
+  for (const partition of partitions) {
+    const landed = await landedIn(audit, partition, sums, { signal })
+    const knownFirst = firstKnown(partition.topic, partition.partition)
+    const first = least(landed.first, knownFirst) ?? partition.next
+    const identity = await identityOf(audit, partition, { first, rows: landed.sums }, { signal })
+    identities.push({ ...identity, mark: markOfPartition(partition) })
+  }
+  return { identities, sumsOfDay }
+}
+
+/** Those of an audit before, where the files of the day are the same; the others are read. */
+async function sumsByDay(
+  { context, session, cut: { events }, before, isFull, onProgress }: Audit,
+  marks: FileMarks,
+  { signal }: IoOptions,
+): Promise<ReadonlyMap<string, DaySums>> {
+  const found = new Map<string, DaySums>()
+  for (const [date, mark] of marks) {
+    const known = before({ ...silverIdentity, date })?.landed
+    if (!isFull && known?.mark === mark) found.set(date, known)
+  }
+  const toRead = [...marks.keys()].filter((date) => !found.has(date))
+  if (toRead.length === 0) return found
+  onProgress('offsets of the log')
+  const files = filesOfDays(events, toRead)
+  await createRowsView(context, session, 'landed_days', 'bronze/events', events, { files, signal })
+  const rows = await session.rows(`select event_date, ${sumsSql} from landed_days group by all`, { signal })
+  for (const date of toRead) {
+    const sums = rows.filter((row) => row['event_date'] === date).map(partitionSums)
+    found.set(date, { mark: marks.get(date) ?? '', sums })
+  }
+  return found
+}
+
+async function sumsOfRejected(
+  { context, session, cut: { rejected } }: Audit,
+  { signal }: IoOptions,
+): Promise<readonly PartitionSums[]> {
+  await createRowsView(context, session, 'landed_rejected', 'bronze/rejected', rejected, { signal })
+  return (await session.rows(`select ${sumsSql} from landed_rejected group by all`, { signal })).map(
+    partitionSums,
+  )
+}
+
+const sumsSql = `kafka_topic as topic, kafka_partition as p, count(*) as n, min(kafka_offset) as first,
+  max(kafka_offset) as last, sum(kafka_offset)::hugeint as total, sum(kafka_offset::hugeint * kafka_offset) as squares`
+
+function partitionSums(row: Row): PartitionSums {
+  const [first = 0n, last = 0n] = [bigintOf(row['first']), bigintOf(row['last'])]
+  return { topic: String(row['topic']), partition: Number(row['p']), first, last, sums: rowSums(row) }
+}
+
+/** Every offset that is in one of the two tables: read only where something is wrong. */
+async function createOffsetsView(
+  { context, session, cut: { events, rejected } }: Audit,
+  { signal }: IoOptions,
+): Promise<void> {
   await createRowsView(context, session, 'landed_events', 'bronze/events', events, { signal })
   await createRowsView(context, session, 'landed_rejected', 'bronze/rejected', rejected, { signal })
   await session.run(
@@ -69,34 +141,28 @@ export async function landedOffsets(
      union all select kafka_topic, kafka_partition, kafka_offset from landed_rejected`,
     { signal },
   )
-  const sumsFound = await session.rows(
-    `select topic, p, count(*) as n, min(o) as first, sum(o)::hugeint as total, sum(o::hugeint * o) as squares
-     from landed_offsets where ${partitions.map(isIn).join(' or ') || 'false'} group by all`,
-    { signal },
-  )
-  const identities: AuditedIdentity[] = []
-  for (const partition of partitions) {
-    const found = sumsFound.find(
-      (row) => row['topic'] === partition.topic && row['p'] === partition.partition,
-    )
-    const knownFirst = firstKnown(partition.topic, partition.partition)
-    const first = least(bigintOf(found?.['first']), knownFirst) ?? partition.next
-    const identity = await identityOf(audit, partition, { first, rows: rowSums(found) }, { signal })
-    identities.push({ ...identity, mark: markOfPartition(partition) })
-  }
-  return identities
 }
 
-/** Of all files that hold offsets. */
-async function markOfFiles(
-  { context, cut: { events, rejected } }: Audit,
+/** The rows of one partition up to where landing is. If a row is beyond, those before it must be summed up alone. */
+async function landedIn(
+  { session }: Audit,
+  partition: TopicPartition,
+  sums: readonly PartitionSums[],
   { signal }: IoOptions,
-): Promise<string> {
-  const marks = await Promise.all([
-    fileMarks(context.table('bronze/events'), events, { signal }),
-    fileMarks(context.table('bronze/rejected'), rejected, { signal }),
-  ])
-  return markOf(...marks.flatMap((each) => [...each].map(([day, mark]) => `${day} ${mark}`).sort()))
+): Promise<{ readonly first: bigint | undefined; readonly sums: OffsetSums }> {
+  const own = sums.filter((each) => each.topic === partition.topic && each.partition === partition.partition)
+  if (own.every(({ last }) => last < partition.next)) {
+    return {
+      first: own.map(({ first }) => first).reduce<bigint | undefined>(least, undefined),
+      sums: own.map((each) => each.sums).reduce(plus, noOffsets),
+    }
+  }
+  const row = await session.row(
+    `select count(*) as n, min(o) as first, sum(o)::hugeint as total, sum(o::hugeint * o) as squares
+     from landed_offsets where ${isIn(partition)}`,
+    { signal },
+  )
+  return { first: bigintOf(row['first']), sums: rowSums(row) }
 }
 
 /** What an audit before has found of the same files, if it balanced. */

@@ -504,6 +504,37 @@ export function describeLedger(extent: 'short' | 'whole'): void {
       const { identities } = await audit()
       const broken = identities.filter((each) => each.name === 'log = bronze + rejected' && each.problem)
       expect(broken.map(({ partition }) => partition)).toEqual([rejected.place?.partition])
+
+      let landed = await someRow('bronze/events')
+      for (let at = 1; landed.place?.partition === rejected.place?.partition; at++)
+        landed = await someRow('bronze/events', at)
+      await harms.dropped(platform, 'bronze/events', landed.where)
+      const told = (await audit()).identities.find(
+        ({ name, partition }) => name === 'log = bronze + rejected' && partition === landed.place?.partition,
+      )
+      expect(told?.problem).toBe('offsets are in neither table: 1')
+      expect(told?.places).toEqual([landed.place])
+    })
+
+    it('does not count rows whose offsets landing has not passed', async () => {
+      await using platform = await books.copy()
+      const ofLog = ({ identities }: LedgerReport) =>
+        identities.filter(({ name }) => name === 'log = bronze + rejected')
+      const before = ofLog(await auditOnce(platform))
+      const bronze = platform.context.table('bronze/events')
+      await duckdb.use(async (session) => {
+        const scan = await bronze.scan(session, await bronze.snapshot())
+        const select = `select * replace (kafka_offset + 1000000 as kafka_offset) from (${scan}) limit 1`
+        await append(bronze, { session, select })
+      })
+
+      const counts = ofLog(await auditOnce(platform)).map(({ left, right, problem }) => [
+        left,
+        right,
+        problem,
+      ])
+
+      expect(counts).toEqual(before.map(({ left, right }) => [left, right, undefined]))
     })
 
     if (extent === 'whole') {

@@ -5,16 +5,19 @@
  * may change at any time, always is. Each audit is recorded, in entries that hold the hash of the one before.
  */
 import type { IoOptions } from '../../../lib/base/io.ts'
+import type { Snapshot } from '../../../lib/delta/index.ts'
 import type { DuckDbSession } from '../../../lib/duckdb/duckdb.ts'
 import type { Chain, LedgerBook } from '../../../lib/runs/ledger-book.ts'
 import type { Release, ReleaseBook } from '../../../lib/runs/release-book.ts'
 import { goldTableNames } from '../../model/gold.ts'
+import type { LakeTable } from '../../model/tables.ts'
 import { type AuditBook, isBalanced, openAuditBook } from '../audit-book.ts'
 import type { BooksContext, Identity } from '../books.ts'
 import { type Cut, readCut } from '../cut.ts'
 import { auditGold } from './audit-gold.ts'
 import { auditSilver } from './audit-silver.ts'
 import { countedOffsets } from './counted-offsets.ts'
+import { type FileMarks, fileMarks } from './file-marks.ts'
 import { landedOffsets } from './landed-offsets.ts'
 import { type AuditedIdentity, subjectOf, windowsIdentity } from './recorded-identity.ts'
 import { servedGold } from './served-rows.ts'
@@ -45,6 +48,8 @@ export interface Audit {
   /** What an audit before has found of an identity. */
   readonly before: AuditBook['before']
   readonly isFull: boolean
+  /** Of files at one version; listed once in an audit. */
+  readonly marksOf: (name: LakeTable, snapshot: Snapshot, options: IoOptions) => Promise<FileMarks>
   /** The release that readers see. */
   readonly release: Release | undefined
   readonly onProgress: (done: string) => void
@@ -60,7 +65,19 @@ export async function auditLedger(
   const chain = await ledger.verify({ signal })
   const book = await openAuditBook(ledger, { signal })
   const found = await context.duckdb.use((session) =>
-    audit({ context, session, cut, before: book.before, isFull, release, onProgress }, { signal }),
+    audit(
+      {
+        context,
+        session,
+        cut,
+        before: book.before,
+        isFull,
+        marksOf: createMarks(context),
+        release,
+        onProgress,
+      },
+      { signal },
+    ),
   )
   const all = [chainIdentity(chain), ...found]
   const identities = await book.keep([...all, ...vanished(all, book.known)], { accept, runId, signal })
@@ -72,11 +89,21 @@ async function audit(of: Audit, { signal }: IoOptions): Promise<readonly Audited
   const clickhouse = await context.clickhouse()
   const counted = await countedOffsets(clickhouse, { signal })
   const landed = await landedOffsets(of, { firstKnown: counted.firstOf, signal })
-  const silver = await auditSilver(of, { signal })
+  const silver = await auditSilver(of, { sumsOfDay: landed.sumsOfDay, signal })
   const gold = await auditGold(of, { signal })
   onProgress('gold in ClickHouse')
   const served = await servedGold(context, session, clickhouse, { release, signal })
-  return [...landed, ...silver, ...gold, ...counted.identities, ...served]
+  return [...landed.identities, ...silver, ...gold, ...counted.identities, ...served]
+}
+
+function createMarks({ table }: BooksContext): Audit['marksOf'] {
+  const known = new Map<string, Promise<FileMarks>>()
+  return (name, snapshot, options) => {
+    const key = `${snapshot.version} ${name}`
+    const marks = known.get(key) ?? fileMarks(table(name), snapshot, options)
+    known.set(key, marks)
+    return marks
+  }
 }
 
 /** What was audited before, and is no longer there to be audited: a day, a partition, a table. Not of a metric that is none any more. */

@@ -21,11 +21,28 @@ export interface Absent {
   readonly sums: OffsetSums
 }
 
+/** Offsets of the rows of one partition. */
+export interface PartitionSums {
+  readonly topic: string
+  readonly partition: number
+  readonly first: bigint
+  readonly last: bigint
+  readonly sums: OffsetSums
+}
+
+/** Offsets of the rows of a day of bronze, as long as its files have this mark. */
+export interface DaySums {
+  readonly mark: string
+  readonly sums: readonly PartitionSums[]
+}
+
 export interface AuditedIdentity extends Identity {
   /** Of what was read: files, rows and rules. The identity holds as long as it stays the same. */
   readonly mark?: string
   /** Of a day of bronze, up to the cut: what a later audit must find again. */
   readonly bronze?: RowsDigest & { readonly engine: string; readonly read: readonly ReadPlace[] }
+  /** Of a day of bronze, as it was landed. */
+  readonly landed?: DaySums
   readonly absent?: Absent
   /** What was found, if the problem's words and places do not tell it from another. */
   readonly evidence?: string
@@ -35,13 +52,21 @@ export interface AuditedIdentity extends Identity {
 
 /** As people are told of it: without what a later audit compares with. */
 export function toldIdentity(identity: AuditedIdentity): Identity & Pick<AuditedIdentity, 'accepted'> {
-  const { mark: _mark, bronze: _bronze, absent: _absent, evidence: _evidence, ...told } = identity
+  const {
+    mark: _mark,
+    bronze: _bronze,
+    landed: _landed,
+    absent: _absent,
+    evidence: _evidence,
+    ...told
+  } = identity
   return told
 }
 
 const whole = z.union([z.number(), z.bigint()]).transform(BigInt)
 /** A number that may be larger than one of JSON can be. */
 const digits = z.string().transform(BigInt)
+const offsetSums = z.object({ count: digits, total: digits, squares: digits })
 const place = z.object({ partition: z.number(), offset: whole })
 const stored = z.object({
   name: z.string(),
@@ -66,7 +91,15 @@ const stored = z.object({
       topic: z.string(),
       clusterId: z.string(),
       next: whole,
-      sums: z.object({ count: digits, total: digits, squares: digits }),
+      sums: offsetSums,
+    })
+    .optional(),
+  landed: z
+    .object({
+      mark: z.string(),
+      sums: z.array(
+        z.object({ topic: z.string(), partition: z.number(), first: whole, last: whole, sums: offsetSums }),
+      ),
     })
     .optional(),
   evidence: z.string().optional(),
@@ -79,8 +112,14 @@ export function subjectOf({ name, table, date, partition }: Identity): string {
   return `${name} · ${table} ${of}`.trim()
 }
 
-export function contentOf({ rows: _, absent, ...identity }: AuditedIdentity): JsonValue {
-  const content = { ...identity, ...(absent && { absent: { ...absent, sums: textsOf(absent.sums) } }) }
+export function contentOf({ rows: _, absent, landed, ...identity }: AuditedIdentity): JsonValue {
+  const content = {
+    ...identity,
+    ...(absent && { absent: { ...absent, sums: textsOf(absent.sums) } }),
+    ...(landed && {
+      landed: { ...landed, sums: landed.sums.map((each) => ({ ...each, sums: textsOf(each.sums) })) },
+    }),
+  }
   return JSON.parse(JSON.stringify(content, bigintsAsNumbers)) as JsonValue
 }
 
@@ -95,7 +134,7 @@ function bigintsAsNumbers(_: string, value: unknown): unknown {
 
 /** @throws ZodError never for an entry whose hash holds. */
 export function identityIn({ content }: LedgerEntry): AuditedIdentity {
-  const { date, partition, problem, places, mark, bronze, absent, evidence, accepted, ...rest } =
+  const { date, partition, problem, places, mark, bronze, landed, absent, evidence, accepted, ...rest } =
     stored.parse(content)
   return {
     ...rest,
@@ -105,6 +144,7 @@ export function identityIn({ content }: LedgerEntry): AuditedIdentity {
     ...(places !== undefined && { places }),
     ...(mark !== undefined && { mark }),
     ...(bronze !== undefined && { bronze }),
+    ...(landed !== undefined && { landed }),
     ...(absent !== undefined && { absent }),
     ...(evidence !== undefined && { evidence }),
     ...(accepted !== undefined && { accepted }),
