@@ -354,7 +354,7 @@ const catalogue: Readonly<Record<ErrorCode, Hints>> = {
     otherwise: 'Check user, password and rights in METADATA_URL.',
     faults: {
       'newer-schema':
-        'A newer release made this run store: run that release, or set METADATA_URL to another database.',
+        'A newer release made this run store: run that release, or set METADATA_URL to another database. It has kept a copy from before; deploy/README.md says how to go back to it.',
       'not-a-run-store': ({ path }) =>
         `${text(path)} is no run store, or is damaged: move it away, or set METADATA_URL.`,
       'statement-refused': 'See what the database refuses, and give its user the rights.',

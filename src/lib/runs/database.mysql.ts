@@ -6,7 +6,8 @@ import type { Clock } from '../base/clock.ts'
 import { isLakeError, LakeError, messageOf, systemCode } from '../base/errors.ts'
 import { retry } from '../base/retry.ts'
 import type { RunDatabase } from './database.ts'
-import { migrate, type Schema } from './schema.ts'
+import { snapshotMysql } from './migration/snapshot.mysql.ts'
+import { migrate, type Schema, schemaVersion } from './schema.ts'
 
 /** Where the database is, and who asks. */
 export interface MysqlAddress {
@@ -21,6 +22,8 @@ export interface MysqlAddress {
 export interface MysqlOptions extends MysqlAddress {
   /** The server's own clock by default. */
   readonly clock?: Clock | undefined
+  /** Of the schema: an earlier one for tests. */
+  readonly to?: number
 }
 
 /** Seconds that a start waits for another one that brings the tables up to date. */
@@ -28,7 +31,7 @@ const migrationWaitSeconds = 60
 
 /** Connects, and brings the tables up to date; the database itself has to be there. */
 export async function openMysql(options: MysqlOptions): Promise<RunDatabase> {
-  const { host, port, user, password, database, hasTls, clock } = options
+  const { host, port, user, password, database, hasTls, clock, to = schemaVersion } = options
   const place = `MySQL at ${host}:${port}, database ${database}, user ${user}`
   const toLakeError = (error: unknown): LakeError => mysqlError(error, place)
   const pool = createPool({
@@ -48,7 +51,7 @@ export async function openMysql(options: MysqlOptions): Promise<RunDatabase> {
   })
   const db = new Kysely<Schema>({ dialect: new MysqlDialect({ pool }) })
   try {
-    await retry(() => migrateAlone(db, place, database, toLakeError), { maxAttempts: 3 })
+    await retry(() => migrateAlone(db, { place, database, to }, toLakeError), { maxAttempts: 3 })
   } catch (error) {
     await db.destroy()
     throw error
@@ -70,8 +73,7 @@ export async function openMysql(options: MysqlOptions): Promise<RunDatabase> {
 /** MySQL gives the lock back by itself when the connection that took it ends. */
 async function migrateAlone(
   db: Kysely<Schema>,
-  place: string,
-  database: string,
+  { place, database, to }: { readonly place: string; readonly database: string; readonly to: number },
   toLakeError: (error: unknown) => LakeError,
 ): Promise<void> {
   const lock = `lake-runs-${createHash('sha256').update(database).digest('hex').slice(0, 32)}`
@@ -87,7 +89,12 @@ async function migrateAlone(
         )
       }
       try {
-        await migrate(connection, place, sql`engine = innodb default charset = utf8mb4 collate = utf8mb4_bin`)
+        await migrate(connection, {
+          place,
+          end: sql`engine = innodb default charset = utf8mb4 collate = utf8mb4_bin`,
+          to,
+          snapshot: (versions) => snapshotMysql(connection, versions),
+        })
       } finally {
         await sql`select release_lock(${lock})`.execute(connection)
       }

@@ -19,7 +19,8 @@ import { makeFolders } from '../base/files/folders.ts'
 import { retry } from '../base/retry.ts'
 import { type Connection, openPlainConnection } from '../sqlite/connection.ts'
 import type { RunDatabase } from './database.ts'
-import { migrate, type Schema } from './schema.ts'
+import { snapshotSqlite } from './migration/snapshot.sqlite.ts'
+import { migrate, type Schema, schemaVersion } from './schema.ts'
 
 /** The driver waits inside a call and holds up the event loop: briefly here, the rest of the wait is ours. */
 const busyTimeoutMs = 20
@@ -27,10 +28,15 @@ const busyTimeoutMs = 20
 export interface SqliteOptions {
   /** The host's own clock by default. */
   readonly clock?: Clock | undefined
+  /** Of the schema: an earlier one for tests. */
+  readonly to?: number
 }
 
 /** Opens or makes the file, its folder included, and brings its tables up to date. */
-export async function openSqlite(file: string, { clock }: SqliteOptions = {}): Promise<RunDatabase> {
+export async function openSqlite(
+  file: string,
+  { clock, to = schemaVersion }: SqliteOptions = {},
+): Promise<RunDatabase> {
   const path = resolve(file)
   const place = `SQLite file ${path}`
   const toLakeError = (error: unknown): LakeError => sqliteError(error, place, path)
@@ -45,7 +51,10 @@ export async function openSqlite(file: string, { clock }: SqliteOptions = {}): P
         // Each commit is copied to the file itself, so that no run is lost with `-wal`, in a copy or after a kill.
         database.pragma('wal_autocheckpoint = 1')
         const db = new Kysely<Schema>({ dialect: new ImmediateDialect(database) })
-        await db.transaction().execute((trx) => migrate(trx, place))
+        await db.transaction().execute((trx) =>
+          // Nobody else writes meanwhile: the copy is what the steps begin with.
+          migrate(trx, { place, to, snapshot: (versions) => snapshotSqlite(path, versions) }),
+        )
         return {
           db,
           place,

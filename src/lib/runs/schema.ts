@@ -1,7 +1,7 @@
 /**
  * The tables of the run store, and the steps that bring a database up to date.
  *
- * Every step may start again. SQLite makes all of them in one transaction. MySQL has no transactions around DDL: if a
+ * Steps go forward only, and every step may start again. SQLite makes all of them in one transaction. MySQL has no transactions around DDL: if a
  * process is killed, the next one finds some of the tables.
  */
 import { type ColumnType, type Generated, type Kysely, type RawBuilder, sql } from 'kysely'
@@ -157,11 +157,29 @@ const steps: readonly ((db: Kysely<Schema>, end: TableEnd) => Promise<void>)[] =
 /** The version that this release writes. */
 export const schemaVersion = steps.length
 
+export interface MigrateOptions {
+  /** For messages. */
+  readonly place: string
+  readonly end?: TableEnd
+  /** What `to` a release writes: an earlier one for tests. */
+  readonly to?: number
+  /** Keeps a copy of a store of an earlier version, before it is changed. The store stays as it is if this throws. */
+  readonly snapshot: (versions: SchemaChange) => Promise<void>
+}
+
+export interface SchemaChange {
+  readonly from: number
+  readonly to: number
+}
+
 /**
  * Brings the tables to `schemaVersion`. To be called by one process at a time.
  * @throws LakeError `RUNSTORE_REFUSED` when a newer release has been there.
  */
-export async function migrate(db: Kysely<Schema>, place: string, end: TableEnd = sql``): Promise<void> {
+export async function migrate(
+  db: Kysely<Schema>,
+  { place, end = sql``, to = schemaVersion, snapshot }: MigrateOptions,
+): Promise<void> {
   await db.schema
     .createTable('schema_version')
     .ifNotExists()
@@ -173,14 +191,17 @@ export async function migrate(db: Kysely<Schema>, place: string, end: TableEnd =
     .select(({ fn }) => fn.max('version').as('version'))
     .executeTakeFirst()
   const found = Number(row?.version ?? 0)
-  if (found > schemaVersion) {
+  if (found > to) {
     throw new LakeError(
       'RUNSTORE_REFUSED',
-      `${place}: expected schema up to ${schemaVersion}, got ${found}`,
-      { details: { fault: 'newer-schema', found, expected: schemaVersion } },
+      `${place}: expected schema version ${to} or older, got ${found}`,
+      {
+        details: { fault: 'newer-schema', found, expected: to },
+      },
     )
   }
-  for (const [at, step] of steps.entries()) {
+  if (found > 0 && found < to) await snapshot({ from: found, to })
+  for (const [at, step] of steps.slice(0, to).entries()) {
     if (at < found) continue
     await step(db, end)
     await db
