@@ -62,6 +62,7 @@ async function runBatch({ explain = false, task, ...flags }: Flags, cli: Command
   if (outcome.kind === 'failed') throw failureOf(outcome)
   if (outcome.kind === 'cancelled') {
     cli.requireFinished()
+    if (isLakeError(outcome.reason)) throw outcome.reason
     throw new LakeError('INTERRUPTED', `Run ${outcome.runId} was cancelled`)
   }
 }

@@ -14,6 +14,7 @@ import {
   type ParameterValue,
   withParameters,
 } from '../../lib/jupyter/parameters.ts'
+import { withRun } from '../../lib/runs/control/with-run.ts'
 import type { LeaseHolder } from '../../lib/runs/leases.ts'
 import type { ScheduledTick, Trigger } from '../../lib/runs/run.ts'
 import type { Platform } from '../../pipeline/platform/compose.ts'
@@ -69,26 +70,35 @@ const node = 'execute'
 export async function runNotebook(platform: Platform, options: NotebookRunOptions): Promise<NotebookRun> {
   const { place, values, trigger, tick, staged, signal, onWait } = options
   const store = await platform.runs()
-  await store.runs.closeOrphans({ signal })
-  const dag = dagOfNotebook(place)
-  return store.leases.withLease(
-    dag,
-    async ({ lease, signal: leased }) => {
+  const request = {
+    dag: dagOfNotebook(place),
+    trigger,
+    parameters: {
+      notebook: place.path,
+      parameters: Object.fromEntries(values),
+      release: null,
+      ...(staged && { staged: { run: staged.run, task: staged.task } }),
+    },
+    ...(tick && { tick }),
+  }
+  return withRun(
+    store,
+    request,
+    async ({ signal: held, recorder }) => {
       const release =
-        staged === undefined ? await chosenRelease(platform, undefined, { signal: leased }) : undefined
-      const parameters = {
-        notebook: place.path,
-        parameters: Object.fromEntries(values),
-        release: release?.id ?? null,
-        ...(staged && { staged: { run: staged.run, task: staged.task } }),
-      }
-      const recorder = store.runs.recorder({ dag, trigger, parameters, lease, ...(tick && { tick }) })
+        staged === undefined ? await chosenRelease(platform, undefined, { signal: held }) : undefined
+      const parameters = { ...request.parameters, release: release?.id ?? null }
       const versions = Object.fromEntries(
         Object.entries(release?.tables ?? {}).map(([name, { version }]) => [name, version]),
       )
-      return recorded(platform, recorder, { ...options, signal: leased }, { ...parameters, versions })
+      return recorded(
+        platform,
+        recorder({ parameters }),
+        { ...options, signal: held },
+        { ...parameters, versions },
+      )
     },
-    { wait: true, signal, ...(onWait && { onWait }) },
+    { signal, ...(onWait && { onWait }) },
   )
 }
 

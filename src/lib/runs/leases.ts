@@ -34,6 +34,8 @@ export interface WithLeaseOptions extends IoOptions {
   readonly wait?: boolean
   /** Called once for each holder that is waited for, and again when the holder has begun its run. */
   readonly onWait?: (holder: LeaseHolder) => void
+  /** Called at each look at a lease that is held; what it throws ends the wait. */
+  readonly whileWaiting?: () => Promise<void>
 }
 
 export interface Leases {
@@ -159,7 +161,7 @@ export function createLeases(
 
   async function acquireOrWait(
     name: string,
-    { signal, wait = false, onWait }: WithLeaseOptions,
+    { signal, wait = false, onWait, whileWaiting }: WithLeaseOptions,
   ): Promise<Lease> {
     for (let reported = ''; ; ) {
       const outcome = await acquire(name, { signal })
@@ -169,6 +171,7 @@ export function createLeases(
       const seen = `${holder.fencingToken} ${holder.runId ?? ''}`
       if (seen !== reported) onWait?.(holder)
       reported = seen
+      await whileWaiting?.()
       await clock.sleep(pollMs, { signal })
     }
   }

@@ -145,7 +145,11 @@ export function createRunBook(database: RunDatabase, clock: Clock = systemClock)
               .values({ token, ...requestValues(request), ...started })
               .execute()
           } else {
-            await trx.updateTable('runs').set(started).where('id', '=', integer(found.id)).execute()
+            await trx
+              .updateTable('runs')
+              .set({ ...requestValues(request), ...started })
+              .where('id', '=', integer(found.id))
+              .execute()
           }
           const { id } = await mine.executeTakeFirstOrThrow()
           for (const [position, node] of nodes.entries()) {

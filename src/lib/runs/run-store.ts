@@ -2,12 +2,16 @@
  * The run store: runs, leases, ticks, releases, results of checks, candidates and the ledger in one database, SQLite or
  * MySQL by its URL.
  */
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
 import type { Clock } from '../base/clock.ts'
+import type { Logger } from '../base/log.ts'
 import { type CandidateBook, createCandidateBook } from './candidate-book.ts'
 import { type CheckBook, createCheckBook } from './check-book.ts'
 import type { RunDatabase } from './database.ts'
 import { createLeases, type Leases } from './leases.ts'
 import { createLedgerBook, type LedgerBook } from './ledger-book.ts'
+import { createLogBook, type LogBook } from './log/log-book.ts'
 import { createReleaseBook, type ReleaseBook } from './release-book.ts'
 import { createRunBook, type RunBook } from './run-book.ts'
 import { parseRunStoreUrl, type RunStoreAddress } from './run-store-url.ts'
@@ -23,6 +27,7 @@ export interface RunStore extends AsyncDisposable {
   readonly checks: CheckBook
   readonly candidates: CandidateBook
   readonly ledger: LedgerBook
+  readonly logs: LogBook
 }
 
 export interface OpenRunStoreOptions {
@@ -33,6 +38,12 @@ export interface OpenRunStoreOptions {
   /** Takes the place of the database's own clock: for tests. */
   readonly clock?: Clock | undefined
   readonly leaseTtlMs?: number
+  /** Where this machine keeps the logs of attempts, of a store in MySQL; those of a SQLite store are beside its file. */
+  readonly logDirectory?: string
+  /** Texts that are in no log: passwords, tokens. */
+  readonly secrets?: readonly string[]
+  /** Told if a log cannot be kept. */
+  readonly logger?: Logger
 }
 
 /**
@@ -42,8 +53,9 @@ export interface OpenRunStoreOptions {
  * the file or the host.
  */
 export async function openRunStore(options: OpenRunStoreOptions): Promise<RunStore> {
-  const { clock, leaseTtlMs } = options
-  const database = await openDatabase(parseRunStoreUrl(options.url), options)
+  const { clock, leaseTtlMs, secrets, logger } = options
+  const address = parseRunStoreUrl(options.url)
+  const database = await openDatabase(address, options)
   const leases = createLeases(database, { clock, ...(leaseTtlMs !== undefined && { ttlMs: leaseTtlMs }) })
   return {
     place: database.place,
@@ -54,8 +66,23 @@ export async function openRunStore(options: OpenRunStoreOptions): Promise<RunSto
     checks: createCheckBook(database, clock),
     candidates: createCandidateBook(database, clock),
     ledger: createLedgerBook(database, clock),
+    logs: createLogBook(database, {
+      directory: logDirectoryOf(address, options),
+      isShared: address.kind === 'mysql',
+      clock,
+      ...(secrets && { secrets }),
+      ...(logger && { logger }),
+    }),
     [Symbol.asyncDispose]: () => database[Symbol.asyncDispose](),
   }
+}
+
+/** Two stores on one machine have logs of their own: both have a run 1. */
+function logDirectoryOf(address: RunStoreAddress, { logDirectory }: OpenRunStoreOptions): string {
+  if (address.kind === 'sqlite') return `${resolve(address.path)}-logs`
+  const { host, port, database } = address
+  const name = encodeURIComponent(`${host}:${port}-${database}`)
+  return join(logDirectory ?? join(tmpdir(), 'run-logs'), name)
 }
 
 /** The driver of the other database is not loaded. */

@@ -7,7 +7,9 @@ import { type BuiltModules, buildModules } from '../base/built.fixture.ts'
 import { ManualClock } from '../base/clock.ts'
 import { isLakeError, LakeError } from '../base/errors.ts'
 import type { CandidateFilter } from './candidate-book.ts'
+import { withRun } from './control/with-run.ts'
 import type { Lease } from './leases.ts'
+import { logLines } from './log/log-lines.ts'
 import { formatOwner, newOwner } from './owner.ts'
 import { type OpenRunStoreOptions, openRunStore, type RunStore } from './run-store.ts'
 
@@ -382,6 +384,164 @@ export function describeRunStore(adapter: string, makeDatabase: () => Promise<Fr
 
       expect(closed.map(({ id, state }) => ({ id, state }))).toEqual([{ id: deadId, state: 'abandoned' }])
       expect((await store.runs.show(aliveId)).state).toBe('running')
+    })
+  })
+
+  describe(`run store contract, runs from request to end: ${adapter}`, () => {
+    const request = { dag: 'd', trigger: 'manual' } as const
+    const untilAborted = (signal: AbortSignal): Promise<void> =>
+      new Promise((resolve) => {
+        signal.addEventListener('abort', () => resolve(), { once: true })
+      })
+    const until = async <T>(ask: () => Promise<T | undefined>): Promise<T> => {
+      for (;;) {
+        const found = await ask()
+        if (found !== undefined) return found
+        await sleep(20)
+      }
+    }
+
+    it('ends a run in order when another process asks for that', async () => {
+      const [store, other] = [await openStore(), await openStore()]
+      const running = withRun(store, request, async ({ recorder, signal }) => {
+        const mine = recorder({ parameters: { a: 1 } })
+        const id = await mine.runStarted({ nodes: [], startedMs: 1 })
+        await untilAborted(signal)
+        await mine.runEnded({ state: 'cancelled', endedMs: 2 })
+        return { id, reason: signal.reason }
+      })
+      const [run] = await until(async () => {
+        const found = await other.runs.list({ states: ['running'] })
+        return found.length > 0 ? found : undefined
+      })
+
+      await other.runs.requestCancel(run?.id ?? 0)
+
+      const { id, reason } = await running
+      expect(reason).toMatchObject({ code: 'RUN_CANCELLED', details: { runId: id } })
+      expect(await other.runs.show(id)).toMatchObject({ state: 'cancelled', parameters: { a: 1 } })
+    })
+
+    it('shows a run that waits as queued, and lets it be cancelled before its turn', async () => {
+      const [store, other] = [await openStore(), await openStore()]
+      let letGo: () => void = () => undefined
+      const first = withRun(store, request, async ({ recorder }) => {
+        const mine = recorder()
+        await mine.runStarted({ nodes: [], startedMs: 1 })
+        await new Promise<void>((resolve) => {
+          letGo = resolve
+        })
+        await mine.runEnded({ state: 'succeeded', endedMs: 2 })
+      })
+      await until(async () => (await other.runs.list({ states: ['running'] }))[0])
+      const begun: number[] = []
+      const begin = (): Promise<void> =>
+        withRun(other, { ...request, trigger: 'retry', firstRun: 1 }, async ({ recorder }) => {
+          const mine = recorder()
+          begun.push(await mine.runStarted({ nodes: [], startedMs: 3 }))
+          await mine.runEnded({ state: 'succeeded', endedMs: 4 })
+        })
+      const dropped = begin()
+      dropped.catch(() => undefined)
+      const queued = await until(async () => (await store.runs.list({ states: ['queued'] }))[0])
+      await store.runs.requestCancel(queued.id)
+      await expect(dropped).rejects.toSatisfy(code('RUN_CANCELLED'))
+      const waiting = begin()
+      const next = await until(async () => (await store.runs.list({ states: ['queued'] }))[0])
+
+      letGo()
+      await Promise.all([first, waiting])
+
+      expect(queued).toMatchObject({ trigger: 'retry', firstRun: 1 })
+      expect((await store.runs.show(queued.id)).state).toBe('cancelled')
+      expect(begun).toEqual([next.id])
+      expect((await store.runs.show(next.id)).state).toBe('succeeded')
+    })
+  })
+
+  describe(`run store contract, logs: ${adapter}`, () => {
+    const messagesOf = async (store: RunStore, id: number): Promise<readonly string[]> => {
+      const found: string[] = []
+      for await (const lines of logLines(store.logs, await store.runs.show(id))) {
+        found.push(...lines.map(({ json }) => JSON.parse(json).message))
+      }
+      return found
+    }
+
+    it('keeps what an attempt said, by attempt, without secrets, for every process', async () => {
+      const store = await openStore({ secrets: ['s3cret'] })
+      const recorder = store.runs.recorder({ dag: 'd', trigger: 'manual', lease: await leaseOf(store, 'd') })
+      const id = await recorder.runStarted({ nodes: ['notebooks/a b'], startedMs: 1 })
+      for (const attempt of [1, 2]) {
+        const at = { node: 'notebooks/a b', attempt }
+        await recorder.attemptStarted({ ...at, startedMs: attempt })
+        const log = store.logs.attempts.open({ ...at, runId: id })
+        log.logger.child({ part: 'store' }).warn({ err: new Error('s3cret is wrong') }, `said ${attempt}`)
+        await log.close()
+        log.logger.warn({}, 'after its end')
+        await recorder.nodeEnded({ ...at, state: 'failed', endedMs: attempt })
+      }
+      await recorder.runEnded({ state: 'failed', endedMs: 3 })
+
+      const other = await openStore()
+      const run = await other.runs.show(id)
+      const lines: string[] = []
+      for await (const some of logLines(other.logs, run, { attempt: 2 })) {
+        lines.push(...some.map(({ json }) => json))
+      }
+
+      expect(await messagesOf(other, id)).toEqual(['said 1', 'said 2'])
+      expect(lines.map((line) => JSON.parse(line))).toMatchObject([
+        { level: 'warn', part: 'store', message: 'said 2', err: { message: '[secret] is wrong' } },
+      ])
+      expect(lines.join()).not.toContain('s3cret')
+    })
+
+    it('has each line of a process that was killed, up to the last', async () => {
+      const store = await openStore()
+      const { child, said, gone } = inChild(`
+        const { lease } = await store.leases.acquire('dead')
+        const recorder = store.runs.recorder({ dag: 'd', trigger: 'manual', lease })
+        const id = await recorder.runStarted({ nodes: ['a'], startedMs: 1 })
+        await recorder.attemptStarted({ node: 'a', attempt: 1, startedMs: 2 })
+        const { logger } = store.logs.attempts.open({ runId: id, node: 'a', attempt: 1 })
+        for (let at = 1; at <= 2000; at++) logger.info({ at }, 'line ' + at)
+        process.stdout.write(id + '\\n')
+        process.kill(process.pid, 'SIGKILL')`)
+      const id = Number(await said)
+      await gone
+      child.kill('SIGKILL')
+
+      const messages = await messagesOf(store, id)
+      await store.runs.closeOrphans()
+
+      expect(messages).toHaveLength(2000)
+      expect(messages.at(-1)).toBe('line 2000')
+      expect(await messagesOf(store, id)).toEqual(messages)
+      expect((await store.runs.show(id)).state).toBe('abandoned')
+    })
+
+    it('removes the logs of runs that ended long ago, and keeps the runs', async () => {
+      const store = await openStore()
+      const lease = await leaseOf(store, 'd')
+      const ids: number[] = []
+      for (const endedMs of [1_000, 9_000]) {
+        const recorder = store.runs.recorder({ dag: 'd', trigger: 'manual', lease })
+        const id = await recorder.runStarted({ nodes: ['a'], startedMs: 1 })
+        await recorder.attemptStarted({ node: 'a', attempt: 1, startedMs: 2 })
+        const log = store.logs.attempts.open({ runId: id, node: 'a', attempt: 1 })
+        log.logger.info({}, 'here')
+        await log.close()
+        await recorder.nodeEnded({ node: 'a', attempt: 1, state: 'succeeded', endedMs })
+        await recorder.runEnded({ state: 'succeeded', endedMs })
+        ids.push(id)
+      }
+
+      const removed = await store.logs.removeBefore(5_000)
+
+      expect(removed).toEqual([ids[0]])
+      expect(await Promise.all(ids.map((id) => messagesOf(store, id)))).toEqual([[], ['here']])
+      expect(await store.runs.list()).toHaveLength(2)
     })
   })
 

@@ -1,9 +1,14 @@
+import { appendFileSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { sql } from 'kysely'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { isLakeError } from '../base/errors.ts'
 import { openMysql } from './database.mysql.ts'
+import { logFileOf } from './log/attempt-files.ts'
+import { logLines } from './log/log-lines.ts'
 import { makeDatabase } from './mysql-database.fixture.ts'
-import { openRunStore } from './run-store.ts'
+import { openRunStore, type RunStore } from './run-store.ts'
 import { describeRunStore } from './runs.contract.ts'
 
 const serverUrl = process.env['METADATA_URL'] ?? ''
@@ -31,6 +36,50 @@ describe('nowMs()', () => {
 
     expect(rows.map(({ ms }) => ms)).toEqual([Date.parse(time)])
     expect(['CET', 'CEST']).toContain(rows[0]?.zone)
+  })
+})
+
+describe('logs of attempts in a store that machines share', () => {
+  const messagesOf = async (store: RunStore, id: number): Promise<readonly string[]> => {
+    const found: string[] = []
+    for await (const lines of logLines(store.logs, await store.runs.show(id))) {
+      found.push(...lines.map(({ json }) => JSON.parse(json).message))
+    }
+    return found
+  }
+
+  it('are read on another machine, while they are written and after a kill', async () => {
+    await using fresh = await makeDatabase(serverUrl)
+    const [here, there] = [mkdtempSync(join(tmpdir(), 'here-')), mkdtempSync(join(tmpdir(), 'there-'))]
+    await using store = await openRunStore({ url: fresh.url, logDirectory: here })
+    await using other = await openRunStore({ url: fresh.url, logDirectory: there })
+    const outcome = await store.leases.acquire('d')
+    if (outcome.kind !== 'acquired') throw new Error('the lease is held')
+    const recorder = store.runs.recorder({ dag: 'd', trigger: 'manual', lease: outcome.lease })
+    const id = await recorder.runStarted({ nodes: ['a'], startedMs: 1 })
+    await recorder.attemptStarted({ node: 'a', attempt: 1, startedMs: 2 })
+    const log = store.logs.attempts.open({ runId: id, node: 'a', attempt: 1 })
+    const text = 'ä'.repeat(1_000)
+    for (let at = 0; at < 500; at++) log.logger.info({}, `${at} ${text}`)
+    await vi.waitFor(async () => expect(await messagesOf(other, id)).toHaveLength(500), 10_000)
+
+    // As a killed process leaves it: in its file, and not copied.
+    appendFileSync(
+      logFileOf(join(here, readdirSync(here)[0] ?? ''), { runId: id, node: 'a', attempt: 1 }),
+      '{"level":"info","time":"2026-01-31T00:00:00.000Z","message":"the last word"}\n',
+    )
+    const before = (await messagesOf(other, id)).length
+    await store.logs.rescue(id)
+
+    expect(before).toBe(500)
+    expect((await messagesOf(other, id)).at(-1)).toBe('the last word')
+    expect(await messagesOf(other, id)).toEqual(await messagesOf(store, id))
+    await log.close()
+    await recorder.nodeEnded({ node: 'a', attempt: 1, state: 'succeeded', endedMs: 3 })
+    await recorder.runEnded({ state: 'succeeded', endedMs: 3 })
+    await store.logs.removeBefore(5)
+    expect(await messagesOf(other, id)).toEqual([])
+    for (const folder of [here, there]) rmSync(folder, { recursive: true })
   })
 })
 

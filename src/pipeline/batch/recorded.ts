@@ -1,7 +1,9 @@
 /** A batch as a run of the run store: under the lease that lets one batch run at a time, recorded as it goes. */
 import type { IoOptions } from '../../lib/base/io.ts'
+import { scopedLogger } from '../../lib/base/log-scope.ts'
 import type { ExecutionEvent } from '../../lib/dag/execute.ts'
 import type { RunOutcome } from '../../lib/dag/node.ts'
+import { withRun } from '../../lib/runs/control/with-run.ts'
 import type { LeaseHolder } from '../../lib/runs/leases.ts'
 import type { ScheduledTick, Trigger } from '../../lib/runs/run.ts'
 import type { RunStore } from '../../lib/runs/run-store.ts'
@@ -15,6 +17,8 @@ export interface RecordedBatchOptions extends IoOptions {
   readonly tasks?: readonly string[]
   readonly trigger: Trigger
   readonly tick?: ScheduledTick
+  /** Of a retry: the first run of this work. */
+  readonly firstRun?: number
   /** Told at once for each batch that is waited for, and again when its run has an id. */
   readonly onWait?: (holder: LeaseHolder) => void
   readonly onEvent?: (event: ExecutionEvent) => void
@@ -24,12 +28,29 @@ export interface RecordedBatchOptions extends IoOptions {
 export async function runRecordedBatch(
   context: BatchContext,
   store: RunStore,
-  { scope = { kind: 'changed' }, tasks = [], trigger, tick, onWait, onEvent, signal }: RecordedBatchOptions,
+  options: RecordedBatchOptions,
 ): Promise<RunOutcome> {
-  await store.runs.closeOrphans({ signal })
-  return store.leases.withLease(
-    batchDag,
-    ({ lease, signal: leased }) =>
+  const {
+    scope = { kind: 'changed' },
+    tasks = [],
+    trigger,
+    tick,
+    firstRun,
+    onWait,
+    onEvent,
+    signal,
+  } = options
+  const request = {
+    dag: batchDag,
+    trigger,
+    parameters: { scope: { ...scope }, tasks: [...tasks] },
+    ...(tick && { tick }),
+    ...(firstRun !== undefined && { firstRun }),
+  }
+  return withRun(
+    store,
+    request,
+    ({ lease, signal: held, recorder }) =>
       runBatch(
         {
           ...context,
@@ -38,22 +59,12 @@ export async function runRecordedBatch(
           candidates: store.candidates,
           checks: store.checks,
           ledger: async () => store.ledger,
-          auditedState: (options) => auditedStateIn(store.runs, options),
+          auditedState: (asked) => auditedStateIn(store.runs, asked),
+          logs: store.logs.attempts,
+          ...(context.logger && { logger: scopedLogger(context.logger) }),
         },
-        {
-          scope,
-          tasks,
-          signal: leased,
-          recorder: store.runs.recorder({
-            dag: batchDag,
-            trigger,
-            parameters: { scope: { ...scope }, tasks: [...tasks] },
-            lease,
-            ...(tick && { tick }),
-          }),
-          ...(onEvent && { onEvent }),
-        },
+        { scope, tasks, signal: held, recorder: recorder(), ...(onEvent && { onEvent }) },
       ),
-    { wait: true, signal, ...(onWait && { onWait }) },
+    { signal, ...(onWait && { onWait }) },
   )
 }

@@ -1,6 +1,6 @@
 /** The batch by the clock: each tick of `BATCH_CRON` once, and what was missed while nothing ran, once. */
 import { type Clock, systemClock } from '../../lib/base/clock.ts'
-import { LakeError } from '../../lib/base/errors.ts'
+import { isLakeError, LakeError, messageOf } from '../../lib/base/errors.ts'
 import type { IoOptions } from '../../lib/base/io.ts'
 import { type Logger, silentLogger } from '../../lib/base/log.ts'
 import type { DeltaTable } from '../../lib/delta/index.ts'
@@ -82,6 +82,8 @@ function scheduledBatch(
       if (signal?.aborted !== true) throw error
       throw new LakeError('INTERRUPTED', `${batchDag} was stopped before it began`, { cause: error })
     })
+    // Somebody asked for its end: the tick is made, and does not begin again.
+    if (isLakeError(outcome.reason, 'RUN_CANCELLED')) throw outcome.reason
     // Cut short: not made, so that the next start makes it.
     if (outcome.kind === 'cancelled') throw new LakeError('INTERRUPTED', `Run ${outcome.runId} was cut short`)
     const today = new Date(clock.now()).toISOString().slice(0, 10)
@@ -92,11 +94,27 @@ function scheduledBatch(
       })
       const { table } = context
       await recordVacuumed({ table, candidates: store.candidates }, { logger, signal: ending })
+      await removeOldLogs(store, clock.now(), { logger, signal: ending })
       vacuumedDay = today
     }
     if (outcome.kind === 'failed') {
       throw new LakeError('TASK_FAILED', `Run ${outcome.runId} of ${batchDag} failed`)
     }
+  }
+}
+
+const logDays = 30
+
+/** Best effort: what is left is removed the next day. */
+async function removeOldLogs(
+  { logs }: RunStore,
+  nowMs: number,
+  { logger, signal }: IoOptions & { readonly logger: Logger },
+): Promise<void> {
+  try {
+    await logs.removeBefore(nowMs - logDays * 86_400_000, { signal })
+  } catch (error) {
+    if (signal?.aborted !== true) logger.warn({ reason: messageOf(error) }, 'Old logs could not be removed')
   }
 }
 

@@ -14,6 +14,7 @@ import { makeFolders, privateMode } from '../../lib/base/files/folders.ts'
 import { OwnFolder } from '../../lib/base/files/own-folder.ts'
 import type { IoOptions } from '../../lib/base/io.ts'
 import { type Logger, silentLogger } from '../../lib/base/log.ts'
+import { scopedLogger } from '../../lib/base/log-scope.ts'
 import type { ClickHouse } from '../../lib/clickhouse/clickhouse.ts'
 import type { Compute } from '../../lib/compute/compute.ts'
 import type { DeltaTable, Snapshot } from '../../lib/delta/index.ts'
@@ -72,8 +73,10 @@ const openingMs = 1_000
 /** Opens nothing yet; the caller closes it. Aborting gives up opening a part, and touches none that is open. */
 export function openPlatform(
   config: Config,
-  { logger = silentLogger, clock = systemClock, gates, signal }: PlatformOptions = {},
+  { logger: told = silentLogger, clock = systemClock, gates, signal }: PlatformOptions = {},
 ): Platform {
+  // What any part says during an attempt at a task is in the log of that attempt too.
+  const logger = scopedLogger(told)
   const closers: (() => unknown)[] = []
   const opening = new Set<Promise<unknown>>()
   let isClosed = false
@@ -211,7 +214,12 @@ export function openPlatform(
     runs: lazily(async () => {
       if (config.metadata.url.startsWith('sqlite:')) await home()
       const { openRunStore } = await import('../../lib/runs/run-store.ts')
-      return openRunStore(config.metadata)
+      return openRunStore({
+        ...config.metadata,
+        logDirectory: join(config.home, 'run-logs'),
+        secrets: config.secrets,
+        logger,
+      })
     }, dispose),
 
     [Symbol.asyncDispose]: async () => {

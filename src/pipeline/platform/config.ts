@@ -188,6 +188,8 @@ export interface Config {
     readonly secretKey: string | undefined
   }
   readonly batchEngine: 'duckdb'
+  /** Texts that must be in no log. */
+  readonly secrets: readonly string[]
   readonly eventsPerSecond: number
   readonly landing: { readonly triggerMs: number; readonly maxRows: number }
   readonly realtime: { readonly triggerMs: number }
@@ -248,7 +250,10 @@ export function readConfig(environment: Environment = process.env): Config {
       problems.push(`${name}: ${parsed.error.issues.map((issue) => issue.message).join('; ')}${got}`)
     }
   }
-  const config = problems.length === 0 ? configOf(values as Values, problems) : undefined
+  const config =
+    problems.length === 0
+      ? { ...configOf(values as Values, problems), secrets: secretsIn(values) }
+      : undefined
   if (config === undefined || problems.length > 0) {
     throw new LakeError('CONFIG_INVALID', `Environment: ${problems.join('. ')}`, { details: { problems } })
   }
@@ -270,7 +275,27 @@ function readSecret(environment: Environment, name: string, problems: string[]):
   }
 }
 
-function configOf(values: Values, problems: string[]): Config {
+/** What is in no log: the values of secret variables, and the passwords in URLs, as written and as meant. */
+function secretsIn(values: Readonly<Record<string, unknown>>): readonly string[] {
+  const found = Object.entries(variables as Record<string, Variable>).flatMap(([name, { secret }]) => {
+    const value = values[name]
+    if (typeof value !== 'string') return []
+    if (secret === true) return [value]
+    const password = /^[a-z][a-z0-9+.-]*:\/\/[^/]*?:(?<password>[^/]*)@/i.exec(value)?.groups?.['password']
+    return password === undefined || password === '' ? [] : [password, decoded(password)]
+  })
+  return [...new Set(found)]
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
+}
+
+function configOf(values: Values, problems: string[]): Omit<Config, 'secrets'> {
   const home = resolve(values.LAKE_HOME)
   return {
     home,

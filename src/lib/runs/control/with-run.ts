@@ -1,0 +1,162 @@
+/**
+ * A run from its request to its end: it waits for its turn under a number that everybody sees, holds the lease while it
+ * is at work, and ends in order when any process asks for that.
+ */
+import { type Clock, systemClock } from '../../base/clock.ts'
+import { isLakeError, LakeError, messageOf } from '../../base/errors.ts'
+import type { IoOptions } from '../../base/io.ts'
+import type { RunRecorder } from '../../dag/recorder.ts'
+import type { Lease, LeaseHolder, Leases } from '../leases.ts'
+import type { LogBook } from '../log/log-book.ts'
+import type { RunBook } from '../run-book.ts'
+import type { QueuedRun, RunRequest } from './run-queue.ts'
+
+export interface HeldRun {
+  readonly lease: Lease
+  /** Aborts with the caller's signal, when the lease is lost, and with `RUN_CANCELLED` when somebody asks for its end. */
+  readonly signal: AbortSignal
+  /** The recorder of this run; `facts` take the place of those of the request. */
+  recorder(facts?: Partial<RunRequest>): RunRecorder
+}
+
+export interface WithRunOptions extends IoOptions {
+  /** Told at once for each run that is waited for, and again when it has a number. */
+  readonly onWait?: (holder: LeaseHolder) => void
+  readonly clock?: Clock
+}
+
+interface Store {
+  readonly runs: RunBook
+  readonly leases: Leases
+  readonly logs?: LogBook
+}
+
+/** How long a request to end a run waits until it is seen, at most. */
+const lookMs = 1_000
+/** Between two signs of life of a queued run. */
+const signOfLifeMs = 5_000
+
+/**
+ * One run of a DAG at a time, under a lease of its name. Closes as abandoned what a killed process left.
+ *
+ * @throws LakeError `RUN_CANCELLED` if somebody asks for its end before its turn has come; what `work` throws.
+ */
+export async function withRun<T>(
+  store: Store,
+  request: RunRequest,
+  work: (run: HeldRun) => Promise<T>,
+  { signal, onWait, clock = systemClock }: WithRunOptions = {},
+): Promise<T> {
+  const { runs, leases, logs } = store
+  for (const { id } of await runs.closeOrphans({ signal })) await logs?.rescue(id)
+  const queue = new Queue(runs, request, clock)
+  try {
+    return await leases.withLease(
+      request.dag,
+      ({ lease, signal: leased }) =>
+        whileWatched(runs, clock, leased, ({ signal: watched, started }) =>
+          work({
+            lease,
+            signal: watched,
+            recorder: (facts) => {
+              const { queued } = queue
+              const recorder = runs.recorder({ ...request, ...facts, lease, ...(queued && { queued }) })
+              return {
+                ...recorder,
+                runStarted: async (start) => {
+                  const id = await recorder.runStarted(start)
+                  queue.hasBegun = true
+                  started(id)
+                  return id
+                },
+              }
+            },
+          }),
+        ),
+      { wait: true, signal, ...(onWait && { onWait }), whileWaiting: () => queue.stay({ signal }) },
+    )
+  } catch (error) {
+    await queue.leave(error)
+    throw error
+  }
+}
+
+/** The place of one run in the queue; it has none as long as it need not wait. */
+class Queue {
+  queued: QueuedRun | undefined
+  hasBegun = false
+  readonly #runs: RunBook
+  readonly #request: RunRequest
+  readonly #clock: Clock
+  #seenMs = Number.NEGATIVE_INFINITY
+
+  constructor(runs: RunBook, request: RunRequest, clock: Clock) {
+    this.#runs = runs
+    this.#request = request
+    this.#clock = clock
+  }
+
+  /** @throws LakeError `RUN_CANCELLED` */
+  async stay({ signal }: IoOptions): Promise<void> {
+    const nowMs = this.#clock.now()
+    if (this.queued === undefined) {
+      this.queued = await this.#runs.queue(this.#request, this.#request.dag, { signal })
+    } else if (nowMs - this.#seenMs < signOfLifeMs) {
+      if (await this.#runs.isCancelRequested(this.queued.id, { signal })) throw cancelled(this.queued.id)
+      return
+    }
+    this.#seenMs = nowMs
+    if (!(await this.#runs.stayQueued(this.queued, { signal }))) throw cancelled(this.queued.id)
+  }
+
+  /** Best effort: without it the run is closed as abandoned, for want of a sign of life. */
+  async leave(error: unknown): Promise<void> {
+    if (this.queued === undefined || this.hasBegun) return
+    const reason = isLakeError(error) ? error : new LakeError('INTERRUPTED', messageOf(error))
+    await this.#runs.leaveQueue(this.queued, reason).catch(() => undefined)
+  }
+}
+
+interface Watched {
+  readonly signal: AbortSignal
+  /** To be called when the run has a number. */
+  started(id: number): void
+}
+
+async function whileWatched<T>(
+  runs: RunBook,
+  clock: Clock,
+  signal: AbortSignal,
+  work: (watched: Watched) => Promise<T>,
+): Promise<T> {
+  const asked = new AbortController()
+  const done = new AbortController()
+  const watching: Promise<void>[] = []
+  const watch = async (id: number): Promise<void> => {
+    while (!done.signal.aborted) {
+      // A store that does not answer says nothing; whether the run may go on without it, its lease decides.
+      if (await runs.isCancelRequested(id, { signal: done.signal }).catch(() => false)) {
+        asked.abort(cancelled(id))
+        return
+      }
+      await clock.sleep(lookMs, { signal: done.signal }).catch(() => undefined)
+    }
+  }
+  try {
+    return await work({
+      signal: AbortSignal.any([signal, asked.signal]),
+      started: (id) => {
+        watching.push(watch(id))
+      },
+    })
+  } finally {
+    done.abort()
+    await Promise.all(watching)
+  }
+}
+
+function cancelled(runId: number): LakeError {
+  return new LakeError('RUN_CANCELLED', `Run ${runId} was cancelled: somebody asked for its end`, {
+    details: { runId },
+  })
+}
