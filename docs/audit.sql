@@ -222,7 +222,7 @@ SELECT "event_id", "user_id", "event_type", "page", "timestamp", "source", "even
   and not coalesce(page = '', false)
   and not coalesce(source not in ('web', 'mobile'), false)
   and not coalesce("timestamp" < timestamp '1970-01-01 00:00:00+00', false)
-  and not coalesce("timestamp" > kafka_timestamp + interval '5' minute, false))
+  and not coalesce("timestamp" > kafka_timestamp and "timestamp" > kafka_timestamp + interval '5' minute, false))
 QUALIFY row_number() OVER (PARTITION BY event_date, event_id ORDER BY kafka_timestamp, kafka_partition, kafka_offset) = 1;
 INSERT INTO audit
 WITH expected AS (SELECT "event_id", "user_id", "event_type", "page", "timestamp", "source", "event_date", "kafka_topic", "kafka_partition", "kafka_offset", "kafka_timestamp", "ingested_at" FROM first_deliveries), found AS (SELECT "event_id", "user_id", "event_type", "page", "timestamp", "source", "event_date", "kafka_topic", "kafka_partition", "kafka_offset", "kafka_timestamp", "ingested_at" FROM "newest_silver"),
@@ -247,7 +247,7 @@ WITH expected AS (SELECT "event_id", "user_id", "event_type", "page", "timestamp
   and not coalesce(page = '', false)
   and not coalesce(source not in ('web', 'mobile'), false)
   and not coalesce("timestamp" < timestamp '1970-01-01 00:00:00+00', false)
-  and not coalesce("timestamp" > kafka_timestamp + interval '5' minute, false)), false)), found AS (SELECT "event_id", "user_id", "event_type", "page", "timestamp", "source", "event_date", "kafka_topic", "kafka_partition", "kafka_offset", "kafka_timestamp", "ingested_at" FROM "quarantine"),
+  and not coalesce("timestamp" > kafka_timestamp and "timestamp" > kafka_timestamp + interval '5' minute, false)), false)), found AS (SELECT "event_id", "user_id", "event_type", "page", "timestamp", "source", "event_date", "kafka_topic", "kafka_partition", "kafka_offset", "kafka_timestamp", "ingested_at" FROM "quarantine"),
 differing AS (
   (SELECT * FROM expected EXCEPT ALL SELECT * FROM found) UNION ALL (SELECT * FROM found EXCEPT ALL SELECT * FROM expected))
 SELECT 'bronze = silver + duplicates + quarantine', 'silver/quarantine', event_date::VARCHAR, sum(n_left), sum(n_right), sum(wrong) FROM (

@@ -171,7 +171,8 @@ export const eventRules: readonly EventRule[] = [
   },
   {
     reason: 'timestamp_in_future',
-    sql: `"timestamp" > kafka_timestamp + interval '${futureLimitMinutes}' minute`,
+    // The first half is true of few rows: adding an interval to an instant takes more time than all other rules.
+    sql: `"timestamp" > kafka_timestamp and "timestamp" > kafka_timestamp + interval '${futureLimitMinutes}' minute`,
     nulls: 'hold',
   },
 ]
