@@ -9,7 +9,7 @@ import { toFrame as framing } from '../lib/notebook/frame.ts'
 import { calling } from './cell.ts'
 import type { Lake } from './lake.ts'
 import { openLake } from './open-lake.ts'
-import { showItself } from './show.ts'
+import { showItself } from './show/show.ts'
 
 export type { RowFrame } from '../lib/notebook/cell-value.ts'
 export type {
@@ -52,7 +52,8 @@ export type {
   TableName,
   TableRows,
 } from './rows.ts'
-export { type ShowOptions, show } from './show.ts'
+export type { Lineage, RunAttempt, RunRecord, RunSummary, TaskGraph } from './runs.ts'
+export { type ShowOptions, show } from './show/show.ts'
 export type {
   ArrowColumn,
   ArrowTable,

@@ -8,6 +8,7 @@ import type { MetricColumns, MetricRow } from '../pipeline/model/metric-column.t
 import type { MetricDefinition } from '../pipeline/promotion/definition.ts'
 import type { Books } from './books.ts'
 import type { TableName } from './rows.ts'
+import type { Runs } from './runs.ts'
 import type { Table } from './table.ts'
 
 export interface TableSummary {
@@ -88,7 +89,7 @@ export interface Trial {
   readonly lake: Lake
 }
 
-export interface Lake extends Books {
+export interface Lake extends Books, Runs {
   /** Where the tables are. */
   readonly uri: string
   /**

@@ -80,3 +80,42 @@ describe('the books of a notebook', () => {
     })
   })
 })
+
+describe('the runs of a notebook', () => {
+  it('are listed, and the newest batch is told task by task', async () => {
+    const [newest] = await lake.runs({ limit: 1 })
+    const run = await lake.run()
+
+    expect(newest).toMatchObject({
+      dag: 'lakehouse_batch',
+      state: 'succeeded',
+      trigger: 'manual',
+      error: null,
+    })
+    expect(run).toMatchObject({ ...newest })
+    expect(await lake.run(run.id)).toEqual(run)
+    expect(run.attempts[0]).toMatchObject({ task: 'bronze_to_silver', attempt: 1, state: 'succeeded' })
+    await expect(lake.run(99)).rejects.toThrow(/Run 99: there is no such run/)
+    await expect(lake.runs({ limit: 0 })).rejects.toThrow(/limit must be a whole number from 1, got 0/)
+  })
+
+  it('have the tasks of the DAG, each after those that it waits for', async () => {
+    const { tasks } = await lake.dag()
+    const run = await lake.run()
+
+    expect(tasks.map(({ task }) => task)).toEqual(run.attempts.map(({ task }) => task))
+    expect(tasks.find(({ task }) => task === 'ledger')?.after).toEqual(['gold_to_clickhouse'])
+  })
+
+  it('have made tables, each from a version of the one below', async () => {
+    const { tables, madeFrom } = await lake.lineage()
+
+    const bronze = tables.find(({ table }) => table === 'bronze/events')
+    expect(madeFrom).toContainEqual({
+      table: 'silver/events',
+      from: 'bronze/events',
+      version: bronze?.version,
+    })
+    expect(madeFrom.filter(({ table }) => table.startsWith('bronze/'))).toEqual([])
+  })
+})

@@ -19,6 +19,7 @@ import { ask } from './cell.ts'
 import { checkIn } from './check.ts'
 import type { Lake, MetricProblem, Staged, StageOptions, TableSummary, Trial } from './lake.ts'
 import { booksOfTrial, createBooks, requireDay } from './platform-books.ts'
+import { createRuns } from './platform-runs.ts'
 import { createTable } from './platform-table.ts'
 import type { TableName } from './rows.ts'
 import { saveTable } from './save.ts'
@@ -41,6 +42,15 @@ function queue(): OneByOne {
  * @param oneByOne That of the other lakes over the same database.
  */
 export function createLake(platform: Platform, oneByOne: OneByOne = queue()): Lake {
+  const tables = (): Promise<TableSummary[]> =>
+    ask('lake.tables', async (signal) => {
+      const summaries: TableSummary[] = []
+      for (const table of lakeTableNames) {
+        const summary = await summaryOf(platform, table, { signal })
+        if (summary !== undefined) summaries.push(summary)
+      }
+      return summaries
+    })
   return {
     uri: platform.config.lakeUri,
 
@@ -51,15 +61,7 @@ export function createLake(platform: Platform, oneByOne: OneByOne = queue()): La
 
     staged: () => ask('lake.staged', () => stagedIn(platform)),
 
-    tables: () =>
-      ask('lake.tables', async (signal) => {
-        const summaries: TableSummary[] = []
-        for (const table of lakeTableNames) {
-          const summary = await summaryOf(platform, table, { signal })
-          if (summary !== undefined) summaries.push(summary)
-        }
-        return summaries
-      }),
+    tables,
 
     table: (name) => createTable(platform, name),
 
@@ -90,6 +92,7 @@ export function createLake(platform: Platform, oneByOne: OneByOne = queue()): La
     }),
 
     ...createBooks(platform),
+    ...createRuns(platform, tables),
 
     close: async () => platform[Symbol.asyncDispose](),
   }

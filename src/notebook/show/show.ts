@@ -1,21 +1,25 @@
 /** `show`: what a value of the platform looks like below a cell. Outside of a notebook it is printed. */
 import { inspect } from 'node:util'
-import { countOf } from '../lib/base/count-of.ts'
-import type { Figure } from '../lib/notebook/figure.ts'
-import { heatMap } from '../lib/notebook/figure.ts'
-import { frameRows } from '../lib/notebook/frame.ts'
-import { escapeHtml, type HtmlTableOptions, htmlTable } from '../lib/notebook/html-table.ts'
-import { columnNames } from '../lib/notebook/named-rows.ts'
-import { figureOutput, type Output, sendOutput } from '../lib/notebook/output.ts'
-import { isRowFrame } from '../lib/notebook/typed-columns.ts'
-import type { Explanation, Ledger, MessageTrace, Reconciliation } from './books.ts'
-import type { ArrowTable, TableDiff } from './table.ts'
+import { countOf } from '../../lib/base/count-of.ts'
+import type { Figure } from '../../lib/notebook/figure.ts'
+import { heatMap } from '../../lib/notebook/figure.ts'
+import { frameRows } from '../../lib/notebook/frame.ts'
+import { escapeHtml, type HtmlTableOptions, htmlTable } from '../../lib/notebook/html-table.ts'
+import { columnNames } from '../../lib/notebook/named-rows.ts'
+import { figureOutput, type Output, sendOutput } from '../../lib/notebook/output.ts'
+import { isRowFrame } from '../../lib/notebook/typed-columns.ts'
+import type { Explanation, Ledger, MessageTrace, Reconciliation } from '../books.ts'
+import type { RunRecord } from '../runs.ts'
+import type { ArrowTable, TableDiff } from '../table.ts'
+
+import { ganttOf, isLineage, isRun, isTaskGraph, lineagePicture, taskPicture } from './pictures.ts'
 
 export type ShowOptions = HtmlTableOptions
 
 /**
  * Shows rows, a data frame or an Arrow table as a table that sorts, filters and pages; a figure as a chart; and what
- * `lake.ledger()`, `lake.reconcile()`, `lake.explain()`, `lake.trace()` and `.diff()` answer with as what they say.
+ * `lake.ledger()`, `lake.reconcile()`, `lake.explain()`, `lake.trace()`, `.diff()`, `lake.run()`, `lake.dag()` and
+ * `lake.lineage()` answer with as what they say.
  */
 export function show(value: unknown, options: ShowOptions = {}): void {
   const outputs = outputsOf(value, options)
@@ -39,6 +43,9 @@ export function outputsOf(value: unknown, options: ShowOptions): readonly Output
   if (isDiff(value)) return diffOutputs(value)
   if (isExplanation(value)) return explanationOutputs(value)
   if (isTrace(value)) return traceOutputs(value)
+  if (isRun(value)) return runOutputs(value)
+  if (isTaskGraph(value)) return [taskPicture(value)]
+  if (isLineage(value)) return [lineagePicture(value)]
   return undefined
 }
 
@@ -170,6 +177,19 @@ function traceOutputs({ topic, partition, offset, steps }: MessageTrace): readon
           .map(([name, value]) => `${name} ${typeof value === 'object' ? inspect(value) : String(value)}`)
           .join(', '),
       })),
+      {},
+    ),
+  ]
+}
+
+function runOutputs(run: RunRecord): readonly Output[] {
+  const { id, dag, state, trigger, startedAt, error, attempts } = run
+  const words = `Run ${id} of ${dag}: ${state}; ${trigger}, ${startedAt === null ? 'not begun yet' : `started ${startedAt}`}.`
+  return [
+    sentence(error === null ? words : `${words} ${error}`),
+    ganttOf(run),
+    tableOutput(
+      attempts.map((attempt) => ({ ...attempt, error: attempt.error ?? '' })),
       {},
     ),
   ]

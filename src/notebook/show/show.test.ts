@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { plotlyMimeType } from '../lib/notebook/output.ts'
-import { plot } from './index.ts'
+import { plotlyMimeType } from '../../lib/notebook/output.ts'
+import { plot } from '../index.ts'
 import { outputsOf } from './show.ts'
 
 const textOf = (value: unknown): string =>
@@ -104,5 +104,83 @@ describe('show(value)', () => {
       steps: [{ stage: 'bronze', state: 'landed', details: { version: 3 } }],
     }
     expect(textOf(trace)).toMatch(/t, partition 0, offset 5:[\s\S]*landed[\s\S]*version 3/)
+  })
+
+  const svgOf = (value: unknown): string =>
+    (outputsOf(value, {}) ?? []).map((output) => String(output['image/svg+xml'] ?? '')).join('')
+
+  it('draws a run as a gantt chart: a bar for each try of a task, and none for a task that did not begin', () => {
+    const attempt = { attempt: 1, rowsIn: 1, rowsOut: 1, error: null }
+    const run = {
+      id: 7,
+      dag: 'lakehouse_batch',
+      state: 'failed',
+      trigger: 'schedule',
+      startedAt: '2026-01-31T01:00:00.000Z',
+      endedAt: '2026-01-31T01:00:10.000Z',
+      error: 'CHECK_FAILED: <b>',
+      attempts: [
+        {
+          ...attempt,
+          task: 'bronze_to_silver',
+          state: 'failed',
+          startedAt: '2026-01-31T01:00:00.000Z',
+          endedAt: '2026-01-31T01:00:02.000Z',
+        },
+        {
+          ...attempt,
+          attempt: 2,
+          task: 'bronze_to_silver',
+          state: 'succeeded',
+          startedAt: '2026-01-31T01:00:04.000Z',
+          endedAt: '2026-01-31T01:00:10.000Z',
+        },
+        { ...attempt, task: 'ledger', state: 'waiting', startedAt: null, endedAt: null },
+      ],
+    }
+
+    const svg = svgOf(run)
+
+    expect([...svg.matchAll(/<title>([^<]*)/g)].map(([, told]) => told)).toEqual([
+      'bronze_to_silver: failed, 2.0 s',
+      'bronze_to_silver, attempt 2: succeeded, 6.0 s',
+    ])
+    expect(svg).toMatch(/>ledger<.*>waiting</)
+    expect(textOf(run)).toContain('Run 7 of lakehouse_batch: failed; schedule')
+    expect(textOf(run)).toContain('CHECK_FAILED: &lt;b&gt;')
+  })
+
+  it('draws the tasks of the batch, those that come later to the right', () => {
+    const svg = svgOf({
+      dag: 'lakehouse_batch',
+      tasks: [
+        { task: 'first', after: [] },
+        { task: 'left', after: ['first'] },
+        { task: 'right', after: ['first'] },
+        { task: 'last', after: ['left', 'right'] },
+      ],
+    })
+
+    const x = (task: string): number => Number(new RegExp(`x="([^"]+)"[^>]*>${task}<`).exec(svg)?.[1])
+    expect([x('first') < x('left'), x('left') === x('right'), x('right') < x('last')]).toEqual([
+      true,
+      true,
+      true,
+    ])
+    expect([...svg.matchAll(/marker-end/g)]).toHaveLength(4)
+  })
+
+  it('draws what tables were made from, and says which version where it is not the newest', () => {
+    const svg = svgOf({
+      tables: [
+        { table: 'bronze/events', version: 9, rows: 1200 },
+        { table: 'silver/events', version: 4, rows: Number.NaN },
+      ],
+      madeFrom: [{ table: 'silver/events', from: 'bronze/events', version: 8 }],
+    })
+
+    for (const told of ['bronze/events', 'version 9', '1,200 rows', 'silver/events', 'version 8'])
+      expect(svg).toContain(`>${told}<`)
+    expect(svg).not.toContain('NaN')
   })
 })
