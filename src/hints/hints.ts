@@ -59,6 +59,10 @@ const catalogue: Readonly<Record<ErrorCode, Hints>> = {
           ? `Its parameters are ${list(known)}.`
           : 'It has no parameters: they are declared in a cell that is tagged parameters.'),
       'parameter-value': 'Its type is that of its default, in the cell that is tagged parameters.',
+      'not-a-batch':
+        '`lake runs list` shows the runs. Those of a notebook are run again with `lake notebook run NAME`.',
+      'nothing-to-retry':
+        '`lake batch` makes what has changed, `lake batch --full` everything; `lake runs list --state failed` shows what can be retried.',
       request: 'The API is described at /api/openapi.json.',
     },
   },
@@ -178,7 +182,12 @@ const catalogue: Readonly<Record<ErrorCode, Hints>> = {
       newest === undefined
         ? '`lake table history TABLE` shows the versions there are.'
         : `Name a version up to ${text(newest)}; \`lake table history TABLE\` shows them.`,
-    faults: { 'versions-reversed': 'Name the older version first.' },
+    faults: {
+      'inputs-not-recorded': 'An older release made this run. Choose a newer one: `lake runs list`.',
+      'replay-vacuumed':
+        'Choose a newer run: `lake runs list`. Versions are kept for a week, and longer where delta.deletedFileRetentionDuration of the table says so.',
+      'versions-reversed': 'Name the older version first.',
+    },
   },
   LOG_CORRUPT: {
     otherwise: ({ version, protocol }) => {
@@ -397,6 +406,8 @@ const catalogue: Readonly<Record<ErrorCode, Hints>> = {
   CHECK_FAILED: {
     otherwise: 'Readers keep the last good version. Correct the rows that the message names.',
     faults: {
+      'replay-differs': ({ table, runId }) =>
+        `\`lake runs show ${text(runId)}\` has the versions; \`lake table history ${text(table)}\` says who wrote to it since. With other code than the run's, other rows are expected.`,
       'candidate-kept': ({ table, runId }) =>
         `Readers keep the last good version. ${readCandidate(table, runId)} shows the rows that were refused, until vacuum removes them.`,
       'gate-refused': ({ table, runId, gates }) =>

@@ -2,8 +2,11 @@
 import type { Command } from 'commander'
 import { wholeNumber } from '../arguments.ts'
 import type { CommandLine } from '../command-line.ts'
+import { addCancel } from './cancel.ts'
 import { addList } from './list.ts'
 import { addLogs } from './logs.ts'
+import { addReplay } from './replay.ts'
+import { addRetry } from './retry.ts'
 import { showRun } from './show.ts'
 
 export function addRuns(program: Command, cli: CommandLine): void {
@@ -29,6 +32,9 @@ export function addRuns(program: Command, cli: CommandLine): void {
     .addHelpText('after', '\nExamples:\n  lake runs show 12\n  lake runs show 12 --json')
     .action((run: number) => showRun(run, cli))
   addLogs(runs, cli)
+  addRetry(runs, cli)
+  addCancel(runs, cli)
+  addReplay(runs, cli)
 }
 
 const runNumber = wholeNumber({ min: 1 })

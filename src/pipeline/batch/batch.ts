@@ -22,7 +22,7 @@ import { type ExecutionEvent, execute } from '../../lib/dag/execute.ts'
 import { createGraph, type Graph } from '../../lib/dag/graph.ts'
 import type { DagNode, NodeContext, NodeResult, RunOutcome } from '../../lib/dag/node.ts'
 import { plan, type Selection } from '../../lib/dag/plan.ts'
-import type { RunRecorder } from '../../lib/dag/recorder.ts'
+import type { RunRecorder, TableVersions } from '../../lib/dag/recorder.ts'
 import type { Snapshot } from '../../lib/delta/index.ts'
 import type { DuckDb } from '../../lib/duckdb/duckdb.ts'
 import type { EventLog } from '../../lib/eventlog/eventlog.ts'
@@ -68,6 +68,8 @@ export interface BatchContext extends SettledContext {
   readonly selectOf?: (table: LakeTable) => string
   /** Where refused versions are described; without it nobody can look at them. */
   readonly candidates?: CandidateBook
+  /** What gold is made from, in place of silver's newest version. */
+  readonly pinnedSilver?: Snapshot
   /** What judges tables beside their checks; without it nothing does. */
   readonly gates?: Gates
   /** Results of checks, for those that compare with earlier days. */
@@ -153,7 +155,7 @@ export function batchGraph(
       name: metric.task,
       dependsOn: [silverTask],
       run: async ({ runId, signal, note }) => {
-        const silver = await context.table('silver/events').snapshot({ signal })
+        const silver = context.pinnedSilver ?? (await context.table('silver/events').snapshot({ signal }))
         const made = await makeDays(
           context,
           {
@@ -169,7 +171,7 @@ export function batchGraph(
           },
           { signal },
         )
-        return resultOf([made], note)
+        return resultOf([made], { 'silver/events': silver.version }, note)
       },
     }
   })
@@ -284,6 +286,7 @@ async function publish(
     kind,
     rowsIn: rows,
     rowsOut: rows,
+    inputs: versions,
     versionsBefore,
     versionsAfter: versions,
     details: {
@@ -338,15 +341,16 @@ async function makeSilver(
     },
     { signal },
   )
-  return resultOf([silver, quarantine], note)
+  return resultOf([silver, quarantine], { 'bronze/events': bronze.version }, note)
 }
 
-function resultOf(made: readonly Made[], note: NodeContext['note']): NodeResult {
+function resultOf(made: readonly Made[], inputs: TableVersions, note: NodeContext['note']): NodeResult {
   const [first] = made
   const result: NodeResult = {
     kind: made.some(({ kind }) => kind === 'succeeded') ? 'succeeded' : 'unchanged',
     rowsIn: first?.rowsIn ?? 0,
     rowsOut: made.reduce((sum, { rowsOut }) => sum + rowsOut, 0),
+    inputs,
     versionsBefore: Object.fromEntries(made.map(({ target, versionBefore }) => [target, versionBefore])),
     versionsAfter: Object.fromEntries(made.map(({ target, versionAfter }) => [target, versionAfter])),
     details: { days: [...(first?.days ?? [])], ...gateDetails(made.flatMap((each) => each.gates)) },

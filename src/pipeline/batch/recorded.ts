@@ -7,6 +7,7 @@ import { withRun } from '../../lib/runs/control/with-run.ts'
 import type { LeaseHolder } from '../../lib/runs/leases.ts'
 import type { ScheduledTick, Trigger } from '../../lib/runs/run.ts'
 import type { RunStore } from '../../lib/runs/run-store.ts'
+import { codeVersion } from './again/code-version.ts'
 import { type BatchContext, runBatch } from './batch.ts'
 import { batchDag } from './dag-name.ts'
 import type { Scope } from './days.ts'
@@ -43,6 +44,7 @@ export async function runRecordedBatch(
   const request = {
     dag: batchDag,
     trigger,
+    code: codeVersion(context.selectOf),
     parameters: { scope: { ...scope }, tasks: [...tasks] },
     ...(tick && { tick }),
     ...(firstRun !== undefined && { firstRun }),

@@ -17,6 +17,8 @@ export interface TrialRequest {
   readonly days?: readonly string[] | undefined
   /** The share of users whose events are taken, above 0 and up to 1: each with all of their events. Events without a user count by themselves. */
   readonly sample?: number | undefined
+  /** The version of its input; the newest without it. */
+  readonly input?: Snapshot | undefined
 }
 
 export interface Tried {
@@ -36,7 +38,7 @@ export interface Tried {
 export async function tryTask(
   context: BatchContext,
   scratch: (name: LakeTable) => Promise<DeltaTable>,
-  { task, days, sample = 1 }: TrialRequest,
+  { task, days, sample = 1, input }: TrialRequest,
   { signal }: IoOptions = {},
 ): Promise<Tried> {
   const names = tablesMade.get(task)
@@ -48,7 +50,7 @@ export async function tryTask(
   }
   const own = new Map<LakeTable, DeltaTable>()
   for (const name of names) own.set(name, await scratch(name))
-  const { duckdb, compute, clickhouse, temporaryDirectory, checksOf, clock, logger } = context
+  const { duckdb, compute, clickhouse, temporaryDirectory, checksOf, selectOf, clock, logger } = context
   const trial: BatchContext = {
     table: (name) => own.get(name) ?? context.table(name),
     duckdb,
@@ -57,13 +59,17 @@ export async function tryTask(
     clickhouse,
     temporaryDirectory,
     ...(checksOf && { checksOf }),
+    ...(selectOf && { selectOf }),
+    ...(input && { pinnedSilver: input }),
     ...(clock && { clock }),
     ...(logger && { logger }),
   }
   const scope: Scope = days === undefined ? { kind: 'full' } : { kind: 'days', days }
-  const bronze = await context.table('bronze/events').snapshot({ signal })
-  const table = task === silverTask ? 'bronze/events' : 'silver/events'
-  const snapshot = task === silverTask ? bronze : await context.table(table).snapshot({ signal })
+  const table = inputOf(task)
+  const snapshot = input ?? (await context.table(table).snapshot({ signal }))
+  // The graph is made of bronze; a task over silver does not look at it.
+  const bronze =
+    table === 'bronze/events' ? snapshot : await context.table('bronze/events').snapshot({ signal })
   const node = batchGraph(trial, bronze, scope).nodes.find(({ name }) => name === task)
   if (node === undefined) throw new LakeError('BUG', `No node ${task}`)
   const { rowsIn = 0, rowsOut = 0 } = await node.run({
@@ -76,6 +82,9 @@ export async function tryTask(
   })
   return { tables: names, input: { table, snapshot }, rowsIn, rowsOut }
 }
+
+/** The table that a task makes its tables from. */
+export const inputOf = (task: string): LakeTable => (task === silverTask ? 'bronze/events' : 'silver/events')
 
 const partsOfShare = 1_000_000
 

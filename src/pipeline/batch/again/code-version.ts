@@ -1,0 +1,21 @@
+/** The code that computes the tables, as each run records it: a run is replayed with the same code, or with a warning. */
+import { readFileSync } from 'node:fs'
+import { formatJson, parseJson } from '../../../lib/base/json.ts'
+import { codeOf } from '../../model/code-of-days.ts'
+import { goldMetrics } from '../../model/gold.ts'
+import type { LakeTable } from '../../model/tables.ts'
+import { declaredSelect, tablesMade } from '../tasks.ts'
+
+/** `1.2.0+0f3a…`: the version of the package, and a hash of the SELECT and the order of every table that a batch makes. */
+export function codeVersion(selectOf: (table: LakeTable) => string = declaredSelect): string {
+  const tables = [...tablesMade.values()].flat().map((table) => [table, selectOf(table)])
+  const orders = goldMetrics.map(({ name, grain }) => [name, [...grain]])
+  return `${packageVersion()}+${codeOf(formatJson([tables, orders]))}`
+}
+
+function packageVersion(): string {
+  const file = new URL('../../../../package.json', import.meta.url)
+  const description = parseJson(readFileSync(file, 'utf8'), 'package.json')
+  const isObject = typeof description === 'object' && description !== null && 'version' in description
+  return isObject ? String(description['version']) : 'unknown'
+}
