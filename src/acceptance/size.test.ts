@@ -24,6 +24,7 @@ const longFunctions: Readonly<Record<string, string>> = {
       'src/lib/clickhouse/client.ts:openClickHouse',
       'src/lib/eventlog/eventlog.memory.ts:createMemoryEventLog',
       'src/lib/runs/control/run-queue.ts:createRunQueue',
+      'src/lib/runs/control/backfill-book.ts:createBackfillBook',
       'src/lib/runs/leases.ts:createLeases',
       'src/lib/runs/release-book.ts:createReleaseBook',
       'src/lib/runs/run-book.ts:createRunBook',

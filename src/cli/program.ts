@@ -18,6 +18,7 @@ const nouns: Readonly<Record<string, Load>> = {
   land: async () => (await import('./commands/land.ts')).addLand,
   realtime: async () => (await import('./commands/realtime.ts')).addRealtime,
   batch: async () => (await import('./commands/batch.ts')).addBatch,
+  backfill: async () => (await import('./commands/backfill.ts')).addBackfill,
   schedule: async () => (await import('./commands/schedule.ts')).addSchedule,
   runs: async () => (await import('./runs/runs.ts')).addRuns,
   release: async () => (await import('./commands/release.ts')).addRelease,

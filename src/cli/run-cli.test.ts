@@ -26,8 +26,10 @@ describe('lake --help', () => {
     'land',
     'realtime',
     'batch',
+    'backfill',
     'schedule',
     'runs list',
+    'runs days',
     'runs show',
     'runs logs',
     'runs retry',
@@ -99,6 +101,10 @@ describe('usage errors', () => {
     [['table', 'read', 'gold/daily_active_users'], 'lake batch'],
     [['batch', '--from', '2026-02-30', '--to', '2026-03-02'], 'lake batch --help'],
     [['batch', '--from', '2026-02-03', '--to', '2026-02-03'], 'left out'],
+    [['backfill', '--from', '2026-02-03', '--to', '2026-02-03'], 'left out'],
+    [['backfill', '--from', '2026-02-03'], 'lake backfill --help'],
+    [['backfill', '--from', '2026-02-01', '--to', '2026-02-03', '--task', 'nothing'], 'lake backfill --help'],
+    [['runs', 'days', '--table', 'bronze/events'], 'lake runs days --help'],
   ])('%j exits 2 and says how to go on', async (argv, hint) => {
     const { exitCode, stdout, stderr } = await home.lake(...argv)
 

@@ -395,6 +395,8 @@ const catalogue: Readonly<Record<ErrorCode, Hints>> = {
     otherwise: ({ runId = 'RUN' }) =>
       `\`lake runs show ${text(runId)}\` shows the error of each task; \`lake batch\` runs it again.`,
     faults: {
+      'backfill-not-whole': ({ runs, from, to }) =>
+        `${(Array.isArray(runs) ? runs : []).map((run) => `\`lake runs show ${text(run)}\``).join(', ')} shows why. \`lake backfill --from ${text(from)} --to ${text(to)}\` then makes the days that failed, and no other.`,
       'rows-refused': ({ runId, tables }) =>
         `${(Array.isArray(tables) ? tables : []).map((table) => readCandidate(table, runId)).join(', ')} shows the rows that were refused; \`lake runs show ${text(runId)}\` the error of each task.`,
     },

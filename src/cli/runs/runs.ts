@@ -3,6 +3,7 @@ import type { Command } from 'commander'
 import { wholeNumber } from '../arguments.ts'
 import type { CommandLine } from '../command-line.ts'
 import { addCancel } from './cancel.ts'
+import { addRunsDays } from './days.ts'
 import { addList } from './list.ts'
 import { addLogs } from './logs.ts'
 import { addReplay } from './replay.ts'
@@ -31,6 +32,8 @@ export function addRuns(program: Command, cli: CommandLine): void {
     .argument('<run>', 'its number, as in `lake runs list`', runNumber)
     .addHelpText('after', '\nExamples:\n  lake runs show 12\n  lake runs show 12 --json')
     .action((run: number) => showRun(run, cli))
+
+  addRunsDays(runs, cli)
   addLogs(runs, cli)
   addRetry(runs, cli)
   addCancel(runs, cli)

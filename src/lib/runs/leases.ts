@@ -32,6 +32,8 @@ export type AcquireOutcome =
 export interface WithLeaseOptions extends IoOptions {
   /** Wait for the holder instead of failing with `RUN_BUSY`. */
   readonly wait?: boolean
+  /** With `wait`: lets everybody else go first who waits for this lease, also if they came later. */
+  readonly yields?: boolean
   /** Called once for each holder that is waited for, and again when the holder has begun its run. */
   readonly onWait?: (holder: LeaseHolder) => void
   /** Called at each look at a lease that is held; what it throws ends the wait. */
@@ -161,19 +163,56 @@ export function createLeases(
 
   async function acquireOrWait(
     name: string,
-    { signal, wait = false, onWait, whileWaiting }: WithLeaseOptions,
+    { signal, wait = false, yields = false, onWait, whileWaiting }: WithLeaseOptions,
   ): Promise<Lease> {
-    for (let reported = ''; ; ) {
-      const outcome = await acquire(name, { signal })
-      if (outcome.kind === 'acquired') return outcome.lease
-      const { holder } = outcome
-      if (!wait) throw busy(holder)
-      const seen = `${holder.fencingToken} ${holder.runId ?? ''}`
-      if (seen !== reported) onWait?.(holder)
-      reported = seen
-      await whileWaiting?.()
-      await clock.sleep(pollMs, { signal })
+    let queue: Lease | undefined
+    try {
+      for (let reported = ''; ; await clock.sleep(pollMs, { signal })) {
+        if (wait && yields && (await isHeld(queueOf(name), { signal }))) {
+          await whileWaiting?.()
+          continue
+        }
+        const outcome = await acquire(name, { signal })
+        if (outcome.kind === 'acquired') return outcome.lease
+        const { holder } = outcome
+        if (!wait) throw busy(holder)
+        if (!yields) queue = await standInQueue(name, queue, { signal })
+        const seen = `${holder.fencingToken} ${holder.runId ?? ''}`
+        if (seen !== reported) onWait?.(holder)
+        reported = seen
+        await whileWaiting?.()
+      }
+    } finally {
+      // Best effort: a place that is not given back ends by itself.
+      if (queue !== undefined) await release(queue).catch(() => undefined)
     }
+  }
+
+  /** Shows those who yield that somebody waits: one of those who wait holds the lease of the queue. */
+  async function standInQueue(
+    name: string,
+    queue: Lease | undefined,
+    options: IoOptions,
+  ): Promise<Lease | undefined> {
+    if (queue !== undefined && (await renew(queue, options))) return queue
+    const outcome = await acquire(queueOf(name), options)
+    return outcome.kind === 'acquired' ? outcome.lease : undefined
+  }
+
+  /** Whether a process that is not known to be dead holds the lease. */
+  async function isHeld(name: string, options: IoOptions): Promise<boolean> {
+    const row = await read(
+      database,
+      (db) =>
+        db
+          .selectFrom('leases')
+          .select('owner')
+          .where('name', '=', name)
+          .where('expires_ms', '>', nowMs())
+          .executeTakeFirst(),
+      options,
+    )
+    return row !== undefined && row.owner !== null && livenessOf(row.owner) !== 'dead'
   }
 
   /**
@@ -228,6 +267,8 @@ export function createLeases(
     },
   }
 }
+
+const queueOf = (name: string): string => `${name}/queue`
 
 async function addMissingRow(database: RunDatabase, name: string, options?: IoOptions): Promise<void> {
   const isThere = await read(

@@ -1,6 +1,6 @@
 /**
- * The run store: runs, leases, ticks, releases, results of checks, candidates and the ledger in one database, SQLite or
- * MySQL by its URL.
+ * The run store: runs, leases, ticks, backfills, releases, results of checks, candidates and the ledger in one database,
+ * SQLite or MySQL by its URL.
  */
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
@@ -8,6 +8,7 @@ import type { Clock } from '../base/clock.ts'
 import type { Logger } from '../base/log.ts'
 import { type CandidateBook, createCandidateBook } from './candidate-book.ts'
 import { type CheckBook, createCheckBook } from './check-book.ts'
+import { type BackfillBook, createBackfillBook } from './control/backfill-book.ts'
 import type { RunDatabase } from './database.ts'
 import { createLeases, type Leases } from './leases.ts'
 import { createLedgerBook, type LedgerBook } from './ledger-book.ts'
@@ -28,6 +29,7 @@ export interface RunStore extends AsyncDisposable {
   readonly candidates: CandidateBook
   readonly ledger: LedgerBook
   readonly logs: LogBook
+  readonly backfills: BackfillBook
 }
 
 export interface OpenRunStoreOptions {
@@ -73,6 +75,7 @@ export async function openRunStore(options: OpenRunStoreOptions): Promise<RunSto
       ...(secrets && { secrets }),
       ...(logger && { logger }),
     }),
+    backfills: createBackfillBook(database, clock),
     [Symbol.asyncDispose]: () => database[Symbol.asyncDispose](),
   }
 }

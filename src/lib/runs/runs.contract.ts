@@ -670,6 +670,60 @@ export function describeRunStore(adapter: string, makeDatabase: () => Promise<Fr
       expect(told).toEqual([undefined, ...began])
     })
 
+    it('lets in whoever waits before one who yields, also if that one came first and asks at once', async () => {
+      const store = await openStore()
+      const order: string[] = []
+      let isWaitedFor = (): void => undefined
+      const waited = new Promise<void>((resolve) => {
+        isWaitedFor = resolve
+      })
+      let fresh: Promise<void> | undefined
+      for (const part of [1, 2, 3]) {
+        await store.leases.withLease(
+          'batch',
+          async () => {
+            order.push(`part ${part}`)
+            if (part !== 1) return
+            fresh = store.leases.withLease('batch', async () => void order.push('fresh'), {
+              wait: true,
+              onWait: isWaitedFor,
+            })
+            await waited
+          },
+          { wait: true, yields: true },
+        )
+      }
+      await fresh
+
+      expect(order).toEqual(['part 1', 'fresh', 'part 2', 'part 3'])
+    })
+
+    it('yields to nobody once the process that waited was killed, or has given up', async () => {
+      const store = await openStore()
+      await store.leases.withLease('batch', async () => {
+        const { child, said, gone } = inChild(
+          `void store.leases.withLease('batch', async () => undefined, { wait: true, onWait: () => console.log('waiting') })`,
+        )
+        expect(await said).toBe('waiting')
+        child.kill('SIGKILL')
+        await gone
+        const giveUp = new AbortController()
+        await expect(
+          store.leases.withLease('batch', async () => undefined, {
+            wait: true,
+            signal: giveUp.signal,
+            onWait: () => giveUp.abort(new Error('given up')),
+          }),
+        ).rejects.toThrow('given up')
+      })
+
+      await store.leases.withLease('batch', async () => undefined, {
+        wait: true,
+        yields: true,
+        signal: AbortSignal.timeout(5_000),
+      })
+    })
+
     it('stops waiting when aborted', async () => {
       const store = await openStore()
       await leaseOf(store, 'batch')
@@ -897,6 +951,68 @@ export function describeRunStore(adapter: string, makeDatabase: () => Promise<Fr
         ['whole', undefined, 'passed', undefined],
       ])
       expect((await checks.list({ check: 'c' })).map(({ state }) => state)).toEqual(['passed', 'failed'])
+    })
+  })
+
+  describe(`backfills in ${adapter}`, () => {
+    const work = { dag: 'batch', from: '2026-01-01', to: '2026-02-01', tasks: ['a', 'b'] }
+
+    it('are found again by their work until each day is made, with each day as it was recorded last', async () => {
+      const { backfills } = await openStore()
+      const error = { code: 'CHECK_FAILED', message: 'no "day"' }
+      expect(await backfills.unfinished(work)).toBeUndefined()
+      const { id, days } = await backfills.begin(work, ['2026-01-01', '2026-01-02'])
+      expect(days).toEqual([
+        { day: '2026-01-01', state: 'waiting' },
+        { day: '2026-01-02', state: 'waiting' },
+      ])
+      await backfills.record(id, [{ day: '2026-01-02', state: 'failed', runId: 7, error }])
+      await backfills.record(id, [
+        { day: '2026-01-03', state: 'waiting' },
+        { day: '2026-01-01', state: 'made', runId: 8 },
+      ])
+
+      expect(await (await openStore()).backfills.unfinished(work)).toEqual({
+        ...work,
+        id,
+        startedMs: expect.any(Number),
+        days: [
+          { day: '2026-01-01', state: 'made', runId: 8 },
+          { day: '2026-01-02', state: 'failed', runId: 7, error },
+          { day: '2026-01-03', state: 'waiting' },
+        ],
+      })
+      for (const other of [{ dag: 'x' }, { from: '2026-01-02' }, { to: '2026-02-02' }, { tasks: [] }]) {
+        expect(await backfills.unfinished({ ...work, ...other })).toBeUndefined()
+      }
+      await backfills.record(id, [
+        { day: '2026-01-02', state: 'made', runId: 9 },
+        { day: '2026-01-03', state: 'made', runId: 9 },
+      ])
+      expect(await backfills.unfinished(work)).toBeUndefined()
+      expect((await backfills.show(id)).days.map(({ runId }) => runId)).toEqual([8, 9, 9])
+    })
+
+    it('hold ten years of days', async () => {
+      const { backfills } = await openStore()
+      const days = Array.from({ length: 3_660 }, (_, n) =>
+        new Date(Date.UTC(2020, 0, 1 + n)).toISOString().slice(0, 10),
+      )
+      const { id } = await backfills.begin(work, days)
+      await backfills.record(
+        id,
+        days.map((day) => ({ day, state: 'made', runId: 1 })),
+      )
+
+      const found = (await backfills.show(id)).days
+      expect(found.map(({ day }) => day)).toEqual(days)
+      expect(new Set(found.map(({ state }) => state))).toEqual(new Set(['made']))
+    })
+
+    it('say which one is missing', async () => {
+      const { backfills } = await openStore()
+
+      await expect(backfills.show(99)).rejects.toSatisfy(code('RUN_MISSING'))
     })
   })
 

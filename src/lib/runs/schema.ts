@@ -131,7 +131,28 @@ export interface CandidatesTable {
   vacuumed_ms: NullableInteger
 }
 
+/** Rows are added, and never changed. */
+export interface BackfillsTable {
+  id: Generated<number | bigint>
+  token: string
+  dag: string
+  from_day: string
+  to_day: string
+  tasks: string
+  started_ms: StoredInteger
+}
+
+export interface BackfillDaysTable {
+  backfill_id: StoredInteger
+  day: string
+  state: string
+  run_id: NullableInteger
+  error: string | null
+}
+
 export interface Schema {
+  backfills: BackfillsTable
+  backfill_days: BackfillDaysTable
   ledger: LedgerTable
   releases: ReleasesTable
   check_results: CheckResultsTable
@@ -152,6 +173,7 @@ const steps: readonly ((db: Kysely<Schema>, end: TableEnd) => Promise<void>)[] =
   createBooks,
   createCandidates,
   addAttemptsAndQueue,
+  createBackfills,
 ]
 
 /** The version that this release writes. */
@@ -355,6 +377,27 @@ async function addColumns(
   for (const [name, type] of Object.entries(columns)) {
     if (!there.has(name)) await db.schema.alterTable(table).addColumn(name, type).execute()
   }
+}
+
+async function createBackfills(db: Kysely<Schema>, end: TableEnd): Promise<void> {
+  const table = (name: keyof Schema) => db.schema.createTable(name).ifNotExists().modifyEnd(end)
+  await table('backfills')
+    .addColumn('id', 'integer', (column) => column.primaryKey().autoIncrement())
+    .addColumn('token', 'varchar(64)', (column) => column.notNull().unique())
+    .addColumn('dag', 'varchar(191)', (column) => column.notNull())
+    .addColumn('from_day', 'varchar(32)', (column) => column.notNull())
+    .addColumn('to_day', 'varchar(32)', (column) => column.notNull())
+    .addColumn('tasks', longText, (column) => column.notNull())
+    .addColumn('started_ms', 'bigint', (column) => column.notNull())
+    .execute()
+  await table('backfill_days')
+    .addColumn('backfill_id', 'integer', (column) => column.notNull())
+    .addColumn('day', 'varchar(32)', (column) => column.notNull())
+    .addColumn('state', 'varchar(32)', (column) => column.notNull())
+    .addColumn('run_id', 'bigint')
+    .addColumn('error', longText)
+    .addPrimaryKeyConstraint('backfill_days_key', ['backfill_id', 'day'])
+    .execute()
 }
 
 /** MySQL's `text` ends at 64 KiB; its `json` would be parsed, and rounded, by the driver. */

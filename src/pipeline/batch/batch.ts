@@ -59,8 +59,9 @@ export interface BatchContext extends SettledContext {
   /** Asked for by the load and the audits alone. */
   readonly clickhouse: () => Promise<ClickHouse>
   readonly temporaryDirectory: string
-  /** These two as `MakeContext` has them. */
+  /** These three as `MakeContext` has them. */
   readonly groupBytes?: number
+  readonly groupsAtOnce?: number
   readonly inputWhere?: string
   /** The checks of a table: those that are declared, without it. */
   readonly checksOf?: (table: LakeTable) => readonly TableCheck[]
@@ -99,6 +100,8 @@ export interface BatchOptions extends IoOptions {
   readonly scope?: Scope
   /** These tasks and nothing else. */
   readonly tasks?: readonly string[]
+  /** Tasks that run side by side, at most, and groups of days in each; memory grows with it. Without it two, and one. */
+  readonly parallel?: number
   readonly recorder: RunRecorder
   readonly onEvent?: (event: ExecutionEvent) => void
 }
@@ -110,9 +113,10 @@ const delays = { firstDelayMs: 1_000, maxDelayMs: 60_000 } as const
 const concurrency = 2
 
 export async function runBatch(
-  context: BatchContext,
-  { scope = { kind: 'changed' }, tasks, recorder, onEvent, signal }: BatchOptions,
+  given: BatchContext,
+  { scope = { kind: 'changed' }, tasks, parallel, recorder, onEvent, signal }: BatchOptions,
 ): Promise<RunOutcome> {
+  const context: BatchContext = parallel === undefined ? given : { ...given, groupsAtOnce: parallel }
   for (const name of lakeTableNames) await context.table(name).createIfMissing(lakeTables[name], { signal })
   const bronze = await context.table('bronze/events').snapshot({ signal })
   const isNamed = tasks !== undefined && tasks.length > 0
@@ -121,7 +125,7 @@ export async function runBatch(
   })
   return execute(graph, plan(graph, selectionOf(tasks)), {
     recorder,
-    concurrency,
+    concurrency: parallel ?? concurrency,
     signal,
     ...(context.attempts && { retries: { ...delays, maxAttempts: context.attempts.mostAttempts } }),
     ...(context.attempts?.timeoutMs !== undefined && { timeoutMs: context.attempts.timeoutMs }),

@@ -46,6 +46,8 @@ export interface MakeContext {
    * not by day: its rows are few, and made of few columns. 16 MiB without it.
    */
   readonly groupBytes?: number
+  /** Groups of days that are computed side by side, each with memory of its own. One without it. */
+  readonly groupsAtOnce?: number
   /** A condition in SQL: of the input, these rows alone. */
   readonly inputWhere?: string
   readonly clock?: Clock

@@ -18,6 +18,9 @@ export interface RecordedBatchOptions extends IoOptions {
   readonly tasks?: readonly string[]
   readonly trigger: Trigger
   readonly tick?: ScheduledTick
+  /** The backfill that it is a part of: every other run that waits goes first. */
+  readonly backfill?: number
+  readonly parallel?: number
   /** Of a retry: the first run of this work. */
   readonly firstRun?: number
   /** Told at once for each batch that is waited for, and again when its run has an id. */
@@ -40,12 +43,14 @@ export async function runRecordedBatch(
     onWait,
     onEvent,
     signal,
+    backfill,
+    parallel,
   } = options
   const request = {
     dag: batchDag,
     trigger,
     code: codeVersion(context.selectOf),
-    parameters: { scope: { ...scope }, tasks: [...tasks] },
+    parameters: { scope: { ...scope }, tasks: [...tasks], ...(backfill !== undefined && { backfill }) },
     ...(tick && { tick }),
     ...(firstRun !== undefined && { firstRun }),
   }
@@ -65,8 +70,15 @@ export async function runRecordedBatch(
           logs: store.logs.attempts,
           ...(context.logger && { logger: scopedLogger(context.logger) }),
         },
-        { scope, tasks, signal: held, recorder: recorder(), ...(onEvent && { onEvent }) },
+        {
+          scope,
+          tasks,
+          signal: held,
+          recorder: recorder(),
+          ...(parallel !== undefined && { parallel }),
+          ...(onEvent && { onEvent }),
+        },
       ),
-    { signal, ...(onWait && { onWait }) },
+    { signal, yields: backfill !== undefined, ...(onWait && { onWait }) },
   )
 }

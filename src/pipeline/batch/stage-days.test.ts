@@ -126,6 +126,48 @@ describe('stageDays(context, request, before, days, options)', () => {
     expect(await parquetFiles('silver/events')).toBe(0)
   })
 
+  it.each([
+    2, 8,
+  ])('computes groups side by side where asked for, up to %i, and commits them together', async (groupsAtOnce) => {
+    await run({}, all)
+    const rowsBefore = await Promise.all(made.map(rows))
+    let [atWork, most] = [0, 0]
+    const real = platform.context.compute
+    const compute: typeof real = {
+      ...real,
+      stage: async (...request) => {
+        most = Math.max(most, ++atWork)
+        try {
+          return await real.stage(...request)
+        } finally {
+          atWork -= 1
+        }
+      },
+    }
+    const before = await platform.context.table('silver/events').snapshot()
+
+    await run({ compute, groupBytes: 1, groupsAtOnce }, ['bronze_to_silver'])
+
+    expect(most).toBe(Math.min(groupsAtOnce, days.length))
+    expect((await platform.context.table('silver/events').snapshot()).version).toBe(before.version + 1)
+    expect(await Promise.all(made.map(rows))).toEqual(rowsBefore)
+  })
+
+  it('leaves no file where one of the groups beside each other cannot be computed', async () => {
+    const computed: unknown[][] = []
+    const compute = recorded(computed, {
+      before: () =>
+        computed.length === 2 * days.length - 1
+          ? Promise.reject(new Error('no space left'))
+          : Promise.resolve(),
+    })
+
+    const { nodes } = await run({ compute, groupBytes: 1, groupsAtOnce: days.length })
+
+    expect(nodes[0]).toMatchObject({ kind: 'failed', error: new Error('no space left') })
+    expect(await parquetFiles('silver/events')).toBe(0)
+  })
+
   it('makes all days together where no size is too large', async () => {
     const computed: unknown[][] = []
 

@@ -31,8 +31,11 @@ export async function stageDays(
   const target = context.table(request.target)
   if (!isByDay(before)) return stageTogether(context, request, before, days, { signal })
   let staged: StagedFiles = { files: [], rows: 0, sizeBytes: 0 }
-  try {
-    for (const group of days.groups) {
+  const groups = days.groups.values()
+  const failed = new AbortController()
+  const work = async (): Promise<void> => {
+    for (const group of groups) {
+      failed.signal.throwIfAborted()
       const ofGroup = await context.compute.stage(
         {
           inputs: [inputOf(context, request, group)],
@@ -40,15 +43,19 @@ export async function stageDays(
           target,
           targetSnapshot: before,
         },
-        { signal },
+        { signal: signal === undefined ? failed.signal : AbortSignal.any([signal, failed.signal]) },
       )
       staged = combined(staged, ofGroup)
     }
-    return staged
-  } catch (error) {
-    await target.discard(staged)
-    throw error
   }
+  const workers = Array.from({ length: context.groupsAtOnce ?? 1 }, () =>
+    work().catch((error: unknown) => failed.abort(error)),
+  )
+  // All have ended before anything is removed: what one of them writes late would stay behind.
+  await Promise.all(workers)
+  if (failed.signal.aborted) await target.discard(staged)
+  failed.signal.throwIfAborted()
+  return staged
 }
 
 function stageTogether(

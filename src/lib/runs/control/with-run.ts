@@ -22,6 +22,8 @@ export interface HeldRun {
 export interface WithRunOptions extends IoOptions {
   /** Told at once for each run that is waited for, and again when it has a number. */
   readonly onWait?: (holder: LeaseHolder) => void
+  /** Lets every other run of the DAG that waits go first. */
+  readonly yields?: boolean
   readonly clock?: Clock
 }
 
@@ -45,7 +47,7 @@ export async function withRun<T>(
   store: Store,
   request: RunRequest,
   work: (run: HeldRun) => Promise<T>,
-  { signal, onWait, clock = systemClock }: WithRunOptions = {},
+  { signal, onWait, yields = false, clock = systemClock }: WithRunOptions = {},
 ): Promise<T> {
   const { runs, leases, logs } = store
   for (const { id } of await runs.closeOrphans({ signal })) await logs?.rescue(id)
@@ -73,7 +75,13 @@ export async function withRun<T>(
             },
           }),
         ),
-      { wait: true, signal, ...(onWait && { onWait }), whileWaiting: () => queue.stay({ signal }) },
+      {
+        wait: true,
+        yields,
+        signal,
+        ...(onWait && { onWait }),
+        whileWaiting: () => queue.stay({ signal }),
+      },
     )
   } catch (error) {
     await queue.leave(error)

@@ -41,6 +41,8 @@ export async function snapshotMysql(db: Kysely<Schema>, { from, to }: SchemaChan
 
 const ours: Readonly<Record<keyof Schema, true>> = {
   attempts: true,
+  backfills: true,
+  backfill_days: true,
   candidates: true,
   check_results: true,
   leases: true,

@@ -107,10 +107,10 @@ async function tablesToMake(
       const target = await snapshotOf(context.table(table), { signal })
       const code = codeOf(selectOf(table))
       const days = input && (await planDays(scope, input, target, { code, signal }))
-      const reasons = new Map([
-        ...(days?.reasons ?? []),
-        ...made.map(({ day, reason }) => [day, reason] as const),
-      ])
+      const reasons = new Map(days?.reasons)
+      for (const { day, reason } of made) {
+        if ((reasons.get(day) ?? 'asked') === 'asked') reasons.set(day, reason)
+      }
       each.push({
         table,
         days: [...reasons].map(([day, reason]) => ({ day, reason })).sort((a, b) => (a.day < b.day ? -1 : 1)),
