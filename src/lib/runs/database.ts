@@ -2,7 +2,7 @@
 import type { Kysely, RawBuilder, Transaction } from 'kysely'
 import { isLakeError, LakeError } from '../base/errors.ts'
 import type { IoOptions } from '../base/io.ts'
-import { retry } from '../base/retry.ts'
+import { type RetryOptions, retry } from '../base/retry.ts'
 import type { Schema } from './schema.ts'
 
 export interface RunDatabase extends AsyncDisposable {
@@ -11,6 +11,8 @@ export interface RunDatabase extends AsyncDisposable {
   readonly place: string
   /** The present in milliseconds as all processes that share the store see it: one clock decides over leases. */
   nowMs(): RawBuilder<number>
+  /** How the waits before another try are paced; the host's own clock without it. */
+  readonly pace?: Pick<RetryOptions, 'clock' | 'random'>
   /** An insert met a row with the same key. */
   isDuplicate(error: unknown): boolean
   /** What the driver threw, as an error of the catalogue; one that is there already stays as it is. */
@@ -29,7 +31,7 @@ const patience = {
  * briefly gone. The answer may get lost after the commit, so it must be safe to do `work` twice.
  */
 export function transact<T>(
-  { db, toLakeError }: RunDatabase,
+  { db, toLakeError, pace }: RunDatabase,
   work: (trx: Transaction<Schema>) => Promise<T>,
   { signal }: IoOptions = {},
 ): Promise<T> {
@@ -41,13 +43,13 @@ export function transact<T>(
         throw toLakeError(error)
       }
     },
-    { signal, ...patience },
+    { signal, ...patience, ...pace },
   )
 }
 
 /** Runs queries that change nothing; again if the database was busy or briefly gone. */
 export function read<T>(
-  { db, toLakeError }: RunDatabase,
+  { db, toLakeError, pace }: RunDatabase,
   work: (db: Kysely<Schema>) => Promise<T>,
   { signal }: IoOptions = {},
 ): Promise<T> {
@@ -59,7 +61,7 @@ export function read<T>(
         throw toLakeError(error)
       }
     },
-    { signal, ...patience },
+    { signal, ...patience, ...pace },
   )
 }
 

@@ -807,6 +807,18 @@ export function describeRunStore(adapter: string, makeDatabase: () => Promise<Fr
       expect(await store.ticks.once('daily', claim, async () => undefined)).toBe('settled')
     })
 
+    it.each([
+      'LEASE_LOST',
+      'RUNSTORE_UNAVAILABLE',
+    ] as const)('runs a tick again whose run ended with %s: nobody knows how far it came', async (cutBy) => {
+      const store = await openStore()
+
+      const cut = store.ticks.once('daily', claim, () => Promise.reject(new LakeError(cutBy, 'gone')))
+
+      await expect(cut).rejects.toThrow('gone')
+      expect(await store.ticks.once('daily', claim, async () => undefined)).toBe('ran')
+    })
+
     it('runs a tick again whose run was interrupted', async () => {
       const store = await openStore()
 

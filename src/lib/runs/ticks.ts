@@ -4,6 +4,7 @@
  * A tick is claimed under the lease of its schedule, and settled when its run has ended, whatever its state. If the
  * process of a claim died before that, the tick is run again.
  */
+import { isCutShort } from '../base/cut-short.ts'
 import { isLakeError } from '../base/errors.ts'
 import type { IoOptions } from '../base/io.ts'
 import { optionalInteger, type RunDatabase, read, transact } from './database.ts'
@@ -28,7 +29,7 @@ export interface Ticks {
   baseline(schedule: string, tickMs: number, options?: IoOptions): Promise<void>
   /**
    * Runs `work` unless the tick is settled, or a process is at it. What `work` throws is thrown on, and the
-   * tick counts as made, unless the lease was lost. The signal that `work` gets aborts when it is lost, and
+   * tick counts as made, unless the work was interrupted or cut short. The signal that `work` gets aborts when it is lost, and
    * only then: the caller's own signal is heeded before the work begins.
    */
   once(
@@ -141,8 +142,9 @@ export function createTicks(database: RunDatabase, leases: Leases): Ticks {
           try {
             await work(signal)
           } catch (error) {
-            // Failed is made; interrupted, or taken over by another, is not.
-            if (!signal.aborted && !isLakeError(error, 'INTERRUPTED')) await settle(schedule, claim.tickMs)
+            // Failed is made; interrupted, cut short, or taken over by another, is not.
+            const isMade = !signal.aborted && !isLakeError(error, 'INTERRUPTED') && !isCutShort(error)
+            if (isMade) await settle(schedule, claim.tickMs)
             throw error
           }
           if (!signal.aborted) await settle(schedule, claim.tickMs)

@@ -238,6 +238,23 @@ describe('runSchedule({ name, cron, ticks, run })', () => {
     expect(events.find(({ kind }) => kind === 'failed')).toMatchObject({ error: new Error('disk full') })
   })
 
+  it.each([
+    'LEASE_LOST',
+    'RUNSTORE_UNAVAILABLE',
+  ] as const)('tries a tick again whose run was cut short with %s', async (code) => {
+    let count = 0
+    start({
+      run: async (tick) => {
+        ran.push(describeTick(tick))
+        if (count++ === 0) throw new LakeError(code, 'gone')
+      },
+    })
+
+    await pass(hour)
+
+    expect(ran).toEqual(['11:00 schedule 0', '11:00 schedule 0'])
+  })
+
   it('tries again when the store does not answer, and loses no tick', async () => {
     let failures = 2
     ticks.beforeClaim = () => {

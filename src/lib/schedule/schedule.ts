@@ -5,6 +5,7 @@
  * only finds the due tick. It may be late, the clock may go backwards, and another loop may run beside it.
  */
 import { type Clock, systemClock } from '../base/clock.ts'
+import { isCutShort } from '../base/cut-short.ts'
 import { assertNever } from '../base/errors.ts'
 import type { IoOptions } from '../base/io.ts'
 import type { Cron } from './cron.ts'
@@ -20,7 +21,8 @@ export interface TickStore {
   baseline(schedule: string, tickMs: number, options?: IoOptions): Promise<void>
   /**
    * Runs `work` unless the tick was made (`settled`) or a living process is at one of this schedule (`busy`).
-   * A tick whose process died in its midst was not made. A failure of `work` is thrown on, and the tick made.
+   * A tick whose process died in its midst was not made, nor was one whose work was cut short (`isCutShort`). Any other
+   * failure of `work` is thrown on, and the tick made.
    */
   once(
     schedule: string,
@@ -33,7 +35,7 @@ export interface TickStore {
 export type ScheduleEvent =
   | { readonly kind: 'waiting'; readonly nextMs: number }
   | { readonly kind: 'started' | 'ended' | 'busy'; readonly tick: DueTick }
-  /** The run failed; the schedule goes on with the next tick. */
+  /** The run failed; the schedule goes on with the next tick, or tries this one again if its work was cut short. */
   | { readonly kind: 'failed'; readonly tick: DueTick; readonly error: unknown }
   /** Ticks that were missed and are not made; `newestMs` is the last of them. */
   | { readonly kind: 'skipped'; readonly newestMs: number; readonly count: number }
@@ -154,7 +156,7 @@ async function make({ name, ticks, run, onEvent }: ScheduleOptions, tick: DueTic
   } catch (error) {
     if (failure?.error === error) {
       onEvent?.({ kind: 'failed', tick, error })
-      return true
+      return !isCutShort(error)
     }
     onEvent?.({ kind: 'store-failed', error })
     return false

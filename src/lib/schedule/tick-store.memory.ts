@@ -1,3 +1,4 @@
+import { isCutShort } from '../base/cut-short.ts'
 import type { DueTick } from './due.ts'
 import type { TickStore } from './schedule.ts'
 
@@ -38,10 +39,13 @@ export class MemoryTickStore implements TickStore {
     this.busy.add(schedule)
     try {
       await work(new AbortController().signal)
+    } catch (error) {
+      if (!isCutShort(error)) this.#ticks(schedule).add(tickMs)
+      throw error
     } finally {
       this.busy.delete(schedule)
-      this.#ticks(schedule).add(tickMs)
     }
+    this.#ticks(schedule).add(tickMs)
     return 'ran'
   }
 
