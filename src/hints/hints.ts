@@ -393,7 +393,7 @@ const catalogue: Readonly<Record<ErrorCode, Hints>> = {
   },
   TASK_FAILED: {
     otherwise: ({ runId = 'RUN' }) =>
-      `\`lake runs show ${text(runId)}\` shows the error of each task; \`lake batch\` runs it again.`,
+      `\`lake runs show ${text(runId)}\` shows the error of each task, \`lake runs logs ${text(runId)}\` what led to it; \`lake runs retry ${text(runId)} --failed\` runs it again.`,
     faults: {
       'backfill-not-whole': ({ runs, from, to }) =>
         `${(Array.isArray(runs) ? runs : []).map((run) => `\`lake runs show ${text(run)}\``).join(', ')} shows why. \`lake backfill --from ${text(from)} --to ${text(to)}\` then makes the days that failed, and no other.`,

@@ -95,6 +95,20 @@ async function makeChatty(run: number): Promise<void> {
   }
 }
 
+describe('the log of a batch', () => {
+  it('has what its tasks, and the parts that they use, have said', async () => {
+    await ok('table', 'delete', 'gold/events_per_source_daily', '--all', '--force')
+    const { stdout } = await ok('batch', ...making, '--json')
+    const { runId } = JSON.parse(stdout)
+
+    const logs = await ok('runs', 'logs', String(runId), 'silver_to_gold_events_source')
+
+    const lines = logs.stdout.trimEnd().split('\n')
+    expect(lines[0]).toMatch(/INFO {2}silver_to_gold_events_source: Attempt 1 begins$/)
+    expect(lines.at(-1)).toMatch(/The attempt ended: succeeded rowsIn=\d+ rowsOut=\d+ versions=/)
+  })
+})
+
 describe('a night that failed', () => {
   it('is found among a million lines, mended, and its days alone are made again: in four commands', async () => {
     const run = await failedNight('2026-01-29')

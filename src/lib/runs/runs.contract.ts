@@ -422,6 +422,23 @@ export function describeRunStore(adapter: string, makeDatabase: () => Promise<Fr
       expect(await other.runs.show(id)).toMatchObject({ state: 'cancelled', parameters: { a: 1 } })
     })
 
+    it('records what failed before a task was planned', async () => {
+      const store = await openStore()
+      const failing = withRun(store, { ...request, trigger: 'schedule' }, () =>
+        Promise.reject(new LakeError('STORE_REFUSED', 's3://lake: access denied')),
+      )
+
+      await expect(failing).rejects.toSatisfy(code('STORE_REFUSED'))
+      expect(await store.runs.list()).toMatchObject([
+        {
+          trigger: 'schedule',
+          state: 'failed',
+          error: { code: 'STORE_REFUSED', message: 's3://lake: access denied' },
+          attempts: [],
+        },
+      ])
+    })
+
     it('shows a run that waits as queued, and lets it be cancelled before its turn', async () => {
       const [store, other] = [await openStore(), await openStore()]
       let letGo: () => void = () => undefined

@@ -16,6 +16,29 @@ const messageFor = (environment: Readonly<Record<string, string>>): string => {
 }
 
 describe('readConfig(environment)', () => {
+  it('knows what must be in no log: secret variables, and the passwords in URLs', () => {
+    const { secrets } = readConfig({
+      S3_ACCESS_KEY: 'user',
+      S3_SECRET_KEY: 'key-of-the-store',
+      METADATA_URL: 'mysql://lake:p%40ss@db:3306/lake',
+      CONSOLE_TOKEN: 'a-token-of-the-console-of-32-letters',
+    })
+
+    expect(new Set(secrets)).toEqual(
+      new Set(['key-of-the-store', 'p%40ss', 'p@ss', 'a-token-of-the-console-of-32-letters']),
+    )
+    expect(readConfig({}).secrets).toEqual([])
+  })
+
+  it('reads how often a task is tried, and how long', () => {
+    expect(readConfig({}).batchTasks).toEqual({ mostAttempts: 3, timeoutMs: undefined })
+    expect(readConfig({ BATCH_TASK_ATTEMPTS: '1', BATCH_TASK_TIMEOUT_SECONDS: '90' }).batchTasks).toEqual({
+      mostAttempts: 1,
+      timeoutMs: 90_000,
+    })
+    expect(messageFor({ BATCH_TASK_ATTEMPTS: '0' })).toContain('BATCH_TASK_ATTEMPTS')
+  })
+
   it('needs nothing: the embedded profile below .lake', () => {
     const config = readConfig({})
 

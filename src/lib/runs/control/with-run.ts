@@ -5,7 +5,7 @@
 import { type Clock, systemClock } from '../../base/clock.ts'
 import { isLakeError, LakeError, messageOf } from '../../base/errors.ts'
 import type { IoOptions } from '../../base/io.ts'
-import type { RunRecorder } from '../../dag/recorder.ts'
+import { type RunRecorder, recordedError } from '../../dag/recorder.ts'
 import type { Lease, LeaseHolder, Leases } from '../leases.ts'
 import type { LogBook } from '../log/log-book.ts'
 import type { RunBook } from '../run-book.ts'
@@ -52,29 +52,37 @@ export async function withRun<T>(
   const { runs, leases, logs } = store
   for (const { id } of await runs.closeOrphans({ signal })) await logs?.rescue(id)
   const queue = new Queue(runs, request, clock)
+  const recorderOf = (lease: Lease, started: (id: number) => void, facts?: Partial<RunRequest>) => {
+    const { queued } = queue
+    const recorder = runs.recorder({ ...request, ...facts, lease, ...(queued && { queued }) })
+    return {
+      ...recorder,
+      runStarted: async (start: Parameters<RunRecorder['runStarted']>[0]) => {
+        const id = await recorder.runStarted(start)
+        queue.hasBegun = true
+        started(id)
+        return id
+      },
+    }
+  }
   try {
     return await leases.withLease(
       request.dag,
       ({ lease, signal: leased }) =>
-        whileWatched(runs, clock, leased, ({ signal: watched, started }) =>
-          work({
-            lease,
-            signal: watched,
-            recorder: (facts) => {
-              const { queued } = queue
-              const recorder = runs.recorder({ ...request, ...facts, lease, ...(queued && { queued }) })
-              return {
-                ...recorder,
-                runStarted: async (start) => {
-                  const id = await recorder.runStarted(start)
-                  queue.hasBegun = true
-                  started(id)
-                  return id
-                },
-              }
-            },
-          }),
-        ),
+        whileWatched(runs, clock, leased, async ({ signal: watched, started }) => {
+          try {
+            return await work({
+              lease,
+              signal: watched,
+              recorder: (facts) => recorderOf(lease, started, facts),
+            })
+          } catch (error) {
+            if (!queue.hasBegun && !watched.aborted) {
+              await recordFailure(recorderOf(lease, started), error, clock.now())
+            }
+            throw error
+          }
+        }),
       {
         wait: true,
         yields,
@@ -87,6 +95,15 @@ export async function withRun<T>(
     await queue.leave(error)
     throw error
   }
+}
+
+/** What failed before a task was planned is a run all the same: somebody looks for it in the list. */
+async function recordFailure(recorder: RunRecorder, error: unknown, nowMs: number): Promise<void> {
+  // Best effort: the error itself goes on to the caller, also if it is that the store does not answer.
+  await recorder
+    .runStarted({ nodes: [], startedMs: nowMs })
+    .then(() => recorder.runEnded({ state: 'failed', endedMs: nowMs, error: recordedError(error) }))
+    .catch(() => undefined)
 }
 
 /** The place of one run in the queue; it has none as long as it need not wait. */
