@@ -74,6 +74,31 @@ describe('runBatchSchedule(context, store, options)', () => {
     expect(failed).toMatchObject({ trigger: 'catch-up', tick: cancelled?.tick })
   })
 
+  it('does not make again a tick whose run somebody has cancelled', async () => {
+    const { isCancelRequested } = store.runs
+    const seen = new Promise<void>((resolve) => {
+      Object.assign(store.runs, {
+        isCancelRequested: async (id: number) => {
+          const isRequested = await isCancelRequested(id)
+          if (isRequested) setImmediate(resolve)
+          return isRequested
+        },
+      })
+    })
+
+    await schedule(async () => {
+      const [run] = await store.runs.list({ states: ['running'] })
+      await store.runs.requestCancel(run?.id ?? 0)
+      await seen
+      return down()
+    })
+    await schedule(down)
+
+    expect(await states()).toEqual(['cancelled'])
+    const [run] = await store.runs.list()
+    expect(run?.error).toMatchObject({ code: 'RUN_CANCELLED' })
+  })
+
   it('removes from the tables what no version of the last week needs', async () => {
     const { store: files, uri } = await platform.table('bronze/events')
     await files.putIfAbsent('event_date=2026-01-01/orphan.parquet', Buffer.from('PAR1'))
