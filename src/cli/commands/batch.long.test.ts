@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { LakeError } from '../../lib/base/errors.ts'
 import type { LeaseHolder } from '../../lib/runs/leases.ts'
 import { openPlatform, type Platform } from '../../pipeline/platform/compose.ts'
@@ -77,15 +77,22 @@ describe('lake batch, beside another batch', () => {
     expect(waiting?.stderr.text).toContain('bronze_to_silver')
   })
 
-  it('stops when it is interrupted while it waits, and has made no run', async () => {
+  it('stops when it is interrupted while it waits, and has left the queue', async () => {
     const { runs } = await platform.runs()
-    await besideARun(async ({ runId }) => {
+    await besideARun(async () => {
       const waiting = startBatch()
-      await waiting.stderr.said
+      const queued = await vi.waitFor(
+        async () => {
+          const [run] = await runs.list({ states: ['queued'] })
+          if (run === undefined) throw new Error('not queued yet')
+          return run.id
+        },
+        { timeout: 20_000, interval: 20 },
+      )
       waiting.stop.abort(new LakeError('INTERRUPTED', 'Interrupted by SIGINT'))
 
       expect(await waiting.ended).toBe(130)
-      expect((await runs.latest())?.id).toBe(runId)
+      expect(await runs.show(queued)).toMatchObject({ state: 'cancelled', attempts: [] })
     })
   })
 
