@@ -27,6 +27,7 @@ const siblings = [
   'schedule',
   'runs',
   'quality',
+  'alerts',
 ]
 
 /** Modules of `src/lib`, each with the others that it may import. */

@@ -11,6 +11,7 @@ import { problemOf } from '../console/problem.ts'
 import { createTablesReader } from '../console/tables.ts'
 import { hintOf } from '../hints/hints.ts'
 import type { IoOptions } from '../lib/base/io.ts'
+import { watchAlerts } from '../pipeline/alerts/watch.ts'
 import { lakeTableNames } from '../pipeline/model/tables.ts'
 import type { Platform } from '../pipeline/platform/compose.ts'
 import { firstLook } from '../pipeline/platform/first-look.ts'
@@ -69,6 +70,8 @@ export function bringUp(platform: Platform, options: BringUpOptions): Upcoming {
   const startStagesStep: Step['run'] = async (note) => {
     const stages = liveStages(platform, options)
     for (const [name, run] of Object.entries(stages)) running.push(supervisor.run(name, run))
+    const watch = { hintOf, failedStages: () => supervisor.failed, signal }
+    running.push(supervisor.run('alerts', () => watchAlerts(platform, watch)))
     note(Object.keys(stages).join(', '))
   }
   return {

@@ -52,4 +52,6 @@ export const exitCodes: Readonly<Record<ErrorCode, ExitCode>> = {
   METRIC_REFUSED: 1,
   CELL_FAILED: 1,
   SOURCE_FAILED: 1,
+  WEBHOOK_UNAVAILABLE: 2,
+  WEBHOOK_REFUSED: 2,
 }

@@ -24,6 +24,8 @@ export function hintOfProblem(problem: Problem): string {
       return 'Set both clocks by NTP: late and future events are judged by them.'
     case 'data-files-broken':
       return '`lake table verify TABLE` names each. Restore the file from a backup; `lake batch --full` makes silver and gold again.'
+    case 'webhook-silent':
+      return 'Correct ALERT_WEBHOOK_URL, or see that its receiver runs; `lake alerts test` sends a message.'
     default:
       return assertNever(problem, 'problem')
   }

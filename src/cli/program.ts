@@ -22,6 +22,7 @@ const nouns: Readonly<Record<string, Load>> = {
   schedule: async () => (await import('./commands/schedule.ts')).addSchedule,
   runs: async () => (await import('./runs/runs.ts')).addRuns,
   release: async () => (await import('./commands/release.ts')).addRelease,
+  alerts: async () => (await import('./commands/alerts.ts')).addAlerts,
   check: async () => (await import('./commands/check.ts')).addCheck,
   ledger: async () => (await import('./commands/ledger.ts')).addLedger,
   reconcile: async () => (await import('./commands/reconcile.ts')).addReconcile,

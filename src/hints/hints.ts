@@ -83,6 +83,7 @@ const catalogue: Readonly<Record<ErrorCode, Hints>> = {
         `\`mkdir -p ${text(folder)}\` makes it, if it is a new one; else correct LAKESHORE_NOTEBOOKS, or bring the folder back.`,
       'newer-event-log': ({ folder }) =>
         `A newer release made this event log: run that release. If none did, log.json is damaged. ${bringBack({ folder })}`,
+      'no-webhook': 'Set it to the address of a webhook, or ALERT_WEBHOOK_URL_FILE to a file that holds it.',
       'not-a-cron-expression': ({ setting }) =>
         `Set ${text(setting)} to five fields: minute, hour, day of month, month, day of week. "0 1 * * *" is daily at 01:00.`,
       'not-an-interval':
@@ -462,6 +463,14 @@ const catalogue: Readonly<Record<ErrorCode, Hints>> = {
       'reading-late': 'What it reads is slow or busy. The last values are shown until it answers.',
       'written-elsewhere': 'Use a folder whose name has ASCII letters and digits alone.',
     },
+  },
+  WEBHOOK_UNAVAILABLE: {
+    otherwise:
+      'See that the receiver runs and can be reached from here; `lake alerts test` tries it again. Alerts that are open are sent later.',
+  },
+  WEBHOOK_REFUSED: {
+    otherwise:
+      'Correct ALERT_WEBHOOK_URL, and try it with `lake alerts test`; alerts that are open are sent then.',
   },
 }
 

@@ -1,5 +1,6 @@
 /** `lake batch`: bronze → silver → gold → ClickHouse, once. */
 import type { Command } from 'commander'
+import { hintOf } from '../../hints/hints.ts'
 import { LakeError } from '../../lib/base/errors.ts'
 import type { Scope } from '../../pipeline/batch/days.ts'
 import { isoDate, names } from '../arguments.ts'
@@ -44,8 +45,18 @@ async function runBatch({ explain = false, task, ...flags }: Flags, cli: Command
   if (explain) return explainBatch(scope, task, cli)
   const outcome = await runBatchOf({ scope, trigger: 'manual', ...(task && { tasks: task }) }, cli)
   await cli.result(outcomeDocument(outcome), () => outcomeText(outcome))
+  await lookAfterRun(cli)
   const failure = failureOf(outcome, cli)
   if (failure !== undefined) throw failure
+}
+
+/** A few seconds at most: a scheduler looks too, and what is not sent now is sent then. */
+async function lookAfterRun({ platform, signal }: CommandLine): Promise<void> {
+  const { lookForAlerts } = await import('../../pipeline/alerts/look.ts')
+  const ending = AbortSignal.any([signal, AbortSignal.timeout(3_000)])
+  await lookForAlerts(platform, { hintOf, at: 'store', signal: ending }).catch((error: unknown) => {
+    if (!ending.aborted) platform.logger.warn({ err: error }, 'Alerts could not be looked for')
+  })
 }
 
 function scopeOf({ full = false, from, to }: Flags): Scope {

@@ -1,5 +1,6 @@
 /** `lake schedule`: runs the batch on its schedule, and notebooks on theirs. */
 import type { Command } from 'commander'
+import { hintOf } from '../../hints/hints.ts'
 import { LakeError } from '../../lib/base/errors.ts'
 import type { CommandLine } from '../command-line.ts'
 
@@ -25,12 +26,13 @@ export function addSchedule(program: Command, cli: CommandLine): void {
 async function runSchedule(cli: CommandLine): Promise<void> {
   cli.isEndless = true
   const { platform, config, terminal, signal } = cli
-  const [{ cronOf, cronText }, { runBatchSchedule }, { batchContextOf }, { withHeartbeat }] =
+  const [{ cronOf, cronText }, { runBatchSchedule }, { batchContextOf }, { withHeartbeat }, { watchAlerts }] =
     await Promise.all([
       import('../../pipeline/platform/schedule-settings.ts'),
       import('../../pipeline/batch/schedule.ts'),
       import('../../pipeline/platform/stages.ts'),
       import('../../pipeline/platform/heartbeat.ts'),
+      import('../../pipeline/alerts/watch.ts'),
     ])
   const cron = cronOf(config)
   const context = await batchContextOf(platform)
@@ -42,6 +44,7 @@ async function runSchedule(cli: CommandLine): Promise<void> {
     const ending = AbortSignal.any([signal, failed.signal])
     const schedules = [
       ...(await notebookSchedules(cli, ending)),
+      watchAlerts(platform, { hintOf, signal: ending }),
       runBatchSchedule(context, runs, {
         cron,
         catchUp: config.schedule.catchUp,

@@ -59,6 +59,9 @@ export const errorCatalogue = {
   METRIC_REFUSED: { retryable: false },
   CELL_FAILED: { retryable: false },
   SOURCE_FAILED: { retryable: false },
+
+  WEBHOOK_UNAVAILABLE: { retryable: true },
+  WEBHOOK_REFUSED: { retryable: false },
 } as const satisfies Record<string, { readonly retryable: boolean }>
 
 export type ErrorCode = keyof typeof errorCatalogue

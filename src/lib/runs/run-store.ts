@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import type { Clock } from '../base/clock.ts'
 import type { Logger } from '../base/log.ts'
+import { type AlertBook, createAlertBook } from './alerts/alert-book.ts'
 import { type CandidateBook, createCandidateBook } from './candidate-book.ts'
 import { type CheckBook, createCheckBook } from './check-book.ts'
 import { type BackfillBook, createBackfillBook } from './control/backfill-book.ts'
@@ -30,6 +31,7 @@ export interface RunStore extends AsyncDisposable {
   readonly ledger: LedgerBook
   readonly logs: LogBook
   readonly backfills: BackfillBook
+  readonly alerts: AlertBook
 }
 
 export interface OpenRunStoreOptions {
@@ -76,6 +78,7 @@ export async function openRunStore(options: OpenRunStoreOptions): Promise<RunSto
       ...(logger && { logger }),
     }),
     backfills: createBackfillBook(database, clock),
+    alerts: createAlertBook(database),
     [Symbol.asyncDispose]: () => database[Symbol.asyncDispose](),
   }
 }

@@ -83,6 +83,22 @@ export interface LeasesTable {
   expires_ms: StoredInteger
 }
 
+/** One row for each key; see `AlertBook`. */
+export interface AlertsTable {
+  alert_key: string
+  rule: string
+  summary: string
+  problem: string
+  next_step: string
+  opened_ms: StoredInteger
+  resolved_ms: NullableInteger
+  /** `nothing`, `open` or `resolved`: what the webhook was told last. */
+  told: string
+  failures: StoredInteger
+  /** From here on it may be told. */
+  due_ms: StoredInteger
+}
+
 /** Rows are added, and never changed: each holds the hash of the one before. */
 export interface LedgerTable {
   /** From 1, without a gap. */
@@ -153,6 +169,7 @@ export interface BackfillDaysTable {
 export interface Schema {
   backfills: BackfillsTable
   backfill_days: BackfillDaysTable
+  alerts: AlertsTable
   ledger: LedgerTable
   releases: ReleasesTable
   check_results: CheckResultsTable
@@ -174,6 +191,7 @@ const steps: readonly ((db: Kysely<Schema>, end: TableEnd) => Promise<void>)[] =
   createCandidates,
   addAttemptsAndQueue,
   createBackfills,
+  createAlerts,
 ]
 
 /** The version that this release writes. */
@@ -363,6 +381,24 @@ async function addAttemptsAndQueue(db: Kysely<Schema>, end: TableEnd): Promise<v
     .addColumn('end_byte', 'bigint', (column) => column.notNull())
     .addColumn('content', sql`longblob`, (column) => column.notNull())
     .addPrimaryKeyConstraint('log_pieces_key', ['run_id', 'node', 'attempt', 'first_byte'])
+    .execute()
+}
+
+async function createAlerts(db: Kysely<Schema>, end: TableEnd): Promise<void> {
+  await db.schema
+    .createTable('alerts')
+    .ifNotExists()
+    .modifyEnd(end)
+    .addColumn('alert_key', 'varchar(191)', (column) => column.notNull().primaryKey())
+    .addColumn('rule', 'varchar(64)', (column) => column.notNull())
+    .addColumn('summary', longText, (column) => column.notNull())
+    .addColumn('problem', longText, (column) => column.notNull())
+    .addColumn('next_step', longText, (column) => column.notNull())
+    .addColumn('opened_ms', 'bigint', (column) => column.notNull())
+    .addColumn('resolved_ms', 'bigint')
+    .addColumn('told', 'varchar(16)', (column) => column.notNull())
+    .addColumn('failures', 'integer', (column) => column.notNull())
+    .addColumn('due_ms', 'bigint', (column) => column.notNull())
     .execute()
 }
 

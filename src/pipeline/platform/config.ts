@@ -110,6 +110,19 @@ export const variables = {
     seconds.optional(),
     'longest time of an attempt at a task of the batch; as long as it takes without it',
   ),
+  ALERT_WEBHOOK_URL: variable(
+    z.url({ protocol: /^https?$/ }).optional(),
+    'a webhook that takes messages as Slack does: what goes wrong is told there, and when it is over',
+    { secret: true },
+  ),
+  ALERT_LAG_SECONDS: variable(
+    seconds.default(600),
+    'how long a message may wait in the log for landing or the speed layer before there is an alert',
+  ),
+  ALERT_STALE_SECONDS: variable(
+    seconds.optional(),
+    'how old the newest version of bronze/events may be; without it, no age is too old, for there may be no events',
+  ),
   LAKESHORE_NOTEBOOKS: variable(
     z.string().min(1).optional(),
     'folder of your own notebooks, made where it is missing; the lessons stay in notebooks/',
@@ -196,6 +209,12 @@ export interface Config {
   /** When the batch runs, and what becomes of missed ticks, which holds for notebooks too. */
   readonly schedule: { readonly cron: string; readonly timeZone: string; readonly catchUp: CatchUp }
   readonly batchTasks: { readonly mostAttempts: number; readonly timeoutMs: number | undefined }
+  readonly alerts: {
+    /** A secret. `undefined`: alerts are in the log and in `lake alerts list` alone. */
+    readonly webhookUrl: string | undefined
+    readonly lagMs: number
+    readonly staleMs: number | undefined
+  }
   readonly notebooks: {
     /** Absolute. `undefined`: there are the lessons alone. */
     readonly folder: string | undefined
@@ -320,6 +339,11 @@ function configOf(values: Values, problems: string[]): Omit<Config, 'secrets'> {
         values.BATCH_TASK_TIMEOUT_SECONDS === undefined
           ? undefined
           : values.BATCH_TASK_TIMEOUT_SECONDS * 1000,
+    },
+    alerts: {
+      webhookUrl: values.ALERT_WEBHOOK_URL,
+      lagMs: values.ALERT_LAG_SECONDS * 1000,
+      staleMs: values.ALERT_STALE_SECONDS === undefined ? undefined : values.ALERT_STALE_SECONDS * 1000,
     },
     notebooks: {
       folder: values.LAKESHORE_NOTEBOOKS && resolve(values.LAKESHORE_NOTEBOOKS),

@@ -2,7 +2,7 @@
 import { access, constants, rm, stat, statfs, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { countOf } from '../../lib/base/count-of.ts'
-import { messageOf } from '../../lib/base/errors.ts'
+import { messageOf, systemCode } from '../../lib/base/errors.ts'
 import type { IoOptions } from '../../lib/base/io.ts'
 import { verifyFiles } from '../../lib/delta/index.ts'
 import { lakeTableNames } from '../model/tables.ts'
@@ -22,6 +22,7 @@ export type Problem =
   | { readonly kind: 'console-exposed' }
   | { readonly kind: 'clocks-differ' }
   | { readonly kind: 'data-files-broken' }
+  | { readonly kind: 'webhook-silent' }
 
 type Result =
   | { readonly state: 'ok'; readonly finding: string }
@@ -54,6 +55,7 @@ const checks: Readonly<Record<string, Check>> = {
   console: checkConsole,
   clock: checkClock,
   'run store': checkRuns,
+  alerts: checkAlerts,
 }
 
 /** One finding for each part, as it comes; a part that fails stops no other. @throws only when aborted. */
@@ -226,4 +228,31 @@ async function checkRuns(platform: Platform, { signal }: IoOptions): Promise<Res
   const last = await store.runs.latest({}, { signal })
   const told = last === undefined ? 'no run yet' : `last run ${last.id} ${last.state}`
   return ok(`${store.place}: ${told}`)
+}
+
+async function checkAlerts(platform: Platform, { signal }: IoOptions): Promise<Result> {
+  const open = (await (await platform.runs()).alerts.open({ signal })).length
+  const told = `${countOf(open, 'alert')} open`
+  const { webhookUrl } = platform.config.alerts
+  if (webhookUrl === undefined)
+    return ok(`${told}; no webhook: they are in the log and in \`lake alerts list\``)
+  const silent = await whyUnreachable(webhookUrl, { signal })
+  if (silent === undefined) return ok(`${told}; the webhook can be reached`)
+  return { state: 'warn', finding: `${told}; the webhook ${silent}`, problem: { kind: 'webhook-silent' } }
+}
+
+/** Any answer will do: a receiver refuses what is no message. */
+async function whyUnreachable(url: string, { signal }: IoOptions): Promise<string | undefined> {
+  const timeout = AbortSignal.timeout(3_000)
+  try {
+    const ending = signal === undefined ? timeout : AbortSignal.any([signal, timeout])
+    const response = await fetch(url, { method: 'HEAD', redirect: 'manual', signal: ending })
+    await response.body?.cancel()
+    return undefined
+  } catch (error) {
+    signal?.throwIfAborted()
+    if (timeout.aborted) return 'does not answer within 3 s'
+    // Its text would say the address.
+    return `cannot be reached: ${systemCode(error instanceof Error ? error.cause : error) ?? 'no connection'}`
+  }
 }

@@ -40,6 +40,7 @@ export async function snapshotMysql(db: Kysely<Schema>, { from, to }: SchemaChan
 }
 
 const ours: Readonly<Record<keyof Schema, true>> = {
+  alerts: true,
   attempts: true,
   backfills: true,
   backfill_days: true,
