@@ -28,6 +28,7 @@ const siblings = [
   'runs',
   'quality',
   'alerts',
+  'lineage',
 ]
 
 /** Modules of `src/lib`, each with the others that it may import. */

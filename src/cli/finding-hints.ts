@@ -26,6 +26,8 @@ export function hintOfProblem(problem: Problem): string {
       return '`lake table verify TABLE` names each. Restore the file from a backup; `lake batch --full` makes silver and gold again.'
     case 'webhook-silent':
       return 'Correct ALERT_WEBHOOK_URL, or see that its receiver runs; `lake alerts test` sends a message.'
+    case 'lineage-silent':
+      return 'Correct OPENLINEAGE_URL, or see that the receiver runs. Runs go on without it.'
     default:
       return assertNever(problem, 'problem')
   }

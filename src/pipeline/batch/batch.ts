@@ -31,6 +31,7 @@ import type { CheckBook } from '../../lib/runs/check-book.ts'
 import type { Lease } from '../../lib/runs/leases.ts'
 import type { LedgerBook } from '../../lib/runs/ledger-book.ts'
 import type { ReleaseBook } from '../../lib/runs/release-book.ts'
+import type { Lineage } from '../lineage/recording.ts'
 import { checksOf, expectationsBefore, expectationsBetween, type TableCheck } from '../model/checks.ts'
 import { goldMetrics } from '../model/gold.ts'
 import { madeFrom } from '../model/made-from.ts'
@@ -84,6 +85,8 @@ export interface BatchContext extends SettledContext {
   /** Asked by the audits alone. */
   readonly log?: () => Promise<EventLog>
   readonly attempts?: AttemptSettings
+  /** Who is told of runs and of what they read and write; without it nobody is. */
+  readonly lineage?: Lineage
   /** Where the log of each attempt is kept. */
   readonly logs?: AttemptLogs
   readonly clock?: Clock

@@ -3,10 +3,12 @@ import type { IoOptions } from '../../lib/base/io.ts'
 import { scopedLogger } from '../../lib/base/log-scope.ts'
 import type { ExecutionEvent } from '../../lib/dag/execute.ts'
 import type { RunOutcome } from '../../lib/dag/node.ts'
+import type { RunRecorder } from '../../lib/dag/recorder.ts'
 import { withRun } from '../../lib/runs/control/with-run.ts'
 import type { LeaseHolder } from '../../lib/runs/leases.ts'
 import type { ScheduledTick, Trigger } from '../../lib/runs/run.ts'
 import type { RunStore } from '../../lib/runs/run-store.ts'
+import { withLineage } from '../lineage/recording.ts'
 import { codeVersion } from './again/code-version.ts'
 import { type BatchContext, runBatch } from './batch.ts'
 import { batchDag } from './dag-name.ts'
@@ -27,6 +29,9 @@ export interface RecordedBatchOptions extends IoOptions {
   readonly onWait?: (holder: LeaseHolder) => void
   readonly onEvent?: (event: ExecutionEvent) => void
 }
+
+const told = (recorder: RunRecorder, { lineage }: Pick<BatchContext, 'lineage'>): RunRecorder =>
+  lineage === undefined ? recorder : withLineage(recorder, batchDag, lineage)
 
 /** Waits for a batch that is under way; closes as abandoned what a killed process left running. */
 export async function runRecordedBatch(
@@ -74,7 +79,7 @@ export async function runRecordedBatch(
           scope,
           tasks,
           signal: held,
-          recorder: recorder(),
+          recorder: told(recorder(), context),
           ...(parallel !== undefined && { parallel }),
           ...(onEvent && { onEvent }),
         },

@@ -123,6 +123,15 @@ export const variables = {
     seconds.optional(),
     'how old the newest version of bronze/events may be; without it, no age is too old, for there may be no events',
   ),
+  OPENLINEAGE_URL: variable(
+    z.url({ protocol: /^https?$/ }).optional(),
+    'an OpenLineage receiver, such as Marquez, without the path of its API: it is told of each run of the batch',
+  ),
+  OPENLINEAGE_API_KEY: variable(z.string().optional(), 'key for OPENLINEAGE_URL', { secret: true }),
+  OPENLINEAGE_NAMESPACE: variable(
+    z.string().min(1).default('lakeshore'),
+    'namespace of the jobs in OpenLineage',
+  ),
   LAKESHORE_NOTEBOOKS: variable(
     z.string().min(1).optional(),
     'folder of your own notebooks, made where it is missing; the lessons stay in notebooks/',
@@ -215,6 +224,10 @@ export interface Config {
     readonly lagMs: number
     readonly staleMs: number | undefined
   }
+  /** `undefined`: nobody is told. */
+  readonly lineage:
+    | { readonly url: string; readonly apiKey: string | undefined; readonly namespace: string }
+    | undefined
   readonly notebooks: {
     /** Absolute. `undefined`: there are the lessons alone. */
     readonly folder: string | undefined
@@ -340,11 +353,8 @@ function configOf(values: Values, problems: string[]): Omit<Config, 'secrets'> {
           ? undefined
           : values.BATCH_TASK_TIMEOUT_SECONDS * 1000,
     },
-    alerts: {
-      webhookUrl: values.ALERT_WEBHOOK_URL,
-      lagMs: values.ALERT_LAG_SECONDS * 1000,
-      staleMs: values.ALERT_STALE_SECONDS === undefined ? undefined : values.ALERT_STALE_SECONDS * 1000,
-    },
+    alerts: alertsOf(values),
+    lineage: lineageOf(values, problems),
     notebooks: {
       folder: values.LAKESHORE_NOTEBOOKS && resolve(values.LAKESHORE_NOTEBOOKS),
       jupyterVenv: values.JUPYTER_VENV && resolve(values.JUPYTER_VENV),
@@ -360,6 +370,23 @@ function configOf(values: Values, problems: string[]): Omit<Config, 'secrets'> {
     duckdbThreads: values.DUCKDB_THREADS,
     logLevel: values.LOG_LEVEL,
   }
+}
+
+const alertsOf = (values: Values): Config['alerts'] => ({
+  webhookUrl: values.ALERT_WEBHOOK_URL,
+  lagMs: values.ALERT_LAG_SECONDS * 1000,
+  staleMs: values.ALERT_STALE_SECONDS === undefined ? undefined : values.ALERT_STALE_SECONDS * 1000,
+})
+
+function lineageOf(values: Values, problems: string[]): Config['lineage'] {
+  const { OPENLINEAGE_URL: url, OPENLINEAGE_API_KEY: apiKey, OPENLINEAGE_NAMESPACE: namespace } = values
+  if (url === undefined) return undefined
+  if (new URL(url).username !== '') {
+    problems.push(
+      `OPENLINEAGE_URL: expected no user and password, for which OPENLINEAGE_API_KEY is, got ${shown(url)}`,
+    )
+  }
+  return { url, apiKey, namespace }
 }
 
 function lakeUriOf(uri: string, problems: string[]): string {

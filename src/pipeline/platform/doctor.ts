@@ -23,6 +23,7 @@ export type Problem =
   | { readonly kind: 'clocks-differ' }
   | { readonly kind: 'data-files-broken' }
   | { readonly kind: 'webhook-silent' }
+  | { readonly kind: 'lineage-silent' }
 
 type Result =
   | { readonly state: 'ok'; readonly finding: string }
@@ -56,6 +57,7 @@ const checks: Readonly<Record<string, Check>> = {
   clock: checkClock,
   'run store': checkRuns,
   alerts: checkAlerts,
+  lineage: checkLineage,
 }
 
 /** One finding for each part, as it comes; a part that fails stops no other. @throws only when aborted. */
@@ -239,6 +241,13 @@ async function checkAlerts(platform: Platform, { signal }: IoOptions): Promise<R
   const silent = await whyUnreachable(webhookUrl, { signal })
   if (silent === undefined) return ok(`${told}; the webhook can be reached`)
   return { state: 'warn', finding: `${told}; the webhook ${silent}`, problem: { kind: 'webhook-silent' } }
+}
+
+async function checkLineage({ config: { lineage } }: Platform, { signal }: IoOptions): Promise<Result> {
+  if (lineage === undefined) return ok('not sent: OPENLINEAGE_URL is not set')
+  const silent = await whyUnreachable(lineage.url, { signal })
+  if (silent === undefined) return ok(`${lineage.url} can be reached; jobs of ${lineage.namespace}`)
+  return { state: 'warn', finding: `${lineage.url} ${silent}`, problem: { kind: 'lineage-silent' } }
 }
 
 /** Any answer will do: a receiver refuses what is no message. */

@@ -3,8 +3,11 @@
 import { LakeError } from '../../lib/base/errors.ts'
 import type { IoOptions } from '../../lib/base/io.ts'
 import type { DeltaTable } from '../../lib/delta/index.ts'
+import { createLineageClient } from '../../lib/lineage/lineage-client.ts'
 import type { BatchContext } from '../batch/batch.ts'
 import { type LandingReport, land } from '../landing/landing.ts'
+import type { Lineage } from '../lineage/recording.ts'
+import { originsOfTables } from '../lineage/task-datasets.ts'
 import { type LakeTable, lakeTableNames } from '../model/tables.ts'
 import { type RealtimeReport, runRealtime } from '../realtime/realtime.ts'
 import type { BooksContext } from '../reconcile/books.ts'
@@ -83,6 +86,7 @@ export async function batchContextOf(platform: Platform): Promise<BatchContext &
     log: () => platform.log(),
     ledger: async () => (await platform.runs()).ledger,
     ...(platform.gates && { gates: platform.gates }),
+    ...lineageTo(platform),
     attempts: {
       mostAttempts: batchTasks.mostAttempts,
       ...(batchTasks.timeoutMs !== undefined && { timeoutMs: batchTasks.timeoutMs }),
@@ -90,5 +94,30 @@ export async function batchContextOf(platform: Platform): Promise<BatchContext &
     temporaryDirectory: platform.temporaryDirectory,
     clock: platform.clock,
     logger: platform.logger,
+  }
+}
+
+function lineageTo({ config, clock, logger, duckdb }: Platform): Pick<BatchContext, 'lineage'> {
+  if (config.lineage === undefined) return {}
+  const { namespace, ...receiver } = config.lineage
+  let origins: ReturnType<Lineage['origins']> | undefined
+  return {
+    lineage: {
+      client: createLineageClient({ ...receiver, clock, logger }),
+      config,
+      namespace,
+      origins: () => {
+        origins ??= duckdb()
+          .then((engine) => originsOfTables(engine))
+          .catch((error: unknown) => {
+            logger.warn(
+              { err: error },
+              'The lineage of columns could not be told; runs are told of without it',
+            )
+            return new Map()
+          })
+        return origins
+      },
+    },
   }
 }

@@ -32,7 +32,7 @@ export async function judgeSql(
   sql: string,
   { signal }: IoOptions = {},
 ): Promise<readonly Refusal[]> {
-  const parsed = await parse(session, sql, { signal })
+  const parsed = await parseStatement(session, sql, { signal })
   if (typeof parsed === 'string')
     return [{ rule: 'sql', problem: parsed, advice: 'Correct the SQL; it must be one SELECT.' }]
   const nodes = [...nodesOf(parsed)]
@@ -46,7 +46,7 @@ export async function judgeSql(
 type Node = Readonly<Record<string, JsonValue>>
 
 /** The tree of the statement; a text says why there is none. */
-async function parse(
+export async function parseStatement(
   session: DuckDbSession,
   sql: string,
   { signal }: IoOptions,
@@ -64,7 +64,8 @@ async function parse(
   }
 }
 
-function* nodesOf(value: JsonValue): Iterable<Node> {
+/** Each object in the tree, the outer ones first. */
+export function* nodesOf(value: JsonValue): Iterable<Node> {
   if (typeof value !== 'object' || value === null) return
   if (Array.isArray(value)) {
     for (const each of value) yield* nodesOf(each)
