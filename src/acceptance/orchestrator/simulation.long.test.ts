@@ -6,8 +6,8 @@ import { createTicks } from '../../lib/runs/ticks.ts'
 import { type Parts, parts } from './history.fixture.ts'
 import { seedsFrom, seedsToTry, simulate } from './simulate.fixture.ts'
 
-/** `LAKE_SIMULATIONS=10000` for a night of them. */
-const count = Number(process.env['LAKE_SIMULATIONS'] ?? 1_000)
+/** `LAKE_SIMULATIONS=10000` asks for more. */
+const count = Number(process.env['LAKE_SIMULATIONS'] ?? 300)
 
 describe('the orchestrator in many random histories', () => {
   it('makes each tick once, nothing twice at once, and loses no run', async () => {
