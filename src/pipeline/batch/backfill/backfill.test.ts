@@ -371,6 +371,18 @@ describe('runBackfill(context, store, request, options)', () => {
     expect((await backfill(platform.context)).parts.map(([of]) => of)).toEqual(days.slice(1))
   })
 
+  it('makes nothing before a batch has made the lake: the books of some days alone cannot be balanced', async () => {
+    await using fresh = await openSmallPlatform(duckdb, engines.clickhouse)
+    await fresh.send(someMessages(10, 1, '2026-11-20'))
+    await fresh.land()
+
+    await expect(backfill(fresh.context, { range })).rejects.toMatchObject({
+      code: 'TABLE_MISSING',
+      details: { table: 'silver/events', fault: 'not-written-yet' },
+    })
+    expect(await fresh.context.table('silver/events').exists()).toBe(false)
+  })
+
   it('refuses a second one beside it', async () => {
     await store.leases.withLease(`${batchDag}/backfill`, async () => {
       await expect(backfill(platform.context)).rejects.toMatchObject({ code: 'RUN_BUSY' })

@@ -14,11 +14,13 @@ import type { RecordedError } from '../../../lib/dag/recorder.ts'
 import type { Backfill, BackfillDay } from '../../../lib/runs/control/backfill-book.ts'
 import type { LeaseHolder } from '../../../lib/runs/leases.ts'
 import type { RunStore } from '../../../lib/runs/run-store.ts'
+import { madeFrom } from '../../model/made-from.ts'
+import { notMadeYet } from '../../reconcile/books.ts'
 import type { BatchContext } from '../batch.ts'
 import { batchDag } from '../dag-name.ts'
 import type { Scope } from '../days.ts'
 import { runRecordedBatch } from '../recorded.ts'
-import { tablesMade } from '../tasks.ts'
+import { judgedTasks, tablesMade } from '../tasks.ts'
 import { type BackfillPlan, type BackfillRequest, planBackfill } from './plan.ts'
 
 export type BackfillEvent =
@@ -72,7 +74,10 @@ const stopping: readonly ErrorCode[] = [
   'LEASE_LOST',
 ]
 
-/** @throws LakeError `RUN_BUSY` naming the process if another backfill goes on, `USAGE` for an unknown task. */
+/**
+ * @throws LakeError `RUN_BUSY` naming the process if another backfill goes on, `USAGE` for an unknown task,
+ * `TABLE_MISSING` if it is to be audited and no batch has made silver yet: the books of some days alone cannot be balanced.
+ */
 export async function runBackfill(
   context: BatchContext,
   store: RunStore,
@@ -85,12 +90,24 @@ export async function runBackfill(
       const plan = await planBackfill(context, store, request, { signal })
       if (plan.parts.length === 0)
         return { kind: 'unchanged', days: plan.unfinished?.days ?? [], problems: [] }
+      const { tasks = [] } = request
+      const isAudited = tasks.length === 0 || tasks.some((task) => !judgedTasks.includes(task))
+      if (isAudited) await requireMade(context, { signal })
       const backfill = await opened(store, plan, { signal })
       options.onEvent?.({ kind: 'planned', plan, backfill: backfill.id })
-      return makeParts(context, store, { backfill, plan, tasks: request.tasks ?? [] }, { ...options, signal })
+      return makeParts(context, store, { backfill, plan, tasks }, { ...options, signal })
     },
     { signal: options.signal },
   )
+}
+
+async function requireMade({ table }: BatchContext, { signal }: IoOptions): Promise<void> {
+  const [bronze, silver] = [table('bronze/events'), table('silver/events')]
+  if (await silver.exists({ signal })) {
+    const made = madeFrom('bronze/events', await bronze.snapshot({ signal }))
+    if ((await silver.snapshot({ signal })).transactionVersion(made) !== undefined) return
+  }
+  throw notMadeYet('silver/events')
 }
 
 /** The one to go on with, with each day that is to be made waiting; else a new one. */
