@@ -8,7 +8,7 @@ import { createGraph, type Graph } from '../../lib/dag/graph.ts'
 import type { DagNode } from '../../lib/dag/node.ts'
 import { plan } from '../../lib/dag/plan.ts'
 import type { RunDatabase } from '../../lib/runs/database.ts'
-import { createLeases, type Leases } from '../../lib/runs/leases.ts'
+import { createLeases, defaultLeaseTtlMs, type Leases } from '../../lib/runs/leases.ts'
 import type { ScheduledTick, Trigger } from '../../lib/runs/run.ts'
 import { createRunBook, type RunBook } from '../../lib/runs/run-book.ts'
 import { createTicks, type Ticks } from '../../lib/runs/ticks.ts'
@@ -19,10 +19,10 @@ import { noFaults, SimulatedProcess, type World } from './world.fixture.ts'
 const dag = 'batch'
 const periodMs = 120_000
 const cron = parseCron('*/2 * * * *', 'simulation')
-const ttlMs = 30_000
+const ttlMs = defaultLeaseTtlMs
 /** A little more often than leases are renewed; each look costs the simulation time. */
-const pollMs = 7_000
-const retryMs = 15_000
+const pollMs = 5_000
+const takenUpMs = 30_000
 
 export const startMs = Date.parse('2026-01-30T22:03:00Z')
 const troubledMs = 6 * periodMs
@@ -150,7 +150,6 @@ export class History {
       ticks: own.ticks,
       clock: process.clock,
       signal: this.#stop.signal,
-      retryMs,
       run: async (tick, { signal }) => {
         const startedMs = world.now()
         begun.set(tick.tickMs, startedMs)
@@ -275,7 +274,7 @@ export class History {
       ({ name, isDead, startedMs }) => name.startsWith('scheduler') && !isDead && startedMs < diedMs,
     )
     const afterMs = this.world.now() - diedMs
-    if (wasThere && afterMs > ttlMs + 2 * retryMs) this.broken.push(`taken up ${afterMs} ms after a death`)
+    if (wasThere && afterMs > takenUpMs) this.broken.push(`taken up ${afterMs} ms after a death`)
   }
 
   #accident(): void {

@@ -1,4 +1,4 @@
-/** Retrying of what the error catalogue calls retryable: exponential delays with full jitter. */
+/** Retrying of what the error catalogue calls retryable: exponential delays, each cut at random by up to a half. */
 import { type Clock, systemClock } from './clock.ts'
 import { isLakeError } from './errors.ts'
 import type { IoOptions } from './io.ts'

@@ -67,9 +67,12 @@ export interface LeaseSettings {
   readonly clock?: Clock | undefined
 }
 
+/** With the delay of a schedule between two looks, work of a machine that is gone is taken up within 30 seconds. */
+export const defaultLeaseTtlMs = 24_000
+
 export function createLeases(
   database: RunDatabase,
-  { ttlMs = 30_000, pollMs = 500, clock = systemClock }: LeaseSettings = {},
+  { ttlMs = defaultLeaseTtlMs, pollMs = 500, clock = systemClock }: LeaseSettings = {},
 ): Leases {
   const { nowMs } = database
 

@@ -61,6 +61,9 @@ export interface ScheduleOptions extends IoOptions {
   readonly retryMs?: number
 }
 
+/** A tick whose process is gone is taken up so long after its lease has ended, at most. */
+export const defaultRetryMs = 5_000
+
 /** A machine may be suspended, and a clock may be set: the time is read at least this often. */
 const longestSleepMs = 30_000
 
@@ -72,7 +75,7 @@ const longestSleepMs = 30_000
  * @throws what the store throws at the start; later failures are events.
  */
 export async function runSchedule(options: ScheduleOptions): Promise<never> {
-  const { cron, clock = systemClock, signal, retryMs = 15_000 } = options
+  const { cron, clock = systemClock, signal, retryMs = defaultRetryMs } = options
   const { onEvent = () => undefined } = options
   let lastMs = await startingPoint(options)
   for (;;) {
