@@ -223,23 +223,31 @@ export function createLeases(
    * database lets another one have it, so that the two never work at once.
    */
   async function keep(lease: Lease, done: AbortSignal): Promise<LakeError | undefined> {
-    let giveUpMs = clock.now() + ttlMs * 0.8
+    let deadline = deadlineFrom(clock, ttlMs * 0.8)
     let cause: unknown
-    while (!done.aborted && clock.now() < giveUpMs) {
-      await pause(Math.min(ttlMs / 3, giveUpMs - clock.now()), done)
-      const askedMs = clock.now()
+    while (!done.aborted && !deadline.isOver()) {
+      await Promise.race([pause(ttlMs / 3, done), deadline.passed])
+      if (done.aborted || deadline.isOver()) break
+      // Of a lease that is renewed now: counted from the question, for nobody knows when the database has seen it.
+      const next = deadlineFrom(clock, ttlMs * 0.8)
       const answered = new AbortController()
-      const signal = AbortSignal.any([done, answered.signal])
-      const tooLate = pause(giveUpMs - askedMs, signal).then(() => 'too late' as const)
-      const renewed = renew(lease, { signal }).catch((error: unknown) => {
-        cause = error
-        return 'failed' as const
-      })
-      const outcome = await Promise.race([renewed, tooLate])
+      const renewed = renew(lease, { signal: AbortSignal.any([done, answered.signal]) }).catch(
+        (error: unknown) => {
+          cause = error
+          return 'failed' as const
+        },
+      )
+      const outcome = await Promise.race([renewed, deadline.passed.then(() => 'too late' as const)])
       answered.abort()
-      if (outcome === true) giveUpMs = askedMs + ttlMs * 0.8
-      if (outcome === false && !done.aborted) return lost(lease, 'somebody else has taken it')
+      const [kept, other] = outcome === true ? [next, deadline] : [deadline, next]
+      other.end()
+      deadline = kept
+      if (outcome === false && !done.aborted) {
+        deadline.end()
+        return lost(lease, 'somebody else has taken it')
+      }
     }
+    deadline.end()
     return done.aborted ? undefined : lost(lease, `not renewed within ${ttlMs} ms`, cause)
   }
 
@@ -272,6 +280,26 @@ export function createLeases(
 }
 
 const queueOf = (name: string): string => `${name}/queue`
+
+interface Deadline {
+  readonly passed: Promise<void>
+  isOver(): boolean
+  end(): void
+}
+
+/** By a timer, as the clock may be set back; and by the clock, as timers stand still while a machine is suspended. */
+function deadlineFrom(clock: Clock, ms: number): Deadline {
+  const untilMs = clock.now() + ms
+  const ended = new AbortController()
+  let hasPassed = false
+  const passed = clock.sleep(ms, { signal: ended.signal }).then(
+    () => {
+      hasPassed = true
+    },
+    () => undefined,
+  )
+  return { passed, isOver: () => hasPassed || clock.now() >= untilMs, end: () => ended.abort() }
+}
 
 async function addMissingRow(database: RunDatabase, name: string, options?: IoOptions): Promise<void> {
   const isThere = await read(
