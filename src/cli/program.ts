@@ -1,9 +1,8 @@
 /** The command line as a whole: all commands, and the options that they share. */
-import { readFileSync } from 'node:fs'
 import { Command, type CommanderError } from 'commander'
 import { didYouMean } from '../hints/nearest.ts'
 import { LakeError } from '../lib/base/errors.ts'
-import { parseJson } from '../lib/base/json.ts'
+import { packageVersion } from '../lib/base/package-version.ts'
 import type { CommandLine } from './command-line.ts'
 
 /** Loads a module of commands, with all that they work with, and returns what adds them. */
@@ -155,11 +154,4 @@ function usageFault(fault: CommanderError, command: string): LakeError {
   const [message = '', suggestion] = fault.message.replace(/^error: /, '').split('\n')
   const fix = suggestion?.replace(/^\((?<text>.*)\)$/, '$<text>') ?? `See \`${command} --help\`.`
   return new LakeError('USAGE', message, { details: { fix }, cause: fault })
-}
-
-function packageVersion(): string {
-  const file = new URL('../../package.json', import.meta.url)
-  const description = parseJson(readFileSync(file, 'utf8'), 'package.json')
-  const isObject = typeof description === 'object' && description !== null && 'version' in description
-  return isObject ? String(description['version']) : 'unknown'
 }

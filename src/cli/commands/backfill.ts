@@ -2,7 +2,6 @@
 import type { Command } from 'commander'
 import { countOf } from '../../lib/base/count-of.ts'
 import { LakeError } from '../../lib/base/errors.ts'
-import { describeOwner } from '../../lib/runs/owner.ts'
 import type { BackfillEvent, BackfillOutcome } from '../../pipeline/batch/backfill/backfill.ts'
 import type { BackfillPlan, BackfillRequest } from '../../pipeline/batch/backfill/plan.ts'
 import { isoDate, names, wholeNumber } from '../arguments.ts'
@@ -10,6 +9,7 @@ import type { CommandLine } from '../command-line.ts'
 import { dayRange } from '../day-range.ts'
 import { printable } from '../output/printable.ts'
 import { drawTable } from '../output/table-text.ts'
+import { tell as tellOfRun, waitText } from '../runs/batch-run.ts'
 
 interface Flags {
   readonly from: string
@@ -70,10 +70,7 @@ async function backfill({ dryRun = false, parallel, ...flags }: Flags, cli: Comm
     signal,
     ...(parallel !== undefined && { parallel }),
     onEvent: (event) => tell(event, cli),
-    onWait: ({ runId, owner }) =>
-      terminal.line(
-        `waiting for ${runId === undefined ? 'another batch' : `run ${runId}`} (${describeOwner(owner)})`,
-      ),
+    onWait: (holder) => terminal.line(waitText(holder)),
   })
   const release = (await store.releases.newest({ signal: AbortSignal.timeout(10_000) }))?.id ?? null
   await cli.result({ ...outcomeDocument(request, outcome), release }, () => outcomeText(outcome, release))
@@ -97,7 +94,8 @@ function requestOf({
   }
 }
 
-function tell(event: BackfillEvent, { terminal }: CommandLine): void {
+function tell(event: BackfillEvent, cli: CommandLine): void {
+  const { terminal } = cli
   switch (event.kind) {
     case 'planned':
       terminal.line(`backfill ${event.backfill}: ${summary(event.plan)}`)
@@ -111,11 +109,9 @@ function tell(event: BackfillEvent, { terminal }: CommandLine): void {
       )
       break
     case 'run':
-      if (event.event.kind !== 'node-started') break
-      {
-        const { node } = event.event
-        terminal.progress(() => `${node} …`)
-      }
+      // The parts are told as a whole.
+      if (event.event.kind === 'node-started' || event.event.kind === 'node-retries')
+        tellOfRun(event.event, cli)
       break
   }
 }

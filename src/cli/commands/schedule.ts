@@ -10,9 +10,9 @@ export function addSchedule(program: Command, cli: CommandLine): void {
     .summary('run the batch and notebooks by the clock')
     .description(
       'Runs the batch at each tick of BATCH_CRON in BATCH_TIMEZONE, once however many schedulers there are, and once for ' +
-        'all ticks that were missed while none ran, unless BATCH_CATCH_UP is none. A time that the clock skips in spring ' +
-        'comes when it is put forward; one that comes twice in autumn counts the first time, but every hour is every ' +
-        'hour. After the first one of a day, the tables are vacuumed: files ' +
+        'all ticks that were missed while none ran, unless BATCH_CATCH_UP is none. A time that is skipped ' +
+        'when the clock is put forward runs at the change; one that comes twice when it is put back runs once. A schedule ' +
+        'of every hour goes on evenly. After the first one of a day, the tables are vacuumed: files ' +
         'that no version of the last week needs go. Notebooks whose metadata has a schedule are run at its ticks, as ' +
         '`lake notebook run` does; they are looked for at the start. Runs until stopped.',
     )

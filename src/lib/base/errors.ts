@@ -111,3 +111,11 @@ export function systemCode(error: unknown): string | undefined {
   if (typeof error !== 'object' || error === null || !('code' in error)) return undefined
   return typeof error.code === 'string' ? error.code : undefined
 }
+
+/**
+ * Whether work was cut short: the store of its records did not answer, or another process has taken its place. Its result
+ * is not known, and it is done again.
+ */
+export function isCutShort(error: unknown): boolean {
+  return isLakeError(error, 'LEASE_LOST', 'RUNSTORE_UNAVAILABLE')
+}

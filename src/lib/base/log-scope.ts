@@ -1,19 +1,18 @@
 /**
- * What is said during an attempt at a node belongs into the log of that attempt, whoever says it: the node, or a part
- * that was opened long before and has a logger of its own. The asynchronous context tells attempts apart that run
- * side by side.
+ * The log of an attempt has all lines that are logged during it: those of the node, and those of parts that were opened
+ * before and have a logger of their own. Attempts that run side by side are told apart by the asynchronous context.
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { LogDetails, Logger } from './log.ts'
 
 const current = new AsyncLocalStorage<Logger>()
 
-/** Runs `work`; loggers made by `scopedLogger` tell `logger` too, until it has ended. */
+/** Runs `work`. Until it has ended, loggers made by `scopedLogger` write to `logger` as well. */
 export function withAttemptLogger<T>(logger: Logger, work: () => Promise<T>): Promise<T> {
   return current.run(logger, work)
 }
 
-/** Tells `logger`, and during an attempt the log of that attempt. */
+/** Writes to `logger`, and during an attempt to the log of that attempt as well. */
 export function scopedLogger(logger: Logger): Logger {
   return logger instanceof ScopedLogger ? logger : new ScopedLogger(logger)
 }

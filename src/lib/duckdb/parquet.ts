@@ -1,7 +1,7 @@
 /**
  * Parquet out, with the statistics that a table format wants, in one pass (`COPY … RETURN_STATS`).
  *
- * DuckDB neither syncs nor renames what it writes: whoever makes the files visible must publish them first.
+ * DuckDB neither syncs nor renames what it writes: the caller publishes the files before it makes them visible.
  */
 
 import { randomUUID } from 'node:crypto'

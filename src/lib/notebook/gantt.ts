@@ -1,6 +1,7 @@
 /** When pieces of work began and ended, as a still picture (SVG): a bar each, one below the other. */
 import { numberAxis } from './axis.ts'
 import { escapeHtml } from './html-table.ts'
+import { letterWidth, rounded, svgPage } from './svg.ts'
 
 export interface GanttBar {
   readonly name: string
@@ -21,7 +22,7 @@ const colors: Readonly<Record<string, string>> = {
 }
 const otherColor = '#64748b'
 
-const [rowHeight, top, plotWidth, letterWidth, right] = [26, 28, 560, 7.2, 84]
+const [rowHeight, top, plotWidth, right] = [26, 28, 560, 84]
 
 /** @param nowMs Where bars end that have no end yet. */
 export function ganttPicture(bars: readonly GanttBar[], nowMs: number): string {
@@ -33,17 +34,11 @@ export function ganttPicture(bars: readonly GanttBar[], nowMs: number): string {
   const [width, height] = [left + plotWidth + right, top + bars.length * rowHeight + 16]
   const x = (ms: number): number => left + (axis.place((ms - from) / 1000) ?? 0) * plotWidth
   const grid = axis.ticks.map(({ at, text }) => {
-    const place = round(left + at * plotWidth)
+    const place = rounded(left + at * plotWidth)
     return `<path d="M${place} ${top - 6}V${height - 10}" stroke="#e2e8f0"/><text x="${place}" y="${top - 12}" text-anchor="middle" fill="#64748b">${text} s</text>`
   })
   const rows = bars.map((bar, at) => drawn(bar, { x, y: top + at * rowHeight, left, nowMs }))
-  return [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${round(width)} ${height}" width="${round(width)}" height="${height}" font-family="sans-serif" font-size="12" fill="#333">`,
-    `<rect width="100%" height="100%" fill="#fff"/>`,
-    ...grid,
-    ...rows,
-    '</svg>',
-  ].join('')
+  return svgPage(width, height, [...grid, ...rows])
 }
 
 interface BarPlace {
@@ -61,7 +56,5 @@ function drawn({ name, state, startMs, endMs }: GanttBar, { x, y, left, nowMs }:
   const [from, to] = [x(startMs), x(endMs ?? nowMs)]
   const seconds = `${(((endMs ?? nowMs) - startMs) / 1000).toFixed(1)} s`
   const told = `${name}: ${state}, ${seconds}`
-  return `${label}<rect x="${round(from)}" y="${y + 4}" width="${round(Math.max(to - from, 2))}" height="${rowHeight - 9}" rx="3" fill="${colors[state] ?? otherColor}"><title>${escapeHtml(told)}</title></rect><text x="${round(Math.max(to, from + 2) + 6)}" y="${y + 16}" fill="#64748b">${seconds}</text>`
+  return `${label}<rect x="${rounded(from)}" y="${y + 4}" width="${rounded(Math.max(to - from, 2))}" height="${rowHeight - 9}" rx="3" fill="${colors[state] ?? otherColor}"><title>${escapeHtml(told)}</title></rect><text x="${rounded(Math.max(to, from + 2) + 6)}" y="${y + 16}" fill="#64748b">${seconds}</text>`
 }
-
-const round = (value: number): number => Math.round(value * 10) / 10

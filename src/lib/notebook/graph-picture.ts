@@ -1,6 +1,7 @@
 /** Boxes and the arrows between them as a still picture (SVG), laid out from left to right. */
 import { graphlib, layout } from '@dagrejs/dagre'
 import { escapeHtml } from './html-table.ts'
+import { letterWidth, rounded, svgPage } from './svg.ts'
 
 export interface Box {
   readonly name: string
@@ -15,7 +16,6 @@ export interface Arrow {
   readonly label?: string
 }
 
-const letterWidth = 7.2
 const lineHeight = 16
 const margin = 12
 
@@ -35,14 +35,11 @@ export function graphPicture(boxes: readonly Box[], arrows: readonly Arrow[]): s
     ...arrows.map((arrow) => drawnArrow(arrow, graph.edge(arrow.from, arrow.to))),
     ...boxes.map((box) => drawnBox(box, graph.node(box.name))),
   ]
-  return [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${round(width)} ${round(height)}" width="${round(width)}" height="${round(height)}" font-family="sans-serif" font-size="12" fill="#333">`,
-    `<rect width="100%" height="100%" fill="#fff"/>`,
-    `<defs><marker id="end" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="7" markerHeight="7" orient="auto"><path d="M0 0L8 4L0 8z" fill="#78909c"/></marker></defs>`,
-    ...drawn,
-    '</svg>',
-  ].join('')
+  return svgPage(width, height, [arrowHead, ...drawn])
 }
+
+const arrowHead =
+  '<defs><marker id="end" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="7" markerHeight="7" orient="auto"><path d="M0 0L8 4L0 8z" fill="#78909c"/></marker></defs>'
 
 interface Placed {
   readonly x?: number | undefined
@@ -55,9 +52,9 @@ function drawnBox({ name, lines = [] }: Box, { x = 0, y = 0, width = 0, height =
   const top = y - height / 2
   const texts = [name, ...lines].map(
     (line, at) =>
-      `<text x="${round(x)}" y="${round(top + 19 + at * lineHeight)}" text-anchor="middle"${at === 0 ? ' font-weight="600"' : ' fill="#607d8b"'}>${escapeHtml(line)}</text>`,
+      `<text x="${rounded(x)}" y="${rounded(top + 19 + at * lineHeight)}" text-anchor="middle"${at === 0 ? ' font-weight="600"' : ' fill="#607d8b"'}>${escapeHtml(line)}</text>`,
   )
-  return `<g><rect x="${round(x - width / 2)}" y="${round(top)}" width="${round(width)}" height="${round(height)}" rx="6" fill="#e8f3f1" stroke="#0f766e"/>${texts.join('')}</g>`
+  return `<g><rect x="${rounded(x - width / 2)}" y="${rounded(top)}" width="${rounded(width)}" height="${rounded(height)}" rx="6" fill="#e8f3f1" stroke="#0f766e"/>${texts.join('')}</g>`
 }
 
 interface Bent extends Placed {
@@ -65,11 +62,9 @@ interface Bent extends Placed {
 }
 
 function drawnArrow({ label }: Arrow, { points = [], x, y }: Bent): string {
-  const path = points.map((point, at) => `${at === 0 ? 'M' : 'L'}${round(point.x)} ${round(point.y)}`)
+  const path = points.map((point, at) => `${at === 0 ? 'M' : 'L'}${rounded(point.x)} ${rounded(point.y)}`)
   const line = `<path d="${path.join('')}" fill="none" stroke="#78909c" marker-end="url(#end)"/>`
   if (label === undefined || x === undefined || y === undefined) return line
   const width = label.length * letterWidth
-  return `${line}<rect x="${round(x - width / 2)}" y="${round(y - 9)}" width="${round(width)}" height="18" fill="#fff"/><text x="${round(x)}" y="${round(y + 4)}" text-anchor="middle" fill="#607d8b">${escapeHtml(label)}</text>`
+  return `${line}<rect x="${rounded(x - width / 2)}" y="${rounded(y - 9)}" width="${rounded(width)}" height="18" fill="#fff"/><text x="${rounded(x)}" y="${rounded(y + 4)}" text-anchor="middle" fill="#607d8b">${escapeHtml(label)}</text>`
 }
-
-const round = (value: number): number => Math.round(value * 10) / 10

@@ -32,7 +32,7 @@ export type AcquireOutcome =
 export interface WithLeaseOptions extends IoOptions {
   /** Wait for the holder instead of failing with `RUN_BUSY`. */
   readonly wait?: boolean
-  /** With `wait`: lets everybody else go first who waits for this lease, also if they came later. */
+  /** With `wait`: every other process that waits for this lease goes first, also if it came later. */
   readonly yields?: boolean
   /** Called once for each holder that is waited for, and again when the holder has begun its run. */
   readonly onWait?: (holder: LeaseHolder) => void
@@ -191,7 +191,7 @@ export function createLeases(
     }
   }
 
-  /** Shows those who yield that somebody waits: one of those who wait holds the lease of the queue. */
+  /** One of the processes that wait holds the lease of the queue: it tells those that yield that somebody waits. */
   async function standInQueue(
     name: string,
     queue: Lease | undefined,

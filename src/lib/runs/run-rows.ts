@@ -21,8 +21,8 @@ const runState = z.enum<readonly RunState[]>(runStates)
 const attemptState = z.enum<readonly AttemptState[]>(attemptStates)
 const trigger = z.enum<readonly Trigger[]>(triggers)
 const versions = z.record(z.string(), z.number().int().nullable())
-/** A store of an earlier release has a hint as well, which is left out. */
-const recordedError = z.object({ code: z.string(), message: z.string() })
+/** As it is kept, in JSON. A store of an earlier release has a hint as well, which is left out. */
+export const recordedError = z.object({ code: z.string(), message: z.string() })
 
 export function decodeRun(row: RunRow): Run {
   const id = integer(row.id)

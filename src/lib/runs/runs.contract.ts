@@ -7,20 +7,16 @@ import { type BuiltModules, buildModules } from '../base/built.fixture.ts'
 import { ManualClock } from '../base/clock.ts'
 import { isLakeError, LakeError } from '../base/errors.ts'
 import type { CandidateFilter } from './candidate-book.ts'
-import { withRun } from './control/with-run.ts'
+import { describeBackfills, describeRequests } from './control/control.contract.ts'
+import { code, type Stores, until } from './control/stores.fixture.ts'
 import type { Lease } from './leases.ts'
-import { logLines } from './log/log-lines.ts'
+import { describeLogs } from './log/log.contract.ts'
 import { formatOwner, newOwner } from './owner.ts'
 import { type OpenRunStoreOptions, openRunStore, type RunStore } from './run-store.ts'
 
 export interface FreshDatabase extends AsyncDisposable {
   readonly url: string
 }
-
-const code =
-  (...codes: Parameters<typeof isLakeError>[1][]) =>
-  (error: unknown): boolean =>
-    isLakeError(error, ...codes)
 
 export function describeRunStore(adapter: string, makeDatabase: () => Promise<FreshDatabase>): void {
   let built: BuiltModules
@@ -76,6 +72,11 @@ export function describeRunStore(adapter: string, makeDatabase: () => Promise<Fr
     for (const store of open.splice(0)) await store[Symbol.asyncDispose]()
     await fresh[Symbol.asyncDispose]()
   })
+
+  const stores: Stores = { adapter, openStore, inChild, leaseOf }
+  describeRequests(stores)
+  describeBackfills(stores)
+  describeLogs(stores)
 
   describe(`run store contract, runs: ${adapter}`, () => {
     it('shows a run as it was recorded, node by node', async () => {
@@ -387,181 +388,6 @@ export function describeRunStore(adapter: string, makeDatabase: () => Promise<Fr
     })
   })
 
-  describe(`run store contract, runs from request to end: ${adapter}`, () => {
-    const request = { dag: 'd', trigger: 'manual' } as const
-    const untilAborted = (signal: AbortSignal): Promise<void> =>
-      new Promise((resolve) => {
-        signal.addEventListener('abort', () => resolve(), { once: true })
-      })
-    const until = async <T>(ask: () => Promise<T | undefined>): Promise<T> => {
-      for (;;) {
-        const found = await ask()
-        if (found !== undefined) return found
-        await sleep(20)
-      }
-    }
-
-    it('ends a run in order when another process asks for that', async () => {
-      const [store, other] = [await openStore(), await openStore()]
-      const running = withRun(store, request, async ({ recorder, signal }) => {
-        const mine = recorder({ parameters: { a: 1 } })
-        const id = await mine.runStarted({ nodes: [], startedMs: 1 })
-        await untilAborted(signal)
-        await mine.runEnded({ state: 'cancelled', endedMs: 2 })
-        return { id, reason: signal.reason }
-      })
-      const [run] = await until(async () => {
-        const found = await other.runs.list({ states: ['running'] })
-        return found.length > 0 ? found : undefined
-      })
-
-      await other.runs.requestCancel(run?.id ?? 0)
-
-      const { id, reason } = await running
-      expect(reason).toMatchObject({ code: 'RUN_CANCELLED', details: { runId: id } })
-      expect(await other.runs.show(id)).toMatchObject({ state: 'cancelled', parameters: { a: 1 } })
-    })
-
-    it('records what failed before a task was planned', async () => {
-      const store = await openStore()
-      const failing = withRun(store, { ...request, trigger: 'schedule' }, () =>
-        Promise.reject(new LakeError('STORE_REFUSED', 's3://lake: access denied')),
-      )
-
-      await expect(failing).rejects.toSatisfy(code('STORE_REFUSED'))
-      expect(await store.runs.list()).toMatchObject([
-        {
-          trigger: 'schedule',
-          state: 'failed',
-          error: { code: 'STORE_REFUSED', message: 's3://lake: access denied' },
-          attempts: [],
-        },
-      ])
-    })
-
-    it('shows a run that waits as queued, and lets it be cancelled before its turn', async () => {
-      const [store, other] = [await openStore(), await openStore()]
-      let letGo: () => void = () => undefined
-      const first = withRun(store, request, async ({ recorder }) => {
-        const mine = recorder()
-        await mine.runStarted({ nodes: [], startedMs: 1 })
-        await new Promise<void>((resolve) => {
-          letGo = resolve
-        })
-        await mine.runEnded({ state: 'succeeded', endedMs: 2 })
-      })
-      await until(async () => (await other.runs.list({ states: ['running'] }))[0])
-      const begun: number[] = []
-      const begin = (): Promise<void> =>
-        withRun(other, { ...request, trigger: 'retry', firstRun: 1 }, async ({ recorder }) => {
-          const mine = recorder()
-          begun.push(await mine.runStarted({ nodes: [], startedMs: 3 }))
-          await mine.runEnded({ state: 'succeeded', endedMs: 4 })
-        })
-      const dropped = begin()
-      dropped.catch(() => undefined)
-      const queued = await until(async () => (await store.runs.list({ states: ['queued'] }))[0])
-      await store.runs.requestCancel(queued.id)
-      await expect(dropped).rejects.toSatisfy(code('RUN_CANCELLED'))
-      const waiting = begin()
-      const next = await until(async () => (await store.runs.list({ states: ['queued'] }))[0])
-
-      letGo()
-      await Promise.all([first, waiting])
-
-      expect(queued).toMatchObject({ trigger: 'retry', firstRun: 1 })
-      expect((await store.runs.show(queued.id)).state).toBe('cancelled')
-      expect(begun).toEqual([next.id])
-      expect((await store.runs.show(next.id)).state).toBe('succeeded')
-    })
-  })
-
-  describe(`run store contract, logs: ${adapter}`, () => {
-    const messagesOf = async (store: RunStore, id: number): Promise<readonly string[]> => {
-      const found: string[] = []
-      for await (const lines of logLines(store.logs, await store.runs.show(id))) {
-        found.push(...lines.map(({ json }) => JSON.parse(json).message))
-      }
-      return found
-    }
-
-    it('keeps what an attempt said, by attempt, without secrets, for every process', async () => {
-      const store = await openStore({ secrets: ['s3cret'] })
-      const recorder = store.runs.recorder({ dag: 'd', trigger: 'manual', lease: await leaseOf(store, 'd') })
-      const id = await recorder.runStarted({ nodes: ['notebooks/a b'], startedMs: 1 })
-      for (const attempt of [1, 2]) {
-        const at = { node: 'notebooks/a b', attempt }
-        await recorder.attemptStarted({ ...at, startedMs: attempt })
-        const log = store.logs.attempts.open({ ...at, runId: id })
-        log.logger.child({ part: 'store' }).warn({ err: new Error('s3cret is wrong') }, `said ${attempt}`)
-        await log.close()
-        log.logger.warn({}, 'after its end')
-        await recorder.nodeEnded({ ...at, state: 'failed', endedMs: attempt })
-      }
-      await recorder.runEnded({ state: 'failed', endedMs: 3 })
-
-      const other = await openStore()
-      const run = await other.runs.show(id)
-      const lines: string[] = []
-      for await (const some of logLines(other.logs, run, { attempt: 2 })) {
-        lines.push(...some.map(({ json }) => json))
-      }
-
-      expect(await messagesOf(other, id)).toEqual(['said 1', 'said 2'])
-      expect(lines.map((line) => JSON.parse(line))).toMatchObject([
-        { level: 'warn', part: 'store', message: 'said 2', err: { message: '[secret] is wrong' } },
-      ])
-      expect(lines.join()).not.toContain('s3cret')
-    })
-
-    it('has each line of a process that was killed, up to the last', async () => {
-      const store = await openStore()
-      const { child, said, gone } = inChild(`
-        const { lease } = await store.leases.acquire('dead')
-        const recorder = store.runs.recorder({ dag: 'd', trigger: 'manual', lease })
-        const id = await recorder.runStarted({ nodes: ['a'], startedMs: 1 })
-        await recorder.attemptStarted({ node: 'a', attempt: 1, startedMs: 2 })
-        const { logger } = store.logs.attempts.open({ runId: id, node: 'a', attempt: 1 })
-        for (let at = 1; at <= 2000; at++) logger.info({ at }, 'line ' + at)
-        process.stdout.write(id + '\\n')
-        process.kill(process.pid, 'SIGKILL')`)
-      const id = Number(await said)
-      await gone
-      child.kill('SIGKILL')
-
-      const messages = await messagesOf(store, id)
-      await store.runs.closeOrphans()
-
-      expect(messages).toHaveLength(2000)
-      expect(messages.at(-1)).toBe('line 2000')
-      expect(await messagesOf(store, id)).toEqual(messages)
-      expect((await store.runs.show(id)).state).toBe('abandoned')
-    })
-
-    it('removes the logs of runs that ended long ago, and keeps the runs', async () => {
-      const store = await openStore()
-      const lease = await leaseOf(store, 'd')
-      const ids: number[] = []
-      for (const endedMs of [1_000, 9_000]) {
-        const recorder = store.runs.recorder({ dag: 'd', trigger: 'manual', lease })
-        const id = await recorder.runStarted({ nodes: ['a'], startedMs: 1 })
-        await recorder.attemptStarted({ node: 'a', attempt: 1, startedMs: 2 })
-        const log = store.logs.attempts.open({ runId: id, node: 'a', attempt: 1 })
-        log.logger.info({}, 'here')
-        await log.close()
-        await recorder.nodeEnded({ node: 'a', attempt: 1, state: 'succeeded', endedMs })
-        await recorder.runEnded({ state: 'succeeded', endedMs })
-        ids.push(id)
-      }
-
-      const removed = await store.logs.removeBefore(5_000)
-
-      expect(removed).toEqual([ids[0]])
-      expect(await Promise.all(ids.map((id) => messagesOf(store, id)))).toEqual([[], ['here']])
-      expect(await store.runs.list()).toHaveLength(2)
-    })
-  })
-
   describe(`run store contract, leases: ${adapter}`, () => {
     it('gives a lease to exactly one of many who race for it', async () => {
       const stores = await Promise.all([openStore(), openStore(), openStore()])
@@ -687,7 +513,7 @@ export function describeRunStore(adapter: string, makeDatabase: () => Promise<Fr
       expect(told).toEqual([undefined, ...began])
     })
 
-    it('lets in whoever waits before one who yields, also if that one came first and asks at once', async () => {
+    it('lets a process that waits go before one that yields, also if the other came first and asks at once', async () => {
       const store = await openStore()
       const order: string[] = []
       let isWaitedFor = (): void => undefined
@@ -789,7 +615,7 @@ export function describeRunStore(adapter: string, makeDatabase: () => Promise<Fr
   describe(`run store contract, ticks: ${adapter}`, () => {
     const claim = { tickMs: 86_400_000, kind: 'schedule', missed: 0 } as const
 
-    it('runs a tick once, whoever notices it', async () => {
+    it('runs a tick once, whichever process notices it', async () => {
       const [store, other] = [await openStore(), await openStore()]
       let count = 0
 
@@ -983,68 +809,6 @@ export function describeRunStore(adapter: string, makeDatabase: () => Promise<Fr
     })
   })
 
-  describe(`backfills in ${adapter}`, () => {
-    const work = { dag: 'batch', from: '2026-01-01', to: '2026-02-01', tasks: ['a', 'b'] }
-
-    it('are found again by their work until each day is made, with each day as it was recorded last', async () => {
-      const { backfills } = await openStore()
-      const error = { code: 'CHECK_FAILED', message: 'no "day"' }
-      expect(await backfills.unfinished(work)).toBeUndefined()
-      const { id, days } = await backfills.begin(work, ['2026-01-01', '2026-01-02'])
-      expect(days).toEqual([
-        { day: '2026-01-01', state: 'waiting' },
-        { day: '2026-01-02', state: 'waiting' },
-      ])
-      await backfills.record(id, [{ day: '2026-01-02', state: 'failed', runId: 7, error }])
-      await backfills.record(id, [
-        { day: '2026-01-03', state: 'waiting' },
-        { day: '2026-01-01', state: 'made', runId: 8 },
-      ])
-
-      expect(await (await openStore()).backfills.unfinished(work)).toEqual({
-        ...work,
-        id,
-        startedMs: expect.any(Number),
-        days: [
-          { day: '2026-01-01', state: 'made', runId: 8 },
-          { day: '2026-01-02', state: 'failed', runId: 7, error },
-          { day: '2026-01-03', state: 'waiting' },
-        ],
-      })
-      for (const other of [{ dag: 'x' }, { from: '2026-01-02' }, { to: '2026-02-02' }, { tasks: [] }]) {
-        expect(await backfills.unfinished({ ...work, ...other })).toBeUndefined()
-      }
-      await backfills.record(id, [
-        { day: '2026-01-02', state: 'made', runId: 9 },
-        { day: '2026-01-03', state: 'made', runId: 9 },
-      ])
-      expect(await backfills.unfinished(work)).toBeUndefined()
-      expect((await backfills.show(id)).days.map(({ runId }) => runId)).toEqual([8, 9, 9])
-    })
-
-    it('hold ten years of days', async () => {
-      const { backfills } = await openStore()
-      const days = Array.from({ length: 3_660 }, (_, n) =>
-        new Date(Date.UTC(2020, 0, 1 + n)).toISOString().slice(0, 10),
-      )
-      const { id } = await backfills.begin(work, days)
-      await backfills.record(
-        id,
-        days.map((day) => ({ day, state: 'made', runId: 1 })),
-      )
-
-      const found = (await backfills.show(id)).days
-      expect(found.map(({ day }) => day)).toEqual(days)
-      expect(new Set(found.map(({ state }) => state))).toEqual(new Set(['made']))
-    })
-
-    it('say which one is missing', async () => {
-      const { backfills } = await openStore()
-
-      await expect(backfills.show(99)).rejects.toSatisfy(code('RUN_MISSING'))
-    })
-  })
-
   describe(`candidates in ${adapter}`, () => {
     it('keeps what a run has made and not published, once for each table, newest run first', async () => {
       const { candidates } = await openStore()
@@ -1084,12 +848,4 @@ export function describeRunStore(adapter: string, makeDatabase: () => Promise<Fr
       expect((await candidates.list({ table: 't' }))[0]).toEqual(first)
     })
   })
-}
-
-async function until(isSo: () => Promise<boolean>, timeoutMs = 60_000): Promise<void> {
-  const deadline = performance.now() + timeoutMs
-  while (!(await isSo())) {
-    if (performance.now() > deadline) throw new Error(`not within ${timeoutMs} ms`)
-    await sleep(20)
-  }
 }

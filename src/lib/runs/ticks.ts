@@ -4,11 +4,15 @@
  * A tick is claimed under the lease of its schedule, and settled when its run has ended, whatever its state. If the
  * process of a claim died before that, the tick is run again.
  */
-import { isCutShort } from '../base/cut-short.ts'
-import { isLakeError } from '../base/errors.ts'
+
+import type { SelectQueryBuilder } from 'kysely'
+import { isCutShort, isLakeError } from '../base/errors.ts'
 import type { IoOptions } from '../base/io.ts'
 import { optionalInteger, type RunDatabase, read, transact } from './database.ts'
 import type { Leases } from './leases.ts'
+import type { Schema } from './schema.ts'
+
+type SelectTicks = SelectQueryBuilder<Schema, 'ticks', object>
 
 export interface TickClaim {
   readonly tickMs: number
@@ -95,37 +99,32 @@ export function createTicks(database: RunDatabase, leases: Leases): Ticks {
     )
   }
 
-  return {
-    async latest(schedule, options) {
-      const row = await read(
-        database,
-        (trx) =>
-          trx
-            .selectFrom('ticks')
-            .select(({ fn }) => fn.max('tick_ms').as('tick_ms'))
-            .where('schedule', '=', schedule)
-            .where('settled_ms', 'is not', null)
-            .executeTakeFirst(),
-        options,
-      )
-      return optionalInteger(row?.tick_ms ?? null)
-    },
+  async function newest(
+    schedule: string,
+    only: (ticks: SelectTicks) => SelectTicks,
+    options?: IoOptions,
+  ): Promise<number | undefined> {
+    const row = await read(
+      database,
+      (db) =>
+        only(db.selectFrom('ticks').where('schedule', '=', schedule))
+          .select(({ fn }) => fn.max('tick_ms').as('tick_ms'))
+          .executeTakeFirst(),
+      options,
+    )
+    return optionalInteger(row?.tick_ms ?? null)
+  }
 
-    async begun(schedule, afterMs, options) {
-      const row = await read(
-        database,
-        (trx) =>
-          trx
-            .selectFrom('ticks')
-            .select(({ fn }) => fn.max('tick_ms').as('tick_ms'))
-            .where('schedule', '=', schedule)
-            .where('tick_ms', '>', afterMs)
-            .where('settled_ms', 'is', null)
-            .executeTakeFirst(),
+  return {
+    latest: (schedule, options) =>
+      newest(schedule, (tick) => tick.where('settled_ms', 'is not', null), options),
+
+    begun: (schedule, afterMs, options) =>
+      newest(
+        schedule,
+        (tick) => tick.where('tick_ms', '>', afterMs).where('settled_ms', 'is', null),
         options,
-      )
-      return optionalInteger(row?.tick_ms ?? null)
-    },
+      ),
 
     baseline: (schedule, tickMs, options) =>
       insert(schedule, { tickMs, kind: 'baseline', missed: 0 }, true, options),

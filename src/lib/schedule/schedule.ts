@@ -5,8 +5,7 @@
  * only finds the due tick. It may be late, the clock may go backwards, and another loop may run beside it.
  */
 import { type Clock, systemClock } from '../base/clock.ts'
-import { isCutShort } from '../base/cut-short.ts'
-import { assertNever } from '../base/errors.ts'
+import { assertNever, isCutShort } from '../base/errors.ts'
 import type { IoOptions } from '../base/io.ts'
 import type { Cron } from './cron.ts'
 import { type CatchUp, type DueTick, due } from './due.ts'

@@ -1,4 +1,4 @@
-import { isCutShort } from '../base/cut-short.ts'
+import { isCutShort } from '../base/errors.ts'
 import type { DueTick } from './due.ts'
 import type { TickStore } from './schedule.ts'
 

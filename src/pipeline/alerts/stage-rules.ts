@@ -1,7 +1,8 @@
 /** Stages that have stopped, hang or fall behind, and bronze that gets no newer. */
-import { readdir, stat } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { messageOf, systemCode } from '../../lib/base/errors.ts'
+import { messageOf } from '../../lib/base/errors.ts'
+import { namesIn } from '../../lib/base/files/folders.ts'
 import type { IoOptions } from '../../lib/base/io.ts'
 import { offset } from '../../lib/eventlog/eventlog.ts'
 import type { Alert } from '../../lib/runs/alerts/alert-book.ts'
@@ -35,7 +36,7 @@ export function stoppedStages(stages: readonly FailedStage[], hintOf: HintOf): r
 export async function quietStages({ config, clock }: Platform): Promise<readonly Alert[]> {
   const folder = join(config.home, 'heartbeat')
   const newest = new Map<string, number>()
-  for (const name of await filesIn(folder)) {
+  for (const name of await namesIn(folder)) {
     const [stage = ''] = name.split('.')
     const { mtimeMs } = await stat(join(folder, name)).catch(() => ({ mtimeMs: 0 }))
     newest.set(stage, Math.max(newest.get(stage) ?? 0, mtimeMs))
@@ -48,15 +49,6 @@ export async function quietStages({ config, clock }: Platform): Promise<readonly
       problem: `It last got on at ${new Date(ms).toISOString()}.`,
       next: `\`${commands[stage]}\` goes on where it was; its log says why it stopped.`,
     }))
-}
-
-async function filesIn(folder: string): Promise<readonly string[]> {
-  try {
-    return await readdir(folder)
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT') return []
-    throw error
-  }
 }
 
 /** Messages that wait for landing longer than is allowed. */

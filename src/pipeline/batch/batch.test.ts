@@ -138,7 +138,7 @@ const versions = async (): Promise<Record<string, number>> =>
     ),
   )
 
-/** As a restore from an older backup does it. Tables are opened anew, as by the next process. */
+/** As a restore from an older backup does it. Tables are opened again, as by the next process. */
 async function loseNewestCommit(name: LakeTable): Promise<void> {
   const { version } = await context.table(name).snapshot()
   await rm(join(folder, name, '_delta_log', `${String(version).padStart(20, '0')}.json`))
@@ -301,7 +301,7 @@ describe('runBatch(context, options)', () => {
     expect(await context.table('silver/events').exists()).toBe(false)
   })
 
-  it('makes everything again where bronze was made anew, however few commits it has', async () => {
+  it('makes everything again where bronze was re-created, however few commits it has', async () => {
     await copyMade()
     await rm(join(folder, 'bronze'), { recursive: true })
     log = createMemoryEventLog({ topic: 'user-events', clusterId: 'another' })

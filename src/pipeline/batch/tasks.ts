@@ -14,6 +14,9 @@ export const tablesMade: ReadonlyMap<string, readonly LakeTable[]> = new Map<str
   ...goldMetrics.map(({ task, name }) => [task, [`gold/${name}`]] as const),
 ])
 
+/** The table that a task makes its tables from. */
+export const inputOf = (task: string): LakeTable => (task === silverTask ? 'bronze/events' : 'silver/events')
+
 const selects: ReadonlyMap<LakeTable, string> = new Map<LakeTable, string>([
   ['silver/events', silverSelect],
   ['silver/quarantine', quarantineSelect],

@@ -9,7 +9,7 @@ import type { DeltaTable, Snapshot } from '../../lib/delta/index.ts'
 import type { LakeTable } from '../model/tables.ts'
 import { type BatchContext, batchGraph } from './batch.ts'
 import type { Scope } from './days.ts'
-import { silverTask, tablesMade } from './tasks.ts'
+import { inputOf, tablesMade } from './tasks.ts'
 
 export interface TrialRequest {
   readonly task: string
@@ -82,9 +82,6 @@ export async function tryTask(
   })
   return { tables: names, input: { table, snapshot }, rowsIn, rowsOut }
 }
-
-/** The table that a task makes its tables from. */
-export const inputOf = (task: string): LakeTable => (task === silverTask ? 'bronze/events' : 'silver/events')
 
 const partsOfShare = 1_000_000
 

@@ -3,10 +3,9 @@ import type { IoOptions } from '../../lib/base/io.ts'
 import type { TableVersions } from '../../lib/dag/recorder.ts'
 import type { DuckDb } from '../../lib/duckdb/duckdb.ts'
 import type { Dataset, DatasetName, OutputDataset } from '../../lib/lineage/run-event.ts'
-import { loadTask, silverTask, tablesMade } from '../batch/tasks.ts'
+import { declaredSelect, inputOf, loadTask, tablesMade } from '../batch/tasks.ts'
 import { viewOf } from '../model/checks.ts'
 import { goldMetrics } from '../model/gold.ts'
-import { quarantineSelect, silverSelect } from '../model/silver.ts'
 import { columnNames, type LakeTable, lakeTables } from '../model/tables.ts'
 import type { Config } from '../platform/config.ts'
 import { type ColumnOrigins, columnOrigins } from './column-lineage.ts'
@@ -22,16 +21,6 @@ export interface TaskFacts {
   readonly rowsOut?: number | undefined
 }
 
-/** Table → the table that it is made from, and its SELECT. */
-const derivations: ReadonlyMap<LakeTable, { readonly from: LakeTable; readonly sql: string }> = new Map<
-  LakeTable,
-  { readonly from: LakeTable; readonly sql: string }
->([
-  ['silver/events', { from: 'bronze/events', sql: silverSelect }],
-  ['silver/quarantine', { from: 'bronze/events', sql: quarantineSelect }],
-  ...goldMetrics.map(({ name, sql }) => [`gold/${name}`, { from: 'silver/events', sql }] as const),
-])
-
 /** Of the tables that tasks make. */
 export async function originsOfTables(
   duckdb: DuckDb,
@@ -39,9 +28,12 @@ export async function originsOfTables(
 ): Promise<ReadonlyMap<LakeTable, ColumnOrigins>> {
   return duckdb.use(async (session) => {
     const found = new Map<LakeTable, ColumnOrigins>()
-    for (const [table, { from, sql }] of derivations) {
+    for (const [task, tables] of tablesMade) {
+      const from = inputOf(task)
       const input = { name: viewOf(from), columns: columnNames(lakeTables[from].schema) }
-      found.set(table, await columnOrigins(session, sql, input, { signal }))
+      for (const table of tables) {
+        found.set(table, await columnOrigins(session, declaredSelect(table), input, { signal }))
+      }
     }
     return found
   })
@@ -85,7 +77,7 @@ export function datasetsOf(
   }
   const made = tablesMade.get(task) ?? []
   if (made.length === 0) return { inputs: [], outputs: [] }
-  const from: LakeTable = task === silverTask ? 'bronze/events' : 'silver/events'
+  const from = inputOf(task)
   return {
     inputs: [ofTable(from, inputs)],
     outputs: made.map((table) => ({

@@ -151,7 +151,7 @@ export const variables = {
       .string()
       .regex(/^[\x21-\x7e]{16,}$/, 'expected at least 16 printable ASCII characters without a blank')
       .optional(),
-    'whoever opens the console must know it: Authorization: Bearer …, or once ?token=… in a browser',
+    'everybody who opens the console must know it: Authorization: Bearer …, or once ?token=… in a browser',
     { secret: true },
   ),
   CONSOLE_ALLOWED_HOSTS: variable(
@@ -240,7 +240,7 @@ export interface Config {
     readonly host: string
     readonly port: number
     readonly allowedHosts: readonly string[]
-    /** `undefined`: whoever reaches the console may read it. */
+    /** `undefined`: everybody who reaches the console may read it. */
     readonly token: string | undefined
   }
   readonly duckdbMemoryLimit: string | undefined

@@ -1,5 +1,5 @@
 /** Folders on disk. */
-import { mkdir } from 'node:fs/promises'
+import { mkdir, readdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { systemCode } from '../errors.ts'
 
@@ -22,5 +22,15 @@ export async function makeFolders(path: string, mode = 0o777): Promise<void> {
     await mkdir(path, mode).catch((failure: unknown) => {
       if (systemCode(failure) !== 'EEXIST') throw failure
     })
+  }
+}
+
+/** The names of what is in a folder; none if there is no such folder. */
+export async function namesIn(folder: string): Promise<readonly string[]> {
+  try {
+    return await readdir(folder)
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return []
+    throw error
   }
 }

@@ -13,6 +13,7 @@ import type { IoOptions } from '../../base/io.ts'
 import { formatJson, parseJson } from '../../base/json.ts'
 import type { RecordedError } from '../../dag/recorder.ts'
 import { integer, optionalInteger, type RunDatabase, read, transact } from '../database.ts'
+import { recordedError } from '../run-rows.ts'
 import type { BackfillDaysTable, BackfillsTable } from '../schema.ts'
 
 /** Two backfills of which these are equal are the same work. */
@@ -160,7 +161,6 @@ async function insertDays(trx: RunDatabase['db'], id: number, days: readonly Bac
 
 const taskNames = z.array(z.string())
 const dayState = z.enum(backfillDayStates)
-const recordedError = z.object({ code: z.string(), message: z.string() })
 
 function decode(row: Selectable<BackfillsTable>, days: readonly Selectable<BackfillDaysTable>[]): Backfill {
   const id = integer(row.id)

@@ -6,10 +6,11 @@
  * process had not copied is copied by the next run on its machine.
  */
 import { createReadStream } from 'node:fs'
-import { open, readdir, rm, stat } from 'node:fs/promises'
+import { open, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Clock, systemClock } from '../../base/clock.ts'
 import { messageOf, systemCode } from '../../base/errors.ts'
+import { namesIn } from '../../base/files/folders.ts'
 import type { IoOptions } from '../../base/io.ts'
 import { type Logger, silentLogger } from '../../base/log.ts'
 import type { AttemptLogs, AttemptPlace } from '../../dag/attempt-log.ts'
@@ -271,15 +272,6 @@ async function sizeOf(path: string): Promise<number | undefined> {
     return (await stat(path)).size
   } catch (error) {
     if (systemCode(error) === 'ENOENT') return undefined
-    throw error
-  }
-}
-
-async function namesIn(folder: string): Promise<readonly string[]> {
-  try {
-    return await readdir(folder)
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT') return []
     throw error
   }
 }

@@ -48,7 +48,7 @@ export async function* logLines(
   yield* merged(sources)
 }
 
-/** What is there now, and what comes, until the run has ended. Reads the run anew with `show`. */
+/** What is there now, and what comes until the run has ended. `show` reads the run again. */
 export async function* followedLines(
   logs: Pick<LogBook, 'bytes'>,
   show: () => Promise<RunWithAttempts>,

@@ -1,6 +1,6 @@
 /** The code that computes the tables, as each run records it: a run is replayed with the same code, or with a warning. */
-import { readFileSync } from 'node:fs'
-import { formatJson, parseJson } from '../../../lib/base/json.ts'
+import { formatJson } from '../../../lib/base/json.ts'
+import { packageVersion } from '../../../lib/base/package-version.ts'
 import { codeOf } from '../../model/code-of-days.ts'
 import { goldMetrics } from '../../model/gold.ts'
 import type { LakeTable } from '../../model/tables.ts'
@@ -11,11 +11,4 @@ export function codeVersion(selectOf: (table: LakeTable) => string = declaredSel
   const tables = [...tablesMade.values()].flat().map((table) => [table, selectOf(table)])
   const orders = goldMetrics.map(({ name, grain }) => [name, [...grain]])
   return `${packageVersion()}+${codeOf(formatJson([tables, orders]))}`
-}
-
-function packageVersion(): string {
-  const file = new URL('../../../../package.json', import.meta.url)
-  const description = parseJson(readFileSync(file, 'utf8'), 'package.json')
-  const isObject = typeof description === 'object' && description !== null && 'version' in description
-  return isObject ? String(description['version']) : 'unknown'
 }

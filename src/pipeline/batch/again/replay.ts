@@ -17,8 +17,8 @@ import type { LakeTable } from '../../model/tables.ts'
 import type { BatchContext } from '../batch.ts'
 import { batchDag } from '../dag-name.ts'
 import { filesThatMayHold, isByDay } from '../days.ts'
-import { tablesMade } from '../tasks.ts'
-import { inputOf, tryTask } from '../trial.ts'
+import { inputOf, tablesMade } from '../tasks.ts'
+import { tryTask } from '../trial.ts'
 
 export const replayDag = 'lakehouse_replay'
 

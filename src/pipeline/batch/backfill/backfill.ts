@@ -3,7 +3,7 @@
  * commits its days, and publishes them whole, or nothing.
  *
  * Between two parts the lease of the batch is free, and every other run that waits for it goes first. Where each day stands
- * is in the run store: whoever asks for the same range again goes on from there. A part that fails is halved until the days
+ * is in the run store: the next backfill of the same range goes on from there. A part that fails is halved until the days
  * that cannot be made stand alone; the others are made.
  */
 import { type ErrorCode, isLakeError, messageOf } from '../../../lib/base/errors.ts'

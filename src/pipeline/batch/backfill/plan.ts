@@ -9,7 +9,7 @@ import { type DayRange, dayColumn, dayOf, filesOfDays, inGroups } from '../../mo
 import type { BatchContext } from '../batch.ts'
 import { batchDag } from '../dag-name.ts'
 import type { DayReason } from '../days.ts'
-import { planBatch } from '../explain/explain.ts'
+import { planBatch, reasonsOf } from '../explain/explain.ts'
 import { silverTask, tablesMade } from '../tasks.ts'
 
 export interface BackfillRequest {
@@ -119,17 +119,6 @@ async function inputOf(
 function daysOf(snapshot: Snapshot, { from, to }: DayRange): readonly string[] {
   const days = new Set(snapshot.files.map(snapshot.partitionValue(dayColumn)).map(dayOf))
   return [...days].filter((day) => day >= from && day < to).sort()
-}
-
-/** A day that tables make for several reasons has the one that is not just that it was asked for. */
-function reasonsOf(
-  planned: readonly { readonly day: string; readonly reason: DayReason }[],
-): ReadonlyMap<string, DayReason> {
-  const reasons = new Map<string, DayReason>()
-  for (const { day, reason } of planned) {
-    if ((reasons.get(day) ?? 'asked') === 'asked') reasons.set(day, reason)
-  }
-  return reasons
 }
 
 function chunks(days: readonly string[], most: number): readonly (readonly string[])[] {

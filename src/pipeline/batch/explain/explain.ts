@@ -107,13 +107,12 @@ async function tablesToMake(
       const target = await snapshotOf(context.table(table), { signal })
       const code = codeOf(selectOf(table))
       const days = input && (await planDays(scope, input, target, { code, signal }))
-      const reasons = new Map(days?.reasons)
-      for (const { day, reason } of made) {
-        if ((reasons.get(day) ?? 'asked') === 'asked') reasons.set(day, reason)
-      }
+      const own = [...(days?.reasons ?? [])].map(([day, reason]) => ({ day, reason }))
       each.push({
         table,
-        days: [...reasons].map(([day, reason]) => ({ day, reason })).sort((a, b) => (a.day < b.day ? -1 : 1)),
+        days: [...reasonsOf([...own, ...made])]
+          .map(([day, reason]) => ({ day, reason }))
+          .sort((a, b) => (a.day < b.day ? -1 : 1)),
         ...(days?.lineage.kind === 'broken' && { because: days.lineage.reason }),
       })
     }
@@ -121,6 +120,15 @@ async function tablesToMake(
     found.set(task, each)
   }
   return found
+}
+
+/** A day that is made for several reasons has the first that is not just that it was asked for. */
+export function reasonsOf(days: readonly DayToMake[]): ReadonlyMap<string, DayReason> {
+  const reasons = new Map<string, DayReason>()
+  for (const { day, reason } of days) {
+    if ((reasons.get(day) ?? 'asked') === 'asked') reasons.set(day, reason)
+  }
+  return reasons
 }
 
 /** In the words of a line, after a number of days. */
