@@ -7,6 +7,7 @@ import { execute } from '../../lib/dag/execute.ts'
 import { createGraph, type Graph } from '../../lib/dag/graph.ts'
 import type { DagNode } from '../../lib/dag/node.ts'
 import { plan } from '../../lib/dag/plan.ts'
+import { withRun } from '../../lib/runs/control/with-run.ts'
 import type { RunDatabase } from '../../lib/runs/database.ts'
 import { createLeases, defaultLeaseTtlMs, type Leases } from '../../lib/runs/leases.ts'
 import type { ScheduledTick, Trigger } from '../../lib/runs/run.ts'
@@ -74,9 +75,11 @@ export class History {
   readonly #parts: Parts
   readonly #atWork = new Set<AtWork>()
   readonly #made: Made[] = []
+  /** Run → how it ended, as its process was told. */
+  readonly #ended = new Map<number, string>()
   readonly #stop = new AbortController()
   readonly #processes: SimulatedProcess[] = []
-  /** Tick → when the process at it died. */
+  /** Tick → when the last scheduler that may have been at it died. */
   readonly #orphaned = new Map<number, number>()
   /** Nothing goes wrong any more. */
   #isCalm = false
@@ -140,7 +143,10 @@ export class History {
     const onDeath = process.onDeath
     process.onDeath = () => {
       onDeath()
-      for (const tickMs of begun.keys()) this.#orphaned.set(tickMs, world.now())
+      // A scheduler that dies may just have got the lease of a tick that another one left: its time is counted anew.
+      for (const tickMs of [...begun.keys(), ...this.#orphaned.keys()]) {
+        this.#orphaned.set(tickMs, world.now())
+      }
       // Whoever looks after the machine starts it again, sooner or later.
       world.at(world.now() + world.between(1_000, periodMs), () => this.#startScheduler())
     }
@@ -193,7 +199,6 @@ export class History {
     return { leases, ticks: this.#parts.ticks(database, leases), runs: this.#parts.runs(database, process) }
   }
 
-  /** As the batch does it: orphans are closed, then a run under the lease. */
   async #batch(
     process: SimulatedProcess,
     { leases, runs }: { readonly leases: Leases; readonly runs: RunBook },
@@ -203,20 +208,21 @@ export class History {
   ): Promise<void> {
     const { signal: stopped } = this.#stop
     const ending = taken === undefined ? stopped : AbortSignal.any([stopped, taken])
-    await runs.closeOrphans({ signal: ending })
-    const { kind } = await leases.withLease(
-      dag,
-      ({ lease, signal }) => {
+    const { kind } = await withRun(
+      { runs, leases },
+      { dag, trigger, ...(tick && { tick }) },
+      async ({ lease, signal, recorder }) => {
         const graph = this.#graph(process, lease.fencingToken)
-        const recorder = runs.recorder({ dag, trigger, lease, ...(tick && { tick }) })
-        return this.#parts.execute(graph, plan(graph), {
-          recorder,
+        const end = await this.#parts.execute(graph, plan(graph), {
+          recorder: recorder(),
           clock: process.clock,
           signal,
           concurrency: 2,
         })
+        this.#ended.set(end.runId, end.kind)
+        return end
       },
-      { wait: true, signal: ending },
+      { signal: ending, clock: process.clock },
     )
     if (kind === 'cancelled') throw new LakeError('INTERRUPTED', 'cut short')
     if (kind === 'failed') throw new LakeError('TASK_FAILED', 'a node failed')
@@ -319,6 +325,8 @@ export class History {
       // The newest tick may be on its way.
       const isNew = run.startedMs !== undefined && run.startedMs > world.now() - periodMs
       if (isOpen && !isNew) broken.push(`run ${id} is lost: ${state}`)
+      const ended = this.#ended.get(id) ?? state
+      if (ended !== state) broken.push(`run ${id} has ${ended}, and is recorded as ${state}`)
       if (!isOpen) {
         for (const attempt of attempts) {
           if (['waiting', 'running'].includes(attempt.state))

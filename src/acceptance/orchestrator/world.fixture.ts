@@ -149,7 +149,7 @@ export class SimulatedProcess {
   }
 
   pause(ms: number): void {
-    this.pausedUntilMs = this.world.now() + ms
+    this.pausedUntilMs = Math.max(this.pausedUntilMs, this.world.now() + ms)
     this.disturbedMs.push(this.world.now(), this.pausedUntilMs)
   }
 

@@ -12,6 +12,7 @@ import type { IoOptions } from '../base/io.ts'
 import { formatJson } from '../base/json.ts'
 import type { RecordedError, RunRecorder } from '../dag/recorder.ts'
 import {
+  cancelledRun,
   createRunQueue,
   missingRun,
   type QueuedRun,
@@ -94,7 +95,7 @@ export function createRunBook(database: RunDatabase, clock: Clock = systemClock)
   }
 
   function recorder({ lease, queued, ...request }: NewRun): RunRecorder {
-    const token = queued?.token ?? randomUUID()
+    let token = queued?.token ?? randomUUID()
     let runId = 0
 
     async function setAttempt(
@@ -124,11 +125,21 @@ export function createRunBook(database: RunDatabase, clock: Clock = systemClock)
     return {
       async runStarted({ nodes, startedMs }) {
         runId = await transact(database, async (trx) => {
-          const mine = trx.selectFrom('runs').select(['id', 'state']).where('token', '=', token)
-          const found = await mine.executeTakeFirst()
+          const mine = () =>
+            trx
+              .selectFrom('runs')
+              .select(['id', 'state', 'started_ms', 'cancel_ms'])
+              .where('token', '=', token)
+          let found = await mine().executeTakeFirst()
           if (found?.state === 'running') return integer(found.id)
           if (found !== undefined && found.state !== 'queued') {
-            throw new LakeError('LEASE_LOST', `Run ${found.id}: it was closed as ${found.state}`)
+            if (found.cancel_ms !== null) throw cancelledRun(integer(found.id))
+            if (integer(found.started_ms) > 0) {
+              throw new LakeError('LEASE_LOST', `Run ${found.id}: it was closed as ${found.state}`)
+            }
+            // Closed while it waited, for its machine slept: it begins under another number.
+            token = randomUUID()
+            found = undefined
           }
           await assertInForce(trx, lease)
           await closeRuns(trx, await runningRuns(trx, lease), startedMs)
@@ -151,7 +162,7 @@ export function createRunBook(database: RunDatabase, clock: Clock = systemClock)
               .where('id', '=', integer(found.id))
               .execute()
           }
-          const { id } = await mine.executeTakeFirstOrThrow()
+          const { id } = await mine().executeTakeFirstOrThrow()
           for (const [position, node] of nodes.entries()) {
             await trx
               .insertInto('attempts')

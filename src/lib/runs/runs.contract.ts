@@ -272,10 +272,10 @@ export function describeRunStore(adapter: string, makeDatabase: () => Promise<Fr
 
       const outcomes = [await other.runs.requestCancel(running), await other.runs.requestCancel(queued.id)]
 
-      expect(before).toEqual([false, true])
+      expect(before).toEqual([false, 'queued'])
       expect(outcomes).toEqual([{ kind: 'requested' }, { kind: 'requested' }])
       expect(await store.runs.isCancelRequested(running)).toBe(true)
-      expect(await store.runs.stayQueued(queued)).toBe(false)
+      expect(await store.runs.stayQueued(queued)).toBe('cancelled')
       await store.runs.leaveQueue(queued, new LakeError('RUN_CANCELLED', 'cancelled'))
       await recorder.runEnded({ state: 'cancelled', endedMs: 2 })
       expect((await store.runs.list()).map(({ state }) => state)).toEqual(['cancelled', 'cancelled'])
@@ -283,23 +283,44 @@ export function describeRunStore(adapter: string, makeDatabase: () => Promise<Fr
       await expect(other.runs.requestCancel(99)).rejects.toSatisfy(code('RUN_MISSING'))
     })
 
-    it('closes a queued run of which nothing has been heard, and lets it begin no more', async () => {
+    it('closes a queued run of which nothing has been heard; if it comes back, it begins under another number', async () => {
       const clock = new ManualClock(1_000_000)
       const store = await openStore({ clock })
-      const [heard, silent] = [
+      const [heard, silent, unwanted] = [
         await store.runs.queue({ dag: 'd', trigger: 'manual' }, 'd'),
+        await store.runs.queue({ dag: 'd', trigger: 'retry', firstRun: 1 }, 'd'),
         await store.runs.queue({ dag: 'd', trigger: 'manual' }, 'd'),
       ]
+      await store.runs.requestCancel(unwanted.id)
       clock.advance(20_000)
       await store.runs.stayQueued(heard)
       clock.advance(20_000)
 
       const closed = await store.runs.closeOrphans()
 
-      expect(closed.map(({ id, state }) => ({ id, state }))).toEqual([{ id: silent.id, state: 'abandoned' }])
+      expect(closed.map(({ id, state }) => ({ id, state }))).toEqual([
+        { id: silent.id, state: 'abandoned' },
+        { id: unwanted.id, state: 'abandoned' },
+      ])
+      expect(await store.runs.stayQueued(silent)).toBe('closed')
       const lease = await leaseOf(store, 'd')
-      const late = store.runs.recorder({ dag: 'd', trigger: 'manual', lease, queued: silent })
-      await expect(late.runStarted({ nodes: [], startedMs: 1 })).rejects.toSatisfy(code('LEASE_LOST'))
+      const late = store.runs.recorder({ dag: 'd', trigger: 'retry', firstRun: 1, lease, queued: silent })
+      const ids = [
+        await late.runStarted({ nodes: ['a'], startedMs: 1 }),
+        await late.runStarted({ nodes: ['a'], startedMs: 1 }),
+      ]
+      expect(ids[1]).toBe(ids[0])
+      expect(ids).not.toContain(silent.id)
+      expect(await store.runs.show(ids[0] ?? 0)).toMatchObject({
+        state: 'running',
+        trigger: 'retry',
+        firstRun: 1,
+      })
+      expect((await store.runs.show(silent.id)).state).toBe('abandoned')
+      await late.runEnded({ state: 'succeeded', endedMs: 2 })
+      await expect(late.runStarted({ nodes: ['a'], startedMs: 3 })).rejects.toSatisfy(code('LEASE_LOST'))
+      const cancelled = store.runs.recorder({ dag: 'd', trigger: 'manual', lease, queued: unwanted })
+      await expect(cancelled.runStarted({ nodes: [], startedMs: 1 })).rejects.toSatisfy(code('RUN_CANCELLED'))
       const inTime = store.runs.recorder({ dag: 'd', trigger: 'manual', lease, queued: heard })
       expect(await inTime.runStarted({ nodes: [], startedMs: 1 })).toBe(heard.id)
     })

@@ -1,11 +1,12 @@
 /** A run from its request to its end, and backfills, in any database. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
+import { ManualClock } from '../../base/clock.ts'
 import { LakeError } from '../../base/errors.ts'
 import { code, type Stores } from './stores.fixture.ts'
 import { withRun } from './with-run.ts'
 
-export function describeRequests({ adapter, openStore }: Stores): void {
+export function describeRequests({ adapter, openStore, leaseOf }: Stores): void {
   describe(`run store contract, runs from request to end: ${adapter}`, () => {
     const request = { dag: 'd', trigger: 'manual' } as const
     const untilAborted = (signal: AbortSignal): Promise<void> =>
@@ -56,6 +57,33 @@ export function describeRequests({ adapter, openStore }: Stores): void {
           attempts: [],
         },
       ])
+    })
+
+    it('waits on under a new number if it was taken for dead while its machine slept', async () => {
+      const [store, other] = [await openStore(), await openStore()]
+      const lease = await leaseOf(store, 'd')
+      const clock = new ManualClock(1_000_000)
+      const waiting = withRun(
+        other,
+        request,
+        async ({ recorder }) => {
+          const mine = recorder()
+          const id = await mine.runStarted({ nodes: [], startedMs: 1 })
+          await mine.runEnded({ state: 'succeeded', endedMs: 2 })
+          return id
+        },
+        { clock },
+      )
+      const first = await until(async () => (await store.runs.list({ states: ['queued'] }))[0])
+      // As another process closes it after half a minute without a sign of life.
+      await other.runs.leaveQueue({ id: first.id, token: '' }, new LakeError('INTERRUPTED', 'silent'))
+
+      clock.advance(60_000)
+      const second = await until(async () => (await store.runs.list({ states: ['queued'] }))[0])
+      await store.leases.release(lease)
+
+      expect(second.id).toBeGreaterThan(first.id)
+      expect(await waiting).toBe(second.id)
     })
 
     it('shows a run that waits as queued, and lets it be cancelled before its turn', async () => {

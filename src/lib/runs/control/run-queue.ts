@@ -1,5 +1,5 @@
 /**
- * Runs that wait for their turn, and requests to end one: written by any process, and read by the one that is at it.
+ * Runs that wait for their turn, and requests to end a run. Any process writes a request; the process of the run reads it.
  *
  * A queued run has no lease to live by: its process gives a sign of life now and then, and without it the run is
  * closed as abandoned.
@@ -33,7 +33,7 @@ export interface RunRequest {
 /** A run that has a number, and waits for a lease. */
 export interface QueuedRun {
   readonly id: number
-  /** Of its row in the store: whoever has it may start the run. */
+  /** Of its row in the store. A recorder that has it starts the run. */
   readonly token: string
 }
 
@@ -45,8 +45,8 @@ export type CancelOutcome =
 export interface RunQueue {
   /** @param lease The name of the lease that the run waits for. */
   queue(run: RunRequest, lease: string, options?: IoOptions): Promise<QueuedRun>
-  /** A sign of life. @returns false if somebody asked for its end, or it was closed. */
-  stayQueued(run: QueuedRun, options?: IoOptions): Promise<boolean>
+  /** A sign of life. `closed`: its process was silent for so long that another one took it for dead. */
+  stayQueued(run: QueuedRun, options?: IoOptions): Promise<'queued' | 'cancelled' | 'closed'>
   /** Its turn will not come. */
   leaveQueue(run: QueuedRun, error: LakeError): Promise<void>
   /** @throws LakeError `RUN_MISSING` */
@@ -125,7 +125,8 @@ export function createRunQueue(database: RunDatabase, clock: Clock = systemClock
             .select(['state', 'cancel_ms'])
             .where('id', '=', id)
             .executeTakeFirstOrThrow()
-          return row.state === 'queued' && row.cancel_ms === null
+          if (row.cancel_ms !== null) return 'cancelled'
+          return row.state === 'queued' ? 'queued' : 'closed'
         },
         options,
       )
@@ -176,6 +177,12 @@ export function createRunQueue(database: RunDatabase, clock: Clock = systemClock
 
 export function missingRun(id: number): LakeError {
   return new LakeError('RUN_MISSING', `Run ${id}: there is no such run`, { details: { id } })
+}
+
+export function cancelledRun(id: number): LakeError {
+  return new LakeError('RUN_CANCELLED', `Run ${id} was cancelled: somebody asked for its end`, {
+    details: { runId: id },
+  })
 }
 
 /** Queued runs whose process is dead, or has not been heard of for long. */

@@ -9,7 +9,7 @@ import { type RunRecorder, recordedError } from '../../dag/recorder.ts'
 import type { Lease, LeaseHolder, Leases } from '../leases.ts'
 import type { LogBook } from '../log/log-book.ts'
 import type { RunBook } from '../run-book.ts'
-import type { QueuedRun, RunRequest } from './run-queue.ts'
+import { cancelledRun, type QueuedRun, type RunRequest } from './run-queue.ts'
 
 export interface HeldRun {
   readonly lease: Lease
@@ -127,11 +127,14 @@ class Queue {
     if (this.queued === undefined) {
       this.queued = await this.#runs.queue(this.#request, this.#request.dag, { signal })
     } else if (nowMs - this.#seenMs < signOfLifeMs) {
-      if (await this.#runs.isCancelRequested(this.queued.id, { signal })) throw cancelled(this.queued.id)
+      if (await this.#runs.isCancelRequested(this.queued.id, { signal })) throw cancelledRun(this.queued.id)
       return
     }
-    this.#seenMs = nowMs
-    if (!(await this.#runs.stayQueued(this.queued, { signal }))) throw cancelled(this.queued.id)
+    const state = await this.#runs.stayQueued(this.queued, { signal })
+    if (state === 'cancelled') throw cancelledRun(this.queued.id)
+    // A machine that slept: the run waits on, and the next look gives it a new number.
+    if (state === 'closed') this.queued = undefined
+    else this.#seenMs = nowMs
   }
 
   /** Best effort: without it the run is closed as abandoned, for want of a sign of life. */
@@ -161,7 +164,7 @@ async function whileWatched<T>(
     while (!done.signal.aborted) {
       // A store that does not answer says nothing; whether the run may go on without it, its lease decides.
       if (await runs.isCancelRequested(id, { signal: done.signal }).catch(() => false)) {
-        asked.abort(cancelled(id))
+        asked.abort(cancelledRun(id))
         return
       }
       await clock.sleep(lookMs, { signal: done.signal }).catch(() => undefined)
@@ -178,10 +181,4 @@ async function whileWatched<T>(
     done.abort()
     await Promise.all(watching)
   }
-}
-
-function cancelled(runId: number): LakeError {
-  return new LakeError('RUN_CANCELLED', `Run ${runId} was cancelled: somebody asked for its end`, {
-    details: { runId },
-  })
 }
