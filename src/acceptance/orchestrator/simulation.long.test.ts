@@ -31,23 +31,24 @@ const withLeases = (change: WithLease): Parts => ({
   },
 })
 
-const forever = new AbortController().signal
+/** A signal that never aborts. */
+const forever = (): AbortSignal => new AbortController().signal
 
 const mutants: Readonly<Record<string, Parts>> = {
   'a lease that is taken without a look at its holder': withLeases(async (leases, name, work) => {
     const outcome = await leases.acquire(name)
     const lease = outcome.kind === 'acquired' ? outcome.lease : outcome.holder
-    return (await work({ lease, signal: forever })) as never
+    return (await work({ lease, signal: forever() })) as never
   }),
   'a lease that is given back before the work': withLeases(
     async (leases, name, work, options) =>
       (await work(
-        await leases.withLease(name, async ({ lease }) => ({ lease, signal: forever }), options),
+        await leases.withLease(name, async ({ lease }) => ({ lease, signal: forever() }), options),
       )) as never,
   ),
   'work that goes on when its lease is lost': withLeases(
     async (leases, name, work, options) =>
-      (await leases.withLease(name, ({ lease }) => work({ lease, signal: forever }), options)) as never,
+      (await leases.withLease(name, ({ lease }) => work({ lease, signal: forever() }), options)) as never,
   ),
   'a tick that is settled before the work': {
     ...parts,
@@ -57,7 +58,7 @@ const mutants: Readonly<Record<string, Parts>> = {
         ...ticks,
         once: async (schedule, tick, work, options) => {
           const outcome = await ticks.once(schedule, tick, async () => undefined, options)
-          if (outcome === 'ran') await work(forever)
+          if (outcome === 'ran') await work(forever())
           return outcome
         },
       }

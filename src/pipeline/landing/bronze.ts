@@ -16,7 +16,7 @@ import { type Message, type Offset, offset } from '../../lib/eventlog/eventlog.t
 import type { MicroBatch } from '../../lib/stream/micro-batch.ts'
 import { parsedMessages } from '../model/event-rules.ts'
 import { filesThatMayHold, landedPartitions, landingApplication, skippedParameters } from '../model/landed.ts'
-import { createMessagesTable } from '../model/messages.ts'
+import { createEnvelopesTable, createMessagesTable } from '../model/messages.ts'
 import { lakeTables } from '../model/tables.ts'
 import type { OffsetRange } from '../streaming/offset-range.ts'
 import type { ReadUpTo } from '../streaming/same-log.ts'
@@ -161,18 +161,22 @@ export class Bronze implements LogSink<Landed> {
     )
     await createMessagesTable(session, 'messages', messages)
     await session.run(`create or replace temporary table parsed as ${parsedMessages('messages')}`, { signal })
-    const counts = await session.row(
-      'select count(*) filter (is_event) as events, count(*) filter (not is_event) as rejected from parsed',
+    const places = await session.rows(
+      'select kafka_partition as p, kafka_offset as o from parsed where not is_event',
+      { signal },
     )
-    const [events, rejected] = [Number(counts['events']), Number(counts['rejected'])]
+    const rejected = new Set(places.map(({ p, o }) => `${String(p)}/${String(o)}`))
 
     // Rejects first: were events first, a crash in between would lose the rejects of the batch.
-    if (rejected > 0) {
+    if (rejected.size > 0) {
+      const isRejected = ({ partition, offset: at }: Message) => rejected.has(`${partition}/${at}`)
+      await createEnvelopesTable(session, 'envelopes', messages.filter(isRejected))
       const outcome = await this.#landRejects(session, batch, { signal })
       if (outcome.kind === 'superseded') return outcome
     }
+    const counts = { events: messages.length - rejected.size, rejected: rejected.size }
     // Awaited here: the session closes when this function returns.
-    return await this.#landEvents(session, batch, { events, rejected }, { signal })
+    return await this.#landEvents(session, batch, counts, { signal })
   }
 
   /** Moves the events' offsets behind the gaps; the commit that does so names them in its parameters. */
@@ -194,7 +198,7 @@ export class Bronze implements LogSink<Landed> {
     { signal }: IoOptions,
   ): Promise<{ readonly kind: 'landed' } | Superseded> {
     const { tables, clock } = this.#options
-    const select = `select value as raw, key, headers, reject_reasons as reasons, ${this.#place(clock)} from parsed where not is_event order by kafka_partition, kafka_offset`
+    const select = `select value as raw, key, headers, reject_reasons as reasons, ${this.#place(clock)} from parsed join envelopes using (kafka_partition, kafka_offset) where not is_event order by kafka_partition, kafka_offset`
     const staged = await tables.rejected.stage(session, this.#rejected, select, { missing: 'null', signal })
     const transactions = Object.fromEntries(
       [...batch.next].map(([partition, next]) => {

@@ -23,8 +23,6 @@ async function judged(...values: readonly (string | Uint8Array | null)[]): Promi
     { name: 'kafka_partition', kind: 'integer', values: bytes.map(() => 0) },
     { name: 'kafka_offset', kind: 'bigint', values: bytes.map((_, index) => BigInt(index)) },
     { name: 'kafka_timestamp', kind: 'timestampMs', values: bytes.map(() => appendedMs) },
-    { name: 'key', kind: 'blob', values: bytes.map(() => null) },
-    { name: 'headers', kind: 'namedBytes', values: bytes.map(() => []) },
     { name: 'value', kind: 'blob', values: bytes },
   ])
   return session.rows(

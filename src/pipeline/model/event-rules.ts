@@ -16,12 +16,17 @@ const paths = `['$.event_id', '$.user_id', '$.event_type', '$.page', '$.timestam
 const isoTimestamp =
   '^([0-9]{4}-[0-9]{2}-[0-9]{2})[T ]([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:\\.([0-9]+))?)?(?:(Z)|([+-])([0-9]{2})(?::([0-9]{2}))?)?$'
 
+/** The form that nearly every producer writes, which DuckDB's own cast reads as the rules here do: it is the cheaper way. */
+const commonTimestamp =
+  '(?:19|20)[0-9]{2}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\\.[0-9]{1,6})?Z?'
+
 /**
  * A SELECT with one row for each row of `messages`, whose columns are `kafka_partition`, `kafka_offset`,
- * `kafka_timestamp`, `key`, `headers` and `value` (a BLOB, null for a message without a value).
+ * `kafka_timestamp` and `value` (a BLOB, null for a message without a value).
  *
  * It adds the six fields, `event_date`, `is_event`, and `reject_reasons`, which is empty for an event. If a message
- * is not an event, its fields are null. DuckDB's dialect: raw bytes are parsed by DuckDB alone.
+ * is not an event, its fields are null; if it is one, its `value` is. DuckDB's dialect: raw bytes are parsed by DuckDB
+ * alone.
  */
 export function parsedMessages(messages: string): string {
   return `
@@ -31,16 +36,16 @@ decoded as (
   select *, try(decode(value)) as document
   from ${messages}
 ),
--- Whether the text is JSON, and an object. Two steps, for json_type fails on what is not JSON.
+-- Whether the text is JSON: a step of its own, for the functions below fail on what is not.
 json as (
-  select *, case when is_json then json_type(document) = 'OBJECT' else false end as is_object
-  from (select *, case when document is null then false else json_valid(document) end as is_json from decoded)
+  select *, case when document is null then false else json_valid(document) end as is_json
+  from decoded
 ),
--- The six fields in one pass over the text: the JSON type of each, and its text.
+-- The six fields in one pass over the text: the JSON type of each, and its text. All null if it is not an object.
 typed as (
   select *,
-    case when is_object then json_type(document, ${paths}) end as types,
-    case when is_object then json_extract_string(document, ${paths}) end as fields
+    case when is_json then json_type(document, ${paths}) end as types,
+    case when is_json then json_extract_string(document, ${paths}) end as fields
   from json
 ),
 -- user_id as a whole number; null if it is none. 7.0 is 7, and 12.7 is no whole number.
@@ -55,20 +60,28 @@ numbered as (
     end as user_number
   from typed
 ),
--- The parts of the timestamp; empty texts if it is not ISO 8601.
+-- Whether the timestamp has the common form; null if it is no text.
+timed as (
+  select *,
+    case when types[${position.timestamp}] = 'VARCHAR'
+         then regexp_full_match(fields[${position.timestamp}], '${commonTimestamp}') end as has_common_time
+  from numbered
+),
+-- The parts of a timestamp of another form; empty texts if it is not ISO 8601.
 timestamp_parts as (
   select *,
-    case when types[${position.timestamp}] = 'VARCHAR' then
+    case when not has_common_time then
       regexp_extract(fields[${position.timestamp}], '${isoTimestamp}',
         ['date', 'hour', 'minute', 'second', 'fraction', 'utc', 'sign', 'zone_hour', 'zone_minute'])
     end as iso
-  from numbered
+  from timed
 ),
 -- The timestamp as an instant in UTC, cut to the microsecond; null if there is no such time of day or zone.
 -- DuckDB may move a cast of a field of iso below its CASE, where it meets empty texts: hence try_cast.
 any_instants as (
   select *,
-    case when iso.date >= '0001' and iso.hour <= '23' and iso.zone_hour <= '23' and iso.zone_minute <= '59' then
+    case when has_common_time then try_cast(fields[${position.timestamp}] as timestamp)
+      when iso.date >= '0001' and iso.hour <= '23' and iso.zone_hour <= '23' and iso.zone_minute <= '59' then
       try_cast(iso.date || ' ' || iso.hour || ':' || iso.minute || ':'
         || case when iso.second = '' then '00' else iso.second end
         || '.' || left(rpad(iso.fraction, 6, '0'), 6) as timestamp)
@@ -86,10 +99,21 @@ instants as (
          then any_instant end as instant
   from any_instants
 ),
+judged as (
+  select *,
+    coalesce(${textFields.map((name) => `types[${position[name]}] = 'VARCHAR'`).join(' and ')}, false)
+      and user_number is not null and instant is not null as is_event
+  from instants
+),
+-- Whether the text is a JSON object: asked of what is no event.
+objects as (
+  select *, case when is_event then true when is_json then json_type(document) = 'OBJECT' else false end as is_object
+  from judged
+),
 -- Why a message is not an event: one reason for the message as a whole, and one for each field.
 reasons as (
   select *,
-    list_filter([
+    case when is_event then cast([] as varchar[]) else list_filter([
       case when value is null then 'value_missing'
            when octet_length(value) = 0 then 'value_empty'
            when document is null then 'utf8_invalid'
@@ -101,23 +125,19 @@ reasons as (
            when user_number is null then 'user_id_not_whole_number' end,
       case when is_object and types[${position.timestamp}] = 'VARCHAR' and instant is null
            then 'timestamp_not_iso_8601' end
-    ], lambda reason: reason is not null) as reject_reasons
-  from instants
-),
-judged as (
-  select *, len(reject_reasons) = 0 as is_event
-  from reasons
+    ], lambda reason: reason is not null) end as reject_reasons
+  from objects
 )
-select kafka_partition, kafka_offset, kafka_timestamp, key, headers, value, reject_reasons,
+select kafka_partition, kafka_offset, kafka_timestamp, reject_reasons, is_event,
+  case when not is_event then value end as value,
   case when is_event then fields[${position.event_id}] end as event_id,
   case when is_event then user_number end as user_id,
   case when is_event then fields[${position.event_type}] end as event_type,
   case when is_event then fields[${position.page}] end as page,
   case when is_event then make_timestamptz(epoch_us(instant)) end as "timestamp",
   case when is_event then fields[${position.source}] end as source,
-  case when is_event then cast(instant as date) end as event_date,
-  is_event
-from judged`
+  case when is_event then cast(instant as date) end as event_date
+from reasons`
 }
 
 function missing(name: keyof typeof position): string {

@@ -1,4 +1,4 @@
-/** Messages of the event log as a table that DuckDB can parse: raw bytes, never parsed in JavaScript. */
+/** Messages of the event log as tables of DuckDB: raw bytes, never parsed in JavaScript. */
 import { createTemporaryTable } from '../../lib/duckdb/append.ts'
 import type { DuckDbSession } from '../../lib/duckdb/duckdb.ts'
 import type { Message } from '../../lib/eventlog/eventlog.ts'
@@ -13,8 +13,20 @@ export async function createMessagesTable(
     { name: 'kafka_partition', kind: 'integer', values: messages.map(({ partition }) => partition) },
     { name: 'kafka_offset', kind: 'bigint', values: messages.map(({ offset }) => offset) },
     { name: 'kafka_timestamp', kind: 'timestampMs', values: messages.map(({ timestampMs }) => timestampMs) },
+    { name: 'value', kind: 'blob', values: messages.map(({ value }) => value) },
+  ])
+}
+
+/** Makes the temporary table `name` of what a message has beside its place and value: `key` and `headers`. */
+export async function createEnvelopesTable(
+  session: DuckDbSession,
+  name: string,
+  messages: readonly Message[],
+): Promise<void> {
+  await createTemporaryTable(session, name, [
+    { name: 'kafka_partition', kind: 'integer', values: messages.map(({ partition }) => partition) },
+    { name: 'kafka_offset', kind: 'bigint', values: messages.map(({ offset }) => offset) },
     { name: 'key', kind: 'blob', values: messages.map(({ key }) => key) },
     { name: 'headers', kind: 'namedBytes', values: messages.map(({ headers }) => headers) },
-    { name: 'value', kind: 'blob', values: messages.map(({ value }) => value) },
   ])
 }

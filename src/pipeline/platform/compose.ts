@@ -15,10 +15,11 @@ import { OwnFolder } from '../../lib/base/files/own-folder.ts'
 import type { IoOptions } from '../../lib/base/io.ts'
 import { type Logger, silentLogger } from '../../lib/base/log.ts'
 import { scopedLogger } from '../../lib/base/log-scope.ts'
+import { memoryShares } from '../../lib/base/memory.ts'
 import type { ClickHouse } from '../../lib/clickhouse/clickhouse.ts'
 import type { Compute } from '../../lib/compute/compute.ts'
 import type { DeltaTable, Snapshot } from '../../lib/delta/index.ts'
-import type { DuckDb } from '../../lib/duckdb/duckdb.ts'
+import type { DuckDb, DuckDbOptions } from '../../lib/duckdb/duckdb.ts'
 import type { EventLog } from '../../lib/eventlog/eventlog.ts'
 import type { RunStore } from '../../lib/runs/run-store.ts'
 import type { ObjectStore } from '../../lib/storage/store.ts'
@@ -53,6 +54,8 @@ export interface Platform extends AsyncDisposable {
   /** Closing then ends the embedded ClickHouse too, which otherwise ends itself when nobody has used it for a while. */
   endClickHouseAtClose(): void
   duckdb(): Promise<DuckDb>
+  /** With one thread: over a micro-batch, threads cost more than they gain. */
+  streamingDuckdb(): Promise<DuckDb>
   compute(): Promise<Compute>
   runs(): Promise<RunStore>
   /** One of the platform's own tables, which need not be there yet. Always the same object. */
@@ -121,22 +124,30 @@ export function openPlatform(
     () => prepareHome(config.home, temporary),
     () => dispose(temporary),
   )
-  const duckdb = lazily(
-    async () => {
-      const { openDuckDb } = await import('../../lib/duckdb/duckdb.ts')
-      const { duckdbMemoryLimit: memoryLimit, duckdbThreads: threads } = config
-      // A home that is not there is not made, nor is one needed that can be written: what fits into memory can be read.
-      await access(config.home)
-        .then(home)
-        .catch(() => undefined)
-      return openDuckDb({
-        // Two engines in one directory take each other's files for their own, and both crash.
-        tempDirectory: temporary.path,
-        ...(memoryLimit !== undefined && { memoryLimit }),
-        ...(threads !== undefined && { threads }),
-      })
-    },
-    (part) => part[Symbol.dispose](),
+  const openEngine = async (options: DuckDbOptions): Promise<DuckDb> => {
+    const { openDuckDb } = await import('../../lib/duckdb/duckdb.ts')
+    const { duckdbMemoryLimit: memoryLimit, duckdbThreads: threads } = config
+    // A home that is not there is not made, nor is one needed that can be written: what fits into memory can be read.
+    await access(config.home)
+      .then(home)
+      .catch(() => undefined)
+    return openDuckDb({
+      ...options,
+      ...(memoryLimit !== undefined && { memoryLimit }),
+      ...(threads !== undefined && { threads }),
+    })
+  }
+  const close = (part: DuckDb): void => part[Symbol.dispose]()
+  // Two engines in one directory take each other's files for their own, and both crash.
+  const duckdb = lazily(() => openEngine({ tempDirectory: temporary.path }), close)
+  const streamingDuckdb = lazily(
+    () =>
+      openEngine({
+        tempDirectory: join(temporary.path, 'streaming'),
+        memoryLimit: `${Math.floor(memoryShares().duckdb / 4)}B`,
+        threads: 1,
+      }),
+    close,
   )
   const openTable = async (location: string): Promise<DeltaTable> => {
     const store = await openStore(location, config)
@@ -166,6 +177,7 @@ export function openPlatform(
     temporaryDirectory: temporary.path,
     home,
     duckdb,
+    streamingDuckdb,
     tableAt,
     table: (name) => tableAt(`${config.lakeUri}/${name}`),
 

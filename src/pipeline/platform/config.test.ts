@@ -49,7 +49,7 @@ describe('readConfig(environment)', () => {
       kafka: undefined,
       clickhouse: undefined,
       eventsPerSecond: 5,
-      landing: { triggerMs: 30_000, maxRows: 20_000 },
+      landing: { triggerMs: 30_000, maxRows: 50_000 },
       console: { host: '127.0.0.1', port: 8080, allowedHosts: [] },
     })
   })

@@ -88,7 +88,7 @@ export const variables = {
   BATCH_ENGINE: variable(z.enum(['duckdb']).default('duckdb'), 'engine that computes silver and gold'),
   EVENTS_PER_SECOND: variable(rate.default(5), 'rate of the producer'),
   LANDING_TRIGGER_SECONDS: variable(seconds.default(30), 'longest time between two commits to bronze'),
-  LANDING_MAX_ROWS: variable(count.default(20_000), 'most messages in one commit to bronze'),
+  LANDING_MAX_ROWS: variable(count.default(50_000), 'most messages in one commit to bronze'),
   REALTIME_TRIGGER_SECONDS: variable(
     seconds.default(2),
     'longest time between two inserts of the speed layer',
@@ -167,7 +167,7 @@ export const variables = {
   ),
   DUCKDB_THREADS: variable(
     count.optional(),
-    'how many threads DuckDB computes with; default one per core. One is cheapest where tables are small',
+    'how many threads DuckDB computes with; default one per core, and one in landing and speed layer',
   ),
   LOG_LEVEL: variable(
     z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),

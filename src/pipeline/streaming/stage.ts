@@ -18,6 +18,7 @@ import {
 } from '../../lib/eventlog/eventlog.ts'
 import { startingPositions } from '../../lib/eventlog/positions.ts'
 import { type MicroBatch, microBatches } from '../../lib/stream/micro-batch.ts'
+import { readAhead } from '../../lib/stream/read-ahead.ts'
 import { ShutdownDeadline } from '../../lib/stream/shutdown-deadline.ts'
 import { firstState, next, type StageOutcome, type StageState } from '../../lib/stream/stage-state.ts'
 import { describeRanges, type OffsetRange } from './offset-range.ts'
@@ -318,7 +319,7 @@ class StreamStage<Written> {
       signal,
     })
     const landed = (partition: number): bigint | undefined => sink.next(partition)
-    return microBatches(observed(events, onAlive), {
+    return microBatches(observed(readAhead(events), onAlive), {
       triggerMs,
       maxRows,
       clock,
