@@ -1,6 +1,6 @@
 /**
- * The run store: runs, leases, ticks, backfills, releases, results of checks, candidates and the ledger in one database,
- * SQLite or MySQL by its URL.
+ * The run store: runs, leases, ticks, backfills, releases, results of checks, candidates, streaming stages and the ledger
+ * in one database, SQLite or MySQL by its URL.
  */
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
@@ -17,6 +17,7 @@ import { createLogBook, type LogBook } from './log/log-book.ts'
 import { createReleaseBook, type ReleaseBook } from './release-book.ts'
 import { createRunBook, type RunBook } from './run-book.ts'
 import { parseRunStoreUrl, type RunStoreAddress } from './run-store-url.ts'
+import { createStageBook, type StageBook } from './streaming/stage-book.ts'
 import { createTicks, type Ticks } from './ticks.ts'
 
 export interface RunStore extends AsyncDisposable {
@@ -32,6 +33,7 @@ export interface RunStore extends AsyncDisposable {
   readonly logs: LogBook
   readonly backfills: BackfillBook
   readonly alerts: AlertBook
+  readonly stages: StageBook
 }
 
 export interface OpenRunStoreOptions {
@@ -79,6 +81,7 @@ export async function openRunStore(options: OpenRunStoreOptions): Promise<RunSto
     }),
     backfills: createBackfillBook(database, clock),
     alerts: createAlertBook(database),
+    stages: createStageBook(database),
     [Symbol.asyncDispose]: () => database[Symbol.asyncDispose](),
   }
 }

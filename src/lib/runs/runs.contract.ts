@@ -13,6 +13,7 @@ import type { Lease } from './leases.ts'
 import { describeLogs } from './log/log.contract.ts'
 import { formatOwner, newOwner } from './owner.ts'
 import { type OpenRunStoreOptions, openRunStore, type RunStore } from './run-store.ts'
+import { describeStages } from './streaming/stages.contract.ts'
 
 export interface FreshDatabase extends AsyncDisposable {
   readonly url: string
@@ -77,6 +78,7 @@ export function describeRunStore(adapter: string, makeDatabase: () => Promise<Fr
   describeRequests(stores)
   describeBackfills(stores)
   describeLogs(stores)
+  describeStages(stores)
 
   describe(`run store contract, runs: ${adapter}`, () => {
     it('shows a run as it was recorded, node by node', async () => {

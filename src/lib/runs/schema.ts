@@ -166,7 +166,26 @@ export interface BackfillDaysTable {
   error: string | null
 }
 
+/** One row for each process that runs, or ran, a stage; see `StageBook`. */
+export interface StagesTable {
+  owner: string
+  stage: string
+  /** The last time that the process wrote, by the clock of the database. */
+  heard_ms: StoredInteger
+  ended_ms: NullableInteger
+  content: string
+}
+
+/** A stage that has a row is paused. */
+export interface StagePausesTable {
+  stage: string
+  paused_ms: StoredInteger
+  reason: string
+}
+
 export interface Schema {
+  stages: StagesTable
+  stage_pauses: StagePausesTable
   backfills: BackfillsTable
   backfill_days: BackfillDaysTable
   alerts: AlertsTable
@@ -192,6 +211,7 @@ const steps: readonly ((db: Kysely<Schema>, end: TableEnd) => Promise<void>)[] =
   addAttemptsAndQueue,
   createBackfills,
   createAlerts,
+  createStages,
 ]
 
 /** The version that this release writes. */
@@ -399,6 +419,22 @@ async function createAlerts(db: Kysely<Schema>, end: TableEnd): Promise<void> {
     .addColumn('told', 'varchar(16)', (column) => column.notNull())
     .addColumn('failures', 'integer', (column) => column.notNull())
     .addColumn('due_ms', 'bigint', (column) => column.notNull())
+    .execute()
+}
+
+async function createStages(db: Kysely<Schema>, end: TableEnd): Promise<void> {
+  const table = (name: keyof Schema) => db.schema.createTable(name).ifNotExists().modifyEnd(end)
+  await table('stages')
+    .addColumn('owner', 'varchar(191)', (column) => column.notNull().primaryKey())
+    .addColumn('stage', 'varchar(64)', (column) => column.notNull())
+    .addColumn('heard_ms', 'bigint', (column) => column.notNull())
+    .addColumn('ended_ms', 'bigint')
+    .addColumn('content', longText, (column) => column.notNull())
+    .execute()
+  await table('stage_pauses')
+    .addColumn('stage', 'varchar(64)', (column) => column.notNull().primaryKey())
+    .addColumn('paused_ms', 'bigint', (column) => column.notNull())
+    .addColumn('reason', longText, (column) => column.notNull())
     .execute()
 }
 

@@ -52,6 +52,8 @@ const ours: Readonly<Record<keyof Schema, true>> = {
   releases: true,
   runs: true,
   schema_version: true,
+  stage_pauses: true,
+  stages: true,
   ticks: true,
 }
 
