@@ -34,6 +34,7 @@ export const exitCodes: Readonly<Record<ErrorCode, ExitCode>> = {
   EVENTLOG_REFUSED: 2,
   EVENTLOG_RESET: 1,
   EVENTLOG_GAP: 1,
+  STAGE_PAUSED: 2,
   CLICKHOUSE_UNAVAILABLE: 2,
   CLICKHOUSE_REFUSED: 2,
   CLICKHOUSE_FAILED: 1,

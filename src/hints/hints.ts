@@ -328,6 +328,11 @@ const catalogue: Readonly<Record<ErrorCode, Hints>> = {
     },
   },
 
+  STAGE_PAUSED: {
+    otherwise: ({ stage = 'STAGE' }) =>
+      `\`lake stream resume ${text(stage)}\` ends the pause; nothing is lost until then.`,
+  },
+
   CLICKHOUSE_UNAVAILABLE: {
     otherwise: ({ log, endOfLog }) =>
       log === undefined

@@ -36,21 +36,28 @@ async function runLand(
 ): Promise<void> {
   cli.isEndless = !drain
   const { platform, config, terminal, signal } = cli
-  const [{ runLandingStage }, { withHeartbeat }] = await Promise.all([
+  const [{ runLandingStage }, { withHeartbeat }, { withRecording }] = await Promise.all([
     import('../../pipeline/platform/stages.ts'),
     import('../../pipeline/platform/heartbeat.ts'),
+    import('../../pipeline/platform/stage-recorder.ts'),
   ])
   if (!drain) terminal.line(`landing ${config.topic} in ${config.lakeUri}; Ctrl-C ends it in order`)
   const report = await withHeartbeat(platform, 'landing', ({ beat }) =>
-    runLandingStage(platform, {
-      onAlive: beat,
-      drain,
-      acceptGap,
-      acceptNewLog,
-      signal,
-      onProgress: ({ events, rejected }) =>
-        terminal.progress(() => `landed ${events} events, ${rejected} rejected`),
-    }),
+    withRecording(
+      platform,
+      'landing',
+      (recorded) =>
+        runLandingStage(platform, {
+          ...recorded,
+          drain,
+          acceptGap,
+          acceptNewLog,
+          signal,
+          onProgress: ({ events, rejected }) =>
+            terminal.progress(() => `landed ${events} events, ${rejected} rejected`),
+        }),
+      { onAlive: beat },
+    ),
   )
   const { events, rejected, commits, unconfirmed } = report
   await cli.result(

@@ -66,16 +66,21 @@ export function addProduce(program: Command, cli: CommandLine): void {
 async function produceEvents(flags: Flags, cli: CommandLine): Promise<void> {
   const options = produceOptions(flags, cli)
   cli.isEndless = options.plan.kind === 'live' && options.plan.count === undefined
-  const [{ produce }, { withHeartbeat }] = await Promise.all([
+  const [{ produce }, { withHeartbeat }, { withRecording }] = await Promise.all([
     import('../../pipeline/producer/produce.ts'),
     import('../../pipeline/platform/heartbeat.ts'),
+    import('../../pipeline/platform/stage-recorder.ts'),
   ])
   cli.terminal.line(`seed ${options.seed}`)
-  const send = (beat?: () => void): Promise<ProduceReport> =>
-    withSink(flags.out, cli, (sink) => produce(sink, options, ioOf(cli, beat)))
+  const send = (onSent?: (sent: number) => void): Promise<ProduceReport> =>
+    withSink(flags.out, cli, (sink) => produce(sink, options, ioOf(cli, onSent)))
   const report =
     cli.isEndless && flags.out === undefined
-      ? await withHeartbeat(cli.platform, 'producer', ({ beat }) => send(beat))
+      ? await withHeartbeat(cli.platform, 'producer', ({ beat }) =>
+          withRecording(cli.platform, 'producer', ({ observer }) => send((sent) => observer.sent(sent)), {
+            onAlive: beat,
+          }),
+        )
       : await send()
   await tell(report, flags, cli)
   if (!cli.isEndless && report.end === 'stopped') cli.requireFinished()
@@ -159,12 +164,12 @@ function stdoutSink({ output }: CommandLine): MessageSink {
   }
 }
 
-function ioOf(cli: CommandLine, onAlive: () => void = () => undefined): ProduceIo {
+function ioOf(cli: CommandLine, onSent: (sent: number) => void = () => undefined): ProduceIo {
   return {
     signal: cli.signal,
     logger: cli.platform.logger,
     onProgress: (sent, total) => {
-      onAlive()
+      onSent(sent)
       cli.terminal.progress(() => `sent ${sent}${total === undefined ? '' : ` of ${total}`}`)
     },
   }

@@ -39,20 +39,27 @@ async function runRealtime(
 ): Promise<void> {
   cli.isEndless = !drain
   const { platform, config, terminal, signal } = cli
-  const [{ runRealtimeStage }, { withHeartbeat }] = await Promise.all([
+  const [{ runRealtimeStage }, { withHeartbeat }, { withRecording }] = await Promise.all([
     import('../../pipeline/platform/stages.ts'),
     import('../../pipeline/platform/heartbeat.ts'),
+    import('../../pipeline/platform/stage-recorder.ts'),
   ])
   if (!drain) terminal.line(`counting ${config.topic} into ClickHouse; Ctrl-C ends it in order`)
   const report = await withHeartbeat(platform, 'realtime', ({ beat }) =>
-    runRealtimeStage(platform, {
-      onAlive: beat,
-      drain,
-      acceptGap,
-      acceptNewLog,
-      signal,
-      onProgress: ({ events, late }) => terminal.progress(() => `counted ${events} events, ${late} late`),
-    }),
+    withRecording(
+      platform,
+      'realtime',
+      (recorded) =>
+        runRealtimeStage(platform, {
+          ...recorded,
+          drain,
+          acceptGap,
+          acceptNewLog,
+          signal,
+          onProgress: ({ events, late }) => terminal.progress(() => `counted ${events} events, ${late} late`),
+        }),
+      { onAlive: beat },
+    ),
   )
   const { messages, events, late, batches, unconfirmed } = report
   await cli.result(

@@ -39,6 +39,8 @@ export const errorCatalogue = {
   EVENTLOG_RESET: { retryable: false },
   EVENTLOG_GAP: { retryable: false },
 
+  STAGE_PAUSED: { retryable: false },
+
   CLICKHOUSE_UNAVAILABLE: { retryable: true },
   CLICKHOUSE_REFUSED: { retryable: false },
   CLICKHOUSE_FAILED: { retryable: false },

@@ -7,7 +7,8 @@ const endless = { hasEnd: false }
 const states = {
   reading: { kind: 'reading', failures: 2 },
   writing: { kind: 'writing', failures: 2 },
-  pausing: { kind: 'pausing', failures: 2, pauseMs: 2_000 },
+  retrying: { kind: 'retrying', failures: 2, waitMs: 2_000, error },
+  paused: { kind: 'paused', failures: 2 },
   ended: { kind: 'ended' },
   failed: { kind: 'failed', error },
 } as const satisfies Record<string, StageState>
@@ -19,6 +20,8 @@ const outcomes = {
   passing: { kind: 'failed', error, mayPass: true },
   final: { kind: 'failed', error, mayPass: false },
   rested: { kind: 'rested' },
+  pauseAsked: { kind: 'pauseAsked' },
+  resumed: { kind: 'resumed' },
   stopped: { kind: 'stopped' },
 } as const satisfies Record<string, StageOutcome>
 
@@ -28,16 +31,19 @@ type OutcomeName = keyof typeof outcomes
 const legal: readonly (readonly [StateName, OutcomeName, StageState])[] = [
   ['reading', 'batchRead', { kind: 'writing', failures: 2 }],
   ['reading', 'endReached', { kind: 'ended' }],
-  ['reading', 'passing', { kind: 'pausing', failures: 3, pauseMs: 4_000 }],
+  ['reading', 'passing', { kind: 'retrying', failures: 3, waitMs: 4_000, error }],
   ['reading', 'final', { kind: 'failed', error }],
   ['reading', 'stopped', { kind: 'ended' }],
   ['writing', 'written', { kind: 'reading', failures: 0 }],
   ['writing', 'superseded', { kind: 'reading', failures: 0 }],
-  ['writing', 'passing', { kind: 'pausing', failures: 3, pauseMs: 4_000 }],
+  ['writing', 'passing', { kind: 'retrying', failures: 3, waitMs: 4_000, error }],
   ['writing', 'final', { kind: 'failed', error }],
   ['writing', 'stopped', { kind: 'ended' }],
-  ['pausing', 'rested', { kind: 'reading', failures: 2 }],
-  ['pausing', 'stopped', { kind: 'ended' }],
+  ['retrying', 'rested', { kind: 'reading', failures: 2 }],
+  ['retrying', 'stopped', { kind: 'ended' }],
+  ['reading', 'pauseAsked', { kind: 'paused', failures: 2 }],
+  ['paused', 'resumed', { kind: 'reading', failures: 2 }],
+  ['paused', 'stopped', { kind: 'ended' }],
 ]
 
 const illegal = (Object.keys(states) as StateName[]).flatMap((state) =>
@@ -61,17 +67,17 @@ describe('next(state, outcome, rules)', () => {
     [4, 16_000],
     [5, 30_000],
     [40, 30_000],
-  ])('without an end pauses after %i earlier failures for %i ms', (failures, pauseMs) => {
+  ])('without an end waits after %i earlier failures for %i ms', (failures, waitMs) => {
     const state = next({ kind: 'writing', failures }, outcomes.passing, endless)
 
-    expect(state).toEqual({ kind: 'pausing', failures: failures + 1, pauseMs })
+    expect(state).toEqual({ kind: 'retrying', failures: failures + 1, waitMs, error })
   })
 
-  it('with an end pauses a second each time, and gives up at the tenth failure in a row', () => {
+  it('with an end waits a second each time, and gives up at the tenth failure in a row', () => {
     const afterMore = (failures: number): StageState =>
       next({ kind: 'reading', failures }, outcomes.passing, { hasEnd: true })
 
-    expect(afterMore(8)).toEqual({ kind: 'pausing', failures: 9, pauseMs: 1_000 })
+    expect(afterMore(8)).toEqual({ kind: 'retrying', failures: 9, waitMs: 1_000, error })
     expect(afterMore(9)).toEqual({ kind: 'failed', error })
   })
 })

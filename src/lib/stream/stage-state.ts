@@ -2,10 +2,11 @@
  * The states of a streaming stage, which reads micro-batches and writes each of them into a sink.
  *
  *     reading ──batchRead──► writing ──written, superseded──► reading
- *     reading, writing ──failed──► pausing ──rested──► reading;  or ──failed──► failed
+ *     reading, writing ──failed──► retrying ──rested──► reading;  or ──failed──► failed
+ *     reading ──pauseAsked──► paused ──resumed──► reading
  *     reading ──endReached──► ended;  any of them ──stopped──► ended
  *
- * One batch is in flight while a stage is writing. `next` is pure: the loop around it does the work.
+ * A stage that writes is not paused before its batch is written. One batch is in flight while a stage is writing. `next` is pure: the loop around it does the work.
  */
 import { assertNever, LakeError } from '../base/errors.ts'
 
@@ -13,7 +14,9 @@ export type StageState =
   | { readonly kind: 'reading'; readonly failures: number }
   | { readonly kind: 'writing'; readonly failures: number }
   /** After a failure that may pass. `failures` counts those in a row. */
-  | { readonly kind: 'pausing'; readonly failures: number; readonly pauseMs: number }
+  | { readonly kind: 'retrying'; readonly failures: number; readonly waitMs: number; readonly error: unknown }
+  /** Somebody has paused it: nothing is written until it is resumed. */
+  | { readonly kind: 'paused'; readonly failures: number }
   | { readonly kind: 'ended' }
   | { readonly kind: 'failed'; readonly error: unknown }
 
@@ -27,6 +30,8 @@ export type StageOutcome =
   | { readonly kind: 'endReached' }
   | { readonly kind: 'failed'; readonly error: unknown; readonly mayPass: boolean }
   | { readonly kind: 'rested' }
+  | { readonly kind: 'pauseAsked' }
+  | { readonly kind: 'resumed' }
   /** The stage was asked to end; while it writes: and the deadline has passed. */
   | { readonly kind: 'stopped' }
 
@@ -37,8 +42,8 @@ export interface StageRules {
 
 export const firstState: StageState = { kind: 'reading', failures: 0 }
 
-const firstPauseMs = 1_000
-const longestPauseMs = 30_000
+const firstWaitMs = 1_000
+const longestWaitMs = 30_000
 const attemptsWithEnd = 10
 
 /** @throws LakeError `BUG` for an outcome that cannot happen in this state. */
@@ -47,6 +52,7 @@ export function next(state: StageState, outcome: StageOutcome, rules: StageRules
     case 'reading':
       if (outcome.kind === 'batchRead') return { kind: 'writing', failures: state.failures }
       if (outcome.kind === 'failed') return afterFailure(state.failures + 1, outcome, rules)
+      if (outcome.kind === 'pauseAsked') return { kind: 'paused', failures: state.failures }
       if (outcome.kind === 'endReached' || outcome.kind === 'stopped') return { kind: 'ended' }
       throw illegal(state, outcome)
     case 'writing':
@@ -54,8 +60,12 @@ export function next(state: StageState, outcome: StageOutcome, rules: StageRules
       if (outcome.kind === 'failed') return afterFailure(state.failures + 1, outcome, rules)
       if (outcome.kind === 'stopped') return { kind: 'ended' }
       throw illegal(state, outcome)
-    case 'pausing':
+    case 'retrying':
       if (outcome.kind === 'rested') return { kind: 'reading', failures: state.failures }
+      if (outcome.kind === 'stopped') return { kind: 'ended' }
+      throw illegal(state, outcome)
+    case 'paused':
+      if (outcome.kind === 'resumed') return { kind: 'reading', failures: state.failures }
       if (outcome.kind === 'stopped') return { kind: 'ended' }
       throw illegal(state, outcome)
     case 'ended':
@@ -72,8 +82,8 @@ function afterFailure(
   { hasEnd }: StageRules,
 ): StageState {
   if (!mayPass || (hasEnd && failures >= attemptsWithEnd)) return { kind: 'failed', error }
-  const pauseMs = hasEnd ? firstPauseMs : Math.min(longestPauseMs, firstPauseMs * 2 ** (failures - 1))
-  return { kind: 'pausing', failures, pauseMs }
+  const waitMs = hasEnd ? firstWaitMs : Math.min(longestWaitMs, firstWaitMs * 2 ** (failures - 1))
+  return { kind: 'retrying', failures, waitMs, error }
 }
 
 function illegal(state: StageState, outcome: StageOutcome): LakeError {

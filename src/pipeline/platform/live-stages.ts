@@ -5,6 +5,7 @@ import { produce } from '../producer/produce.ts'
 import type { Platform } from './compose.ts'
 import { openProducerState } from './first-look.ts'
 import { cronOf } from './schedule-settings.ts'
+import { withRecording } from './stage-recorder.ts'
 import { batchContextOf, runLandingStage, runRealtimeStage } from './stages.ts'
 
 type Stage = () => Promise<unknown>
@@ -16,20 +17,22 @@ export function liveStages(
   const { clock, logger, config } = platform
   const producer: Stage = async () => {
     const state = await openProducerState(platform)
-    await produce(
-      state.through(await platform.log()),
-      {
-        seed: clock.now() % 2 ** 32,
-        users: state.users,
-        plan: { kind: 'live', eventsPerSecond: config.eventsPerSecond },
-      },
-      { signal, clock, logger },
+    const sink = state.through(await platform.log())
+    const plan = { kind: 'live', eventsPerSecond: config.eventsPerSecond } as const
+    await withRecording(platform, 'producer', ({ observer }) =>
+      produce(
+        sink,
+        { seed: clock.now() % 2 ** 32, users: state.users, plan },
+        { signal, clock, logger, onProgress: (sent) => observer.sent(sent) },
+      ),
     )
   }
   return {
     ...(hasProducer && { producer }),
-    landing: () => runLandingStage(platform, { signal }),
-    realtime: () => runRealtimeStage(platform, { signal }),
+    landing: () =>
+      withRecording(platform, 'landing', (recorded) => runLandingStage(platform, { ...recorded, signal })),
+    realtime: () =>
+      withRecording(platform, 'realtime', (recorded) => runRealtimeStage(platform, { ...recorded, signal })),
     schedule: async () =>
       runBatchSchedule(await batchContextOf(platform), await platform.runs(), {
         cron: cronOf(config),

@@ -17,7 +17,7 @@ import { isWithinHome } from './config.ts'
 
 export interface StageOptions<Report>
   extends IoOptions,
-    Pick<StageSettings, 'drain' | 'acceptGap' | 'acceptNewLog' | 'onAlive'> {
+    Pick<StageSettings, 'drain' | 'acceptGap' | 'acceptNewLog' | 'observer' | 'pause'> {
   readonly onProgress?: (report: Report) => void
 }
 

@@ -35,6 +35,8 @@ export interface Counted {
   readonly events: number
   readonly late: number
   readonly messages: number
+  /** Of each partition from which an event was ever read. */
+  readonly newestEventMs: ReadonlyMap<number, number>
 }
 
 interface Position {
@@ -204,6 +206,11 @@ export class SpeedLayer implements LogSink<Counted> {
         events: Number(totals['events']),
         late: Number(totals['late']),
         messages: batch.messages.length,
+        newestEventMs: new Map(
+          [...newest].flatMap(([partition, time]) =>
+            time === noEventTime ? [] : [[partition, Date.parse(`${time.replace(' ', 'T')}Z`)] as const],
+          ),
+        ),
       },
     }
   }

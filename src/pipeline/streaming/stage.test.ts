@@ -5,6 +5,7 @@ import { silentLogger } from '../../lib/base/log.ts'
 import { createMemoryEventLog } from '../../lib/eventlog/eventlog.memory.ts'
 import { offset } from '../../lib/eventlog/eventlog.ts'
 import { runStreamStage, type StreamSink } from './stage.ts'
+import type { WrittenCounts } from './stage-observer.ts'
 
 it('waits longer after each failure in a row, half a minute at most, and begins anew after a batch', async () => {
   await using log = createMemoryEventLog()
@@ -20,7 +21,7 @@ it('waits longer after each failure in a row, half a minute at most, and begins 
   }
   let writes = 0
   const next = new Map<number, bigint>()
-  const sink: StreamSink<number> = {
+  const sink: StreamSink<WrittenCounts> = {
     refresh: async () => undefined,
     next: (partition) => offset(next.get(partition) ?? 0n),
     skip: async () => 'skipped',
@@ -29,7 +30,7 @@ it('waits longer after each failure in a row, half a minute at most, and begins 
       if (writes !== 8) throw new LakeError('CLICKHOUSE_UNAVAILABLE', 'insert: connection refused')
       for (const [partition, to] of batch.next) next.set(partition, to)
       await log.append([{ key: null, value: Buffer.from('second') }])
-      return { kind: 'written', written: batch.messages.length }
+      return { kind: 'written', written: { events: batch.messages.length } }
     },
   }
 

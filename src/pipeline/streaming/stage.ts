@@ -10,6 +10,7 @@ import { assertNever, isLakeError, LakeError } from '../../lib/base/errors.ts'
 import type { IoOptions } from '../../lib/base/io.ts'
 import { type Logger, silentLogger } from '../../lib/base/log.ts'
 import {
+  type ConsumerEvent,
   type EventLog,
   type Message,
   type Offset,
@@ -18,11 +19,13 @@ import {
 } from '../../lib/eventlog/eventlog.ts'
 import { startingPositions } from '../../lib/eventlog/positions.ts'
 import { type MicroBatch, microBatches } from '../../lib/stream/micro-batch.ts'
+import type { PauseSwitch } from '../../lib/stream/pause-switch.ts'
 import { readAhead } from '../../lib/stream/read-ahead.ts'
 import { ShutdownDeadline } from '../../lib/stream/shutdown-deadline.ts'
 import { firstState, next, type StageOutcome, type StageState } from '../../lib/stream/stage-state.ts'
 import { describeRanges, type OffsetRange } from './offset-range.ts'
 import { type ReadUpTo, requireKnownLog, requireSameLog } from './same-log.ts'
+import type { StageObserver, WrittenCounts } from './stage-observer.ts'
 
 /**
  * The batch does not follow what the sink has, such as where another writer has some of these offsets: read on from
@@ -35,7 +38,7 @@ export interface Superseded {
 
 export type WriteOutcome<Written> = { readonly kind: 'written'; readonly written: Written } | Superseded
 
-export interface StreamSink<Written> {
+export interface StreamSink<Written extends WrittenCounts> {
   /** Reads the position of the sink again. */
   refresh(options?: IoOptions): Promise<void>
   /** The next offset of a partition; `undefined` when it has nothing of it yet. */
@@ -64,8 +67,9 @@ export interface StageSettings {
   readonly acceptNewLog?: boolean
   /** How long the batch in flight may take once the stage is asked to end. Default 5 s. */
   readonly shutdownDeadlineMs?: number
-  /** Told each time that the log answered, or the sink took a batch. */
-  readonly onAlive?: () => void
+  readonly observer?: StageObserver
+  /** While it is paused, the stage stays in its group and writes nothing; a run with an end fails. */
+  readonly pause?: PauseSwitch
   readonly clock?: Clock
   readonly logger?: Logger
 }
@@ -79,13 +83,13 @@ export interface StageEnd {
 }
 
 /** A sink that knows which log it was written from. */
-export interface LogSink<Written> extends StreamSink<Written> {
+export interface LogSink<Written extends WrittenCounts> extends StreamSink<Written> {
   /** Ids of clusters whose topic of this name the sink holds. */
   knownClusters(options?: IoOptions): Promise<ReadonlySet<string>>
   readUpTo(partition: number, options?: IoOptions): Promise<ReadUpTo | undefined>
 }
 
-export interface StageRun<Written> {
+export interface StageRun<Written extends WrittenCounts> {
   readonly name: string
   readonly group: string
   readonly sink: LogSink<Written>
@@ -101,13 +105,16 @@ const defaultMaxRows = 50_000
  *
  * @throws LakeError `EVENTLOG_RESET` for another log, `EVENTLOG_GAP`, and whatever else does not pass by itself.
  */
-export async function runStage<Written>(
+export async function runStage<Written extends WrittenCounts>(
   { prepare, ...run }: StageRun<Written>,
   settings: StageSettings,
   { signal }: IoOptions = {},
 ): Promise<StageEnd> {
   const { log, logger = silentLogger, clock = systemClock, acceptNewLog = false } = settings
   const { sink } = run
+  // Before anything is checked and repaired in the sink: that would be a commit.
+  await resumed(run.name, settings, { signal })
+  if (signal?.aborted) return {}
   if (!acceptNewLog) {
     const clusterId = await log.clusterId({ signal })
     requireKnownLog({ topic: log.topic, clusterId }, await sink.knownClusters({ signal }), run.name)
@@ -139,9 +146,35 @@ export async function runStage<Written>(
   }
 }
 
-export interface StreamStageOptions<Written>
-  extends Required<Omit<StageSettings, 'acceptNewLog' | 'onAlive' | 'shutdownDeadlineMs'>>,
-    Pick<StageSettings, 'onAlive' | 'shutdownDeadlineMs'> {
+/**
+ * Waits until the stage is not paused, or is asked to end.
+ * @throws LakeError `STAGE_PAUSED` for a run with an end, which nobody may be there to resume.
+ */
+async function resumed(
+  name: string,
+  { pause, observer, drain = false, logger = silentLogger }: StageSettings,
+  { signal }: IoOptions,
+): Promise<void> {
+  if (pause?.isPaused !== true) return
+  if (drain) throw stagePaused(name, pause.reason)
+  logger.warn({ stage: name, reason: pause.reason }, `${name} is paused, and begins when it is resumed`)
+  observer?.entered({ kind: 'paused', failures: 0 })
+  await pause.untilResumed({ signal })
+  if (signal?.aborted) return
+  logger.info({ stage: name }, `${name} is resumed`)
+}
+
+function stagePaused(name: string, reason = ''): LakeError {
+  return new LakeError('STAGE_PAUSED', `${name} is paused${reason === '' ? '' : `: ${reason}`}`, {
+    details: { stage: name },
+  })
+}
+
+type OptionalSetting = 'observer' | 'pause' | 'shutdownDeadlineMs'
+
+export interface StreamStageOptions<Written extends WrittenCounts>
+  extends Required<Omit<StageSettings, 'acceptNewLog' | OptionalSetting>>,
+    Pick<StageSettings, OptionalSetting> {
   readonly name: string
   readonly group: string
   readonly sink: StreamSink<Written>
@@ -159,7 +192,7 @@ const leaveMs = 3_000
  * @returns the offsets of the batch in flight, where its write was not confirmed in time; none otherwise.
  * @throws whatever does not pass by itself; with `drain` also what did not pass in time.
  */
-export async function runStreamStage<Written>(
+export async function runStreamStage<Written extends WrittenCounts>(
   options: StreamStageOptions<Written>,
   { signal }: IoOptions = {},
 ): Promise<readonly OffsetRange[]> {
@@ -179,11 +212,13 @@ export async function runStreamStage<Written>(
 }
 
 /** The loop around the stage's states: it does what a state asks for, and tells `next` what came of it. */
-class StreamStage<Written> {
+class StreamStage<Written extends WrittenCounts> {
   readonly #options: StreamStageOptions<Written>
   readonly #signal: AbortSignal | undefined
   readonly #writeDeadline: ShutdownDeadline
   #reader: AsyncIterator<MicroBatch<Message>> | undefined
+  /** Asked of the reader, and not taken yet: a pause came before it. */
+  #reading: Promise<IteratorResult<MicroBatch<Message>>> | undefined
   /** What a run with an end reads up to, by partition. */
   #ends: ReadonlyMap<number, Offset> | undefined
   #inFlight: MicroBatch<Message> | undefined
@@ -212,6 +247,7 @@ class StreamStage<Written> {
     try {
       while (state.kind !== 'ended') {
         if (state.kind === 'failed') throw state.error
+        this.#options.observer?.entered(state)
         state = next(state, await this.#outcomeOf(state), { hasEnd: drain })
       }
     } finally {
@@ -226,9 +262,11 @@ class StreamStage<Written> {
           return await this.#read()
         case 'writing':
           return await this.#write()
-        case 'pausing':
-          await this.#options.clock.sleep(state.pauseMs, { signal: this.#signal }).catch(() => undefined)
+        case 'retrying':
+          await this.#options.clock.sleep(state.waitMs, { signal: this.#signal }).catch(() => undefined)
           return this.#signal?.aborted ? { kind: 'stopped' } : { kind: 'rested' }
+        case 'paused':
+          return await this.#rest()
         default:
           return assertNever(state, 'stage state')
       }
@@ -245,7 +283,15 @@ class StreamStage<Written> {
         if (until?.size === 0) return { kind: 'endReached' }
         this.#reader = this.#open(until)
       }
-      const { done, value } = await this.#reader.next()
+      this.#reading ??= this.#reader.next()
+      const result = await (this.#options.pause?.unlessPaused(this.#reading) ?? this.#reading)
+      if (result === 'paused') {
+        // Taken once the stage is resumed, a failure too.
+        this.#reading.catch(() => undefined)
+        return { kind: 'pauseAsked' }
+      }
+      this.#reading = undefined
+      const { done, value } = result
       if (done !== true) {
         this.#inFlight = value
         return { kind: 'batchRead' }
@@ -254,8 +300,22 @@ class StreamStage<Written> {
     }
   }
 
+  /** Stays in the group: what was read waits, and the log's reader keeps the membership. */
+  async #rest(): Promise<StageOutcome> {
+    const { pause, name, logger, drain } = this.#options
+    if (drain) throw stagePaused(name, pause?.reason)
+    logger.warn(
+      { stage: name, reason: pause?.reason },
+      `${name} is paused: nothing is written until it is resumed`,
+    )
+    await pause?.untilResumed({ signal: this.#signal })
+    if (this.#signal?.aborted) return { kind: 'stopped' }
+    logger.info({ stage: name }, `${name} is resumed`)
+    return { kind: 'resumed' }
+  }
+
   async #write(): Promise<StageOutcome> {
-    const { sink, log, group, logger, onWritten, name } = this.#options
+    const { sink, log, group, logger, onWritten, name, observer } = this.#options
     const batch = this.#inFlight
     if (batch === undefined) throw new LakeError('BUG', `${name}: nothing to write`)
     // Not given the signal itself: what was read is written whole, or not begun.
@@ -272,7 +332,7 @@ class StreamStage<Written> {
       return { kind: 'superseded' }
     }
     onWritten(outcome.written)
-    this.#options.onAlive?.()
+    observer?.wrote(batch, outcome.written)
     await log.acknowledge(group, positions(batch.next)).catch((error: unknown) => {
       // Telemetry: failing costs a wrong lag on somebody's screen.
       logger.debug({ err: error, group }, 'The group’s offsets could not be written')
@@ -289,6 +349,8 @@ class StreamStage<Written> {
   async #leave(): Promise<void> {
     const reader = this.#reader
     this.#reader = undefined
+    this.#reading = undefined
+    this.#options.observer?.dropped()
     await reader?.return?.()
   }
 
@@ -305,7 +367,7 @@ class StreamStage<Written> {
   }
 
   #open(until: ReadonlyMap<number, bigint> | undefined): AsyncIterator<MicroBatch<Message>> {
-    const { log, sink, group, drain, acceptGap, triggerMs, maxRows, clock, onAlive } = this.#options
+    const { log, sink, group, drain, acceptGap, triggerMs, maxRows, clock, observer } = this.#options
     const signal = this.#signal
     const events = log.consume({
       group,
@@ -314,12 +376,14 @@ class StreamStage<Written> {
       positions: async (partitions) => {
         await sink.refresh({ signal })
         if (acceptGap) await skipGaps(this.#options, { signal, partitions })
-        return positionsOf(sink, partitions)
+        const positions = positionsOf(sink, partitions)
+        observer?.startsAt(partitions, positions)
+        return positions
       },
       signal,
     })
     const landed = (partition: number): bigint | undefined => sink.next(partition)
-    return microBatches(observed(readAhead(events), onAlive), {
+    return microBatches(observed(readAhead(events), observer), {
       triggerMs,
       maxRows,
       clock,
@@ -329,18 +393,18 @@ class StreamStage<Written> {
   }
 }
 
-async function* observed<T>(
-  events: AsyncIterable<T>,
-  onEvent: () => void = () => undefined,
-): AsyncIterable<T> {
+async function* observed(
+  events: AsyncIterable<ConsumerEvent>,
+  observer: StageObserver | undefined,
+): AsyncIterable<ConsumerEvent> {
   for await (const event of events) {
-    onEvent()
+    observer?.received(event)
     yield event
   }
 }
 
 /** What retention took is skipped for good: it cannot come back, and the sink says so with its offsets. */
-async function skipGaps<Written>(
+async function skipGaps<Written extends WrittenCounts>(
   { name, log, sink, logger, onSkipped }: StreamStageOptions<Written>,
   { signal, partitions }: IoOptions & { readonly partitions?: readonly number[] },
 ): Promise<void> {
@@ -373,7 +437,10 @@ function rangesOf(batch: MicroBatch<Message>): readonly OffsetRange[] {
   }))
 }
 
-function positionsOf<Written>(sink: StreamSink<Written>, partitions: readonly number[]): Positions {
+function positionsOf<Written extends WrittenCounts>(
+  sink: StreamSink<Written>,
+  partitions: readonly number[],
+): Positions {
   return new Map(
     partitions.flatMap((partition) => {
       const next = sink.next(partition)
@@ -387,7 +454,7 @@ function positions(next: ReadonlyMap<number, bigint>): Positions {
 }
 
 /** @throws LakeError `EVENTLOG_GAP` or `EVENTLOG_RESET`: also where there is nothing to read, which else would look like the end. */
-async function endsOf<Written>(
+async function endsOf<Written extends WrittenCounts>(
   log: EventLog,
   sink: StreamSink<Written>,
   options: IoOptions,
@@ -398,7 +465,7 @@ async function endsOf<Written>(
   return new Map(ranges.filter(({ start, end }) => end > start).map(({ partition, end }) => [partition, end]))
 }
 
-function remaining<Written>(
+function remaining<Written extends WrittenCounts>(
   ends: ReadonlyMap<number, Offset>,
   sink: StreamSink<Written>,
 ): ReadonlyMap<number, bigint> {
