@@ -170,6 +170,7 @@ export interface BackfillDaysTable {
 export interface StagesTable {
   owner: string
   stage: string
+  started_ms: StoredInteger
   /** The last time that the process wrote, by the clock of the database. */
   heard_ms: StoredInteger
   ended_ms: NullableInteger
@@ -427,6 +428,7 @@ async function createStages(db: Kysely<Schema>, end: TableEnd): Promise<void> {
   await table('stages')
     .addColumn('owner', 'varchar(191)', (column) => column.notNull().primaryKey())
     .addColumn('stage', 'varchar(64)', (column) => column.notNull())
+    .addColumn('started_ms', 'bigint', (column) => column.notNull())
     .addColumn('heard_ms', 'bigint', (column) => column.notNull())
     .addColumn('ended_ms', 'bigint')
     .addColumn('content', longText, (column) => column.notNull())

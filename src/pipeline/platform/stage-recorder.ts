@@ -22,25 +22,27 @@ export interface RecordOptions {
   /** Told each time that the stage gets on, or rests because it is paused. */
   readonly onAlive?: () => void
   readonly everyMs?: number
+  /** How long the start waits to learn whether the stage is paused. */
+  readonly patienceMs?: number
 }
 
-/** How long the start waits to learn whether the stage is paused, and the end for its last word. */
-const [startMs, endMs] = [5_000, 1_000]
+/** How long the end waits for its last word to be recorded. */
+const endMs = 1_000
 
 /** Runs the stage and records it until it ends. */
 export async function withRecording<T>(
   platform: Platform,
   stage: StageName,
   work: (recorded: RecordedStage) => Promise<T>,
-  { onAlive, everyMs = 2_000 }: RecordOptions = {},
+  { onAlive, everyMs = 2_000, patienceMs = 5_000 }: RecordOptions = {},
 ): Promise<T> {
   const pause = new PauseSwitch()
   const observer = new StageMeter({ clock: platform.clock, pause, ...(onAlive && { onAlive }) })
   const recorder = new StageRecorder(platform, { stage, observer, pause })
-  if ((await within(recorder.record(), startMs)) === 'late') {
+  if ((await within(recorder.record(), patienceMs)) === 'late') {
     platform.logger.warn(
       { stage },
-      `The run store did not say within ${startMs / 1000} s whether ${stage} is paused: it begins`,
+      `The run store did not say within ${patienceMs / 1000} s whether ${stage} is paused: it begins`,
     )
   }
   const timer = setInterval(() => void recorder.record(), everyMs)

@@ -23,6 +23,8 @@ export interface StageReport {
 export interface StageRow extends Pick<StageReport, 'owner' | 'stage' | 'content' | 'hasEnded'> {
   readonly host: string
   readonly pid: number
+  /** When the process first wrote, and when last, by the clock of the store. */
+  readonly startedMs: number
   readonly heardMs: number
   /** How long ago the process wrote, by the clock of the store. */
   readonly silentMs: number
@@ -140,7 +142,7 @@ async function write(
     try {
       await trx
         .insertInto('stages')
-        .values({ owner, ...values })
+        .values({ owner, started_ms: nowMs(), ...values })
         .execute()
     } catch (error) {
       // The insert before this one has arrived, and its answer was lost.
@@ -158,7 +160,7 @@ async function list({ nowMs }: RunDatabase, db: Db): Promise<readonly StageRow[]
     .orderBy('stage')
     .orderBy('heard_ms', 'desc')
     .execute()
-  return rows.map(({ owner, stage, heard_ms, ended_ms, content, now_ms }) => {
+  return rows.map(({ owner, stage, started_ms, heard_ms, ended_ms, content, now_ms }) => {
     const { host = '', pid = 0 } = parseOwner(owner) ?? {}
     const hasEnded = optionalInteger(ended_ms) !== undefined
     const heardMs = integer(heard_ms)
@@ -169,6 +171,7 @@ async function list({ nowMs }: RunDatabase, db: Db): Promise<readonly StageRow[]
       hasEnded,
       host,
       pid,
+      startedMs: integer(started_ms),
       heardMs,
       silentMs: Math.max(0, integer(now_ms) - heardMs),
       isDead: !hasEnded && livenessOf(owner) === 'dead',

@@ -27,6 +27,7 @@ export function describeStages({ adapter, openStore, inChild }: Stores): void {
         {
           stage: 'landing',
           content: { next: 9_007_199_254_740_993n, text: 'é 😀' },
+          startedMs: 1_000_000,
           heardMs: 1_005_000,
           silentMs: 2_500,
           pid: process.pid,
