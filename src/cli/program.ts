@@ -16,6 +16,7 @@ const nouns: Readonly<Record<string, Load>> = {
   produce: async () => (await import('./commands/produce.ts')).addProduce,
   land: async () => (await import('./commands/land.ts')).addLand,
   realtime: async () => (await import('./commands/realtime.ts')).addRealtime,
+  stream: async () => (await import('./stream/stream.ts')).addStream,
   batch: async () => (await import('./commands/batch.ts')).addBatch,
   backfill: async () => (await import('./commands/backfill.ts')).addBackfill,
   schedule: async () => (await import('./commands/schedule.ts')).addSchedule,

@@ -45,8 +45,8 @@ export async function withRecording<T>(
       `The run store did not say within ${patienceMs / 1000} s whether ${stage} is paused: it begins`,
     )
   }
+  // It keeps the process alive too, which else has nothing to do while the stage is paused.
   const timer = setInterval(() => void recorder.record(), everyMs)
-  timer.unref()
   let error: unknown
   try {
     return await work({ observer, pause })

@@ -94,6 +94,17 @@ describe('readStreamStatus(store)', () => {
     expect([both, await states()]).toEqual([['running', 'running'], ['running']])
   })
 
+  it('shows one that runs beside another that began since it was last heard', async () => {
+    await stage('landing')({ state: 'paused' })
+    clock.advance(1_000)
+    const drain = stage('landing')
+    await drain()
+    const both = await states()
+    await drain({ state: 'stopped' }, true)
+
+    expect([both, await states()]).toEqual([['running', 'paused'], ['paused']])
+  })
+
   it('says so where another release wrote what it cannot read', async () => {
     await store.stages.report({
       owner: formatOwner(newOwner()),

@@ -61,6 +61,8 @@ export async function readStreamStatus(
 function present(rows: readonly StageRow[]): readonly StageRow[] {
   return rows.filter((row) => {
     const others = rows.filter(({ stage, owner }) => stage === row.stage && owner !== row.owner)
+    const isOver = row.hasEnded || row.isDead || row.silentMs > stuckAfterMs
+    if (!isOver) return true
     if (others.some(({ startedMs }) => startedMs > row.heardMs)) return false
     if (!row.hasEnded || parseReading(row.content)?.state === 'failed') return true
     return others.every(({ hasEnded, heardMs }) => hasEnded && heardMs <= row.heardMs)
