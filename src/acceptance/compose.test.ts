@@ -135,9 +135,10 @@ describe('docker-compose.yml', () => {
 
   it('gives each stage only what it works with', () => {
     expect(Object.fromEntries(ours.map(([name, { secrets }]) => [name, secrets.toSorted()]))).toEqual({
-      producer: [],
-      landing: ['s3_secret_key'],
-      realtime: ['clickhouse_password'],
+      // All record in the run store how they are.
+      producer: ['metadata_password'],
+      landing: ['metadata_password', 's3_secret_key'],
+      realtime: ['clickhouse_password', 'metadata_password'],
       scheduler: ['clickhouse_password', 'metadata_password', 's3_secret_key'],
       console: ['clickhouse_password', 'console_token', 'metadata_password', 's3_secret_key'],
     })
