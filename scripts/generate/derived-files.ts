@@ -3,12 +3,15 @@ import { grafanaDashboard } from '../../src/console/grafana.ts'
 import { overviewTitle } from '../../src/console/overview.ts'
 import { panels } from '../../src/console/panels.ts'
 import { auditSql } from './audit-sql.ts'
+import { metricsReference, rulesFile } from './metrics-reference.ts'
 import { tableReference } from './table-reference.ts'
 
 export function derivedFiles(): Readonly<Record<string, string>> {
   return {
     'dashboards/lakehouse-platform-overview.json': grafanaDashboard(overviewTitle, panels),
+    'deploy/prometheus/lakeshore.rules.yml': rulesFile(),
     'docs/audit.sql': auditSql(),
+    'docs/monitoring.md': metricsReference(),
     'docs/tables.md': tableReference(),
   }
 }

@@ -68,6 +68,7 @@ const homes: Readonly<Record<string, RegExp>> = {
   chdb: /^lib\/clickhouse-server\//,
   '@clickhouse/client': /^lib\/clickhouse\//,
   '@aws-sdk': /^lib\/storage\/.*\.s3\.ts$/,
+  'prom-client': /^pipeline\/monitoring\//,
   'lossless-json': /^lib\/base\/json\.ts$/,
   commander: /^cli\//,
   listr2: /^cli\//,

@@ -13,11 +13,13 @@ import { hintOf } from '../hints/hints.ts'
 import type { IoOptions } from '../lib/base/io.ts'
 import { watchAlerts } from '../pipeline/alerts/watch.ts'
 import { lakeTableNames } from '../pipeline/model/tables.ts'
+import { createExposition } from '../pipeline/monitoring/exposition.ts'
 import type { Platform } from '../pipeline/platform/compose.ts'
 import { firstLook } from '../pipeline/platform/first-look.ts'
 import { liveStages } from '../pipeline/platform/live-stages.ts'
 import { type Progress, progressText } from '../pipeline/platform/progress.ts'
 import { cronOf } from '../pipeline/platform/schedule-settings.ts'
+import { readStreamStatus } from '../pipeline/platform/stream-status.ts'
 import { type FailedStage, Supervisor } from '../pipeline/platform/supervisor.ts'
 import { ensureServingSchema } from '../pipeline/serving/schema.ts'
 
@@ -127,6 +129,10 @@ export async function openConsole(
       runs: (await platform.runs()).runs,
       hintOf,
       schedule: cronOf(platform.config),
+      metrics: createExposition({
+        stages: platform.stagesHere.readings,
+        platform: async () => (await readStreamStatus(await platform.runs(), { signal })).stages,
+      }),
       ...(stoppedStages !== undefined && { stoppedStages }),
       ...(comingUp !== undefined && { comingUp }),
       logger: platform.logger,

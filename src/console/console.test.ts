@@ -95,6 +95,26 @@ function open(parts: Partial<ConsoleParts> = {}, place: Partial<ConsolePlace> = 
 const dauRows = [{ time: '2026-11-23 00:00:00', daily_active_users: 110, provisional: true }]
 const load = { boundary: '2026-11-23', loaded_at: '2026-11-23 01:00:05.250000' }
 
+describe('GET /metrics', () => {
+  const metrics = { contentType: 'text/plain; version=0.0.4; charset=utf-8', text: async () => 'a 1\n' }
+
+  it('gives the metrics of the process to Prometheus', async () => {
+    const answer = await open({ metrics }).get('/metrics')
+
+    expect(answer.statusCode).toBe(200)
+    expect(answer.headers['content-type']).toBe(metrics.contentType)
+    expect(answer.body).toBe('a 1\n')
+  })
+
+  it('gives them to nobody without the token of the console', async () => {
+    const token = 'a token of sixteen'.replaceAll(' ', '-')
+    const { get } = open({ metrics }, { token })
+
+    expect((await get('/metrics')).statusCode).toBe(401)
+    expect((await get('/metrics', { authorization: `Bearer ${token}` })).statusCode).toBe(200)
+  })
+})
+
 describe('GET /api/overview', () => {
   it('gives each panel with figures, date and provisional marks', async () => {
     const { clickhouse, get } = open()

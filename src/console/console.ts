@@ -39,6 +39,8 @@ export interface ConsoleParts {
   readonly stoppedStages?: () => readonly StoppedStage[]
   /** How far the platform of the same process has come up; `undefined` when it is up. */
   readonly comingUp?: () => Progress | undefined
+  /** What is served at `/metrics`; nothing without it. */
+  readonly metrics?: { readonly contentType: string; text(): Promise<string> }
   readonly logger?: Logger
   readonly clock?: Clock
 }
@@ -69,6 +71,7 @@ export function createConsole(
     schedule,
     stoppedStages = () => [],
     comingUp = () => undefined,
+    metrics,
     logger = silentLogger,
     clock = systemClock,
   }: ConsoleParts,
@@ -97,7 +100,21 @@ export function createConsole(
     ping: share('ClickHouse', (io) => clickhouse.ping(io)),
   }
 
-  const app = fastify({
+  const app = openServer()
+  admit(app, place)
+  answerFailures(app, { hintOf, logger })
+  serveRoutes(app, sources, metrics)
+  app.addHook('onClose', async () => {
+    overview.close()
+    for (const reading of [sources.tables, sources.newestRuns, sources.ping]) reading.close()
+  })
+
+  if (place.webRoot !== undefined) servePage(app, place.webRoot)
+  return app
+}
+
+function openServer(): FastifyInstance {
+  return fastify({
     logger: false,
     forceCloseConnections: true,
     // Without it, Node itself answers who names no host, with an empty body; the guard says why.
@@ -108,17 +125,6 @@ export function createConsole(
       void sendProblem(reply.headers(securityHeaders), 400, refusalOf(error))
     },
   })
-
-  admit(app, place)
-  answerFailures(app, { hintOf, logger })
-  serveRoutes(app, sources)
-  app.addHook('onClose', async () => {
-    overview.close()
-    for (const reading of [sources.tables, sources.newestRuns, sources.ping]) reading.close()
-  })
-
-  if (place.webRoot !== undefined) servePage(app, place.webRoot)
-  return app
 }
 
 /** What cannot be read as HTTP comes no further than the socket. */
@@ -211,7 +217,8 @@ function goneOf(socket: Socket): AbortSignal {
   return controller.signal
 }
 
-function serveRoutes(app: FastifyInstance, sources: Sources): void {
+function serveRoutes(app: FastifyInstance, sources: Sources, metrics: ConsoleParts['metrics']): void {
+  serveMetrics(app, metrics)
   for (const each of routes) {
     app.get(each.path.replace(/\{(\w+)\}/g, ':$1'), async (request, reply) => {
       const answered = await each.handle({ params: request.params, query: request.query }, sources, {
@@ -226,6 +233,15 @@ function serveRoutes(app: FastifyInstance, sources: Sources): void {
         .send(text)
     })
   }
+}
+
+function serveMetrics(app: FastifyInstance, metrics: ConsoleParts['metrics']): void {
+  if (metrics === undefined) return
+  app.get('/metrics', async (_request, reply) =>
+    fresh(reply)
+      .type(metrics.contentType)
+      .send(await metrics.text()),
+  )
 }
 
 /** Files under `assets` carry their hash in their names; the page that names them is asked for each time. */

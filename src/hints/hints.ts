@@ -86,6 +86,8 @@ const catalogue: Readonly<Record<ErrorCode, Hints>> = {
       'no-webhook': 'Set it to the address of a webhook, or ALERT_WEBHOOK_URL_FILE to a file that holds it.',
       'not-a-cron-expression': ({ setting }) =>
         `Set ${text(setting)} to five fields: minute, hour, day of month, month, day of week. "0 1 * * *" is daily at 01:00.`,
+      'metrics-place':
+        'Set METRICS_HOST to an address of this machine, and METRICS_PORT to a port above 1023.',
       'not-an-interval':
         'Use weeks, days, hours, minutes, seconds, milliseconds and microseconds, such as interval 7 days.',
       'producer-file-damaged': ({ path }) =>
@@ -127,6 +129,7 @@ const catalogue: Readonly<Record<ErrorCode, Hints>> = {
     otherwise: 'Stop what listens on that port, or choose another one.',
     faults: {
       console: 'Choose another port with CONSOLE_PORT or --port, or stop what listens there.',
+      metrics: 'Choose another port with METRICS_PORT: each process of this machine needs its own.',
       'port-reserved': 'Choose a port above 1023 with CONSOLE_PORT or --port.',
     },
   },

@@ -2,6 +2,7 @@
 import type { Command } from 'commander'
 import { countOf } from '../../lib/base/count-of.ts'
 import type { CommandLine } from '../command-line.ts'
+import { runLoneStage } from '../lone-stage.ts'
 
 interface Flags {
   readonly drain?: boolean
@@ -36,28 +37,18 @@ async function runLand(
 ): Promise<void> {
   cli.isEndless = !drain
   const { platform, config, terminal, signal } = cli
-  const [{ runLandingStage }, { withHeartbeat }, { withRecording }] = await Promise.all([
-    import('../../pipeline/platform/stages.ts'),
-    import('../../pipeline/platform/heartbeat.ts'),
-    import('../../pipeline/platform/stage-recorder.ts'),
-  ])
+  const { runLandingStage } = await import('../../pipeline/platform/stages.ts')
   if (!drain) terminal.line(`landing ${config.topic} in ${config.lakeUri}; Ctrl-C ends it in order`)
-  const report = await withHeartbeat(platform, 'landing', ({ beat }) =>
-    withRecording(
-      platform,
-      'landing',
-      (recorded) =>
-        runLandingStage(platform, {
-          ...recorded,
-          drain,
-          acceptGap,
-          acceptNewLog,
-          signal,
-          onProgress: ({ events, rejected }) =>
-            terminal.progress(() => `landed ${events} events, ${rejected} rejected`),
-        }),
-      { onAlive: beat },
-    ),
+  const report = await runLoneStage(cli, 'landing', (recorded) =>
+    runLandingStage(platform, {
+      ...recorded,
+      drain,
+      acceptGap,
+      acceptNewLog,
+      signal,
+      onProgress: ({ events, rejected }) =>
+        terminal.progress(() => `landed ${events} events, ${rejected} rejected`),
+    }),
   )
   const { events, rejected, commits, unconfirmed } = report
   await cli.result(

@@ -13,6 +13,7 @@ import { type ProfileName, profileNames } from '../../pipeline/producer/profile.
 import type { MessageSink } from '../../pipeline/producer/sink.ts'
 import { fraction, isoTime, positiveNumber, wholeNumber } from '../arguments.ts'
 import type { CommandLine } from '../command-line.ts'
+import { runLoneStage } from '../lone-stage.ts'
 
 interface Flags {
   readonly eps?: number
@@ -66,21 +67,13 @@ export function addProduce(program: Command, cli: CommandLine): void {
 async function produceEvents(flags: Flags, cli: CommandLine): Promise<void> {
   const options = produceOptions(flags, cli)
   cli.isEndless = options.plan.kind === 'live' && options.plan.count === undefined
-  const [{ produce }, { withHeartbeat }, { withRecording }] = await Promise.all([
-    import('../../pipeline/producer/produce.ts'),
-    import('../../pipeline/platform/heartbeat.ts'),
-    import('../../pipeline/platform/stage-recorder.ts'),
-  ])
+  const { produce } = await import('../../pipeline/producer/produce.ts')
   cli.terminal.line(`seed ${options.seed}`)
   const send = (onSent?: (sent: number) => void): Promise<ProduceReport> =>
     withSink(flags.out, cli, (sink) => produce(sink, options, ioOf(cli, onSent)))
   const report =
     cli.isEndless && flags.out === undefined
-      ? await withHeartbeat(cli.platform, 'producer', ({ beat }) =>
-          withRecording(cli.platform, 'producer', ({ observer }) => send((sent) => observer.sent(sent)), {
-            onAlive: beat,
-          }),
-        )
+      ? await runLoneStage(cli, 'producer', ({ observer }) => send((sent) => observer.sent(sent)))
       : await send()
   await tell(report, flags, cli)
   if (!cli.isEndless && report.end === 'stopped') cli.requireFinished()

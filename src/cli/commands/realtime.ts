@@ -2,6 +2,7 @@
 import type { Command } from 'commander'
 import { countOf } from '../../lib/base/count-of.ts'
 import type { CommandLine } from '../command-line.ts'
+import { runLoneStage } from '../lone-stage.ts'
 
 interface Flags {
   readonly drain?: boolean
@@ -39,27 +40,17 @@ async function runRealtime(
 ): Promise<void> {
   cli.isEndless = !drain
   const { platform, config, terminal, signal } = cli
-  const [{ runRealtimeStage }, { withHeartbeat }, { withRecording }] = await Promise.all([
-    import('../../pipeline/platform/stages.ts'),
-    import('../../pipeline/platform/heartbeat.ts'),
-    import('../../pipeline/platform/stage-recorder.ts'),
-  ])
+  const { runRealtimeStage } = await import('../../pipeline/platform/stages.ts')
   if (!drain) terminal.line(`counting ${config.topic} into ClickHouse; Ctrl-C ends it in order`)
-  const report = await withHeartbeat(platform, 'realtime', ({ beat }) =>
-    withRecording(
-      platform,
-      'realtime',
-      (recorded) =>
-        runRealtimeStage(platform, {
-          ...recorded,
-          drain,
-          acceptGap,
-          acceptNewLog,
-          signal,
-          onProgress: ({ events, late }) => terminal.progress(() => `counted ${events} events, ${late} late`),
-        }),
-      { onAlive: beat },
-    ),
+  const report = await runLoneStage(cli, 'realtime', (recorded) =>
+    runRealtimeStage(platform, {
+      ...recorded,
+      drain,
+      acceptGap,
+      acceptNewLog,
+      signal,
+      onProgress: ({ events, late }) => terminal.progress(() => `counted ${events} events, ${late} late`),
+    }),
   )
   const { messages, events, late, batches, unconfirmed } = report
   await cli.result(

@@ -2,6 +2,7 @@
 import type { Command } from 'commander'
 import { hintOf } from '../../hints/hints.ts'
 import { LakeError } from '../../lib/base/errors.ts'
+import type { Heartbeat } from '../../pipeline/platform/heartbeat.ts'
 import type { CommandLine } from '../command-line.ts'
 
 export function addSchedule(program: Command, cli: CommandLine): void {
@@ -26,20 +27,27 @@ export function addSchedule(program: Command, cli: CommandLine): void {
 async function runSchedule(cli: CommandLine): Promise<void> {
   cli.isEndless = true
   const { platform, config, terminal, signal } = cli
-  const [{ cronOf, cronText }, { runBatchSchedule }, { batchContextOf }, { withHeartbeat }, { watchAlerts }] =
-    await Promise.all([
-      import('../../pipeline/platform/schedule-settings.ts'),
-      import('../../pipeline/batch/schedule.ts'),
-      import('../../pipeline/platform/stages.ts'),
-      import('../../pipeline/platform/heartbeat.ts'),
-      import('../../pipeline/alerts/watch.ts'),
-    ])
+  const [
+    { cronOf, cronText },
+    { runBatchSchedule },
+    { batchContextOf },
+    { withHeartbeat },
+    { watchAlerts },
+    { withMetricsServer },
+  ] = await Promise.all([
+    import('../../pipeline/platform/schedule-settings.ts'),
+    import('../../pipeline/batch/schedule.ts'),
+    import('../../pipeline/platform/stages.ts'),
+    import('../../pipeline/platform/heartbeat.ts'),
+    import('../../pipeline/alerts/watch.ts'),
+    import('../../pipeline/monitoring/metrics-server.ts'),
+  ])
   const cron = cronOf(config)
   const context = await batchContextOf(platform)
   const runs = await platform.runs()
   const { clock, logger } = platform
   terminal.line(`batch at ${cronText(cron, clock.now())}; Ctrl-C ends it in order`)
-  await withHeartbeat(platform, 'scheduler', async (heartbeat) => {
+  const work = async (heartbeat: Heartbeat): Promise<void> => {
     const failed = new AbortController()
     const ending = AbortSignal.any([signal, failed.signal])
     const schedules = [
@@ -61,7 +69,8 @@ async function runSchedule(cli: CommandLine): Promise<void> {
       failed.abort(new LakeError('INTERRUPTED', 'Another schedule has failed'))
       await Promise.allSettled(schedules)
     }
-  })
+  }
+  await withMetricsServer(platform, () => withHeartbeat(platform, 'scheduler', work))
 }
 
 async function notebookSchedules(cli: CommandLine, signal: AbortSignal): Promise<readonly Promise<never>[]> {

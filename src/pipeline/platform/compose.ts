@@ -27,6 +27,7 @@ import { ShutdownDeadline } from '../../lib/stream/shutdown-deadline.ts'
 import type { Gates } from '../batch/gate.ts'
 import type { DataMark } from '../batch/settled.ts'
 import type { LakeTable } from '../model/tables.ts'
+import { StagesHere } from '../monitoring/stages-here.ts'
 import type { ShownTables } from '../query/staged-tables.ts'
 import type { Config } from './config.ts'
 
@@ -58,6 +59,8 @@ export interface Platform extends AsyncDisposable {
   streamingDuckdb(): Promise<DuckDb>
   compute(): Promise<Compute>
   runs(): Promise<RunStore>
+  /** The streaming stages that run in this process. */
+  readonly stagesHere: StagesHere
   /** One of the platform's own tables, which need not be there yet. Always the same object. */
   table(name: LakeTable): Promise<DeltaTable>
   /** @param location A path, `file://…` or `s3://bucket/prefix`. @throws LakeError `USAGE` for another scheme. */
@@ -173,6 +176,7 @@ export function openPlatform(
     config,
     logger,
     clock,
+    stagesHere: new StagesHere(),
     ...(gates && { gates }),
     temporaryDirectory: temporary.path,
     home,

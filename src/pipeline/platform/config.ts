@@ -158,6 +158,11 @@ export const variables = {
     z.string().optional(),
     'name,…: further names under which a browser may ask for the console, such as that of a proxy',
   ),
+  METRICS_PORT: variable(
+    port.optional(),
+    'port on which a stage that runs alone serves /metrics for Prometheus; without it, it serves none. The console serves its own',
+  ),
+  METRICS_HOST: variable(z.string().min(1).default('127.0.0.1'), 'address that METRICS_PORT is on'),
   DUCKDB_MEMORY_LIMIT: variable(
     z
       .string()
@@ -243,6 +248,8 @@ export interface Config {
     /** `undefined`: everybody who reaches the console may read it. */
     readonly token: string | undefined
   }
+  /** `undefined`: a stage that runs alone serves no metrics. */
+  readonly metrics: { readonly host: string; readonly port: number } | undefined
   readonly duckdbMemoryLimit: string | undefined
   readonly duckdbThreads: number | undefined
   readonly logLevel: Values['LOG_LEVEL']
@@ -366,6 +373,10 @@ function configOf(values: Values, problems: string[]): Omit<Config, 'secrets'> {
       allowedHosts: (values.CONSOLE_ALLOWED_HOSTS ?? '').split(',').flatMap((name) => name.trim() || []),
       token: values.CONSOLE_TOKEN,
     },
+    metrics:
+      values.METRICS_PORT === undefined
+        ? undefined
+        : { host: values.METRICS_HOST, port: values.METRICS_PORT },
     duckdbMemoryLimit: values.DUCKDB_MEMORY_LIMIT,
     duckdbThreads: values.DUCKDB_THREADS,
     logLevel: values.LOG_LEVEL,

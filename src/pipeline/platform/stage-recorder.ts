@@ -38,6 +38,7 @@ export async function withRecording<T>(
 ): Promise<T> {
   const pause = new PauseSwitch()
   const observer = new StageMeter({ clock: platform.clock, pause, ...(onAlive && { onAlive }) })
+  const leave = platform.stagesHere.add(stage, observer)
   const recorder = new StageRecorder(platform, { stage, observer, pause })
   if ((await within(recorder.record(), patienceMs)) === 'late') {
     platform.logger.warn(
@@ -57,6 +58,7 @@ export async function withRecording<T>(
     clearInterval(timer)
     observer.ended(error)
     await within(recorder.recordEnd(), endMs)
+    leave()
   }
 }
 

@@ -75,6 +75,16 @@ describe('StageMeter', () => {
     expect(meter.reading().partitions[0]).toMatchObject({ next: 7, lagMessages: 1, lagMs: 1_200 })
   })
 
+  it('knows that the log has come further than it said, by what was fetched since', () => {
+    const { meter } = meterAt(1_000)
+    meter.received(assigned([0]))
+    meter.startsAt([0], new Map([[0, offset(5n)]]))
+    meter.sawEnds(ends(5n))
+    meter.received(fetched(0, 5n, [900, 950]))
+
+    expect(meter.reading().partitions).toMatchObject([{ end: 7, lagMessages: 2, lagMs: 100 }])
+  })
+
   it('does not know a lag while the log does not say where it ends', () => {
     const { meter } = meterAt(0)
     meter.received(assigned([0]))

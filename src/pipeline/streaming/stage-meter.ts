@@ -230,6 +230,8 @@ export class StageMeter implements StageObserver {
     if (first === undefined) return
     const partition = this.#partition(number)
     partition.next ??= first.offset
+    // The log has come further than when it was asked last.
+    if (partition.end !== undefined && partition.end < next) partition.end = next
     // Read again after a failure: it has been waiting since the first time.
     const known = partition.waiting.at(-1)
     if (known !== undefined && known.last >= next - 1n) return
