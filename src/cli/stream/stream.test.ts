@@ -101,6 +101,7 @@ describe('lake stream', () => {
     )
     const afterRestart = await landed()
     const drained = await home.lake('land', '--drain')
+    const afterDrain = await home.lake('stream', 'status', '--json')
     const resumed = await home.lake('stream', 'resume', 'landing')
     await vi.waitFor(async () => expect(await landed()).toBe(150), soon)
 
@@ -119,6 +120,7 @@ describe('lake stream', () => {
       exitCode: 2,
       stderr: expect.stringContaining('lake stream resume landing'),
     })
+    expect(JSON.parse(afterDrain.stdout)).toMatchObject({ healthy: true })
     expect(resumed.stdout).toBe('landing is resumed\n')
   }, 120_000)
 

@@ -12,6 +12,7 @@ import { batchDag } from '../batch/dag-name.ts'
 import { openPlatform, type Platform } from '../platform/compose.ts'
 import { readConfig } from '../platform/config.ts'
 import { runLandingStage } from '../platform/stages.ts'
+import { StageMeter } from '../streaming/stage-meter.ts'
 import { type LookOptions, lookForAlerts } from './look.ts'
 
 interface Received {
@@ -268,7 +269,47 @@ describe('lookForAlerts(platform, options)', () => {
     expect(titles()).toEqual(['🔴 Silver and gold are stale'])
   })
 
-  it('tells of a stage that hangs, unless another of its kind gets on', async () => {
+  it('tells of a stage of any machine that is stuck or gone, and that another took its place', async () => {
+    const platform = platformOf()
+    const content = { ...new StageMeter({ clock }).reading(), quietMs: 0 }
+    const report = (stage: string, owner: string): Promise<unknown> =>
+      store.stages.report({ owner, stage, content, hasEnded: false })
+    await report('landing', 'far:1:m.1.a')
+    await report('realtime', 'far:2:m.1.b')
+    await report('producer', 'far:3:m.1.c')
+    clock.advance(61_000)
+    await report('landing', 'far:4:m.1.d')
+    await report('producer', 'far:3:m.1.c')
+
+    await look(platform, { at: 'all' })
+    await report('realtime', 'far:5:m.1.e')
+    await look(platform, { at: 'all' })
+
+    expect(titles()).toEqual([
+      '🔴 The stage realtime has stopped or hangs',
+      '🟢 Over: The stage realtime has stopped or hangs',
+    ])
+    expect(received[0]?.text).toContain('Process 2 on far')
+    expect(received[0]?.text).toContain('Next: `lake realtime` goes on')
+  })
+
+  it('tells why a stage of another process has failed, with its hint', async () => {
+    const problem = { code: 'EVENTLOG_GAP', message: 'partition 0 lost offsets 3 to 7' }
+    const content = { ...new StageMeter({ clock }).reading(), state: 'failed', problem }
+    await store.stages.report({ owner: 'far:1:m.1.a', stage: 'landing', content, hasEnded: true })
+
+    await look(platformOf(), {
+      at: 'all',
+      hintOf: (of) =>
+        JSON.stringify(of).includes('EVENTLOG_GAP') ? '`lake land --accept-gap` goes on.' : '',
+    })
+
+    expect(received[0]?.text).toMatch(
+      /stage landing has stopped[\s\S]*lost offsets 3 to 7[\s\S]*--accept-gap/,
+    )
+  })
+
+  it('tells of a scheduler that hangs, unless another gets on', async () => {
     const platform = platformOf()
     const folder = join(home, 'heartbeat')
     await mkdir(folder)
@@ -278,13 +319,16 @@ describe('lookForAlerts(platform, options)', () => {
       await utimes(join(folder, name), seconds, seconds)
     }
     await touch('landing.a', 3_600_000)
-    await touch('landing.b', 1_000)
-    await touch('realtime.a', 3_600_000)
+    await touch('scheduler.a', 3_600_000)
 
     await look(platform, { at: 'all' })
+    await touch('scheduler.b', 1_000)
+    await look(platform, { at: 'all' })
 
-    expect(titles()).toEqual(['🔴 The stage realtime has stopped or hangs'])
-    expect(received[0]?.text).toContain('Next: `lake realtime` goes on')
+    expect(titles()).toEqual([
+      '🔴 The stage scheduler has stopped or hangs',
+      '🟢 Over: The stage scheduler has stopped or hangs',
+    ])
   })
 
   it('tells of messages that wait for landing longer than is allowed, and that they have landed', async () => {

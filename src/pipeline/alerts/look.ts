@@ -14,7 +14,7 @@ import type { RunStore } from '../../lib/runs/run-store.ts'
 import type { Platform } from '../platform/compose.ts'
 import { cronOf } from '../platform/schedule-settings.ts'
 import type { FailedStage } from '../platform/supervisor.ts'
-import { laggingLanding, laggingRealtime, quietStages, staleBronze, stoppedStages } from './stage-rules.ts'
+import { laggingLanding, laggingRealtime, staleBronze, stoppedStages, troubledStages } from './stage-rules.ts'
 import { failedRuns, type HintOf, redChecks, staleBatch, unexplainedDifferences } from './store-rules.ts'
 
 export interface LookOptions extends IoOptions {
@@ -76,7 +76,9 @@ async function rulesOf(
   return {
     ...ofStore,
     stages: async () =>
-      failedStages === undefined ? quietStages(platform) : stoppedStages(failedStages, hintOf),
+      failedStages === undefined
+        ? troubledStages(platform, { hintOf, signal })
+        : stoppedStages(failedStages, hintOf),
     'landing-lag': () => laggingLanding(platform, { signal }),
     'realtime-lag': () => laggingRealtime(platform, { hasStages: failedStages !== undefined, signal }),
     'stale-bronze': () => staleBronze(platform, { signal }),

@@ -8,6 +8,7 @@ import { offset } from '../../lib/eventlog/eventlog.ts'
 import type { Alert } from '../../lib/runs/alerts/alert-book.ts'
 import { landedPartitions } from '../model/landed.ts'
 import type { Platform } from '../platform/compose.ts'
+import { readStreamStatus } from '../platform/stream-status.ts'
 import type { FailedStage } from '../platform/supervisor.ts'
 import { realtimeTableNames } from '../serving/tables.ts'
 import type { HintOf } from './store-rules.ts'
@@ -32,23 +33,49 @@ export function stoppedStages(stages: readonly FailedStage[], hintOf: HintOf): r
   }))
 }
 
-/** Stages of processes of their own: the file of one that ended in order is gone, and another may have taken over. */
-export async function quietStages({ config, clock }: Platform): Promise<readonly Alert[]> {
-  const folder = join(config.home, 'heartbeat')
-  const newest = new Map<string, number>()
-  for (const name of await namesIn(folder)) {
-    const [stage = ''] = name.split('.')
-    const { mtimeMs } = await stat(join(folder, name)).catch(() => ({ mtimeMs: 0 }))
-    newest.set(stage, Math.max(newest.get(stage) ?? 0, mtimeMs))
-  }
-  return [...newest]
-    .filter(([stage, ms]) => commands[stage] !== undefined && ms > 0 && clock.now() - ms > quietMs)
-    .map(([stage, ms]) => ({
+/** Streaming stages on whichever machine, by what they recorded of themselves; and this machine's scheduler, by its file. */
+export async function troubledStages(
+  platform: Platform,
+  { hintOf, signal }: IoOptions & { readonly hintOf: HintOf },
+): Promise<readonly Alert[]> {
+  const { stages } = await readStreamStatus(await platform.runs(), { signal })
+  const alerts = new Map<string, Alert>()
+  for (const { stage, state, host, pid, heardMs, reading } of stages) {
+    if (!['stuck', 'gone', 'failed'].includes(state) || alerts.has(stage)) continue
+    const problem = state === 'failed' ? reading?.problem : undefined
+    alerts.set(stage, {
       key: `stage/${stage}`,
-      summary: `The stage ${stage} has stopped or hangs`,
-      problem: `It last got on at ${new Date(ms).toISOString()}.`,
-      next: `\`${commands[stage]}\` goes on where it was; its log says why it stopped.`,
-    }))
+      summary:
+        state === 'failed' ? `The stage ${stage} has stopped` : `The stage ${stage} has stopped or hangs`,
+      problem:
+        problem?.message ??
+        `Process ${pid} on ${host} was last heard of at ${new Date(heardMs).toISOString()}.`,
+      next: problem
+        ? hintOf(problem)
+        : `\`${commands[stage] ?? 'lake stream status'}\` goes on where it was; its log says why it stopped.`,
+    })
+  }
+  return [...alerts.values(), ...(await quietScheduler(platform))]
+}
+
+/** Its file is gone once it has ended in order. */
+async function quietScheduler({ config, clock }: Platform): Promise<readonly Alert[]> {
+  const folder = join(config.home, 'heartbeat')
+  let newestMs = 0
+  for (const name of await namesIn(folder)) {
+    if (!name.startsWith('scheduler.')) continue
+    const { mtimeMs } = await stat(join(folder, name)).catch(() => ({ mtimeMs: 0 }))
+    newestMs = Math.max(newestMs, mtimeMs)
+  }
+  if (newestMs === 0 || clock.now() - newestMs <= quietMs) return []
+  return [
+    {
+      key: 'stage/scheduler',
+      summary: 'The stage scheduler has stopped or hangs',
+      problem: `It last got on at ${new Date(newestMs).toISOString()}.`,
+      next: `\`${commands['scheduler']}\` goes on where it was; its log says why it stopped.`,
+    },
+  ]
 }
 
 /** Messages that wait for landing longer than is allowed. */

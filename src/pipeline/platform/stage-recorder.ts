@@ -4,6 +4,7 @@
  * Never on the way of a batch: it runs beside the stage, and a store that does not answer changes nothing but what
  * others see. A pause that was learned holds until the store says that it is over.
  */
+import { isLakeError } from '../../lib/base/errors.ts'
 import type { PartitionRange } from '../../lib/eventlog/eventlog.ts'
 import { formatOwner, newOwner } from '../../lib/runs/owner.ts'
 import { PauseSwitch } from '../../lib/stream/pause-switch.ts'
@@ -56,7 +57,8 @@ export async function withRecording<T>(
     throw caught
   } finally {
     clearInterval(timer)
-    observer.ended(error)
+    // A run that a pause has refused says nothing of the stage.
+    observer.ended(isLakeError(error, 'STAGE_PAUSED') ? undefined : error)
     await within(recorder.recordEnd(), endMs)
     leave()
   }
