@@ -40,6 +40,19 @@ export function isoTime(text: string): number {
   throw new InvalidArgumentError('Expected a time such as 2026-01-31 or 2026-01-31T12:30:00Z.')
 }
 
+const unitMs = { m: 60_000, h: 3_600_000, d: 86_400_000 } as const
+
+/** A time, or a span before the present: 2d, 12h, 30m. */
+export function timeOrSpan(text: string): (nowMs: number) => number {
+  const { count, unit } = /^(?<count>\d{1,6})(?<unit>[mhd])$/.exec(text)?.groups ?? {}
+  if (unit === 'm' || unit === 'h' || unit === 'd') return (nowMs) => nowMs - Number(count) * unitMs[unit]
+  const time = parseIsoTime(text)
+  if (time !== undefined) return () => time
+  throw new InvalidArgumentError(
+    'Expected a time such as 2026-01-31T12:30:00Z, or a span such as 2d, 12h or 30m.',
+  )
+}
+
 /** A UTC day, `YYYY-MM-DD`. */
 export function isoDate(text: string): string {
   if (isDay(text)) return text

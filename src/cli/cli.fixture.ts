@@ -14,32 +14,41 @@ export interface Ran {
 export interface CliHome extends AsyncDisposable {
   readonly path: string
   lake(...argv: readonly string[]): Promise<Ran>
+  /** What the command writes to stdout, as bytes. */
+  stdoutBytes(...argv: readonly string[]): Promise<Buffer>
 }
 
 export async function openCliHome(env: Readonly<Record<string, string>> = {}): Promise<CliHome> {
   const path = await mkdtemp(join(tmpdir(), 'lakeshore-cli-'))
+  const run = async (argv: readonly string[]) => {
+    const [stdout, stderr] = [new Collected(), new Collected()]
+    const { signal } = new AbortController()
+    const exitCode = await runCli(argv, {
+      env: { LAKE_HOME: path, DUCKDB_THREADS: '1', ...env },
+      stdout,
+      stderr,
+      signal,
+    })
+    return { exitCode, stdout, stderr }
+  }
   return {
     path,
     lake: async (...argv) => {
-      const [stdout, stderr] = [new Collected(), new Collected()]
-      const { signal } = new AbortController()
-      const exitCode = await runCli(argv, {
-        env: { LAKE_HOME: path, DUCKDB_THREADS: '1', ...env },
-        stdout,
-        stderr,
-        signal,
-      })
+      const { exitCode, stdout, stderr } = await run(argv)
       return { exitCode, stdout: stdout.text, stderr: stderr.text }
     },
+    stdoutBytes: async (...argv) => (await run(argv)).stdout.bytes,
     [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }),
   }
 }
 
 export class Collected extends Writable {
   text = ''
+  bytes = Buffer.alloc(0)
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: () => void): void {
     this.text += chunk.toString()
+    this.bytes = Buffer.concat([this.bytes, chunk])
     done()
   }
 }

@@ -35,6 +35,7 @@ export const exitCodes: Readonly<Record<ErrorCode, ExitCode>> = {
   EVENTLOG_RESET: 1,
   EVENTLOG_GAP: 1,
   STAGE_PAUSED: 2,
+  MESSAGE_MISSING: 1,
   CLICKHOUSE_UNAVAILABLE: 2,
   CLICKHOUSE_REFUSED: 2,
   CLICKHOUSE_FAILED: 1,

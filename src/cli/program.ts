@@ -31,7 +31,7 @@ const nouns: Readonly<Record<string, Load>> = {
   table: async () => (await import('./table/table.ts')).addTable,
   sql: async () => (await import('./commands/sql.ts')).addSql,
   notebook: async () => (await import('./notebook/notebook.ts')).addNotebook,
-  rejected: async () => (await import('./commands/rejected.ts')).addRejected,
+  rejected: async () => (await import('./rejected/rejected.ts')).addRejected,
 }
 
 /** What the noun among the words needs, so that a command starts as fast as its own parts load; without one, all. */

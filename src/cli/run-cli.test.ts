@@ -52,6 +52,7 @@ describe('lake --help', () => {
     'table checkpoint',
     'sql',
     'rejected list',
+    'rejected show',
   ]
 
   it.each(leaves)('tells what `%s` does, with an example and --json', async (command) => {
@@ -469,18 +470,6 @@ describe('lake doctor', () => {
       ]),
     })
     expect(stderr).not.toContain('    at ')
-  })
-})
-
-describe('lake rejected list', () => {
-  it('shows the newest first, with reasons, place and bytes', async () => {
-    const { stdout } = await home.lake('rejected', 'list', '--limit', '3', '--json')
-
-    const rows = Object(parsed(stdout)) as readonly { readonly kafka_timestamp: string }[]
-    const times = rows.map((row) => row.kafka_timestamp)
-    expect(rows).toHaveLength(3)
-    expect(times).toEqual([...times].sort().reverse())
-    expect(rows[0]).toMatchObject({ reasons: [expect.any(String)], kafka_offset: expect.any(Number) })
   })
 })
 

@@ -330,6 +330,10 @@ const catalogue: Readonly<Record<ErrorCode, Hints>> = {
         'Bring the lost parts of the table back from a backup. If they are gone for good, `lake realtime --accept-gap` goes on without these counts, and records which.',
     },
   },
+  MESSAGE_MISSING: {
+    otherwise:
+      '`lake rejected list` shows where rejected messages are; `lake trace PARTITION OFFSET` says what became of any.',
+  },
 
   STAGE_PAUSED: {
     otherwise: ({ stage = 'STAGE' }) =>

@@ -1,9 +1,8 @@
 /** Which runs are meant: the options of `lake runs list`, and of the commands that change many runs. */
 import { type Command, InvalidArgumentError } from 'commander'
-import { parseIsoTime } from '../../lib/base/iso-time.ts'
 import { type RunState, runStates, type Trigger, triggers } from '../../lib/runs/run.ts'
 import type { RunFilter } from '../../lib/runs/run-book.ts'
-import { names } from '../arguments.ts'
+import { names, timeOrSpan } from '../arguments.ts'
 import type { CommandLine } from '../command-line.ts'
 
 export interface FilterFlags {
@@ -18,7 +17,7 @@ export function withFilter(command: Command): Command {
     .option('--state <states>', `only those in these states: ${runStates.join(', ')}`, oneOf(runStates))
     .option('--trigger <triggers>', `only those started so: ${triggers.join(', ')}`, oneOf(triggers))
     .option('--task <name>', 'only those that have tried this task')
-    .option('--since <time>', 'only those from this time on, or from so long ago: 2d, 12h, 30m', since)
+    .option('--since <time>', 'only those from this time on, or from so long ago: 2d, 12h, 30m', timeOrSpan)
 }
 
 export const hasFilter = ({ state, trigger, task, since: from }: FilterFlags): boolean =>
@@ -45,16 +44,4 @@ function oneOf<T extends string>(known: readonly T[]): (text: string, before?: r
       throw new InvalidArgumentError(`Expected ${known.join(', ')}; got ${given}.`)
     }),
   ]
-}
-
-const unitMs = { m: 60_000, h: 3_600_000, d: 86_400_000 } as const
-
-function since(text: string): (nowMs: number) => number {
-  const { count, unit } = /^(?<count>\d{1,6})(?<unit>[mhd])$/.exec(text)?.groups ?? {}
-  if (unit === 'm' || unit === 'h' || unit === 'd') return (nowMs) => nowMs - Number(count) * unitMs[unit]
-  const time = parseIsoTime(text)
-  if (time !== undefined) return () => time
-  throw new InvalidArgumentError(
-    'Expected a time such as 2026-01-31T12:30:00Z, or a span such as 2d, 12h or 30m.',
-  )
 }

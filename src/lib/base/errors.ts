@@ -38,6 +38,7 @@ export const errorCatalogue = {
   EVENTLOG_REFUSED: { retryable: false },
   EVENTLOG_RESET: { retryable: false },
   EVENTLOG_GAP: { retryable: false },
+  MESSAGE_MISSING: { retryable: false },
 
   STAGE_PAUSED: { retryable: false },
 
