@@ -27,6 +27,7 @@ const longFunctions: Readonly<Record<string, string>> = {
       'src/lib/runs/control/backfill-book.ts:createBackfillBook',
       'src/lib/runs/leases.ts:createLeases',
       'src/lib/runs/release-book.ts:createReleaseBook',
+      'src/lib/runs/replay/replay-book.ts:createReplayBook',
       'src/lib/runs/run-book.ts:createRunBook',
       'src/lib/runs/run-book.ts:recorder',
       'src/lib/runs/ticks.ts:createTicks',

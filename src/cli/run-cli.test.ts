@@ -53,6 +53,8 @@ describe('lake --help', () => {
     'sql',
     'rejected list',
     'rejected show',
+    'rejected replay',
+    'rejected replays',
   ]
 
   it.each(leaves)('tells what `%s` does, with an example and --json', async (command) => {

@@ -304,6 +304,7 @@ const catalogue: Readonly<Record<ErrorCode, Hints>> = {
       'file-held': 'See which process writes to the event log, and whether it still lives.',
       'file-unusable': 'Check the disk and the rights on this path.',
       'folder-gone': 'Its folder is gone. Stop what was using it, bring the folder back, and start again.',
+      'replay-unsettled': 'Run it again: it looks into the log first, and sends only what is not there.',
       'no-group-coordinator':
         'Check the brokers; where they ask for rights, the user also needs READ on the consumer group.',
     },
@@ -394,6 +395,7 @@ const catalogue: Readonly<Record<ErrorCode, Hints>> = {
         Array.isArray(runs) && runs.length > 0
           ? `Runs with a candidate of ${text(table)}: ${list(runs)}.`
           : `No run has a candidate of ${text(table)}: one is kept if its rows break a check of severity fail.`,
+      'no-such-replay': '`lake rejected replays` shows the replays there are.',
     },
   },
   RUN_BUSY: { otherwise: 'Wait for the run that the message names, and run it again.' },
@@ -457,6 +459,8 @@ const catalogue: Readonly<Record<ErrorCode, Hints>> = {
       'failed-once': 'Run it again.',
       'file-damaged':
         'The file is cut off, damaged, or of another kind. Write it again, or bring it back from a backup.',
+      'fix-script':
+        'It is a module such as `export default ({ text }) => text?.replace("a", "b")`; `lake rejected replay --help` says more.',
       'file-unreadable':
         'Nothing was written. The ending of its name says what a file is read as: .parquet, .csv, .ndjson or .json, and .gz after it.',
       'message-too-large': 'Raise max.message.bytes of the topic, or send smaller messages.',

@@ -1,6 +1,6 @@
 /**
- * The run store: runs, leases, ticks, backfills, releases, results of checks, candidates, streaming stages and the ledger
- * in one database, SQLite or MySQL by its URL.
+ * The run store: runs, leases, ticks, backfills, releases, results of checks, candidates, streaming stages, replays of
+ * messages and the ledger in one database, SQLite or MySQL by its URL.
  */
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
@@ -15,6 +15,7 @@ import { createLeases, type Leases } from './leases.ts'
 import { createLedgerBook, type LedgerBook } from './ledger-book.ts'
 import { createLogBook, type LogBook } from './log/log-book.ts'
 import { createReleaseBook, type ReleaseBook } from './release-book.ts'
+import { createReplayBook, type ReplayBook } from './replay/replay-book.ts'
 import { createRunBook, type RunBook } from './run-book.ts'
 import { parseRunStoreUrl, type RunStoreAddress } from './run-store-url.ts'
 import { createStageBook, type StageBook } from './streaming/stage-book.ts'
@@ -34,6 +35,7 @@ export interface RunStore extends AsyncDisposable {
   readonly backfills: BackfillBook
   readonly alerts: AlertBook
   readonly stages: StageBook
+  readonly replays: ReplayBook
 }
 
 export interface OpenRunStoreOptions {
@@ -82,6 +84,7 @@ export async function openRunStore(options: OpenRunStoreOptions): Promise<RunSto
     backfills: createBackfillBook(database, clock),
     alerts: createAlertBook(database),
     stages: createStageBook(database),
+    replays: createReplayBook(database),
     [Symbol.asyncDispose]: () => database[Symbol.asyncDispose](),
   }
 }

@@ -12,6 +12,7 @@ import { code, type Stores, until } from './control/stores.fixture.ts'
 import type { Lease } from './leases.ts'
 import { describeLogs } from './log/log.contract.ts'
 import { formatOwner, newOwner } from './owner.ts'
+import { describeReplays } from './replay/replays.contract.ts'
 import { type OpenRunStoreOptions, openRunStore, type RunStore } from './run-store.ts'
 import { describeStages } from './streaming/stages.contract.ts'
 
@@ -79,6 +80,7 @@ export function describeRunStore(adapter: string, makeDatabase: () => Promise<Fr
   describeBackfills(stores)
   describeLogs(stores)
   describeStages(stores)
+  describeReplays(stores)
 
   describe(`run store contract, runs: ${adapter}`, () => {
     it('shows a run as it was recorded, node by node', async () => {

@@ -184,7 +184,37 @@ export interface StagePausesTable {
   reason: string
 }
 
+/** One row for each replay of messages of a log; see `ReplayBook`. */
+export interface ReplaysTable {
+  id: Generated<number | bigint>
+  token: string
+  topic: string
+  actor: string
+  note: string
+  started_ms: StoredInteger
+  ended_ms: NullableInteger
+  content: string
+  outcome: string | null
+}
+
+/** A message that is being replayed, or was. */
+export interface ReplayedMessagesTable {
+  topic: string
+  from_partition: StoredInteger
+  from_offset: StoredInteger
+  from_ms: StoredInteger
+  replay_id: StoredInteger
+  /** Where the log ended before it was sent, as JSON. */
+  log_ends: string
+  /** Where it is now; null as long as that is not known. */
+  to_partition: NullableInteger
+  to_offset: NullableInteger
+  to_ms: NullableInteger
+}
+
 export interface Schema {
+  replays: ReplaysTable
+  replayed_messages: ReplayedMessagesTable
   stages: StagesTable
   stage_pauses: StagePausesTable
   backfills: BackfillsTable
@@ -213,6 +243,7 @@ const steps: readonly ((db: Kysely<Schema>, end: TableEnd) => Promise<void>)[] =
   createBackfills,
   createAlerts,
   createStages,
+  createReplays,
 ]
 
 /** The version that this release writes. */
@@ -437,6 +468,34 @@ async function createStages(db: Kysely<Schema>, end: TableEnd): Promise<void> {
     .addColumn('stage', 'varchar(64)', (column) => column.notNull().primaryKey())
     .addColumn('paused_ms', 'bigint', (column) => column.notNull())
     .addColumn('reason', longText, (column) => column.notNull())
+    .execute()
+}
+
+async function createReplays(db: Kysely<Schema>, end: TableEnd): Promise<void> {
+  const table = (name: keyof Schema) => db.schema.createTable(name).ifNotExists().modifyEnd(end)
+  await table('replays')
+    .addColumn('id', 'integer', (column) => column.primaryKey().autoIncrement())
+    .addColumn('token', 'varchar(64)', (column) => column.notNull().unique())
+    .addColumn('topic', 'varchar(249)', (column) => column.notNull())
+    .addColumn('actor', 'varchar(191)', (column) => column.notNull())
+    .addColumn('note', longText, (column) => column.notNull())
+    .addColumn('started_ms', 'bigint', (column) => column.notNull())
+    .addColumn('ended_ms', 'bigint')
+    .addColumn('content', longText, (column) => column.notNull())
+    .addColumn('outcome', longText)
+    .execute()
+  await table('replayed_messages')
+    .addColumn('topic', 'varchar(249)', (column) => column.notNull())
+    .addColumn('from_partition', 'integer', (column) => column.notNull())
+    .addColumn('from_offset', 'bigint', (column) => column.notNull())
+    .addColumn('from_ms', 'bigint', (column) => column.notNull())
+    .addColumn('replay_id', 'integer', (column) => column.notNull())
+    .addColumn('log_ends', longText, (column) => column.notNull())
+    .addColumn('to_partition', 'integer')
+    .addColumn('to_offset', 'bigint')
+    .addColumn('to_ms', 'bigint')
+    .addPrimaryKeyConstraint('replayed_messages_key', ['topic', 'from_partition', 'from_offset', 'from_ms'])
+    .addUniqueConstraint('replayed_messages_to', ['topic', 'to_partition', 'to_offset', 'to_ms'])
     .execute()
 }
 

@@ -85,6 +85,7 @@ export async function batchContextOf(platform: Platform): Promise<BatchContext &
     }),
     log: () => platform.log(),
     ledger: async () => (await platform.runs()).ledger,
+    replays: async () => (await platform.runs()).replays,
     ...(platform.gates && { gates: platform.gates }),
     ...lineageTo(platform),
     attempts: {

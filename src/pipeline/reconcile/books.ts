@@ -5,6 +5,7 @@ import type { DeltaTable } from '../../lib/delta/index.ts'
 import type { DuckDb } from '../../lib/duckdb/duckdb.ts'
 import type { Row } from '../../lib/duckdb/values.ts'
 import type { EventLog } from '../../lib/eventlog/eventlog.ts'
+import type { ReplayBook } from '../../lib/runs/replay/replay-book.ts'
 import type { LakeTable } from '../model/tables.ts'
 
 export interface BooksContext {
@@ -13,6 +14,8 @@ export interface BooksContext {
   readonly clickhouse: () => Promise<ClickHouse>
   /** Asked for offsets that are in no table, and by a trace. */
   readonly log: () => Promise<EventLog>
+  /** Asked by a trace. Absent: no rejected message was ever replayed. */
+  readonly replays?: () => Promise<Pick<ReplayBook, 'at' | 'show'>>
   /** Where rows of ClickHouse lie while they are compared. */
   readonly temporaryDirectory: string
 }

@@ -17,14 +17,15 @@ import { readShown } from '../serving/shown.ts'
 import { realtimeTableNames } from '../serving/tables.ts'
 import type { BooksContext, Place } from './books.ts'
 import { createRowsView } from './rows-of.ts'
+import { originOf, replaysOf } from './trace-replay.ts'
 
-interface TraceContext extends BooksContext {
+export interface TraceContext extends BooksContext {
   readonly topic: string
 }
 
 /** A stage of the way, in words, with when it happened and what is known there. */
 export interface TraceStep {
-  readonly stage: 'log' | 'bronze' | 'silver' | 'gold' | 'serving' | 'realtime'
+  readonly stage: 'log' | 'bronze' | 'replay' | 'silver' | 'gold' | 'serving' | 'realtime'
   readonly state: string
   /** ISO time in UTC; absent if it did not happen, or is not recorded. */
   readonly at?: string
@@ -42,18 +43,41 @@ export async function traceMessage(
   { signal }: IoOptions = {},
 ): Promise<Trace> {
   const context = { ...books, topic: (await books.log()).topic }
-  const steps = await context.duckdb.use(async (session): Promise<readonly TraceStep[]> => {
-    const log = await inLog(context, { partition, offset: at }, { signal })
-    if (log.state === noMessage) return [log]
-    const landed = await inBronze(context, session, { partition, offset: at }, { signal })
-    if (landed.row === undefined) return [log, landed.step]
-    const realtime = await inRealtime(context, session, landed.row, { signal })
-    const silver = await inSilver(context, session, landed.row, { signal })
-    if (silver.state !== 'in silver') return [log, landed.step, silver, realtime]
-    const gold = await inGold(context, session, landed.row, { signal })
-    return [log, landed.step, silver, ...gold, realtime]
-  })
+  const steps = await context.duckdb.use((session) =>
+    stepsOf(context, session, { partition, offset: at }, { signal }),
+  )
   return { topic: context.topic, partition, offset: at, steps }
+}
+
+async function stepsOf(
+  context: TraceContext,
+  session: DuckDbSession,
+  place: Place,
+  { signal }: IoOptions,
+): Promise<readonly TraceStep[]> {
+  const log = await inLog(context, place, { signal })
+  if (log.state === noMessage) return [log]
+  const landed = await inBronze(context, session, place, { signal })
+  const before = [log, ...(await originOf(context, place, { signal })), landed.step]
+  if (landed.row === undefined) {
+    if (landed.step.state !== 'rejected') return before
+    const { steps, next } = await replaysOf(context, place, landed.step, { signal })
+    // A replay comes after what it is a replay of, so this ends.
+    return [...before, ...steps, ...(next ? await stepsOf(context, session, next, { signal }) : [])]
+  }
+  return [...before, ...(await furtherSteps(context, session, landed.row, { signal }))]
+}
+
+async function furtherSteps(
+  context: TraceContext,
+  session: DuckDbSession,
+  row: Row,
+  { signal }: IoOptions,
+): Promise<readonly TraceStep[]> {
+  const realtime = await inRealtime(context, session, row, { signal })
+  const silver = await inSilver(context, session, row, { signal })
+  if (silver.state !== 'in silver') return [silver, realtime]
+  return [silver, ...(await inGold(context, session, row, { signal })), realtime]
 }
 
 /** A marker of a transaction, a message of an aborted one, or one that compaction has taken. */

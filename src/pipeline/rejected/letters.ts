@@ -135,7 +135,8 @@ export async function lettersSelect(
   return `select * from (select *, try(decode(raw)) as text from (${scan})) where ${['true', ...conditions].join(' and ')}`
 }
 
-function letterOf(row: Row): Letter {
+/** Of a row of `bronze/rejected` with `appended_ms`. */
+export function letterOf(row: Row): Letter {
   const headers = row['headers']
   const reasons = row['reasons']
   return {

@@ -50,6 +50,8 @@ const ours: Readonly<Record<keyof Schema, true>> = {
   ledger: true,
   log_pieces: true,
   releases: true,
+  replayed_messages: true,
+  replays: true,
   runs: true,
   schema_version: true,
   stage_pauses: true,
