@@ -15,6 +15,7 @@ import {
   type ConsumeOptions,
   type ConsumerEvent,
   type EventLog,
+  type ExclusiveAppender,
   type Message,
   type NewMessage,
   type Offset,
@@ -26,6 +27,7 @@ import {
 import { KafkaAppender } from './kafka/appender.ts'
 import { clientConfig, disconnect, type KafkaConnection } from './kafka/client.ts'
 import { fromKafka } from './kafka/errors.ts'
+import { openExclusiveAppender } from './kafka/exclusive-appender.ts'
 import { KafkaMember } from './kafka/member.ts'
 import { gapAt, resetAt, startingPositions } from './positions.ts'
 
@@ -153,6 +155,15 @@ class KafkaEventLog implements EventLog {
 
   append(messages: readonly NewMessage[], options: IoOptions = {}): Promise<void> {
     return this.#appender.append(messages, options)
+  }
+
+  async appendAs(name: string, { signal }: IoOptions = {}): Promise<ExclusiveAppender> {
+    signal?.throwIfAborted()
+    return openExclusiveAppender(this.#kafka, {
+      topic: this.topic,
+      name,
+      partitionCount: this.#appender.partitionCount,
+    })
   }
 
   async *consume({ group, membership, positions, signal }: ConsumeOptions): AsyncIterable<ConsumerEvent> {

@@ -79,6 +79,11 @@ export interface ConsumeOptions extends IoOptions {
 /** `unknown`: the log does not let us ask. */
 export type TimestampType = 'append' | 'create' | 'unknown'
 
+/** Each append arrives whole or not at all; after one that failed, the appender is of no more use. */
+export interface ExclusiveAppender extends AsyncDisposable {
+  append(messages: readonly NewMessage[], options?: IoOptions): Promise<void>
+}
+
 export interface EventLog extends AsyncDisposable {
   readonly topic: string
   /**
@@ -98,6 +103,11 @@ export interface EventLog extends AsyncDisposable {
    * (murmur2, as Kafka's own producers), one without to any. Rejection means: unknown, each may be there.
    */
   append(messages: readonly NewMessage[], options?: IoOptions): Promise<void>
+  /**
+   * Appends under a name that one process has at a time. Once this resolves, nothing arrives any more that an earlier holder
+   * of the name has begun to append. Absent where an append is over when its process is.
+   */
+  appendAs?(name: string, options?: IoOptions): Promise<ExclusiveAppender>
   /**
    * Yields until aborted, then throws the abort reason. Leaving the loop leaves the group.
    * @throws LakeError `EVENTLOG_GAP` when a position lies before the oldest offset that is kept, and

@@ -10,7 +10,7 @@ import { LakeError } from '../../lib/base/errors.ts'
 import type { IoOptions } from '../../lib/base/io.ts'
 import type { JsonValue } from '../../lib/base/json.ts'
 import type { Logger } from '../../lib/base/log.ts'
-import type { EventLog } from '../../lib/eventlog/eventlog.ts'
+import type { EventLog, ExclusiveAppender } from '../../lib/eventlog/eventlog.ts'
 import type { Lease } from '../../lib/runs/leases.ts'
 import type { Arrival, MessagePlace, ReplayedMessage } from '../../lib/runs/replay/replay-book.ts'
 import type { RunStore } from '../../lib/runs/run-store.ts'
@@ -72,6 +72,8 @@ export interface ReplayPreview {
 
 const pageSize = 500
 const secondsOfChunk = 10
+const readableWithinMs = 30_000
+const askAgainMs = 100
 
 /** What `replayLetters` would send: nothing is changed. */
 export async function previewReplay(
@@ -136,6 +138,7 @@ class ReplayRun {
   readonly #sent: Arrival[] = []
   readonly #refused: Refused[] = []
   #left = 0
+  #appender: ExclusiveAppender | undefined
 
   constructor(context: ReplayContext, request: ReplayRequest, lease: Lease) {
     this.#context = context
@@ -145,8 +148,25 @@ class ReplayRun {
   }
 
   async run({ signal }: IoOptions): Promise<ReplayReport> {
-    const { log, store } = this.#context
+    const { log } = this.#context
     const { limit, perSecond, acceptDoubt = false } = this.#request
+    // Before the log is read: what a killed replay has on its way must not arrive after that.
+    this.#appender = await log.appendAs?.(`lakeshore-replay-${log.topic}`, { signal })
+    try {
+      return await this.#replayAll({ limit, perSecond, acceptDoubt, signal })
+    } finally {
+      await this.#appender?.[Symbol.asyncDispose]()
+    }
+  }
+
+  async #replayAll({
+    limit,
+    perSecond,
+    acceptDoubt,
+    signal,
+  }: Pick<ReplayRequest, 'limit' | 'perSecond'> &
+    IoOptions & { readonly acceptDoubt: boolean }): Promise<ReplayReport> {
+    const { log, store } = this.#context
     const settled = await settle(this.#context, { acceptDoubt, signal })
     const messages = await store.replays.messages({ topic: log.topic }, { signal })
     // A page is recorded as intended at once: at a low rate it must not take for ever.
@@ -178,7 +198,7 @@ class ReplayRun {
   }
 
   async #send(ready: readonly Repaired[], { signal }: IoOptions): Promise<void> {
-    const { log, store, logger } = this.#context
+    const { log, store } = this.#context
     const { topic } = log
     this.#replay ??= await this.#begin({ signal })
     const logEnds = new Map((await log.partitions({ signal })).map(({ partition, end }) => [partition, end]))
@@ -194,13 +214,11 @@ class ReplayRun {
         headers: withReplayHeader(message.headers ?? [], replayOf(topic, letter)),
       }))
       signal?.throwIfAborted()
-      await log.append(messages)
+      await (this.#appender ?? log).append(messages)
       from += due
       this.#request.onProgress?.(this.#sent.length + from)
     }
-    const { found, doubled } = await findReplays(log, logEnds, { signal })
-    for (const of of doubled) logger.warn({ of }, 'The log holds a replayed message twice')
-    const arrived = arrivalsOf(topic, places, found)
+    const arrived = await this.#arrivals(places, logEnds, { signal })
     await store.replays.confirm(topic, arrived, { signal })
     this.#sent.push(...arrived)
     if (arrived.length === places.length) return
@@ -209,6 +227,23 @@ class ReplayRun {
       `replay ${this.#replay}: sent ${places.length} messages to ${topic}, and found ${arrived.length} of them in the log`,
       { details: { topic, replay: this.#replay, fault: 'replay-unsettled' } },
     )
+  }
+
+  /** Kafka lets nobody read a transaction until its markers are written, which is some time after it was acknowledged. */
+  async #arrivals(
+    places: readonly Letter[],
+    logEnds: ReadonlyMap<number, bigint>,
+    { signal }: IoOptions,
+  ): Promise<readonly Arrival[]> {
+    const { log, clock } = this.#context
+    const untilMs = performance.now() + readableWithinMs
+    for (;;) {
+      const { found, doubled } = await findReplays(log, logEnds, { signal })
+      warnOfDoubled(this.#context, doubled)
+      const arrived = arrivalsOf(log.topic, places, found)
+      if (arrived.length === places.length || performance.now() > untilMs) return arrived
+      await clock.sleep(askAgainMs, { signal })
+    }
   }
 
   #begin(options: IoOptions): Promise<number> {
@@ -242,14 +277,15 @@ class ReplayRun {
 
 /** Finds out what became of the messages that a replay had begun to send when it ended. */
 async function settle(
-  { log, store, logger }: ReplayContext,
+  context: ReplayContext,
   { acceptDoubt, signal }: IoOptions & { readonly acceptDoubt: boolean },
 ): Promise<Settled> {
+  const { log, store } = context
   const { topic } = log
   const open = (await store.replays.messages({ topic }, { signal })).filter(({ to }) => to === undefined)
   if (open.length === 0) return { confirmed: 0, withdrawn: 0, doubtful: [] }
   const { found, doubled, isComplete } = await findReplays(log, leastEnds(open), { signal })
-  for (const of of doubled) logger.warn({ of }, 'The log holds a replayed message twice')
+  warnOfDoubled(context, doubled)
   const places = open.map(({ from }) => from)
   const arrived = arrivalsOf(topic, places, found)
   await store.replays.confirm(topic, arrived, { signal })
@@ -261,6 +297,10 @@ async function settle(
     withdrawn: isKnown ? missing.length : 0,
     doubtful: isKnown ? [] : missing,
   }
+}
+
+function warnOfDoubled({ logger }: ReplayContext, doubled: ReadonlySet<string>): void {
+  for (const of of doubled) logger.warn({ of }, 'The log holds a replayed message twice')
 }
 
 function leastEnds(messages: readonly ReplayedMessage[]): ReadonlyMap<number, bigint> {

@@ -55,7 +55,7 @@ export class KafkaAppender implements AsyncDisposable {
         topic: this.#topic,
         acks: -1,
         timeout: 10_000,
-        messages: messages.map((message) => this.#toKafka(message)),
+        messages: messages.map((message) => toKafka(message, () => this.#turn++ % this.partitionCount)),
       })
     } catch (error) {
       // Its numbering of messages is in doubt: a next request could pass for a repetition of this one.
@@ -76,20 +76,21 @@ export class KafkaAppender implements AsyncDisposable {
     await producer.connect()
     return producer
   }
+}
 
-  #toKafka({ key, value, headers }: NewMessage): ProducerMessage {
-    return {
-      key: key && bufferOf(key),
-      value: value && bufferOf(value),
-      ...(headers && headers.length > 0 ? { headers: toKafkaHeaders(headers) } : {}),
-      // Named, so that a repetition goes where the first attempt went.
-      ...(key === null ? { partition: this.#turn++ % this.partitionCount } : {}),
-    }
+/** @param turn of a message without a key: it goes to the partition of this number, also when it is sent again. */
+export function toKafka({ key, value, headers }: NewMessage, turn: () => number): ProducerMessage {
+  return {
+    key: key && bufferOf(key),
+    value: value && bufferOf(value),
+    ...(headers && headers.length > 0 ? { headers: toKafkaHeaders(headers) } : {}),
+    // Named, so that a repetition goes where the first attempt went.
+    ...(key === null ? { partition: turn() } : {}),
   }
 }
 
 /** Pieces that stay below what a broker takes in one request by default; a larger message goes alone. */
-function* requestsOf(messages: readonly NewMessage[]): Generator<readonly NewMessage[]> {
+export function* requestsOf(messages: readonly NewMessage[]): Generator<readonly NewMessage[]> {
   let from = 0
   let bytes = 0
   for (const [index, { key, value }] of messages.entries()) {

@@ -1,0 +1,73 @@
+/**
+ * Appends to a Kafka topic in transactions under one transactional id. The broker lets the newest producer of an id write
+ * and no older one: when a new one has connected, the open transaction of the one before is aborted.
+ */
+import kafkajs, { type Kafka, type Producer } from 'kafkajs'
+import { LakeError } from '../../base/errors.ts'
+import type { ExclusiveAppender } from '../eventlog.ts'
+import { requestsOf, toKafka } from './appender.ts'
+import { disconnect } from './client.ts'
+import { fromKafka } from './errors.ts'
+
+/** The caller closes it. @throws LakeError `EVENTLOG_UNAVAILABLE` or `EVENTLOG_REFUSED`. */
+export async function openExclusiveAppender(
+  kafka: Kafka,
+  {
+    topic,
+    name,
+    partitionCount,
+  }: { readonly topic: string; readonly name: string; readonly partitionCount: number },
+): Promise<ExclusiveAppender> {
+  const producer = kafka.producer({
+    transactionalId: name,
+    allowAutoTopicCreation: false,
+    createPartitioner: kafkajs.Partitioners.DefaultPartitioner,
+    idempotent: true,
+    maxInFlightRequests: 1,
+    retry: { retries: 5 },
+  })
+  try {
+    await producer.connect()
+  } catch (error) {
+    await disconnect(Promise.resolve(producer))
+    throw fromKafka(error, `become the transactional producer ${name} of ${topic}`)
+  }
+  let turn = 0
+  let hasFailed = false
+  return {
+    append: async (messages, { signal } = {}) => {
+      // A producer of the same name that is made now would shut out whoever has taken the name over.
+      if (hasFailed) throw new LakeError('BUG', `append to ${topic} as ${name}: an append before has failed`)
+      for (const request of requestsOf(messages)) {
+        signal?.throwIfAborted()
+        try {
+          await send(
+            producer,
+            topic,
+            request.map((message) => toKafka(message, () => turn++ % partitionCount)),
+          )
+        } catch (error) {
+          hasFailed = true
+          throw fromKafka(error, `append ${request.length} messages to ${topic} as ${name}`)
+        }
+      }
+    },
+    [Symbol.asyncDispose]: () => disconnect(Promise.resolve(producer)),
+  }
+}
+
+async function send(
+  producer: Producer,
+  topic: string,
+  messages: readonly ReturnType<typeof toKafka>[],
+): Promise<void> {
+  const transaction = await producer.transaction()
+  try {
+    await transaction.send({ topic, acks: -1, timeout: 10_000, messages: [...messages] })
+    await transaction.commit()
+  } catch (error) {
+    // Best effort: the broker aborts it when its time is over, or when the next producer of the name connects.
+    if (transaction.isActive()) await transaction.abort().catch(() => undefined)
+    throw error
+  }
+}
