@@ -7,6 +7,7 @@ import type { DuckDb } from '../../lib/duckdb/duckdb.ts'
 import { runStage, type StageEnd, type StageSettings } from '../streaming/stage.ts'
 import { Bronze, type BronzeTables } from './bronze.ts'
 import { Compaction } from './compaction.ts'
+import { type RejectBurst, RejectRate } from './reject-burst.ts'
 
 export interface LandingOptions extends StageSettings {
   readonly tables: BronzeTables
@@ -14,6 +15,8 @@ export interface LandingOptions extends StageSettings {
   /** Files of one day are compacted, beside the landing, once so many of them are small. Default 50. */
   readonly compactFrom?: number
   readonly onProgress?: (progress: LandingReport) => void
+  /** The share of a minute's messages that may be rejected, and what is done if more are. */
+  readonly rejects?: { readonly limit: number; readonly onBurst: (burst: RejectBurst) => void }
 }
 
 export interface LandingReport extends StageEnd {
@@ -32,6 +35,7 @@ export const landingGroup = 'lakeshore-landing'
 export async function land(options: LandingOptions, { signal }: IoOptions = {}): Promise<LandingReport> {
   const { log, tables, duckdb, clock = systemClock, logger = silentLogger, onProgress } = options
   const report = { events: 0, rejected: 0, commits: 0 }
+  const rejectRate = options.rejects && new RejectRate(options.rejects.limit)
   const clusterId = await log.clusterId({ signal })
   const bronze = await Bronze.open({ tables, duckdb, clock, topic: log.topic, clusterId }, { signal })
   const rejects = await bronze.checkRejects({ signal })
@@ -55,6 +59,8 @@ export async function land(options: LandingOptions, { signal }: IoOptions = {}):
         report.rejected += rejected
         report.commits += 1
         compaction.begin()
+        const burst = rejectRate?.landed({ events, rejected }, clock.now())
+        if (burst !== undefined) options.rejects?.onBurst(burst)
         onProgress?.({ ...report })
       },
     },

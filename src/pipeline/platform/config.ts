@@ -23,6 +23,7 @@ const aPort = 'expected a port from 0 to 65535'
 const seconds = number.pipe(z.number().positive(above0))
 const count = number.pipe(z.number().int(aCount).positive(aCount))
 const port = number.pipe(z.number().int(aPort).max(65_535, aPort))
+const share = number.pipe(z.number().max(1, 'expected a share from 0 to 1'))
 const rate = number.pipe(z.number().positive(above0).max(1_000_000, 'expected at most 1000000'))
 
 interface Variable<T extends z.ZodType = z.ZodType> {
@@ -89,6 +90,10 @@ export const variables = {
   EVENTS_PER_SECOND: variable(rate.default(5), 'rate of the producer'),
   LANDING_TRIGGER_SECONDS: variable(seconds.default(30), 'longest time between two commits to bronze'),
   LANDING_MAX_ROWS: variable(count.default(50_000), 'most messages in one commit to bronze'),
+  LANDING_REJECT_LIMIT: variable(
+    share.default(0.05),
+    'share of a minute of messages that may be rejected before landing pauses itself; 1 for all of them',
+  ),
   REALTIME_TRIGGER_SECONDS: variable(
     seconds.default(2),
     'longest time between two inserts of the speed layer',
@@ -218,7 +223,12 @@ export interface Config {
   /** Texts that must be in no log. */
   readonly secrets: readonly string[]
   readonly eventsPerSecond: number
-  readonly landing: { readonly triggerMs: number; readonly maxRows: number }
+  readonly landing: {
+    readonly triggerMs: number
+    readonly maxRows: number
+    /** The share of a minute of messages that may be rejected. */
+    readonly rejectLimit: number
+  }
   readonly realtime: { readonly triggerMs: number }
   /** When the batch runs, and what becomes of missed ticks, which holds for notebooks too. */
   readonly schedule: { readonly cron: string; readonly timeZone: string; readonly catchUp: CatchUp }
@@ -346,7 +356,11 @@ function configOf(values: Values, problems: string[]): Omit<Config, 'secrets'> {
     s3: s3Of(values, problems),
     batchEngine: values.BATCH_ENGINE,
     eventsPerSecond: values.EVENTS_PER_SECOND,
-    landing: { triggerMs: values.LANDING_TRIGGER_SECONDS * 1000, maxRows: values.LANDING_MAX_ROWS },
+    landing: {
+      triggerMs: values.LANDING_TRIGGER_SECONDS * 1000,
+      maxRows: values.LANDING_MAX_ROWS,
+      rejectLimit: values.LANDING_REJECT_LIMIT,
+    },
     realtime: { triggerMs: values.REALTIME_TRIGGER_SECONDS * 1000 },
     schedule: {
       cron: values.BATCH_CRON,

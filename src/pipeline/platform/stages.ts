@@ -4,8 +4,10 @@ import { LakeError } from '../../lib/base/errors.ts'
 import type { IoOptions } from '../../lib/base/io.ts'
 import type { DeltaTable } from '../../lib/delta/index.ts'
 import { createLineageClient } from '../../lib/lineage/lineage-client.ts'
+import type { PauseSwitch } from '../../lib/stream/pause-switch.ts'
 import type { BatchContext } from '../batch/batch.ts'
 import { type LandingReport, land } from '../landing/landing.ts'
+import { describeBurst, type RejectBurst } from '../landing/reject-burst.ts'
 import type { Lineage } from '../lineage/recording.ts'
 import { originsOfTables } from '../lineage/task-datasets.ts'
 import { type LakeTable, lakeTableNames } from '../model/tables.ts'
@@ -26,11 +28,18 @@ export async function runLandingStage(
   { signal, ...options }: StageOptions<LandingReport> = {},
 ): Promise<LandingReport> {
   const { config, clock, logger } = platform
+  const { rejectLimit, ...landing } = config.landing
+  const { pause, drain = false } = options
   if (isWithinHome(config, config.lakeUri)) await platform.home()
   return land(
     {
       ...options,
-      ...config.landing,
+      ...landing,
+      // A run with an end is somebody's command, who sees the number of rejects.
+      ...(pause !== undefined &&
+        !drain && {
+          rejects: { limit: rejectLimit, onBurst: (burst) => void pauseForRejects(platform, pause, burst) },
+        }),
       log: await platform.log(),
       tables: {
         events: await platform.table('bronze/events'),
@@ -42,6 +51,19 @@ export async function runLandingStage(
     },
     { signal },
   )
+}
+
+/** Never throws: what was landed is landed, and the stage in this process pauses also if the store does not answer. */
+async function pauseForRejects(platform: Platform, pause: PauseSwitch, burst: RejectBurst): Promise<void> {
+  const { logger } = platform
+  const reason = describeBurst(burst)
+  pause.set(reason)
+  logger.error({ stage: 'landing', ...burst }, `landing is paused: ${reason}`)
+  try {
+    await (await platform.runs()).stages.pause('landing', reason)
+  } catch (error) {
+    logger.error({ stage: 'landing', err: error }, 'The pause of landing could not be recorded')
+  }
 }
 
 export async function runRealtimeStage(

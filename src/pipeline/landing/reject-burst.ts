@@ -1,0 +1,51 @@
+/**
+ * When so many messages are rejected that somebody has to look: an upstream change of the schema, not some bad messages. Pure:
+ * what was landed, and when, is told to it.
+ */
+
+export interface RejectBurst {
+  readonly rejected: number
+  readonly messages: number
+  /** The share that is allowed. */
+  readonly limit: number
+}
+
+const windowMs = 60_000
+/** Of fewer messages a share says little. */
+const leastMessages = 100
+
+export class RejectRate {
+  readonly #limit: number
+  #landed: { readonly atMs: number; readonly messages: number; readonly rejected: number }[] = []
+
+  /** @param limit share of the messages of a minute; 1 allows all. */
+  constructor(limit: number) {
+    this.#limit = limit
+  }
+
+  /**
+   * @returns the burst, if more than the limit of what was landed in the last minute was rejected. Then counting begins anew,
+   * so that whoever goes on afterwards is not held up by the same messages again.
+   */
+  landed(
+    { events, rejected }: { readonly events: number; readonly rejected: number },
+    nowMs: number,
+  ): RejectBurst | undefined {
+    this.#landed = this.#landed.filter(({ atMs }) => atMs <= nowMs && nowMs - atMs < windowMs)
+    this.#landed.push({ atMs: nowMs, messages: events + rejected, rejected })
+    const messages = this.#landed.reduce((sum, each) => sum + each.messages, 0)
+    const rejects = this.#landed.reduce((sum, each) => sum + each.rejected, 0)
+    if (messages < leastMessages || rejects <= this.#limit * messages) return undefined
+    this.#landed = []
+    return { rejected: rejects, messages, limit: this.#limit }
+  }
+}
+
+/** As it is shown and recorded, with what to do. */
+export function describeBurst({ rejected, messages, limit }: RejectBurst): string {
+  const share = Math.round((1000 * rejected) / messages) / 10
+  return (
+    `${rejected} of ${messages} messages of the last minute were rejected (${share} %, allowed are ${limit * 100} %): ` +
+    '`lake rejected list --since 5m` says why; `lake stream resume landing` goes on'
+  )
+}
