@@ -10,10 +10,10 @@ import type { StreamEvent, StreamMessage } from './micro-batch.ts'
 /** A quarter of what one micro-batch may hold. */
 const defaultMaxBytes = 8 * 1024 * 1024
 
-export async function* readAhead<M extends StreamMessage>(
-  events: AsyncIterable<StreamEvent<M>>,
+export async function* readAhead<E extends StreamEvent<StreamMessage>>(
+  events: AsyncIterable<E>,
   { maxBytes = defaultMaxBytes }: { readonly maxBytes?: number } = {},
-): AsyncGenerator<StreamEvent<M>, void, undefined> {
+): AsyncGenerator<E, void, undefined> {
   const ahead = new Ahead(events[Symbol.asyncIterator](), maxBytes)
   try {
     for (let event = await ahead.take(); event !== undefined; event = await ahead.take()) {
@@ -26,23 +26,23 @@ export async function* readAhead<M extends StreamMessage>(
   }
 }
 
-class Ahead<M extends StreamMessage> {
-  readonly #source: AsyncIterator<StreamEvent<M>>
+class Ahead<E extends StreamEvent<StreamMessage>> {
+  readonly #source: AsyncIterator<E>
   readonly #maxBytes: number
-  readonly #waiting: StreamEvent<M>[] = []
+  readonly #waiting: E[] = []
   #waitingBytes = 0
   #end: { readonly error?: unknown } | undefined
   #isReading = false
   #hasLeft = false
   #arrived: () => void = () => undefined
 
-  constructor(source: AsyncIterator<StreamEvent<M>>, maxBytes: number) {
+  constructor(source: AsyncIterator<E>, maxBytes: number) {
     this.#source = source
     this.#maxBytes = maxBytes
   }
 
   /** The next event, `undefined` at the end. @throws what the log throws, after all that came before. */
-  async take(): Promise<StreamEvent<M> | undefined> {
+  async take(): Promise<E | undefined> {
     while (this.#waiting.length === 0) {
       if (this.#end !== undefined) {
         if ('error' in this.#end) throw this.#end.error
@@ -94,7 +94,7 @@ class Ahead<M extends StreamMessage> {
   }
 }
 
-function bytesOf<M extends StreamMessage>(event: StreamEvent<M>): number {
+function bytesOf(event: StreamEvent<StreamMessage>): number {
   if (event.kind !== 'fetched') return 0
   return event.fetch.messages.reduce((sum, { value }) => sum + (value?.byteLength ?? 0), 0)
 }

@@ -11,12 +11,13 @@ export interface RejectBurst {
 }
 
 const windowMs = 60_000
-/** Of fewer messages a share says little. */
-const leastMessages = 100
+/** Of fewer messages a share says little; of so many it is judged at once, else when they were counted for a minute. */
+const leastMessages = { atOnce: 1_000, inMinute: 100 }
 
 export class RejectRate {
   readonly #limit: number
   #landed: { readonly atMs: number; readonly messages: number; readonly rejected: number }[] = []
+  #sinceMs: number | undefined
 
   /** @param limit share of the messages of a minute; 1 allows all. */
   constructor(limit: number) {
@@ -35,8 +36,12 @@ export class RejectRate {
     this.#landed.push({ atMs: nowMs, messages: events + rejected, rejected })
     const messages = this.#landed.reduce((sum, each) => sum + each.messages, 0)
     const rejects = this.#landed.reduce((sum, each) => sum + each.rejected, 0)
-    if (messages < leastMessages || rejects <= this.#limit * messages) return undefined
+    if (this.#sinceMs === undefined || nowMs < this.#sinceMs) this.#sinceMs = nowMs
+    const hasMinute = nowMs - this.#sinceMs >= windowMs
+    const least = hasMinute ? leastMessages.inMinute : leastMessages.atOnce
+    if (messages < least || rejects <= this.#limit * messages) return undefined
     this.#landed = []
+    this.#sinceMs = undefined
     return { rejected: rejects, messages, limit: this.#limit }
   }
 }

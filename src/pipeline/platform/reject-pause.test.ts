@@ -19,7 +19,10 @@ it('pauses landing at a burst of rejects, in the run store and loudly, until it 
       { logger },
     )
     const log = await platform.log()
-    const bad = Array.from({ length: 120 }, () => ({ key: Buffer.from('k'), value: Buffer.from('no event') }))
+    const bad = Array.from({ length: 1_200 }, () => ({
+      key: Buffer.from('k'),
+      value: Buffer.from('no event'),
+    }))
     await log.append(bad)
     let landed = 0
     const running = withRecording(
@@ -43,17 +46,15 @@ it('pauses landing at a burst of rejects, in the run store and loudly, until it 
       async () => expect(await stages.list()).toMatchObject([{ content: { state: 'paused' } }]),
       soon,
     )
-    const before = landed
     await log.append(bad.slice(0, 5))
     await stages.resume('landing')
-    await vi.waitFor(() => expect(landed).toBe(125), soon)
+    await vi.waitFor(() => expect(landed).toBe(1_205), soon)
     stop.abort(new Error('the end'))
     await running
 
-    expect(before).toBe(120)
     expect(pause).toMatchObject({
       stage: 'landing',
-      reason: expect.stringContaining('120 of 120 messages of the last minute were rejected'),
+      reason: expect.stringContaining('messages of the last minute were rejected (100 %'),
     })
     expect(said).toEqual([expect.stringContaining('`lake stream resume landing`')])
   } finally {
