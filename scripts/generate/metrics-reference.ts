@@ -36,6 +36,9 @@ rule_files: [lakeshore.rules.yml] # deploy/prometheus/lakeshore.rules.yml
 
 Beside these, each process has those of Node.js and of the operating system (\`process_*\`, \`nodejs_*\`), and \`lakeshore_build_info\`.
 
+\`deploy/prometheus/lakehouse-streams.json\` is a dashboard of them for Grafana: import it, and choose the Prometheus that
+scrapes them.
+
 ## Of the stages that run in the process
 
 Counters begin anew with the process. What is not known has no sample: the lag while the log does not answer.

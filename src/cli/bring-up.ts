@@ -19,7 +19,7 @@ import { firstLook } from '../pipeline/platform/first-look.ts'
 import { liveStages } from '../pipeline/platform/live-stages.ts'
 import { type Progress, progressText } from '../pipeline/platform/progress.ts'
 import { cronOf } from '../pipeline/platform/schedule-settings.ts'
-import { readStreamStatus } from '../pipeline/platform/stream-status.ts'
+import { readStreamStatus, type StageStatus } from '../pipeline/platform/stream-status.ts'
 import { type FailedStage, Supervisor } from '../pipeline/platform/supervisor.ts'
 import { ensureServingSchema } from '../pipeline/serving/schema.ts'
 
@@ -122,6 +122,8 @@ export async function openConsole(
   const tables = await Promise.all(
     lakeTableNames.map(async (name) => ({ name, table: await platform.table(name) })),
   )
+  const stages = async (io: IoOptions): Promise<readonly StageStatus[]> =>
+    (await readStreamStatus(await platform.runs(), io)).stages
   return startConsole(
     {
       clickhouse: await platform.clickhouse(),
@@ -129,9 +131,10 @@ export async function openConsole(
       runs: (await platform.runs()).runs,
       hintOf,
       schedule: cronOf(platform.config),
+      stages,
       metrics: createExposition({
         stages: platform.stagesHere.readings,
-        platform: async () => (await readStreamStatus(await platform.runs(), { signal })).stages,
+        platform: () => stages({ signal }),
       }),
       ...(stoppedStages !== undefined && { stoppedStages }),
       ...(comingUp !== undefined && { comingUp }),

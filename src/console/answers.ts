@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { attemptStates, runStates, triggers } from '../lib/runs/run.ts'
 import { metricColumnTypes } from '../pipeline/model/metric-column.ts'
 import { layers, panelKinds, panelLayers, panelRows, units } from '../pipeline/model/panel.ts'
+import { stageStates } from '../pipeline/platform/stream-status.ts'
 
 /** ISO 8601, UTC. */
 const time = z.iso.datetime()
@@ -83,6 +84,16 @@ export type PanelAnswer = z.infer<typeof panelAnswerSchema>
 export const stoppedStageSchema = z.object({ stage: z.string(), stoppedAt: time, problem: problemSchema })
 export type StoppedStage = z.infer<typeof stoppedStageSchema>
 
+/** A streaming stage of any machine that does not run as it should, or that somebody has paused. */
+export const stageTroubleSchema = z.object({
+  stage: z.string(),
+  state: z.enum(stageStates),
+  host: z.string(),
+  heardAt: time,
+  problem: problemSchema.nullable(),
+})
+export type StageTrouble = z.infer<typeof stageTroubleSchema>
+
 export const overviewSchema = z.object({
   title: z.string(),
   now: time,
@@ -93,6 +104,8 @@ export const overviewSchema = z.object({
     .nullable(),
   /** Stages beside this console that ended by a failure: what they feed gets no newer. */
   stoppedStages: z.array(stoppedStageSchema),
+  /** Of all machines, as `lake stream status` judges them. */
+  stageTroubles: z.array(stageTroubleSchema),
   freshness: z.array(freshnessSchema),
   panels: z.array(panelAnswerSchema),
 })

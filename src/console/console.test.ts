@@ -6,6 +6,7 @@ import { LakeError } from '../lib/base/errors.ts'
 import type { IoOptions } from '../lib/base/io.ts'
 import type { ClickHouse } from '../lib/clickhouse/clickhouse.ts'
 import { goldTableNames } from '../pipeline/model/gold.ts'
+import { StageMeter } from '../pipeline/streaming/stage-meter.ts'
 import {
   healthSchema,
   metricSchema,
@@ -315,6 +316,37 @@ describe('the rest of the API', () => {
       isHealthy: false,
       problem,
     })
+  })
+
+  it('tells of stages of any machine that are in trouble or paused, with what to do', async () => {
+    const stage = { stage: 'landing', host: 'far', pid: 7, heardMs: startMs - 90_000, silentMs: 90_000 }
+    const reading = new StageMeter({ clock: new ManualClock() }).reading()
+    const problem = { code: 'STAGE_PAUSED', message: 'the bucket moves' }
+    const { get } = open({
+      stages: async () => [
+        { ...stage, state: 'stuck', isHealthy: false, reading: undefined },
+        { ...stage, state: 'running', isHealthy: true, reading },
+        { ...stage, state: 'paused', isHealthy: true, reading: { ...reading, problem } },
+      ],
+    })
+
+    const { stageTroubles } = overviewSchema.parse((await get('/api/overview')).json())
+
+    const heardAt = '2026-11-23T07:58:30.000Z'
+    expect(stageTroubles).toEqual([
+      { stage: 'landing', state: 'stuck', host: 'far', heardAt, problem: null },
+      { stage: 'landing', state: 'paused', host: 'far', heardAt, problem: { ...problem, hint: 'Do this.' } },
+    ])
+    expect((await get('/api/health')).statusCode).toBe(200)
+  })
+
+  it('shows the panels though the run store does not say how the stages are', async () => {
+    const { get } = open({ stages: () => Promise.reject(new LakeError('RUNSTORE_UNAVAILABLE', 'gone')) })
+
+    const answer = overviewSchema.parse((await get('/api/overview')).json())
+
+    expect(answer.stageTroubles).toEqual([])
+    expect(answer.panels.length).toBeGreaterThan(0)
   })
 
   it('is healthy when each part answers, and else says which does not', async () => {

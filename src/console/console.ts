@@ -17,6 +17,7 @@ import { type Logger, silentLogger } from '../lib/base/log.ts'
 import type { ClickHouse } from '../lib/clickhouse/clickhouse.ts'
 import type { Cron } from '../lib/schedule/cron.ts'
 import type { Progress } from '../pipeline/platform/progress.ts'
+import type { StageStatus } from '../pipeline/platform/stream-status.ts'
 import { createAccess } from './access.ts'
 import type { Problem, StoppedStage } from './answers.ts'
 import { createGuard, securityHeaders } from './guard.ts'
@@ -26,6 +27,7 @@ import { routes } from './routes/index.ts'
 import type { Sources } from './routes/route.ts'
 import { createRunsReader, type RunReader } from './runs.ts'
 import { SharedReading } from './shared-reading.ts'
+import { troublesOf } from './stage-troubles.ts'
 import type { TablesReader } from './tables.ts'
 
 export interface ConsoleParts {
@@ -37,6 +39,8 @@ export interface ConsoleParts {
   readonly schedule?: Cron
   /** Those of the same process, newest last. None without it. */
   readonly stoppedStages?: () => readonly StoppedStage[]
+  /** The streaming stages of all machines. None without it. */
+  readonly stages?: (io: IoOptions) => Promise<readonly StageStatus[]>
   /** How far the platform of the same process has come up; `undefined` when it is up. */
   readonly comingUp?: () => Progress | undefined
   /** What is served at `/metrics`; nothing without it. */
@@ -70,6 +74,7 @@ export function createConsole(
     hintOf,
     schedule,
     stoppedStages = () => [],
+    stages = async () => [],
     comingUp = () => undefined,
     metrics,
     logger = silentLogger,
@@ -93,6 +98,7 @@ export function createConsole(
     clock,
     hintOf,
     stoppedStages,
+    stageTroubles: share('The stages', async (io) => troublesOf(await stages(io), hintOf)),
     comingUp,
     wantsToken: place.token !== undefined,
     tables: share('The tables', tables),
@@ -106,7 +112,8 @@ export function createConsole(
   serveRoutes(app, sources, metrics)
   app.addHook('onClose', async () => {
     overview.close()
-    for (const reading of [sources.tables, sources.newestRuns, sources.ping]) reading.close()
+    const { tables: read, newestRuns, ping, stageTroubles } = sources
+    for (const reading of [read, newestRuns, ping, stageTroubles]) reading.close()
   })
 
   if (place.webRoot !== undefined) servePage(app, place.webRoot)

@@ -57,7 +57,7 @@ export class OverviewReader {
   async overview(
     rangeMinutes: RangeMinutes,
     io: IoOptions,
-  ): Promise<Omit<Overview, 'stoppedStages' | 'comingUp'>> {
+  ): Promise<Omit<Overview, 'stoppedStages' | 'stageTroubles' | 'comingUp'>> {
     const [freshness, answers] = await Promise.all([
       Promise.all([...this.#freshness.values()].map((reading) => reading.get(io))),
       Promise.all(panels.map((panel) => this.panel(panel, rangeMinutes, io))),

@@ -19,12 +19,15 @@ export const overviewRoutes: readonly Route[] = [
     query: rangeQuery,
     answer: overviewSchema,
     failures: { 400: 'a wrong parameter' },
-    handle: async ({ query: { minutes } }, { overview, stoppedStages, comingUp }, io) => {
+    handle: async ({ query: { minutes } }, { overview, stoppedStages, stageTroubles, comingUp }, io) => {
       const { step, done, total } = comingUp() ?? {}
+      const [panels, troubles] = await Promise.all([overview.overview(minutes, io), stageTroubles.get(io)])
       return answer({
-        ...(await overview.overview(minutes, io)),
+        ...panels,
         comingUp: step === undefined ? null : { step, done: done ?? null, total: total ?? null },
         stoppedStages: [...stoppedStages()],
+        // If the run store does not answer, the runs say so.
+        stageTroubles: [...(troubles.value ?? [])],
       })
     },
   }),

@@ -10,7 +10,7 @@ import type { IoOptions } from '../../lib/base/io.ts'
 import type { ClickHouse } from '../../lib/clickhouse/clickhouse.ts'
 import type { Cron } from '../../lib/schedule/cron.ts'
 import type { Progress } from '../../pipeline/platform/progress.ts'
-import type { Problem, RunAnswer, StoppedStage, TableSummary } from '../answers.ts'
+import type { Problem, RunAnswer, StageTrouble, StoppedStage, TableSummary } from '../answers.ts'
 import type { OverviewReader } from '../overview.ts'
 import type { HintOf } from '../problem.ts'
 import type { RunReader } from '../runs.ts'
@@ -29,6 +29,7 @@ export interface Sources {
   readonly hintOf: HintOf
   /** Stages beside this console that ended by a failure, in the order in which they stopped. */
   readonly stoppedStages: () => readonly StoppedStage[]
+  readonly stageTroubles: SharedReading<readonly StageTrouble[]>
   readonly comingUp: () => Progress | undefined
   /** Readers must send a token. */
   readonly wantsToken: boolean

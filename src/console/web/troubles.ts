@@ -1,5 +1,5 @@
 /** What does not answer, what has stopped and what could not be refreshed: one line for each cause. */
-import type { Overview, PanelAnswer, Problem, RunsAnswer, TablesAnswer } from '../answers.ts'
+import type { Overview, PanelAnswer, Problem, RunsAnswer, StageTrouble, TablesAnswer } from '../answers.ts'
 import { exactTime } from './format.ts'
 
 export interface Readings {
@@ -22,6 +22,7 @@ export function troublesOf({ overview, tables, runs, isUnreachable }: Readings):
       what: `The stage ${stage} stopped at ${exactTime(stoppedAt)}; it goes on at the next “lake up”.`,
       problem,
     })),
+    ...stageTroubles(overview),
     ...panelTroubles(overview?.panels ?? []),
     ...(tables?.problem ? [{ what: 'The tables could not be read.', problem: tables.problem }] : []),
     ...(tables?.tables ?? []).flatMap(({ name, problem }) =>
@@ -29,6 +30,28 @@ export function troublesOf({ overview, tables, runs, isUnreachable }: Readings):
     ),
     ...(runs?.problem ? [{ what: 'The runs could not be read.', problem: runs.problem }] : []),
   ]
+}
+
+/** What has stopped beside the console is told already. */
+function stageTroubles(overview: Overview | undefined): readonly Trouble[] {
+  const told = new Set(overview?.stoppedStages.map(({ stage }) => stage))
+  return (overview?.stageTroubles ?? [])
+    .filter(({ stage, state }) => state !== 'failed' || !told.has(stage))
+    .map(({ stage, state, host, heardAt, problem }) => ({
+      what: `The stage ${stage} on ${host} ${stateWords[state](exactTime(heardAt))}.`,
+      ...(problem !== null && { problem }),
+    }))
+}
+
+const stateWords: Readonly<Record<StageTrouble['state'], (heardAt: string) => string>> = {
+  running: () => 'runs',
+  stopped: (heardAt) => `was stopped at ${heardAt}`,
+  paused: () => 'is paused',
+  retrying: () => 'fails and tries again',
+  stuck: (heardAt) => `does not get on; it was last heard of at ${heardAt}`,
+  gone: (heardAt) => `is gone: its process has ended without a word, after ${heardAt}`,
+  failed: (heardAt) => `stopped at ${heardAt}`,
+  unknown: () => 'is of another release, which this console cannot read',
 }
 
 /** Panels that fail alike have one cause. */

@@ -26,8 +26,8 @@ import {
 } from '@grafana/grafana-foundation-sdk/dashboard'
 import { PanelBuilder as StatBuilder } from '@grafana/grafana-foundation-sdk/stat'
 import { PanelBuilder as TimeseriesBuilder } from '@grafana/grafana-foundation-sdk/timeseries'
-import type { Unit } from '../pipeline/model/panel.ts'
-import { type BarsPanel, type Panel, type StatPanel, type TimeseriesPanel, trendDays } from './panels.ts'
+import type { Unit } from '../../pipeline/model/panel.ts'
+import { type BarsPanel, type Panel, type StatPanel, type TimeseriesPanel, trendDays } from '../panels.ts'
 
 /** The official plugin for ClickHouse. */
 export const pluginId = 'grafana-clickhouse-datasource'
@@ -37,7 +37,7 @@ export const datasourceUid = 'lakeshore-clickhouse'
 const datasource: DataSourceRef = { type: pluginId, uid: `\${datasource}` }
 
 /** Of Grafana 10.2; later ones migrate it. */
-const schemaVersion = 38
+export const schemaVersion = 38
 
 /** The plugin's own numbers. */
 const formats = { timeseries: 0, table: 1 } as const

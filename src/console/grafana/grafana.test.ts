@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { overviewTitle } from '../overview.ts'
+import { panels } from '../panels.ts'
 import { datasourceUid, grafanaDashboard, pluginId } from './grafana.ts'
-import { overviewTitle } from './overview.ts'
-import { panels } from './panels.ts'
 
-const root = join(import.meta.dirname, '../..')
+const root = join(import.meta.dirname, '../../..')
 const read = (path: string): string => readFileSync(join(root, path), 'utf8')
 
 describe('grafanaDashboard(title, panels)', () => {
