@@ -52,6 +52,7 @@ describe('lake --help', () => {
     'table checkpoint',
     'sql',
     'rejected list',
+    'stream drift',
     'rejected show',
     'rejected replay',
     'rejected replays',

@@ -1,6 +1,8 @@
 /** `lake stream`: how the streaming stages are, on whichever machine they run, and pausing them. */
 import { Argument, type Command } from 'commander'
+import { timeOrSpan } from '../arguments.ts'
 import type { CommandLine } from '../command-line.ts'
+import { type DriftFlags, showDrift } from './drift.ts'
 import { pauseStages, resumeStages } from './pause.ts'
 import { showStatus } from './status.ts'
 
@@ -33,6 +35,8 @@ export function addStream(program: Command, cli: CommandLine): void {
     .addHelpText('after', '\nExamples:\n  lake stream status\n  lake stream status --json')
     .action(() => showStatus(cli))
 
+  addDrift(stream, cli)
+
   const stage = new Argument('[stage]', 'landing or realtime; both without it').choices(pausableStages)
   stream
     .command('pause')
@@ -60,4 +64,22 @@ export function addStream(program: Command, cli: CommandLine): void {
     .action((name: PausableStage | undefined) =>
       resumeStages(name === undefined ? pausableStages : [name], cli),
     )
+}
+
+function addDrift(stream: Command, cli: CommandLine): void {
+  stream
+    .command('drift')
+    .summary('fields of events that are not known')
+    .description(
+      'The fields of landed events that the platform does not know: how many events had each, of which type, the first and ' +
+        'the last time, and a sample, which is read from the log. A message without one of the known fields, or with one of ' +
+        'another type, is rejected: `lake rejected list` counts those.',
+    )
+    .option(
+      '--since <time>',
+      'landed from this time on, or from so long ago: 2d, 12h, 30m (default: 1d)',
+      timeOrSpan,
+    )
+    .addHelpText('after', '\nExamples:\n  lake stream drift\n  lake stream drift --since 7d --json')
+    .action((flags: DriftFlags) => showDrift(flags, cli))
 }

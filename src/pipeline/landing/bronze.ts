@@ -18,6 +18,7 @@ import { parsedMessages } from '../model/event-rules.ts'
 import { filesThatMayHold, landedPartitions, landingApplication, skippedParameters } from '../model/landed.ts'
 import { createEnvelopesTable, createMessagesTable } from '../model/messages.ts'
 import { lakeTables } from '../model/tables.ts'
+import { countUnknownFields, type UnknownField, unknownFieldsParameters } from '../model/unknown-fields.ts'
 import type { OffsetRange } from '../streaming/offset-range.ts'
 import type { ReadUpTo } from '../streaming/same-log.ts'
 import type { LogSink, Superseded, WriteOutcome } from '../streaming/stage.ts'
@@ -52,6 +53,12 @@ export interface Landed {
 interface CommitOptions extends IoOptions {
   readonly parameters?: Readonly<Record<string, string>>
   readonly tags?: Readonly<Record<string, string>>
+}
+
+interface BatchCounts {
+  readonly events: number
+  readonly rejected: number
+  readonly unknown: readonly UnknownField[]
 }
 
 const nothing: StagedFiles = { files: [], rows: 0, sizeBytes: 0 }
@@ -160,12 +167,16 @@ export class Bronze implements LogSink<Landed> {
         !this.#alreadyRejected.has(placeOf(partition, at, timestampMs)),
     )
     await createMessagesTable(session, 'messages', messages)
-    await session.run(`create or replace temporary table parsed as ${parsedMessages('messages')}`, { signal })
+    await session.run(
+      `create or replace temporary table parsed as ${parsedMessages('messages', { hasUnknownFields: true })}`,
+      { signal },
+    )
     const places = await session.rows(
       'select kafka_partition as p, kafka_offset as o from parsed where not is_event',
       { signal },
     )
     const rejected = new Set(places.map(({ p, o }) => `${String(p)}/${String(o)}`))
+    const unknown = await readUnknownFields(session, { signal })
 
     // Rejects first: were events first, a crash in between would lose the rejects of the batch.
     if (rejected.size > 0) {
@@ -176,7 +187,7 @@ export class Bronze implements LogSink<Landed> {
     }
     const counts = { events: messages.length - rejected.size, rejected: rejected.size }
     // Awaited here: the session closes when this function returns.
-    return await this.#landEvents(session, batch, counts, { signal })
+    return await this.#landEvents(session, batch, { ...counts, unknown }, { signal })
   }
 
   /** Moves the events' offsets behind the gaps; the commit that does so names them in its parameters. */
@@ -217,7 +228,7 @@ export class Bronze implements LogSink<Landed> {
   async #landEvents(
     session: DuckDbSession,
     batch: MicroBatch<Message>,
-    counts: { readonly events: number; readonly rejected: number },
+    { unknown, ...counts }: BatchCounts,
     { signal }: IoOptions,
   ): Promise<WriteOutcome<Landed>> {
     const { tables, clock } = this.#options
@@ -233,7 +244,12 @@ export class Bronze implements LogSink<Landed> {
       ]),
     )
     const tags = await this.#rejectedTags({ signal })
-    const outcome = await this.#commit(tables.events, this.#events, staged, transactions, { signal, tags })
+    const parameters = unknownFieldsParameters(unknown)
+    const outcome = await this.#commit(tables.events, this.#events, staged, transactions, {
+      signal,
+      tags,
+      parameters,
+    })
     if (outcome.kind === 'conflict') return { kind: 'superseded', reason: outcome.reason }
     if (this.#isBehind) await this.refresh({ signal })
     else this.#events = await tables.events.snapshot({ signal })
@@ -279,6 +295,24 @@ export class Bronze implements LogSink<Landed> {
   #place(clock: Clock): string {
     return `${text(this.#options.topic)} as kafka_topic, kafka_partition, kafka_offset, kafka_timestamp, make_timestamptz(${clock.now() * 1000}) as ingested_at`
   }
+}
+
+async function readUnknownFields(
+  session: DuckDbSession,
+  { signal }: IoOptions,
+): Promise<readonly UnknownField[]> {
+  const drifted = await session.row('select count(unknown_fields) as n from parsed', { signal })
+  if (Number(drifted['n']) === 0) return []
+  const rows = await session.rows(countUnknownFields('parsed'), { signal })
+  return rows.map((row) => ({
+    field: String(row['field']),
+    type: String(row['type']),
+    count: Number(row['n']),
+    firstMs: Number(row['first_ms']),
+    lastMs: Number(row['last_ms']),
+    partition: Number(row['p']),
+    offset: BigInt(String(row['o'])),
+  }))
 }
 
 async function readState(

@@ -7,6 +7,7 @@
  */
 import { eventTypes, sources } from './event.ts'
 import { futureLimitMinutes } from './time-rules.ts'
+import { unknownFieldsSql } from './unknown-fields.ts'
 
 const textFields = ['event_id', 'event_type', 'page', 'timestamp', 'source'] as const
 /** Position in the lists that are read from a document in one pass, from 1. */
@@ -20,6 +21,11 @@ const isoTimestamp =
 const commonTimestamp =
   '(?:19|20)[0-9]{2}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\\.[0-9]{1,6})?Z?'
 
+export interface ParseOptions {
+  /** Adds `unknown_fields`, as `unknownFieldsSql` says. */
+  readonly hasUnknownFields?: boolean
+}
+
 /**
  * A SELECT with one row for each row of `messages`, whose columns are `kafka_partition`, `kafka_offset`,
  * `kafka_timestamp` and `value` (a BLOB, null for a message without a value).
@@ -28,7 +34,7 @@ const commonTimestamp =
  * is not an event, its fields are null; if it is one, its `value` is. DuckDB's dialect: raw bytes are parsed by DuckDB
  * alone.
  */
-export function parsedMessages(messages: string): string {
+export function parsedMessages(messages: string, { hasUnknownFields = false }: ParseOptions = {}): string {
   return `
 with
 -- The bytes as text; null if they are not UTF-8.
@@ -136,7 +142,7 @@ select kafka_partition, kafka_offset, kafka_timestamp, reject_reasons, is_event,
   case when is_event then fields[${position.page}] end as page,
   case when is_event then make_timestamptz(epoch_us(instant)) end as "timestamp",
   case when is_event then fields[${position.source}] end as source,
-  case when is_event then cast(instant as date) end as event_date
+  case when is_event then cast(instant as date) end as event_date${hasUnknownFields ? `,\n  ${unknownFieldsSql} as unknown_fields` : ''}
 from reasons`
 }
 
