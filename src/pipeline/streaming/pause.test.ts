@@ -108,6 +108,29 @@ describe('a stage that is paused', () => {
     expect(sink.written).toEqual(['a'])
   })
 
+  it('counts as in flight also what is fetched while a batch is written', async () => {
+    await using log = createMemoryEventLog()
+    const sink = new Sink()
+    let open = (): void => undefined
+    sink.gate = new Promise((resolve) => {
+      open = resolve
+    })
+    // In several partitions, so that there are several fetches.
+    const texts = ['a', 'b', 'c', 'd', 'e', 'f']
+    await log.append(texts.map((text) => ({ key: Buffer.from(text), value: Buffer.from(text) })))
+    const { meter, ended, end } = begin(log, sink, { maxRows: 1 })
+    const over = ended()
+
+    await vi.waitFor(() => expect(meter.reading().inFlight.messages).toBe(6))
+    const writing = sink.writing
+    open()
+    await vi.waitFor(() => expect(sink.written.toSorted()).toEqual(texts))
+    await vi.waitFor(() => expect(meter.reading().inFlight.messages).toBe(0))
+    expect(writing).toBe(1)
+    end()
+    await over
+  })
+
   it('does not begin while it is paused: neither its checks and repairs, nor reading', async () => {
     await using log = createMemoryEventLog()
     await append(log, 'a')

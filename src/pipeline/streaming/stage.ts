@@ -383,7 +383,7 @@ class StreamStage<Written extends WrittenCounts> {
       signal,
     })
     const landed = (partition: number): bigint | undefined => sink.next(partition)
-    return microBatches(observed(readAhead(events), observer), {
+    return microBatches(readAhead(observed(events, observer)), {
       triggerMs,
       maxRows,
       clock,
