@@ -57,8 +57,8 @@ export async function withRecording<T>(
     throw caught
   } finally {
     clearInterval(timer)
-    // A run that a pause has refused says nothing of the stage.
-    observer.ended(isLakeError(error, 'STAGE_PAUSED') ? undefined : error)
+    // One that was asked to end, or that a pause has refused, has not failed.
+    observer.ended(isLakeError(error, 'STAGE_PAUSED', 'INTERRUPTED') ? undefined : error)
     await within(recorder.recordEnd(), endMs)
     leave()
   }

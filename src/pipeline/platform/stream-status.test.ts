@@ -158,6 +158,13 @@ describe('withRecording(platform, stage, work)', () => {
     })
   })
 
+  it.each(['INTERRUPTED', 'STAGE_PAUSED'] as const)('takes %s for no failure of the stage', async (code) => {
+    const ending = withRecording(platform, 'landing', () => Promise.reject(new LakeError(code, 'the end')))
+
+    await expect(ending).rejects.toMatchObject({ code })
+    expect(await states()).toEqual(['stopped'])
+  })
+
   it('lets the stage run, and end, where the store fails or never answers, and says so once', async () => {
     const logged: string[] = []
     const logger = { ...silentLogger, warn: (_: object, text: string) => void logged.push(text) }
