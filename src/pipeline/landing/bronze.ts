@@ -29,6 +29,7 @@ import {
   type RejectsCheck,
   rejectedTags,
 } from './rejected-lineage.ts'
+import { addRescuedColumn, hasRescuedColumn, rescuedColumn } from './rescued-column.ts'
 
 export interface BronzeTables {
   readonly events: DeltaTable
@@ -41,6 +42,8 @@ export interface BronzeOptions {
   readonly clock: Clock
   readonly topic: string
   readonly clusterId: string
+  /** Keep the fields that are not known in the column `_rescued`, which is added where it is missing. */
+  readonly rescue?: boolean
 }
 
 export interface Landed {
@@ -88,6 +91,7 @@ export class Bronze implements LogSink<Landed> {
     const { events, rejected } = options.tables
     await events.createIfMissing(lakeTables['bronze/events'], { signal })
     await rejected.createIfMissing(lakeTables['bronze/rejected'], { signal })
+    if (options.rescue === true) await addRescuedColumn(events, { signal })
     return new Bronze(options, await readState(options, { signal }))
   }
 
@@ -232,7 +236,7 @@ export class Bronze implements LogSink<Landed> {
     { signal }: IoOptions,
   ): Promise<WriteOutcome<Landed>> {
     const { tables, clock } = this.#options
-    const select = `select event_id, user_id, event_type, page, "timestamp", source, event_date, ${this.#place(clock)} from parsed where is_event order by event_date, kafka_partition, kafka_offset`
+    const select = `select event_id, user_id, event_type, page, "timestamp", source, event_date, ${this.#place(clock)}${this.#rescued()} from parsed where is_event order by event_date, kafka_partition, kafka_offset`
     const staged =
       counts.events === 0
         ? nothing
@@ -290,6 +294,12 @@ export class Bronze implements LogSink<Landed> {
     )
     if (outcome.kind === 'conflict') await table.discard(staged)
     return outcome
+  }
+
+  /** Also where a table has the column of an earlier start that rescued, and this one does not: its rows are null then. */
+  #rescued(): string {
+    const hasColumn = hasRescuedColumn(this.#events)
+    return this.#options.rescue === true && hasColumn ? `, unknown_fields as ${rescuedColumn}` : ''
   }
 
   #place(clock: Clock): string {

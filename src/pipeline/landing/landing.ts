@@ -12,6 +12,8 @@ import { type RejectBurst, RejectRate } from './reject-burst.ts'
 export interface LandingOptions extends StageSettings {
   readonly tables: BronzeTables
   readonly duckdb: DuckDb
+  /** Keep the fields of events that are not known in the column `_rescued` of `bronze/events`. */
+  readonly rescue?: boolean
   /** Files of one day are compacted, beside the landing, once so many of them are small. Default 50. */
   readonly compactFrom?: number
   readonly onProgress?: (progress: LandingReport) => void
@@ -37,7 +39,10 @@ export async function land(options: LandingOptions, { signal }: IoOptions = {}):
   const report = { events: 0, rejected: 0, commits: 0 }
   const rejectRate = options.rejects && new RejectRate(options.rejects.limit)
   const clusterId = await log.clusterId({ signal })
-  const bronze = await Bronze.open({ tables, duckdb, clock, topic: log.topic, clusterId }, { signal })
+  const bronze = await Bronze.open(
+    { tables, duckdb, clock, topic: log.topic, clusterId, ...(options.rescue === true && { rescue: true }) },
+    { signal },
+  )
   const rejects = await bronze.checkRejects({ signal })
   if (rejects.kind === 'lost') {
     if (options.acceptGap !== true) throw rejectsLost(tables, rejects.reason)

@@ -90,6 +90,10 @@ export const variables = {
   EVENTS_PER_SECOND: variable(rate.default(5), 'rate of the producer'),
   LANDING_TRIGGER_SECONDS: variable(seconds.default(30), 'longest time between two commits to bronze'),
   LANDING_MAX_ROWS: variable(count.default(50_000), 'most messages in one commit to bronze'),
+  LANDING_RESCUE: variable(
+    z.enum(['true', 'false']).default('false'),
+    'keep the fields of events that are not known, as JSON in the column _rescued of bronze/events',
+  ),
   LANDING_REJECT_LIMIT: variable(
     share.default(0.05),
     'share of a minute of messages that may be rejected before landing pauses itself; 1 for all of them',
@@ -228,6 +232,8 @@ export interface Config {
     readonly maxRows: number
     /** The share of a minute of messages that may be rejected. */
     readonly rejectLimit: number
+    /** Keep the fields of events that are not known. */
+    readonly rescue: boolean
   }
   readonly realtime: { readonly triggerMs: number }
   /** When the batch runs, and what becomes of missed ticks, which holds for notebooks too. */
@@ -360,6 +366,7 @@ function configOf(values: Values, problems: string[]): Omit<Config, 'secrets'> {
       triggerMs: values.LANDING_TRIGGER_SECONDS * 1000,
       maxRows: values.LANDING_MAX_ROWS,
       rejectLimit: values.LANDING_REJECT_LIMIT,
+      rescue: values.LANDING_RESCUE === 'true',
     },
     realtime: { triggerMs: values.REALTIME_TRIGGER_SECONDS * 1000 },
     schedule: {
