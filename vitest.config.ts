@@ -7,16 +7,12 @@ process.env['TZ'] = 'UTC'
 const longest = [
   'src/pipeline/realtime/realtime.test.ts',
   'src/pipeline/reconcile/ledger/ledger.test.ts',
-  'src/pipeline/batch/backfill/backfill.test.ts',
   'src/pipeline/batch/batch.test.ts',
-  'src/pipeline/batch/again/replay.test.ts',
   'src/cli/process.test.ts',
   'src/lib/clickhouse-server/launch.test.ts',
   'src/acceptance/end-to-end.test.ts',
   'src/pipeline/reconcile/reconcile.test.ts',
-  'src/pipeline/batch/audit-books.test.ts',
   'src/pipeline/serving/publish.test.ts',
-  'src/acceptance/refused.test.ts',
   'src/pipeline/landing/landing.test.ts',
   'src/cli/table/table-write.test.ts',
 ]

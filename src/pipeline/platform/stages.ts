@@ -61,6 +61,8 @@ async function pauseForRejects(platform: Platform, pause: PauseSwitch, burst: Re
   logger.error({ stage: 'landing', ...burst }, `landing is paused: ${reason}`)
   try {
     await (await platform.runs()).stages.pause('landing', reason)
+    // A report that was on its way has been told that nothing is paused.
+    pause.set(reason)
   } catch (error) {
     logger.error({ stage: 'landing', err: error }, 'The pause of landing could not be recorded')
   }

@@ -26,7 +26,24 @@ describe('the publication model', () => {
 
 const seed = Number(process.env['LAKE_PUBLICATION_SEED'] ?? Date.now() % 100_000)
 
-const traces: Record<string, Trace> = {}
+const traces: Record<string, Trace> = {
+  'a release that arrives after that of the next run': [
+    ...movesOfRun(0, 'publish-release'),
+    'run 0 is late at publish-release',
+    'bronze grows',
+    ...movesOfRun(1),
+    'run 0 publish-release arrives late',
+  ],
+  'a run that is killed at its last table, one that fails a check there, and one that passes': [
+    ...movesOfRun(0, 'commit-gold-b'),
+    'run 0 is late at commit-gold-b',
+    'run 0 never makes commit-gold-b',
+    'bronze grows by what fails a check',
+    ...movesOfRun(1),
+    'bronze grows',
+    ...movesOfRun(0),
+  ],
+}
 // Before it has the lease, a run is none yet.
 for (const step of steps.slice(1)) {
   const begun = [...movesOfRun(0, step), `run 0 is late at ${step}`]

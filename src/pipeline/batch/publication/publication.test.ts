@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest'
 import { check, type Model, model, type Step, steps } from './model.fixture.ts'
-import { describePublication, movesOfRun } from './publication.contract.ts'
 
 /** Enough to show each of the faults below. */
 const small: Model = { ...model, faults: 1 }
@@ -41,23 +40,4 @@ describe('the publication model', () => {
   ])('breaks a promise with %j', (change, problem) => {
     expect(check({ ...small, ...change }).violation?.problem).toMatch(problem)
   })
-})
-
-describePublication({
-  'a release that arrives after that of the next run': [
-    ...movesOfRun(0, 'publish-release'),
-    'run 0 is late at publish-release',
-    'bronze grows',
-    ...movesOfRun(1),
-    'run 0 publish-release arrives late',
-  ],
-  'a run that is killed at its last table, one that fails a check there, and one that passes': [
-    ...movesOfRun(0, 'commit-gold-b'),
-    'run 0 is late at commit-gold-b',
-    'run 0 never makes commit-gold-b',
-    'bronze grows by what fails a check',
-    ...movesOfRun(1),
-    'bronze grows',
-    ...movesOfRun(0),
-  ],
 })
