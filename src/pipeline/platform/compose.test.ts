@@ -55,6 +55,18 @@ describe('openPlatform(config)', () => {
     expect(tables[0]).toBe(tables[1])
   })
 
+  it('gives streaming stages an engine of one thread, with as much memory: a message may be megabytes long', async () => {
+    await using platform = platformOf(join(folder, 'home'))
+    const settings = `select current_setting('threads') as threads, current_setting('memory_limit') as memory`
+
+    const [engine, streaming] = await Promise.all([platform.duckdb(), platform.streamingDuckdb()])
+    const [of, ofStreaming] = await Promise.all(
+      [engine, streaming].map((each) => each.use((session) => session.row(settings))),
+    )
+
+    expect(ofStreaming).toEqual({ ...of, threads: 1n })
+  })
+
   it('names the home that cannot be made, and tries again when asked again', async () => {
     await using platform = platformOf(join(import.meta.filename, 'home'))
 

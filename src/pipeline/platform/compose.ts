@@ -15,7 +15,6 @@ import { OwnFolder } from '../../lib/base/files/own-folder.ts'
 import type { IoOptions } from '../../lib/base/io.ts'
 import { type Logger, silentLogger } from '../../lib/base/log.ts'
 import { scopedLogger } from '../../lib/base/log-scope.ts'
-import { memoryShares } from '../../lib/base/memory.ts'
 import type { ClickHouse } from '../../lib/clickhouse/clickhouse.ts'
 import type { Compute } from '../../lib/compute/compute.ts'
 import type { DeltaTable, Snapshot } from '../../lib/delta/index.ts'
@@ -144,12 +143,7 @@ export function openPlatform(
   // Two engines in one directory take each other's files for their own, and both crash.
   const duckdb = lazily(() => openEngine({ tempDirectory: temporary.path }), close)
   const streamingDuckdb = lazily(
-    () =>
-      openEngine({
-        tempDirectory: join(temporary.path, 'streaming'),
-        memoryLimit: `${Math.floor(memoryShares().duckdb / 4)}B`,
-        threads: 1,
-      }),
+    () => openEngine({ tempDirectory: join(temporary.path, 'streaming'), threads: 1 }),
     close,
   )
   const openTable = async (location: string): Promise<DeltaTable> => {
