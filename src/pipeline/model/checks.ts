@@ -1,5 +1,6 @@
 /** What is expected of the rows of each table: the batch asks it of new rows before anyone sees them, `lake check` of all. */
 import type { Expectation } from '../../lib/quality/expectation.ts'
+import { eventFields } from './event.ts'
 import { isValid } from './event-rules.ts'
 import { goldMetrics } from './gold.ts'
 import type { GoldMetric } from './metric.ts'
@@ -47,9 +48,7 @@ where event_id in (select event_id from checked group by event_id having min(eve
 
 const eventChecks: Readonly<Partial<Record<LakeTable, readonly TableCheck[]>>> = {
   'bronze/events': [
-    ...['event_id', 'user_id', 'event_type', 'page', 'timestamp', 'source', 'event_date'].map((column) =>
-      reported({ kind: 'notNull', column }),
-    ),
+    ...[...eventFields, 'event_date'].map((column) => reported({ kind: 'notNull', column })),
     reported(dayOfTimestamp),
     { severity: 'quarantine', expectation: valid },
     warn({ kind: 'freshness', column: 'kafka_timestamp', maxAgeHours: 24 }),

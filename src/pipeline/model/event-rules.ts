@@ -5,14 +5,17 @@
  * A message is an event if its bytes state all six fields and nothing must be invented. Otherwise it is *rejected*
  * and keeps its bytes. An event that breaks a business rule is *quarantined*, not rejected.
  */
-import { eventTypes, sources } from './event.ts'
+import { eventFields, eventTypes, sources } from './event.ts'
 import { futureLimitMinutes } from './time-rules.ts'
 import { unknownFieldsSql } from './unknown-fields.ts'
 
 const textFields = ['event_id', 'event_type', 'page', 'timestamp', 'source'] as const
 /** Position in the lists that are read from a document in one pass, from 1. */
-const position = { event_id: 1, user_id: 2, event_type: 3, page: 4, timestamp: 5, source: 6 } as const
-const paths = `['$.event_id', '$.user_id', '$.event_type', '$.page', '$.timestamp', '$.source']`
+const position = Object.fromEntries(eventFields.map((name, at) => [name, at + 1])) as Record<
+  (typeof eventFields)[number],
+  number
+>
+const paths = `[${eventFields.map((name) => `'$.${name}'`).join(', ')}]`
 
 const isoTimestamp =
   '^([0-9]{4}-[0-9]{2}-[0-9]{2})[T ]([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:\\.([0-9]+))?)?(?:(Z)|([+-])([0-9]{2})(?::([0-9]{2}))?)?$'

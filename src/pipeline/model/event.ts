@@ -15,3 +15,13 @@ export interface UserEvent {
   readonly timestamp: string
   readonly source: Source
 }
+
+/** Its fields, in the order in which the producer writes them. */
+export const eventFields = [
+  'event_id',
+  'user_id',
+  'event_type',
+  'page',
+  'timestamp',
+  'source',
+] as const satisfies readonly (keyof UserEvent)[]

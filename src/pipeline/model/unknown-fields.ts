@@ -6,10 +6,11 @@
  */
 import { formatJson, type JsonValue, parseJson } from '../../lib/base/json.ts'
 import type { CommitInfo } from '../../lib/delta/index.ts'
+import { eventFields } from './event.ts'
 
-const names = ['event_id', 'user_id', 'event_type', 'page', 'timestamp', 'source'] as const
 /** Bytes of the shortest event, without its values. */
-const frameBytes = JSON.stringify(Object.fromEntries(names.map((name) => [name, '']))).length - '""'.length
+const frameBytes =
+  JSON.stringify(Object.fromEntries(eventFields.map((name) => [name, '']))).length - '""'.length
 
 /**
  * SQL over the rows that `parsedMessages` judges: the fields that it does not know as a text in JSON, null if there are
@@ -17,7 +18,7 @@ const frameBytes = JSON.stringify(Object.fromEntries(names.map((name) => [name, 
  */
 export const unknownFieldsSql = `case when octet_length(value) > ${frameBytes}
       + strlen(array_to_string(fields, ''))
-    then case when is_event and len(json_keys(document)) > ${names.length} then nullif(cast(json_merge_patch(document, '${JSON.stringify(Object.fromEntries(names.map((name) => [name, null])))}') as varchar), '{}') end end`
+    then case when is_event and len(json_keys(document)) > ${eventFields.length} then nullif(cast(json_merge_patch(document, '${JSON.stringify(Object.fromEntries(eventFields.map((name) => [name, null])))}') as varchar), '{}') end end`
 
 /** A field with values of one type, in some of the events. */
 export interface UnknownField {

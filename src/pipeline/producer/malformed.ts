@@ -2,7 +2,7 @@
  * Messages that are no events: each is rejected or quarantined by the rules of `event-rules.ts`,
  * also by the mildest parser that they allow. None holds a line feed, so that NDJSON can carry all of them.
  */
-import type { UserEvent } from '../model/event.ts'
+import { eventFields, type UserEvent } from '../model/event.ts'
 import type { Random } from './random.ts'
 
 type Fault = (event: UserEvent, random: Random) => Buffer
@@ -23,7 +23,7 @@ export const faults: Readonly<Record<string, Fault>> = {
   empty: () => Buffer.alloc(0),
   'not an object': (event) => json(Object.values(event)),
   'a field missing': (event, random) => {
-    const missing = random.pick(['event_id', 'user_id', 'event_type', 'page', 'timestamp', 'source'])
+    const missing = random.pick(eventFields)
     return json(Object.fromEntries(Object.entries(event).filter(([field]) => field !== missing)))
   },
   'a field null': (event) => json({ ...event, page: null }),
