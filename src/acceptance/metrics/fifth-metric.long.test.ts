@@ -61,7 +61,7 @@ async function lake(...words: readonly string[]): Promise<unknown> {
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'lakeshore-fifth-metric-'))
-  for (const name of ['src', 'scripts', 'docs', 'dashboards', 'package.json', 'tsconfig.json']) {
+  for (const name of ['src', 'scripts', 'docs', 'dashboards', 'deploy', 'package.json', 'tsconfig.json']) {
     await cp(join(root, name), join(folder, name), { recursive: true })
   }
   await symlink(join(root, 'node_modules'), join(folder, 'node_modules'))

@@ -46,6 +46,7 @@ beforeAll(async () => {
     'scripts',
     'docs',
     'dashboards',
+    'deploy',
     'examples',
     'notebooks',
     'package.json',

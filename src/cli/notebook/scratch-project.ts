@@ -19,6 +19,7 @@ const copied = [
   'scripts',
   'docs',
   'dashboards',
+  'deploy',
   'examples',
   'package.json',
   'tsconfig.json',
