@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Writable } from 'node:stream'
+import { endServer } from '../lib/clickhouse-server/launch.ts'
 import { runCli } from './run-cli.ts'
 
 export interface Ran {
@@ -38,7 +39,11 @@ export async function openCliHome(env: Readonly<Record<string, string>> = {}): P
       return { exitCode, stdout: stdout.text, stderr: stderr.text }
     },
     stdoutBytes: async (...argv) => (await run(argv)).stdout.bytes,
-    [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }),
+    [Symbol.asyncDispose]: async () => {
+      // A command leaves its ClickHouse for the next one: in a folder that goes, it would write on.
+      await endServer(path)
+      await rm(path, { recursive: true, force: true })
+    },
   }
 }
 

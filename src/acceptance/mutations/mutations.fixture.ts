@@ -1,4 +1,6 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: these are texts of our sources
+import { eventFields } from '../../pipeline/model/event.ts'
+
 /**
  * Changes that take something away from the checks: after each of them a test must fail. One that passes all tests is a
  * check that nobody would miss.
@@ -117,10 +119,14 @@ const gates: readonly Mutation[] = [
 
 /** The declared checks, each taken away. */
 const checks: readonly Mutation[] = [
-  ...['event_id', 'user_id', 'event_type', 'page', 'timestamp', 'source'].map((column) =>
-    declared(`bronze: ${column} is not null`, `'${column}', `, ''),
+  ...eventFields.map((column) =>
+    declared(
+      `bronze: ${column} is not null`,
+      `[...eventFields, 'event_date'].map`,
+      `[...eventFields.filter((field) => field !== '${column}'), 'event_date'].map`,
+    ),
   ),
-  declared('bronze: event_date is not null', `, 'event_date'].map`, '].map'),
+  declared('bronze: event_date is not null', `[...eventFields, 'event_date'].map`, '[...eventFields].map'),
   declared('bronze: event_date is the day', '    reported(dayOfTimestamp),\n', ''),
   declared('bronze: the event is valid', `    { severity: 'quarantine', expectation: valid },\n`, ''),
   declared(

@@ -350,7 +350,7 @@ export class History {
 
   /** Made twice only if its process was disturbed before it could say that it was made. */
   #requireOnce(): void {
-    const made = [...this.#made].sort((a, b) => a.endedMs - b.endedMs)
+    const made = [...this.#made].sort((a, b) => a.startedMs - b.startedMs)
     for (const [at, first] of made.entries()) {
       for (const second of made.slice(at + 1)) {
         if (first.tickMs !== second.tickMs) continue
