@@ -41,7 +41,7 @@ scrapes them.
 
 ## Of the stages that run in the process
 
-Counters begin anew with the process. What is not known has no sample: the lag while the log does not answer.
+Counters start at zero with the process. What is not known has no sample, such as the lag while the log does not answer.
 
 ${metricTable(stageMetrics)}
 
@@ -53,7 +53,7 @@ ${metricTable(platformMetrics)}
 
 ## Alerts
 
-In \`deploy/prometheus/lakeshore.rules.yml\`. Who has no Prometheus is told by \`lake up\` and \`lake schedule\` themselves
+In \`deploy/prometheus/lakeshore.rules.yml\`. Without Prometheus, \`lake up\` and \`lake schedule\` send alerts themselves
 ([alerts.md](alerts.md)).
 
 | alert | when | for |

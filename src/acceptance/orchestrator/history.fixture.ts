@@ -143,11 +143,11 @@ export class History {
     const onDeath = process.onDeath
     process.onDeath = () => {
       onDeath()
-      // A scheduler that dies may just have got the lease of a tick that another one left: its time is counted anew.
+      // A scheduler may die just after it got the lease of a tick that another one left: the time counts from here.
       for (const tickMs of [...begun.keys(), ...this.#orphaned.keys()]) {
         this.#orphaned.set(tickMs, world.now())
       }
-      // Whoever looks after the machine starts it again, sooner or later.
+      // Somebody starts it again, sooner or later.
       world.at(world.now() + world.between(1_000, periodMs), () => this.#startScheduler())
     }
     runSchedule({

@@ -61,6 +61,14 @@ describe('lake rejected replay', () => {
     expect(shown.messages).toMatchObject(first.messages)
   })
 
+  it('shows of a long message the part that the script changes', async () => {
+    await using home = await openHome()
+
+    const { stdout } = await home.lake('rejected', 'replay', '--fix', join(folder, 'fix.ts'), '--dry-run')
+
+    expect(stdout).toMatch(/…\S*Z","source":"web" +│ …\S*Z","source":"web"\} +│/)
+  })
+
   it('lists what a script does not mend, sends nothing of it, and exits 1', async () => {
     await using home = await openHome()
 

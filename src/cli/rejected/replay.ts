@@ -30,6 +30,8 @@ const [defaultLimit, defaultRate] = [1_000, 100]
 /** So many messages are named, and the others counted. */
 const named = 20
 const previewLength = 60
+/** Bytes of a preview before the first that differs. */
+const shownBefore = 20
 
 export function addReplay(rejected: Command, cli: CommandLine): void {
   const replay = rejected
@@ -206,17 +208,29 @@ function describePreview({ ready, refused, left, isLimited }: ReplayPreview): st
     lines.push(
       drawTable(
         ['rejected', 'was', 'becomes'],
-        ready
-          .slice(0, named)
-          .map(({ letter, message }) => [
-            placeText(letter),
-            letter.value === null ? '(no value)' : printableBytes(letter.value, previewLength),
-            message.value == null ? '(no value)' : printableBytes(message.value, previewLength),
-          ]),
+        ready.slice(0, named).map(({ letter, message }) => {
+          const from = changeStart(letter.value, message.value)
+          return [placeText(letter), previewOf(letter.value, from), previewOf(message.value, from)]
+        }),
       ),
     )
   }
   return [...lines, ...refusedLines(refused, true)].join('\n')
+}
+
+/** Where a preview begins. */
+function changeStart(was: Uint8Array | null, becomes: Uint8Array | null): number {
+  if (was === null || becomes === null) return 0
+  const same = was.findIndex((byte, at) => byte !== becomes[at])
+  let from = Math.max(0, (same < 0 ? was.length : same) - shownBefore)
+  // Never within a character.
+  while (from > 0 && ((was[from] ?? 0) & 0xc0) === 0x80) from -= 1
+  return from
+}
+
+function previewOf(value: Uint8Array | null, from: number): string {
+  if (value === null) return '(no value)'
+  return `${from > 0 ? '…' : ''}${printableBytes(value.subarray(from), previewLength)}`
 }
 
 function refusedLines(refused: readonly Refused[], hasScript: boolean): readonly string[] {

@@ -1,7 +1,7 @@
 /** `lake rejected show`: rejected messages bit for bit. */
 import type { Command } from 'commander'
 import { LakeError } from '../../lib/base/errors.ts'
-import { type Letter, readLetters, requireLetter } from '../../pipeline/rejected/letters.ts'
+import { type Letter, readLetters, requireLetter, valueText } from '../../pipeline/rejected/letters.ts'
 import { wholeNumber } from '../arguments.ts'
 import type { CommandLine } from '../command-line.ts'
 import { hexDump } from '../output/hex-dump.ts'
@@ -79,7 +79,7 @@ async function showLetters(
 function document(letter: Letter): object {
   return {
     raw: letter.value,
-    text: letter.value === null ? null : (textOf(letter.value) ?? null),
+    text: valueText(letter.value),
     key: letter.key,
     headers: letter.headers,
     reasons: letter.reasons,
@@ -120,18 +120,10 @@ function whole(letter: Letter): string {
 /** As text where every character stands for itself; a hex dump else, beside the text where there is one. */
 function bytesText(bytes: Uint8Array | null, none: string): string {
   if (bytes === null) return `(${none})`
-  const text = textOf(bytes)
+  const text = valueText(bytes)
   if (text === '') return '(empty)'
-  const safe = text === undefined ? undefined : printable(text)
+  const safe = text === null ? undefined : printable(text)
   const size = `${bytes.length} bytes`
   if (safe !== undefined && safe === text) return `${size}\n${text}`
   return [safe === undefined ? `${size}, not UTF-8` : `${size}\n${safe}`, hexDump(bytes)].join('\n')
-}
-
-function textOf(bytes: Uint8Array): string | undefined {
-  try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
-  } catch {
-    return undefined
-  }
 }

@@ -4,20 +4,16 @@ import type { Builder, Dataquery } from '@grafana/grafana-foundation-sdk/cog'
 import {
   BigValueColorMode,
   BigValueGraphMode,
-  type DataSourceRef,
   GraphDrawStyle,
   LegendDisplayMode,
   LegendPlacement,
   ReduceDataOptionsBuilder,
   StackingMode,
-  TooltipDisplayMode,
   VisibilityMode,
   VizLegendOptionsBuilder,
   VizOrientation,
-  VizTooltipOptionsBuilder,
 } from '@grafana/grafana-foundation-sdk/common'
 import {
-  DashboardBuilder,
   DatasourceVariableBuilder,
   FieldColorBuilder,
   FieldColorModeId,
@@ -28,16 +24,14 @@ import { PanelBuilder as StatBuilder } from '@grafana/grafana-foundation-sdk/sta
 import { PanelBuilder as TimeseriesBuilder } from '@grafana/grafana-foundation-sdk/timeseries'
 import type { Unit } from '../../pipeline/model/panel.ts'
 import { type BarsPanel, type Panel, type StatPanel, type TimeseriesPanel, trendDays } from '../panels.ts'
+import { chosenDatasource, dashboardText, legendBelow, newDashboard, tooltipOfAll } from './dashboard.ts'
 
 /** The official plugin for ClickHouse. */
 export const pluginId = 'grafana-clickhouse-datasource'
 /** As `dashboards/provisioning` names the data source. */
 export const datasourceUid = 'lakeshore-clickhouse'
 
-const datasource: DataSourceRef = { type: pluginId, uid: `\${datasource}` }
-
-/** Of Grafana 10.2; later ones migrate it. */
-export const schemaVersion = 38
+const datasource = chosenDatasource(pluginId)
 
 /** The plugin's own numbers. */
 const formats = { timeseries: 0, table: 1 } as const
@@ -52,20 +46,12 @@ const unitOf: Readonly<Record<Unit, string>> = { count: 'locale', ratio: 'percen
 
 /** The dashboard as the text of its file. */
 export function grafanaDashboard(title: string, panels: readonly Panel[]): string {
-  // Its successor writes a schema that Grafana 10 and 11 do not read.
-  // eslint-disable-next-line @typescript-eslint/no-deprecated
-  const dashboard = new DashboardBuilder(title)
-    .uid('lakeshore-overview')
-    .tags(['lakeshore'])
-    .timezone('utc')
-    .time({ from: 'now-1h', to: 'now' })
-    .refresh('10s')
-    .withVariable(
-      new DatasourceVariableBuilder('datasource')
-        .label('ClickHouse')
-        .type(pluginId)
-        .current({ selected: true, text: 'ClickHouse', value: datasourceUid }),
-    )
+  const dashboard = newDashboard(title, 'lakeshore-overview').withVariable(
+    new DatasourceVariableBuilder('datasource')
+      .label('ClickHouse')
+      .type(pluginId)
+      .current({ selected: true, text: 'ClickHouse', value: datasourceUid }),
+  )
   for (const [at, panel] of panels.entries()) {
     dashboard.withPanel(
       panelBuilder(panel)
@@ -73,7 +59,7 @@ export function grafanaDashboard(title: string, panels: readonly Panel[]): strin
         .gridPos(placeOf(panel, panels)),
     )
   }
-  return `${JSON.stringify({ ...dashboard.build(), schemaVersion }, null, 2)}\n`
+  return dashboardText(dashboard)
 }
 
 /** The panels of a row share its 24 columns. */
@@ -169,13 +155,8 @@ function timeseriesBuilder(panel: TimeseriesPanel): TimeseriesBuilder {
     .min(0)
     .interval('1m')
     .showPoints(VisibilityMode.Never)
-    .legend(
-      new VizLegendOptionsBuilder()
-        .displayMode(LegendDisplayMode.List)
-        .placement(LegendPlacement.Bottom)
-        .showLegend(true),
-    )
-    .tooltip(new VizTooltipOptionsBuilder().mode(TooltipDisplayMode.Multi))
+    .legend(legendBelow())
+    .tooltip(tooltipOfAll())
     .noValue('No events in this time')
   return panel.style === 'stacked'
     ? builder.drawStyle(GraphDrawStyle.Bars).fillOpacity(80).lineWidth(0).stacking(stacked)

@@ -1,17 +1,10 @@
 /** Grafana's dashboard of the streaming stages, over what Prometheus scrapes from them. */
-import {
-  type DataSourceRef,
-  LegendDisplayMode,
-  LegendPlacement,
-  TooltipDisplayMode,
-  VisibilityMode,
-  VizLegendOptionsBuilder,
-  VizTooltipOptionsBuilder,
-} from '@grafana/grafana-foundation-sdk/common'
-import { DashboardBuilder, DatasourceVariableBuilder } from '@grafana/grafana-foundation-sdk/dashboard'
+import { VisibilityMode } from '@grafana/grafana-foundation-sdk/common'
+import { DatasourceVariableBuilder } from '@grafana/grafana-foundation-sdk/dashboard'
 import { DataqueryBuilder } from '@grafana/grafana-foundation-sdk/prometheus'
 import { PanelBuilder as TimeseriesBuilder } from '@grafana/grafana-foundation-sdk/timeseries'
-import { schemaVersion } from './grafana.ts'
+import { usualRejectLimit } from '../../pipeline/landing/reject-burst.ts'
+import { chosenDatasource, dashboardText, legendBelow, newDashboard, tooltipOfAll } from './dashboard.ts'
 
 export interface StreamPanel {
   readonly title: string
@@ -69,7 +62,7 @@ export const streamPanels: readonly StreamPanel[] = [
   },
   {
     title: 'Rejected share',
-    description: 'Of the messages of the last five minutes. An alert comes above 5 %.',
+    description: `Of the messages of the last five minutes. An alert comes above ${usualRejectLimit * 100} %.`,
     expression:
       'sum by (stage) (rate(lakeshore_stage_rejected_total[5m])) / sum by (stage) (rate(lakeshore_stage_messages_total[5m]))',
     legend: '{{stage}}',
@@ -98,19 +91,13 @@ export const streamPanels: readonly StreamPanel[] = [
   },
 ]
 
-const datasource: DataSourceRef = { type: 'prometheus', uid: `\${datasource}` }
+const datasource = chosenDatasource('prometheus')
 
 /** The dashboard as the text of its file. */
 export function streamsDashboard(): string {
-  // Its successor writes a schema that Grafana 10 and 11 do not read.
-  // eslint-disable-next-line @typescript-eslint/no-deprecated
-  const dashboard = new DashboardBuilder('Lakehouse Streams')
-    .uid('lakeshore-streams')
-    .tags(['lakeshore'])
-    .timezone('utc')
-    .time({ from: 'now-1h', to: 'now' })
-    .refresh('10s')
-    .withVariable(new DatasourceVariableBuilder('datasource').label('Prometheus').type('prometheus'))
+  const dashboard = newDashboard('Lakehouse Streams', 'lakeshore-streams').withVariable(
+    new DatasourceVariableBuilder('datasource').label('Prometheus').type('prometheus'),
+  )
   for (const [at, panel] of streamPanels.entries()) {
     dashboard.withPanel(
       panelBuilder(panel)
@@ -118,7 +105,7 @@ export function streamsDashboard(): string {
         .gridPos({ x: (at % 2) * 12, y: Math.floor(at / 2) * 8, w: 12, h: 8 }),
     )
   }
-  return `${JSON.stringify({ ...dashboard.build(), schemaVersion }, null, 2)}\n`
+  return dashboardText(dashboard)
 }
 
 function panelBuilder({ title, description, expression, legend, unit }: StreamPanel): TimeseriesBuilder {
@@ -134,11 +121,6 @@ function panelBuilder({ title, description, expression, legend, unit }: StreamPa
     .showPoints(VisibilityMode.Never)
     .lineWidth(2)
     .fillOpacity(8)
-    .legend(
-      new VizLegendOptionsBuilder()
-        .displayMode(LegendDisplayMode.List)
-        .placement(LegendPlacement.Bottom)
-        .showLegend(true),
-    )
-    .tooltip(new VizTooltipOptionsBuilder().mode(TooltipDisplayMode.Multi))
+    .legend(legendBelow())
+    .tooltip(tooltipOfAll())
 }

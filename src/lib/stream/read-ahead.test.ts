@@ -59,6 +59,11 @@ describe('readAhead(events)', () => {
 
     // The one that is being worked at, and three that wait.
     expect(asked.count).toBe(4)
+
+    await reader.next()
+    await whileTheConsumerWorks()
+
+    expect(asked.count).toBe(5)
   })
 
   it.each([
@@ -102,7 +107,7 @@ describe('readAhead(events)', () => {
   it('leaves the log when the consumer leaves', async () => {
     const { asked, stream } = log([fetched(0), fetched(1), fetched(2)])
 
-    for await (const event of readAhead(stream)) if (event.kind === 'fetched') break
+    for await (const event of readAhead(stream, { maxBytes: 1 })) if (event.kind === 'fetched') break
 
     expect(asked.hasReturned).toBe(true)
   })

@@ -24,11 +24,19 @@ describe('RejectRate', () => {
     })
   })
 
-  it('begins anew after a burst', () => {
+  it('starts its count at zero after a burst', () => {
     const rate = new RejectRate(0.05)
     rate.landed({ events: 0, rejected: 2_000 }, 0)
 
     expect(rate.landed({ events: 1_000, rejected: 1 }, 1_000)).toBeUndefined()
+  })
+
+  it('counts for another minute after a burst before it judges few messages again', () => {
+    const rate = new RejectRate(0.05)
+    rate.landed({ events: 0, rejected: 100 }, 0)
+
+    expect(rate.landed({ events: 0, rejected: 100 }, 60_000)).toBeDefined()
+    expect(rate.landed({ events: 0, rejected: 200 }, 61_000)).toBeUndefined()
   })
 
   it('never judges if all may be rejected, and forgets what a clock that was set back calls the future', () => {

@@ -3,6 +3,9 @@
  * what was landed, and when, is told to it.
  */
 
+/** The share of rejects from which somebody has to look, unless another is set. */
+export const usualRejectLimit = 0.05
+
 export interface RejectBurst {
   readonly rejected: number
   readonly messages: number
@@ -25,8 +28,8 @@ export class RejectRate {
   }
 
   /**
-   * @returns the burst, if more than the limit of what was landed in the last minute was rejected. Then counting begins anew,
-   * so that whoever goes on afterwards is not held up by the same messages again.
+   * @returns the burst, if more than the limit of what was landed in the last minute was rejected. The count then starts
+   * at zero, so that a stage that is resumed is not paused again by the same messages.
    */
   landed(
     { events, rejected }: { readonly events: number; readonly rejected: number },

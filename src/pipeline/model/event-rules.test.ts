@@ -56,6 +56,7 @@ describe('parsedMessages(messages)', () => {
       source: 'web',
       event_date: '2026-11-20',
       reject_reasons: [],
+      value: null,
       invalid: '',
     })
   })

@@ -170,16 +170,7 @@ export interface EventRule {
 }
 
 /** Columns without which an event says nothing, or not when: landing writes them all. */
-const requiredColumns = [
-  'event_id',
-  'user_id',
-  'event_type',
-  'page',
-  'timestamp',
-  'source',
-  'event_date',
-  'kafka_timestamp',
-] as const
+const requiredColumns = [...eventFields, 'event_date', 'kafka_timestamp'] as const
 
 const quoted = (values: readonly string[]): string => values.map((value) => `'${value}'`).join(', ')
 

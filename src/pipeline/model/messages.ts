@@ -1,5 +1,5 @@
 /** Messages of the event log as tables of DuckDB: raw bytes, never parsed in JavaScript. */
-import { createTemporaryTable } from '../../lib/duckdb/append.ts'
+import { type AppendColumn, createTemporaryTable } from '../../lib/duckdb/append.ts'
 import type { DuckDbSession } from '../../lib/duckdb/duckdb.ts'
 import type { Message } from '../../lib/eventlog/eventlog.ts'
 
@@ -7,11 +7,10 @@ import type { Message } from '../../lib/eventlog/eventlog.ts'
 export async function createMessagesTable(
   session: DuckDbSession,
   name: string,
-  messages: readonly Message[],
+  messages: readonly Pick<Message, 'partition' | 'offset' | 'timestampMs' | 'value'>[],
 ): Promise<void> {
   await createTemporaryTable(session, name, [
-    { name: 'kafka_partition', kind: 'integer', values: messages.map(({ partition }) => partition) },
-    { name: 'kafka_offset', kind: 'bigint', values: messages.map(({ offset }) => offset) },
+    ...placesOf(messages),
     { name: 'kafka_timestamp', kind: 'timestampMs', values: messages.map(({ timestampMs }) => timestampMs) },
     { name: 'value', kind: 'blob', values: messages.map(({ value }) => value) },
   ])
@@ -24,9 +23,15 @@ export async function createEnvelopesTable(
   messages: readonly Message[],
 ): Promise<void> {
   await createTemporaryTable(session, name, [
-    { name: 'kafka_partition', kind: 'integer', values: messages.map(({ partition }) => partition) },
-    { name: 'kafka_offset', kind: 'bigint', values: messages.map(({ offset }) => offset) },
+    ...placesOf(messages),
     { name: 'key', kind: 'blob', values: messages.map(({ key }) => key) },
     { name: 'headers', kind: 'namedBytes', values: messages.map(({ headers }) => headers) },
   ])
+}
+
+function placesOf(messages: readonly Pick<Message, 'partition' | 'offset'>[]): readonly AppendColumn[] {
+  return [
+    { name: 'kafka_partition', kind: 'integer', values: messages.map(({ partition }) => partition) },
+    { name: 'kafka_offset', kind: 'bigint', values: messages.map(({ offset }) => offset) },
+  ]
 }

@@ -27,8 +27,6 @@ async function unknownOf(value: string): Promise<unknown> {
         partition: 0,
         offset: offset(0n),
         timestampMs: 0,
-        key: null,
-        headers: [],
         value: Buffer.from(value),
       },
     ])

@@ -1,4 +1,5 @@
 /** What to alert on, as rules of Prometheus: declared here, and written into a file by `npm run generate`. */
+import { usualRejectLimit } from '../landing/reject-burst.ts'
 
 export interface AlertRule {
   readonly name: string
@@ -62,8 +63,7 @@ export const alertRules: readonly AlertRule[] = [
   },
   {
     name: 'LakeshoreRejectBurst',
-    expression:
-      'sum by (stage) (rate(lakeshore_stage_rejected_total[5m])) / sum by (stage) (rate(lakeshore_stage_messages_total[5m])) > 0.05',
+    expression: `sum by (stage) (rate(lakeshore_stage_rejected_total[5m])) / sum by (stage) (rate(lakeshore_stage_messages_total[5m])) > ${usualRejectLimit}`,
     for: '1m',
     severity: 'warning',
     summary: '{{ $value | humanizePercentage }} of the messages of {{ $labels.stage }} are rejected',

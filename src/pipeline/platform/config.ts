@@ -11,6 +11,7 @@ import { z } from 'zod'
 import { LakeError, messageOf } from '../../lib/base/errors.ts'
 import type { CatchUp } from '../../lib/schedule/due.ts'
 import { isTimeZone } from '../../lib/schedule/time-zone.ts'
+import { usualRejectLimit } from '../landing/reject-burst.ts'
 
 /** Not as `Number` reads it, to which a blank is 0 and `0x10` is 16. */
 const number = z
@@ -95,7 +96,7 @@ export const variables = {
     'keep the fields of events that are not known, as JSON in the column _rescued of bronze/events',
   ),
   LANDING_REJECT_LIMIT: variable(
-    share.default(0.05),
+    share.default(usualRejectLimit),
     'share of a minute of messages that may be rejected before landing pauses itself; 1 for all of them',
   ),
   REALTIME_TRIGGER_SECONDS: variable(

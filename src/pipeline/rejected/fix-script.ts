@@ -9,7 +9,7 @@ import { pathToFileURL } from 'node:url'
 import { LakeError, messageOf } from '../../lib/base/errors.ts'
 import type { Header, NewMessage } from '../../lib/eventlog/eventlog.ts'
 import { keyOfLine } from '../producer/lines.ts'
-import type { Letter } from './letters.ts'
+import { type Letter, valueText } from './letters.ts'
 
 /** What a script is given. */
 export interface FixInput extends Omit<Letter, 'appendedMs' | 'ingestedAt'> {
@@ -90,7 +90,7 @@ export async function fixed(fix: Fix | undefined, letter: Letter): Promise<NewMe
   const output =
     fix === undefined
       ? letter
-      : await fix({ ...message, text: textOf(letter.value), timestamp: new Date(appendedMs) })
+      : await fix({ ...message, text: valueText(letter.value), timestamp: new Date(appendedMs) })
   if (output === undefined) return undefined
   const given = typeof output === 'string' || output instanceof Uint8Array ? { value: output } : output
   if (typeof given !== 'object' || given === null) throw notAnOutput(output)
@@ -112,13 +112,4 @@ function notAnOutput(output: unknown): LakeError {
 function bytesOf(value: unknown): Uint8Array | null | undefined {
   if (typeof value === 'string') return Buffer.from(value)
   return value instanceof Uint8Array || value === null ? value : undefined
-}
-
-function textOf(value: Uint8Array | null): string | null {
-  if (value === null) return null
-  try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(value)
-  } catch {
-    return null
-  }
 }

@@ -17,10 +17,8 @@ export async function judge(
   await createMessagesTable(
     session,
     'judged_messages',
-    messages.map(({ key, value, headers = [] }, at) => ({
-      key,
+    messages.map(({ value }, at) => ({
       value,
-      headers,
       partition: 0,
       offset: offset(BigInt(at)),
       timestampMs: nowMs,

@@ -32,6 +32,16 @@ export interface Letter {
   readonly headers: readonly Header[]
 }
 
+/** A value as text; `null` if there is none, or it is not UTF-8. */
+export function valueText(value: Uint8Array | null): string | null {
+  if (value === null) return null
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(value)
+  } catch {
+    return null
+  }
+}
+
 /** Which letters are meant; all that are given must hold. */
 export interface LetterFilter {
   readonly partition?: number

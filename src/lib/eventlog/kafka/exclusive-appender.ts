@@ -36,7 +36,7 @@ export async function openExclusiveAppender(
   let hasFailed = false
   return {
     append: async (messages, { signal } = {}) => {
-      // A producer of the same name that is made now would shut out whoever has taken the name over.
+      // Another process may have the name by now: a new producer of that name would end its writing.
       if (hasFailed) throw new LakeError('BUG', `append to ${topic} as ${name}: an append before has failed`)
       for (const request of requestsOf(messages)) {
         signal?.throwIfAborted()
