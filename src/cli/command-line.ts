@@ -2,7 +2,7 @@
 import type { Readable, Writable } from 'node:stream'
 import { LakeError } from '../lib/base/errors.ts'
 import { formatJson } from '../lib/base/json.ts'
-import type { Gates } from '../pipeline/batch/gate.ts'
+import type { Gates } from '../pipeline/batch/audit/gate.ts'
 import { openPlatform, type Platform } from '../pipeline/platform/compose.ts'
 import { type Config, type Environment, readConfig } from '../pipeline/platform/config.ts'
 import { createLogger } from './log.ts'

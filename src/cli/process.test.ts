@@ -1,82 +1,24 @@
-import { type ChildProcessByStdio, execFileSync, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { constants } from 'node:fs'
-import { type FileHandle, mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises'
+import { open, readFile, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
-import { buildLake } from './built.fixture.ts'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import {
+  type Child,
+  EndlessFile,
+  type LakeProcesses,
+  openLakeProcesses,
+  says,
+} from './lake-process.fixture.ts'
 
-type Child = ChildProcessByStdio<null, Readable, Readable>
-
-const running = new Set<Child>()
-let main = ''
-let home = ''
-
+let processes: LakeProcesses
 beforeAll(async () => {
-  main = await buildLake()
-  home = await mkdtemp(join(tmpdir(), 'lakeshore-process-'))
+  processes = await openLakeProcesses()
 })
-
-afterAll(async () => {
-  for (const child of running) child.kill('SIGKILL')
-  await rm(home, { recursive: true, force: true })
-})
-
-const environment = (): Readonly<Record<string, string>> => ({
-  PATH: '/usr/bin:/bin',
-  LAKE_HOME: home,
-  DUCKDB_THREADS: '1',
-})
-
-function lake(...argv: readonly string[]): Child {
-  const child = spawn(process.execPath, [main, ...argv], {
-    env: environment(),
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
-  running.add(child)
-  child.once('exit', () => running.delete(child))
-  return child
-}
-
-/** Resolves when stderr has said something that matches. */
-async function says(child: Child, words: RegExp): Promise<void> {
-  let said = ''
-  for await (const piece of child.stderr.iterator({ destroyOnReturn: false })) {
-    said += String(piece)
-    if (words.test(said)) return
-  }
-  throw new Error(`Expected ${words} on stderr, got: ${said}`)
-}
-
-/** The engine waits for bytes that never come, within a call of the system: nothing interrupts it. */
-class EndlessFile implements AsyncDisposable {
-  readonly #path: string
-  #writer: FileHandle | undefined
-
-  constructor(path: string) {
-    execFileSync('mkfifo', [path])
-    this.#path = path
-  }
-
-  get query(): string {
-    return `select * from read_text('${this.#path}')`
-  }
-
-  /** Resolves once the engine has opened the file: a pipe without a reader takes no writer. */
-  async isRead(): Promise<void> {
-    const flags = constants.O_WRONLY | constants.O_NONBLOCK
-    const opening = async (): Promise<FileHandle> => open(this.#path, flags)
-    this.#writer = await vi.waitFor(opening, { timeout: 60_000, interval: 50 })
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#writer?.close()
-  }
-}
+afterAll(() => processes[Symbol.asyncDispose]())
 
 async function textOf(stream: Readable | null): Promise<string> {
   return stream === null ? '' : text(stream)
@@ -89,7 +31,7 @@ async function exitCode(child: Child): Promise<unknown> {
 
 describe('the lake process', () => {
   it('writes JSON alone on stdout, and exits 0', async () => {
-    const child = lake('produce', '--count', '20', '--history-days', '1', '--json')
+    const child = processes.start('produce', '--count', '20', '--history-days', '1', '--json')
 
     const [stdout, code] = await Promise.all([text(child.stdout), exitCode(child)])
 
@@ -98,7 +40,7 @@ describe('the lake process', () => {
   })
 
   it('exits 2 where the command is none', async () => {
-    const child = lake('lnad')
+    const child = processes.start('lnad')
 
     const [stdout, stderr, code] = await Promise.all([
       text(child.stdout),
@@ -111,7 +53,7 @@ describe('the lake process', () => {
   })
 
   it('loads the engines that its command works with, and no others', async () => {
-    const child = lake('produce', '--eps', '100')
+    const child = processes.start('produce', '--eps', '100')
     await says(child, /seed \d+/)
 
     const files = await readFile(`/proc/${child.pid}/maps`, 'utf8')
@@ -121,7 +63,7 @@ describe('the lake process', () => {
   })
 
   it('ends quietly when nobody reads stdout any more', async () => {
-    const child = lake('sql', 'select * from range(100000000)', '--json')
+    const child = processes.start('sql', 'select * from range(100000000)', '--json')
 
     const [stderr, code] = await Promise.all([
       text(child.stderr),
@@ -134,8 +76,8 @@ describe('the lake process', () => {
 
   it('exits 2 and says so where stdout is a file on a full disk', async () => {
     await using full = await open('/dev/full', 'w')
-    const child = spawn(process.execPath, [main, 'runs', 'list', '--json'], {
-      env: environment(),
+    const child = spawn(process.execPath, [processes.main, 'runs', 'list', '--json'], {
+      env: processes.environment,
       stdio: ['ignore', full.fd, 'pipe'],
     })
 
@@ -146,7 +88,7 @@ describe('the lake process', () => {
   })
 
   it('ends when it is asked to although nobody takes what it writes', async () => {
-    const child = lake('sql', 'select * from range(100000000)', '--json')
+    const child = processes.start('sql', 'select * from range(100000000)', '--json')
     await once(child.stdout, 'readable')
 
     child.kill('SIGTERM')
@@ -155,8 +97,8 @@ describe('the lake process', () => {
   })
 
   it('ends when it is asked to while it waits for a statement on stdin', async () => {
-    const child = spawn(process.execPath, [main, 'sql', '-'], {
-      env: environment(),
+    const child = spawn(process.execPath, [processes.main, 'sql', '-'], {
+      env: processes.environment,
       stdio: ['pipe', 'ignore', 'ignore'],
     })
     // More than a pipe holds: it drains when the command reads.
@@ -170,7 +112,7 @@ describe('the lake process', () => {
   })
 
   it('ends in order where one Ctrl-C comes by several ways', async () => {
-    const child = lake('produce', '--eps', '100', '--json')
+    const child = processes.start('produce', '--eps', '100', '--json')
     await says(child, /seed \d+/)
 
     child.kill('SIGINT')
@@ -181,41 +123,12 @@ describe('the lake process', () => {
     expect(JSON.parse(stdout)).toMatchObject({ end: 'stopped' })
   })
 
-  it.concurrent('is killed within ten seconds where its own event loop stands still', async () => {
-    const standStill = 'Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)'
-    // Behind the listener of the command, and before anything that it has set going.
-    const preload = `data:text/javascript,process.on('SIGTERM', () => process.nextTick(() => ${standStill}))`
-    const child = spawn(process.execPath, ['--import', preload, main, 'sql', '-'], {
-      env: environment(),
-      stdio: ['pipe', 'ignore', 'ignore'],
-    })
-    child.stdin.on('error', () => undefined)
-    child.stdin.write(Buffer.alloc(1 << 20, ' '))
-    await once(child.stdin, 'drain')
-
-    child.kill('SIGTERM')
-
-    const [, signal] = await once(child, 'exit')
-    expect(signal).toBe('SIGKILL')
-  })
-
-  it.concurrent('is killed within ten seconds where the engine cannot be interrupted', async () => {
-    await using endless = new EndlessFile(join(home, 'uninterruptible'))
-    const child = lake('sql', endless.query)
-    await endless.isRead()
-
-    child.kill('SIGTERM')
-
-    const [code, signal] = await once(child, 'exit')
-    expect([code, signal]).toEqual([null, 'SIGKILL'])
-  }, 90_000)
-
   it.concurrent.each([
     'SIGTERM',
     'SIGINT',
   ] as const)('ends at once when it is asked again by %s', async (signal) => {
-    await using endless = new EndlessFile(join(home, signal))
-    const child = lake('sql', endless.query)
+    await using endless = new EndlessFile(join(processes.home, signal))
+    const child = processes.start('sql', endless.query)
     await endless.isRead()
     child.kill(signal)
     const words = says(child, /ended before its work was done/)
@@ -240,9 +153,9 @@ describe('the lake process', () => {
     const silent = createServer().listen(0, '127.0.0.1')
     await once(silent, 'listening')
     const address = `127.0.0.1:${Object(silent.address()).port}`
-    const child = spawn(process.execPath, [main, ...argv], {
+    const child = spawn(process.execPath, [processes.main, ...argv], {
       env: {
-        ...environment(),
+        ...processes.environment,
         [variable]: scheme === '' ? address : `${scheme}://${address}/x`,
       },
       stdio: 'ignore',
@@ -260,8 +173,8 @@ describe('the lake process', () => {
   }, 90_000)
 
   it('ends in order when it is asked to: 0 for an endless command, 130 for a finite one', async () => {
-    const endless = lake('produce', '--eps', '100')
-    const finite = lake('produce', '--eps', '100', '--count', '1000000')
+    const endless = processes.start('produce', '--eps', '100')
+    const finite = processes.start('produce', '--eps', '100', '--count', '1000000')
     await Promise.all([says(endless, /seed \d+/), says(finite, /seed \d+/)])
 
     endless.kill('SIGTERM')
@@ -273,16 +186,16 @@ describe('the lake process', () => {
 
 describe('a machine in another time zone', () => {
   const inNewYork = async (...argv: readonly string[]): Promise<string> => {
-    const child = spawn(process.execPath, [main, ...argv, '--json'], {
-      env: { ...environment(), TZ: 'America/New_York' },
+    const child = spawn(process.execPath, [processes.main, ...argv, '--json'], {
+      env: { ...processes.environment, TZ: 'America/New_York' },
       stdio: ['ignore', 'pipe', 'inherit'],
     })
     return text(child.stdout)
   }
 
   it('takes a time without a zone for UTC, in files and in conditions', async () => {
-    const table = join(home, 'zones')
-    const rows = join(home, 'zones.csv')
+    const table = join(processes.home, 'zones')
+    const rows = join(processes.home, 'zones.csv')
     await writeFile(rows, 'ts,n\n2026-01-01T00:00:00.000000Z,0\n')
     await inNewYork('table', 'append', table, '--from', rows)
     await writeFile(rows, 'ts,n\n2026-03-08 02:30:00,1\n2026-11-01T01:30:00,2\n2026-07-01T12:00:00+02:00,3\n')

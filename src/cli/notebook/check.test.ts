@@ -1,9 +1,8 @@
-import { readFile, writeFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { notebookText, writeNotebookFile } from '../../lib/jupyter/notebook.fixture.ts'
-import { judgedTasks } from '../../pipeline/batch/tasks.ts'
 import { Collected } from '../cli.fixture.ts'
 import { runCli } from '../run-cli.ts'
 import { type NotebookHome, openNotebookHome } from './notebook-home.fixture.ts'
@@ -17,48 +16,6 @@ beforeEach(async () => {
 afterEach(() => home[Symbol.asyncDispose]())
 
 describe('lake notebook check', () => {
-  it('passes the lessons and a new notebook, and names the place of a column that was renamed', {
-    timeout: 60_000,
-  }, async () => {
-    await home.lake('notebook', 'new', 'weekly-churn')
-    for (const task of judgedTasks) await home.lake('notebook', 'new', `gate/${task}`, '--gate', task)
-    await writeNotebookFile(folder, 'typo', ['1'], { gate: 'silver_to_gold_dao' })
-    await writeNotebookFile(folder, 'scratch', [
-      "import { openLake } from 'lakeshore/notebook'",
-      "const [day] = await openLake().table('gold/daily_active_users').rows()\nday.dau_cuont",
-    ])
-    await writeFile(join(folder, 'broken.ipynb'), '{}')
-
-    const { stdout, exitCode } = await home.lake('notebook', 'check', '--json')
-
-    expect(JSON.parse(stdout)).toEqual([
-      {
-        notebook: 'broken',
-        cell: null,
-        line: null,
-        column: null,
-        message: expect.stringContaining('not a notebook'),
-      },
-      {
-        notebook: 'scratch',
-        cell: 2,
-        line: 2,
-        column: 5,
-        message: expect.stringMatching(/'dau_cuont' does not exist.*Did you mean 'dau_count'\?/),
-      },
-      {
-        notebook: 'typo',
-        cell: null,
-        line: null,
-        column: null,
-        message: expect.stringMatching(
-          /^gate: expected one of the tasks bronze_to_silver, .*, got silver_to_gold_dao$/,
-        ),
-      },
-    ])
-    expect(exitCode).toBe(1)
-  })
-
   it('takes outputs out with --fix, and leaves the rest as it is', { timeout: 60_000 }, async () => {
     const path = await writeNotebookFile(folder, 'ran', [{ source: '1', count: 4, outputs: [{ a: 1 }] }])
 

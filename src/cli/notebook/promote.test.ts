@@ -1,5 +1,3 @@
-import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { writeNotebookFile } from '../../lib/jupyter/notebook.fixture.ts'
 import { type NotebookHome, openNotebookHome } from './notebook-home.fixture.ts'
@@ -92,22 +90,6 @@ describe('lake notebook demote', () => {
 })
 
 describe('lake notebook new --from METRIC', () => {
-  it('opens a metric for change: its definition is that of the metric, and the cells compile', {
-    timeout: 60_000,
-  }, async () => {
-    await home.lake('notebook', 'new', 'other-conversion', '--from', 'conversion_rate_daily')
-
-    const { stdout, exitCode } = await home.lake('notebook', 'check', 'other-conversion')
-    expect(stdout).toContain('nothing is wrong')
-    expect(exitCode).toBe(0)
-    const text = await readFile(join(folder, 'other-conversion.ipynb'), 'utf8')
-    expect(JSON.parse(text)).toMatchObject({ metadata: { lakeshore: { changes: 'conversion_rate_daily' } } })
-    // What it defines is judged as a change of the metric: then the lake is asked, and there is none.
-    const { stderr } = await promote('other-conversion', 'conversion_rate_daily')
-    expect(stderr).toContain('silver/events')
-    expect(stderr).not.toContain('already')
-  })
-
   it('refuses a metric that there is not', async () => {
     const { stderr, exitCode } = await home.lake('notebook', 'new', 'x', '--from', 'daily_active_user')
 

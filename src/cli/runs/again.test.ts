@@ -81,14 +81,11 @@ async function makeChatty(run: number): Promise<void> {
   const said = await readFile(path, 'utf8')
   const file = await open(path, 'w')
   try {
-    for (let block = 0; block < 100; block++) {
-      const lines = Array.from(
-        { length: 10_000 },
-        (_, at) =>
-          `{"level":"info","time":"2026-01-31T01:00:00.000Z","file":${block * 10_000 + at},"message":"read a file"}\n`,
-      )
-      await file.write(lines.join(''))
-    }
+    const lines = Array.from(
+      { length: 10_000 },
+      (_, at) => `{"level":"info","time":"2026-01-31T01:00:00.000Z","file":${at},"message":"read a file"}\n`,
+    ).join('')
+    for (let block = 0; block < 100; block++) await file.write(lines)
     await file.write(said)
   } finally {
     await file.close()

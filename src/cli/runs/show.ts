@@ -1,7 +1,7 @@
 /** `lake runs show`: one run, each attempt at its tasks, and what its checks have refused. */
 import { hintOf } from '../../hints/hints.ts'
 import type { Attempt, RunWithAttempts } from '../../lib/runs/run.ts'
-import { passedGatesIn } from '../../pipeline/batch/gate.ts'
+import { passedGatesIn } from '../../pipeline/batch/audit/gate.ts'
 import { type CandidateSummary, summaryOf } from '../../pipeline/query/candidate-summary.ts'
 import type { CommandLine } from '../command-line.ts'
 import { keptOf, type RecordedParameters, recordedParameters } from '../notebook/recorded.ts'

@@ -159,26 +159,6 @@ describe('findOrStart(home)', () => {
 })
 
 describe('the server', () => {
-  it('ends itself when nobody has used it, not while a client is open, and its successor is found again', async () => {
-    const client = await openEmbeddedClickHouse({ home: home.path, idleMs: 3_000, ...patient })
-    await client.command('CREATE TABLE kept (a UInt8) ENGINE = MergeTree ORDER BY a')
-    await client.insert('kept', [{ a: 1 }])
-    const before = await home.endpoint()
-    const opened = Date.now()
-    await until(async () => Date.now() - opened > 4_500)
-    expect(await home.servers()).toEqual([before.pid])
-
-    await client[Symbol.asyncDispose]()
-    await until(async () => (await home.servers()).length === 0)
-
-    await using again = await openEmbeddedClickHouse({ home: home.path, ...patient })
-    const after = await home.endpoint()
-    expect(await again.query('SELECT * FROM kept')).toEqual([{ a: 1 }])
-    expect(after.url).toBe(before.url)
-    expect(after.password).not.toBe(before.password)
-    expect(await readFile(join(home.path, 'logs', 'clickhouse.log'), 'utf8')).toContain('"reason":"idle"')
-  })
-
   it('ends on SIGTERM with what it was told to keep', async () => {
     await using client = await openEmbeddedClickHouse({ home: home.path, ...patient })
     await client.command('CREATE TABLE kept (a UInt8) ENGINE = MergeTree ORDER BY a')

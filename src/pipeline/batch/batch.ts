@@ -38,9 +38,7 @@ import { madeFrom } from '../model/made-from.ts'
 import { type LakeTable, lakeTableNames, lakeTables } from '../model/tables.ts'
 import { publishGold } from '../serving/publish.ts'
 import { publishRelease } from '../serving/release.ts'
-import { auditNodes } from './audit-books.ts'
-import { batchDag } from './dag-name.ts'
-import { planDays, type Scope } from './days.ts'
+import { auditNodes } from './audit/audit-books.ts'
 import {
   askGates,
   type Gate,
@@ -49,7 +47,9 @@ import {
   gatesByTask,
   type PassedGate,
   refusalText,
-} from './gate.ts'
+} from './audit/gate.ts'
+import { batchDag } from './dag-name.ts'
+import { planDays, type Scope } from './days.ts'
 import { type Made, type MakeRequest, makeDays } from './make.ts'
 import { type LakeState, type SettledContext, settledState, stateDetail } from './settled.ts'
 import { declaredSelect, judgedTasks, loadTask, silverTask, tablesMade } from './tasks.ts'

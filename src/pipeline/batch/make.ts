@@ -28,9 +28,9 @@ import { codeOf, codeTags } from '../model/code-of-days.ts'
 import { dateList, filesOfDays, inGroups } from '../model/days.ts'
 import { madeFrom, madeFromTags, runTags } from '../model/made-from.ts'
 import { type LakeTable, lakeTables } from '../model/tables.ts'
-import { auditInput, auditStaged, judgeStaged } from './audit.ts'
+import { auditInput, auditStaged, judgeStaged } from './audit/audit.ts'
+import type { Gate, PassedGate } from './audit/gate.ts'
 import { type DayPlan, filesThatMayHold, isByDay, planDays, type Scope } from './days.ts'
-import type { Gate, PassedGate } from './gate.ts'
 import { stageDays } from './stage-days.ts'
 
 export interface MakeContext {

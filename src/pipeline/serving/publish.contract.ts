@@ -153,17 +153,23 @@ export function describePublishing(extent: 'short' | 'whole'): void {
       expect(await newestLoad()).toEqual({ 202611: 2, 202612: 1 })
     })
 
-    it('loads nothing where gold was rewritten with equal rows, and is up to its version', async () => {
-      await setGold(twoMonths)
-      await publish()
-      await setGold(twoMonths)
+    if (isWhole) {
+      it('loads nothing where gold was rewritten with equal rows, and is up to its version', async () => {
+        await setGold(twoMonths)
+        await publish()
+        await setGold(twoMonths)
 
-      const again = await publish()
+        const again = await publish()
 
-      expect(again).toMatchObject({ kind: 'succeeded', rows: 0, versions: { 'gold/daily_active_users': 2 } })
-      expect(await publish()).toMatchObject({ kind: 'unchanged', rows: 0 })
-      expect(await shown()).toEqual(twoMonths)
-    })
+        expect(again).toMatchObject({
+          kind: 'succeeded',
+          rows: 0,
+          versions: { 'gold/daily_active_users': 2 },
+        })
+        expect(await publish()).toMatchObject({ kind: 'unchanged', rows: 0 })
+        expect(await shown()).toEqual(twoMonths)
+      })
+    }
 
     it('goes on showing what it showed when it is killed before the switch, and loads all again', async () => {
       await setGold(twoMonths)
@@ -200,19 +206,21 @@ export function describePublishing(extent: 'short' | 'whole'): void {
       expect(await shown()).toEqual(twoMonths)
     })
 
-    it('shows what Delta holds where the commit that was shown is lost and another has its number', async () => {
-      await setGold({ '2026-10-30': 1, '2026-11-01': 2 })
-      await setGold(twoMonths)
-      await publish()
-      for (const name of goldTableNames)
-        await rm(join(folder, 'lake/gold', name, '_delta_log', `${'2'.padStart(20, '0')}.json`))
-      lake = lakeIn('lake')
-      await setGold({ ...twoMonths, '2026-11-02': 63 })
+    if (isWhole) {
+      it('shows what Delta holds where the commit that was shown is lost and another has its number', async () => {
+        await setGold({ '2026-10-30': 1, '2026-11-01': 2 })
+        await setGold(twoMonths)
+        await publish()
+        for (const name of goldTableNames)
+          await rm(join(folder, 'lake/gold', name, '_delta_log', `${'2'.padStart(20, '0')}.json`))
+        lake = lakeIn('lake')
+        await setGold({ ...twoMonths, '2026-11-02': 63 })
 
-      expect(await publish()).toMatchObject({ kind: 'succeeded', rows: 4 * tables })
-      expect(await shown()).toEqual({ ...twoMonths, '2026-11-02': 63 })
-      expect(await publish()).toMatchObject({ kind: 'unchanged' })
-    })
+        expect(await publish()).toMatchObject({ kind: 'succeeded', rows: 4 * tables })
+        expect(await shown()).toEqual({ ...twoMonths, '2026-11-02': 63 })
+        expect(await publish()).toMatchObject({ kind: 'unchanged' })
+      })
+    }
 
     it.each(isWhole ? accidents : accidents.slice(0, 1))('shows all again after %s', async (accident) => {
       await setGold(twoMonths)

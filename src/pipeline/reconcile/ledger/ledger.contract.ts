@@ -559,31 +559,31 @@ export function describeLedger(extent: 'short' | 'whole'): void {
 
     // From here on ClickHouse shows what the batches of other lakes have loaded.
 
-    it('finds a change of bronze that a later batch has carried into silver and gold, until it is accepted', async () => {
-      await using store = await openStore()
-      await using platform = await books.copy()
-      const audit = (accept?: string): Promise<LedgerReport> =>
-        auditLedger(platform.context, { ledger: store.ledger, ...(accept !== undefined && { accept }) })
-      await audit()
-      await harms.changed(platform, 'bronze/events', (await someRow('bronze/events')).where)
-      await platform.batch()
+    if (extent === 'whole') {
+      it('finds a change of bronze that a later batch has carried into silver and gold, until it is accepted', async () => {
+        await using store = await openStore()
+        await using platform = await books.copy()
+        const audit = (accept?: string): Promise<LedgerReport> =>
+          auditLedger(platform.context, { ledger: store.ledger, ...(accept !== undefined && { accept }) })
+        await audit()
+        await harms.changed(platform, 'bronze/events', (await someRow('bronze/events')).where)
+        await platform.batch()
 
-      const carried = {
-        'bronze/events 2026-11-20': 'rows that were audited before are gone, or have other values',
-      }
-      expect(faultsOf(await audit())).toEqual(carried)
-      expect(await audit()).toMatchObject({ balanced: false })
-      expect(await audit('a correction that was asked for')).toMatchObject({ balanced: true })
-      expect(await audit()).toMatchObject({ balanced: true })
-      if (extent === 'short') return
-
-      await harms.changed(platform, 'bronze/events', (await someRow('bronze/events')).where)
-      await platform.batch()
-      const again = await audit()
-      expect(faultsOf(again)).toMatchObject(carried)
-      // What was accepted is the first change, not every other in the same words.
-      expect(again.balanced).toBe(false)
-    })
+        const carried = {
+          'bronze/events 2026-11-20': 'rows that were audited before are gone, or have other values',
+        }
+        expect(faultsOf(await audit())).toEqual(carried)
+        expect(await audit()).toMatchObject({ balanced: false })
+        expect(await audit('a correction that was asked for')).toMatchObject({ balanced: true })
+        expect(await audit()).toMatchObject({ balanced: true })
+        await harms.changed(platform, 'bronze/events', (await someRow('bronze/events')).where)
+        await platform.batch()
+        const again = await audit()
+        expect(faultsOf(again)).toMatchObject(carried)
+        // What was accepted is the first change, not every other in the same words.
+        expect(again.balanced).toBe(false)
+      })
+    }
 
     if (extent === 'whole') {
       it('takes offsets without a message for what they are, also when the log no longer tells, and finds a loss among them', async () => {

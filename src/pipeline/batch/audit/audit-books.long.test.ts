@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { RunOutcome } from '../../lib/dag/node.ts'
-import { MemoryRecorder } from '../../lib/dag/recorder.memory.ts'
-import { openRunStore, type RunStore } from '../../lib/runs/run-store.ts'
-import { openSmallPlatform, type SmallPlatform, someMessages } from '../reconcile/books.fixture.ts'
-import { reconcileDays } from '../reconcile/reconcile-days.ts'
-import { type Engines, openEngines } from '../serving/engines.fixture.ts'
-import { emptyServing, keepRows } from '../serving/serving.fixture.ts'
-import { runBatch } from './batch.ts'
+import type { RunOutcome } from '../../../lib/dag/node.ts'
+import { MemoryRecorder } from '../../../lib/dag/recorder.memory.ts'
+import { openRunStore, type RunStore } from '../../../lib/runs/run-store.ts'
+import { openSmallPlatform, type SmallPlatform, someMessages } from '../../reconcile/books.fixture.ts'
+import { reconcileDays } from '../../reconcile/reconcile-days.ts'
+import { type Engines, openEngines } from '../../serving/engines.fixture.ts'
+import { emptyServing, keepRows } from '../../serving/serving.fixture.ts'
+import { runBatch } from '../batch.ts'
 
 let engines: Engines
 let books: SmallPlatform

@@ -1,16 +1,16 @@
 /** The audits that end a batch: if the books do not balance the run fails. What it has published stays published. */
-import { countOf } from '../../lib/base/count-of.ts'
-import { LakeError } from '../../lib/base/errors.ts'
-import type { JsonValue } from '../../lib/base/json.ts'
-import type { DagNode, NodeResult } from '../../lib/dag/node.ts'
-import type { LedgerBook } from '../../lib/runs/ledger-book.ts'
-import type { ReleaseBook } from '../../lib/runs/release-book.ts'
-import { isBalanced } from '../reconcile/audit-book.ts'
-import type { BooksContext } from '../reconcile/books.ts'
-import { auditLedger } from '../reconcile/ledger/ledger.ts'
-import type { AuditedIdentity } from '../reconcile/ledger/recorded-identity.ts'
-import { reconcileDays } from '../reconcile/reconcile-days.ts'
-import { type DataMark, stateDetail, stateOfLake } from './settled.ts'
+import { countOf } from '../../../lib/base/count-of.ts'
+import { LakeError } from '../../../lib/base/errors.ts'
+import type { JsonValue } from '../../../lib/base/json.ts'
+import type { DagNode, NodeResult } from '../../../lib/dag/node.ts'
+import type { LedgerBook } from '../../../lib/runs/ledger-book.ts'
+import type { ReleaseBook } from '../../../lib/runs/release-book.ts'
+import { isBalanced } from '../../reconcile/audit-book.ts'
+import type { BooksContext } from '../../reconcile/books.ts'
+import { auditLedger } from '../../reconcile/ledger/ledger.ts'
+import type { AuditedIdentity } from '../../reconcile/ledger/recorded-identity.ts'
+import { reconcileDays } from '../../reconcile/reconcile-days.ts'
+import { type DataMark, stateDetail, stateOfLake } from '../settled.ts'
 
 export interface AuditNodesContext extends BooksContext {
   readonly ledger: () => Promise<LedgerBook>

@@ -1,17 +1,17 @@
 /** What gates hold up, with gates that are functions; notebooks as gates: `cli/notebook/gates.test.ts`. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { messageOf } from '../../lib/base/errors.ts'
-import { decodeStagedVersion, deleteRows } from '../../lib/delta/index.ts'
-import { type DuckDb, openDuckDb } from '../../lib/duckdb/duckdb.ts'
-import type { Row } from '../../lib/duckdb/values.ts'
-import type { RunStore } from '../../lib/runs/run-store.ts'
-import type { LakeTable } from '../model/tables.ts'
-import { contentOf } from '../query/candidate-summary.ts'
-import type { StagedTables } from '../query/staged-tables.ts'
-import { type SmallPlatform, someMessages } from '../reconcile/books.fixture.ts'
+import { messageOf } from '../../../lib/base/errors.ts'
+import { decodeStagedVersion, deleteRows } from '../../../lib/delta/index.ts'
+import { type DuckDb, openDuckDb } from '../../../lib/duckdb/duckdb.ts'
+import type { Row } from '../../../lib/duckdb/values.ts'
+import type { RunStore } from '../../../lib/runs/run-store.ts'
+import type { LakeTable } from '../../model/tables.ts'
+import { contentOf } from '../../query/candidate-summary.ts'
+import type { StagedTables } from '../../query/staged-tables.ts'
+import { type SmallPlatform, someMessages } from '../../reconcile/books.fixture.ts'
+import { runRecordedBatch } from '../recorded.ts'
 import { openAuditedPlatform } from './audited-platform.fixture.ts'
 import type { Gate, GateVerdict } from './gate.ts'
-import { runRecordedBatch } from './recorded.ts'
 
 let duckdb: DuckDb
 beforeAll(async () => {

@@ -4,27 +4,27 @@
  *
  * What breaks a check, or is refused by a gate, is not committed. Its files stay as a candidate that can be looked at until vacuum removes them.
  */
-import { systemClock } from '../../lib/base/clock.ts'
-import { countOf } from '../../lib/base/count-of.ts'
-import { LakeError, messageOf } from '../../lib/base/errors.ts'
-import type { IoOptions } from '../../lib/base/io.ts'
+import { systemClock } from '../../../lib/base/clock.ts'
+import { countOf } from '../../../lib/base/count-of.ts'
+import { LakeError, messageOf } from '../../../lib/base/errors.ts'
+import type { IoOptions } from '../../../lib/base/io.ts'
 import {
   type AddFile,
   type DeltaTable,
   encodeStagedVersion,
   type Snapshot,
   type StagedFiles,
-} from '../../lib/delta/index.ts'
-import type { Row } from '../../lib/duckdb/values.ts'
-import { type ExpectationResult, evaluateExpectations } from '../../lib/quality/evaluate.ts'
-import { describeExpectation, type Expectation, isOfRelation } from '../../lib/quality/expectation.ts'
-import { dateList, dayColumn, dayOf } from '../model/days.ts'
-import { type LakeTable, rowKey } from '../model/tables.ts'
-import { createReferencedViews, historyOf } from '../query/asked-of.ts'
-import type { BrokenCheck, CandidateContent, RefusingGate } from '../query/candidate-summary.ts'
-import { isByDay } from './days.ts'
+} from '../../../lib/delta/index.ts'
+import type { Row } from '../../../lib/duckdb/values.ts'
+import { type ExpectationResult, evaluateExpectations } from '../../../lib/quality/evaluate.ts'
+import { describeExpectation, type Expectation, isOfRelation } from '../../../lib/quality/expectation.ts'
+import { dateList, dayColumn, dayOf } from '../../model/days.ts'
+import { type LakeTable, rowKey } from '../../model/tables.ts'
+import { createReferencedViews, historyOf } from '../../query/asked-of.ts'
+import type { BrokenCheck, CandidateContent, RefusingGate } from '../../query/candidate-summary.ts'
+import { isByDay } from '../days.ts'
+import type { MakeContext } from '../make.ts'
 import { askGates, type Gate, type PassedGate, refusalText } from './gate.ts'
-import type { MakeContext } from './make.ts'
 
 export interface StagedDays {
   readonly target: LakeTable

@@ -4,10 +4,10 @@
  * The batch knows a gate as a name and a verdict; notebooks are gates of the command line.
  */
 import { z } from 'zod'
-import { LakeError } from '../../lib/base/errors.ts'
-import type { IoOptions } from '../../lib/base/io.ts'
-import type { RefusingGate } from '../query/candidate-summary.ts'
-import type { StagedTables } from '../query/staged-tables.ts'
+import { LakeError } from '../../../lib/base/errors.ts'
+import type { IoOptions } from '../../../lib/base/io.ts'
+import type { RefusingGate } from '../../query/candidate-summary.ts'
+import type { StagedTables } from '../../query/staged-tables.ts'
 
 export interface Gate {
   readonly name: string

@@ -2,10 +2,10 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { ClickHouse } from '../../lib/clickhouse/clickhouse.ts'
-import type { DuckDb } from '../../lib/duckdb/duckdb.ts'
-import { openRunStore, type RunStore } from '../../lib/runs/run-store.ts'
-import { openSmallPlatform, type SmallPlatform, someMessages } from '../reconcile/books.fixture.ts'
+import type { ClickHouse } from '../../../lib/clickhouse/clickhouse.ts'
+import type { DuckDb } from '../../../lib/duckdb/duckdb.ts'
+import { openRunStore, type RunStore } from '../../../lib/runs/run-store.ts'
+import { openSmallPlatform, type SmallPlatform, someMessages } from '../../reconcile/books.fixture.ts'
 
 export interface AuditedPlatform extends AsyncDisposable {
   /** Without ClickHouse. */

@@ -1,0 +1,3 @@
+import { describeBatch } from './batch.contract.ts'
+
+describeBatch('whole')
