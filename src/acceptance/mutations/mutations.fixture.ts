@@ -215,7 +215,7 @@ const summed = of(
 )
 const again = of(
   'src/pipeline/reconcile/ledger/audit-silver.ts',
-  'src/pipeline/reconcile/ledger/ledger.test.ts',
+  'src/pipeline/reconcile/ledger/ledger.long.test.ts',
 )
 const sides = of('src/pipeline/reconcile/ledger/same-rows.ts', 'src/pipeline/reconcile/ledger/ledger.test.ts')
 const windows = of(
