@@ -301,6 +301,8 @@ const catalogue: Readonly<Record<ErrorCode, Hints>> = {
     otherwise: 'Check that the event log is up and KAFKA_BROKERS is right.',
     faults: {
       'connection-closed': 'Check that the brokers are up, and whether they ask for TLS or a password.',
+      'leader-moves':
+        'A partition is new, or a broker went away and another takes over. Try again in a few seconds; if it stays, see which broker is down.',
       'file-held': 'See which process writes to the event log, and whether it still lives.',
       'file-unusable': 'Check the disk and the rights on this path.',
       'folder-gone': 'Its folder is gone. Stop what was using it, bring the folder back, and start again.',

@@ -9,6 +9,8 @@ export interface EventLogHarness {
   open(): Promise<EventLog>
   /** Lets retention take all that is there now. */
   expire(log: EventLog): Promise<void>
+  /** Gives the topic more partitions. Absent where a log keeps those that it has. */
+  grow?(log: EventLog, partitions: number): Promise<void>
 }
 
 export const bytes = (text: string): Uint8Array => Buffer.from(text)
@@ -73,7 +75,7 @@ function follow(log: EventLog, options: Partial<ConsumeOptions> = {}) {
 
 const until = (condition: () => boolean): Promise<void> => expect.poll(condition, { interval: 10 }).toBe(true)
 
-export function describeEventLog(adapter: string, { open, expire }: EventLogHarness): void {
+export function describeEventLog(adapter: string, { open, expire, grow }: EventLogHarness): void {
   describe(`EventLog contract: ${adapter}`, () => {
     it('keeps key, value and headers byte by byte, and tells a missing value from an empty one', async () => {
       await using log = await open()
@@ -365,6 +367,39 @@ export function describeEventLog(adapter: string, { open, expire }: EventLogHarn
       expect(new Set(places).size).toBe(150)
       expect(places).toHaveLength(150)
     })
+
+    if (grow !== undefined)
+      it('takes up new partitions while consumers share the old ones, and reads each message once', async () => {
+        await using log = await open()
+        await log.append(numbered(50))
+        const members: ReturnType<typeof follow>[] = []
+        const positions = async (): Promise<Positions> =>
+          new Map(
+            members
+              .flatMap(({ seen }) => seen.messages)
+              .toSorted((a, b) => Number(a.offset - b.offset))
+              .map((message) => [message.partition, offset(message.offset + 1n)]),
+          )
+        members.push(follow(log, { positions }), follow(log, { positions }))
+        const read = (): Message[] => members.flatMap(({ seen }) => seen.messages)
+        await until(() => read().length >= 50)
+
+        await grow(log, 10)
+        const owned = () => members.flatMap(({ seen }) => seen.owned).toSorted((a, b) => a - b)
+        await until(() => `${owned()}` === '0,1,2,3,4,5,6,7,8,9')
+        expect(await log.partitions()).toHaveLength(10)
+        let sent = 50
+        while (new Set(read().map(({ partition }) => partition)).size < 10) {
+          await log.append(numbered(50, sent))
+          sent += 50
+          await until(() => read().length >= sent)
+        }
+
+        for (const member of members) member.stop.abort(new Error('left'))
+        for (const member of members) await expect(member.done).rejects.toThrow('left')
+        expect(new Set(read().map((m) => `${m.partition}/${m.offset}`)).size).toBe(sent)
+        expect(read()).toHaveLength(sent)
+      })
 
     it('releases the partitions when the reader leaves the loop', async () => {
       await using log = await open()

@@ -32,6 +32,10 @@ describeEventLog('kafka', {
     }))
     await admin.deleteTopicRecords({ topic, partitions })
   },
+  async grow({ topic }, count) {
+    await admin.connect()
+    await admin.createPartitions({ topicPartitions: [{ topic, count }] })
+  },
 })
 
 describe('openKafkaEventLog(options)', () => {

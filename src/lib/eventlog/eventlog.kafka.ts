@@ -11,6 +11,7 @@ import { systemClock } from '../base/clock.ts'
 import { LakeError } from '../base/errors.ts'
 import type { IoOptions } from '../base/io.ts'
 import { type Logger, silentLogger } from '../base/log.ts'
+import { retry } from '../base/retry.ts'
 import {
   type ConsumeOptions,
   type ConsumerEvent,
@@ -25,7 +26,7 @@ import {
   type TimestampType,
 } from './eventlog.ts'
 import { KafkaAppender } from './kafka/appender.ts'
-import { clientConfig, disconnect, type KafkaConnection } from './kafka/client.ts'
+import { clientConfig, disconnect, type KafkaConnection, metadataMaxAgeMs } from './kafka/client.ts'
 import { fromKafka } from './kafka/errors.ts'
 import { openExclusiveAppender } from './kafka/exclusive-appender.ts'
 import { KafkaMember } from './kafka/member.ts'
@@ -123,8 +124,16 @@ class KafkaEventLog implements EventLog {
 
   async partitions({ signal }: IoOptions = {}): Promise<readonly PartitionRange[]> {
     signal?.throwIfAborted()
-    const offsets = await this.#ask(`read the offsets of ${this.topic}`, (admin) =>
-      admin.fetchTopicOffsets(this.topic),
+    // A partition has no leader for some seconds when it is new, and when its broker went away.
+    const offsets = await retry(
+      () => this.#ask(`read the offsets of ${this.topic}`, (admin) => admin.fetchTopicOffsets(this.topic)),
+      {
+        signal,
+        maxAttempts: 8,
+        firstDelayMs: 100,
+        maxDelayMs: 2_000,
+        isRetryable: (error) => error instanceof LakeError && error.details['fault'] === 'leader-moves',
+      },
     )
     return offsets
       .map(({ partition, low, high }) => ({
@@ -261,6 +270,7 @@ class KafkaEventLog implements EventLog {
     const consumer = this.#kafka.consumer({
       groupId,
       allowAutoTopicCreation: false,
+      metadataMaxAge: metadataMaxAgeMs,
       sessionTimeout: 10_000,
       heartbeatInterval: 1_000,
       rebalanceTimeout: 15_000,
@@ -289,6 +299,9 @@ class KafkaEventLog implements EventLog {
     const stored = await positions(partitions)
     try {
       const ranges = (await this.partitions()).filter(({ partition }) => partitions.includes(partition))
+      const unknown = partitions.filter((each) => !ranges.some(({ partition }) => partition === each))
+      // A broker may not have heard of new partitions yet. Without a start they would not be read in this epoch.
+      if (unknown.length > 0) return notKnownYet(this.topic, unknown)
       member.startAt(epoch, startingPositions(this, ranges, stored))
     } catch (error) {
       return fromKafka(error, `consume ${this.topic}`)
@@ -322,4 +335,12 @@ class KafkaEventLog implements EventLog {
       this.#logger.debug({ groupId, err: error }, 'the group was not deleted')
     }
   }
+}
+
+function notKnownYet(topic: string, partitions: readonly number[]): LakeError {
+  return new LakeError(
+    'EVENTLOG_UNAVAILABLE',
+    `consume ${topic}: expected the offsets of partition ${partitions.join(', ')}, got none: a broker does not know the partition yet`,
+    { details: { topic, partitions } },
+  )
 }

@@ -9,7 +9,7 @@ import kafkajs, { type IHeaders, type Kafka, type Producer, type Message as Prod
 import { LakeError } from '../../base/errors.ts'
 import type { IoOptions } from '../../base/io.ts'
 import type { Header, NewMessage } from '../eventlog.ts'
-import { disconnect } from './client.ts'
+import { disconnect, metadataMaxAgeMs } from './client.ts'
 import { fromKafka } from './errors.ts'
 
 const requestBytes = 900_000
@@ -69,6 +69,7 @@ export class KafkaAppender implements AsyncDisposable {
     const producer = this.#kafka.producer({
       allowAutoTopicCreation: false,
       createPartitioner: kafkajs.Partitioners.DefaultPartitioner,
+      metadataMaxAge: metadataMaxAgeMs,
       idempotent: true,
       maxInFlightRequests: 1,
       retry: { retries: 5 },

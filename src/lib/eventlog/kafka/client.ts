@@ -22,6 +22,12 @@ export interface KafkaConnection {
   readonly sasl?: KafkaSasl
 }
 
+/**
+ * How old the list of a topic's partitions may get. A topic that grows is noticed within this time: kafkajs would take
+ * five minutes. The admin client asks anew for each list.
+ */
+export const metadataMaxAgeMs = 15_000
+
 export function clientConfig(options: KafkaConnection, logger: Logger): KafkaConfig {
   const { brokers, ssl, sasl } = options
   return {

@@ -56,6 +56,15 @@ describe('fromKafka(error, subject)', () => {
       'EVENTLOG_UNAVAILABLE',
     ],
     [
+      'a partition whose leader moves',
+      retriesOf(
+        thrown('KafkaJSProtocolError', 'This server is not the leader for that topic-partition', {
+          type: 'NOT_LEADER_FOR_PARTITION',
+        }),
+      ),
+      'EVENTLOG_UNAVAILABLE',
+    ],
+    [
       'a message that is too large',
       thrown('KafkaJSProtocolError', 'The request included a message larger than the max message size', {
         type: 'MESSAGE_TOO_LARGE',

@@ -8,6 +8,8 @@ interface Verdict {
 
 const untrusted = /^(SELF_SIGNED_CERT|DEPTH_ZERO_SELF_SIGNED|UNABLE_TO_|CERT_|ERR_TLS_)/
 const forbidden = /AUTHORIZATION_FAILED$|^SASL_|_SASL_/
+/** What brokers say while partitions are new, or while another broker takes over the leading of one. */
+const leaderMoves = /^(LEADER_NOT_AVAILABLE|NOT_LEADER_FOR_PARTITION|REPLICA_NOT_AVAILABLE)$/
 
 /** The error of a kafkajs call as one of ours; `subject` says what was tried, and where. */
 export function fromKafka(error: unknown, subject: string): LakeError {
@@ -32,6 +34,7 @@ function judge(error: unknown): Verdict | undefined {
       code: 'EVENTLOG_UNAVAILABLE',
       fault: 'no-group-coordinator',
     }
+  if (leaderMoves.test(type)) return { code: 'EVENTLOG_UNAVAILABLE', fault: 'leader-moves' }
   if (name === 'KafkaJSConnectionClosedError')
     return {
       code: 'EVENTLOG_UNAVAILABLE',

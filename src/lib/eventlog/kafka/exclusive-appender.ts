@@ -6,7 +6,7 @@ import kafkajs, { type Kafka, type Producer } from 'kafkajs'
 import { LakeError } from '../../base/errors.ts'
 import type { ExclusiveAppender } from '../eventlog.ts'
 import { requestsOf, toKafka } from './appender.ts'
-import { disconnect } from './client.ts'
+import { disconnect, metadataMaxAgeMs } from './client.ts'
 import { fromKafka } from './errors.ts'
 
 /** The caller closes it. @throws LakeError `EVENTLOG_UNAVAILABLE` or `EVENTLOG_REFUSED`. */
@@ -22,6 +22,7 @@ export async function openExclusiveAppender(
     transactionalId: name,
     allowAutoTopicCreation: false,
     createPartitioner: kafkajs.Partitioners.DefaultPartitioner,
+    metadataMaxAge: metadataMaxAgeMs,
     idempotent: true,
     maxInFlightRequests: 1,
     retry: { retries: 5 },
