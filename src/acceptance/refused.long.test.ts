@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { type CliHome, openCliHome } from '../cli/cli.fixture.ts'
 import { createConsole } from '../console/console.ts'
+import { unaudited } from '../console/readings/books.ts'
 import { openPlatform } from '../pipeline/platform/compose.ts'
 import { readConfig } from '../pipeline/platform/config.ts'
 
@@ -31,7 +32,13 @@ async function inApi(metric: string): Promise<string> {
   await using platform = openPlatform(readConfig({ LAKE_HOME: home.path }))
   const { runs } = await platform.runs()
   const app = createConsole(
-    { clickhouse: await platform.clickhouse(), tables: async () => [], runs, hintOf: () => '' },
+    {
+      clickhouse: await platform.clickhouse(),
+      tables: async () => [],
+      runs,
+      books: async () => unaudited,
+      hintOf: () => '',
+    },
     { host: '127.0.0.1', port: 8080 },
   )
   const headers = { host: 'localhost:8080' }

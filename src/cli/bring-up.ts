@@ -8,7 +8,8 @@ import type { StoppedStage } from '../console/answers.ts'
 import { ensureWebBuilt } from '../console/build-web.ts'
 import { type ConsoleParts, type RunningConsole, startConsole } from '../console/console.ts'
 import { problemOf } from '../console/problem.ts'
-import { createTablesReader } from '../console/tables.ts'
+import { createBooksReader } from '../console/readings/books.ts'
+import { createTablesReader } from '../console/readings/tables.ts'
 import { hintOf } from '../hints/hints.ts'
 import type { IoOptions } from '../lib/base/io.ts'
 import { watchAlerts } from '../pipeline/alerts/watch.ts'
@@ -122,13 +123,15 @@ export async function openConsole(
   const tables = await Promise.all(
     lakeTableNames.map(async (name) => ({ name, table: await platform.table(name) })),
   )
+  const store = await platform.runs()
   const stages = async (io: IoOptions): Promise<readonly StageStatus[]> =>
-    (await readStreamStatus(await platform.runs(), io)).stages
+    (await readStreamStatus(store, io)).stages
   return startConsole(
     {
       clickhouse: await platform.clickhouse(),
       tables: createTablesReader(tables, { hintOf, logger: platform.logger }),
-      runs: (await platform.runs()).runs,
+      runs: store.runs,
+      books: createBooksReader(store, store.runs),
       hintOf,
       schedule: cronOf(platform.config),
       stages,

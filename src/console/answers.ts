@@ -192,6 +192,44 @@ export const runsSchema = z.object({
 })
 export type RunsAnswer = z.infer<typeof runsSchema>
 
+const identitySchema = z.object({
+  /** The equation in words. */
+  name: z.string(),
+  /** Days, partitions or tables of which it was audited. */
+  audited: z.number(),
+  /** Sums of both sides. */
+  left: z.number(),
+  right: z.number(),
+  /** Of how many it does not hold. */
+  wrong: z.number(),
+  /** Of how many it does not hold, and somebody has said why that is right. */
+  accepted: z.number(),
+})
+export type BooksIdentity = z.infer<typeof identitySchema>
+
+const booksProblemSchema = z.object({
+  name: z.string(),
+  table: z.string(),
+  date: z.iso.date().nullable(),
+  partition: z.number().nullable(),
+  problem: z.string(),
+})
+
+export const booksSchema = z.object({
+  /** Null: no audit has been recorded yet. */
+  isBalanced: z.boolean().nullable(),
+  /** The newest batch whose audit has ended. */
+  audit: z.object({ run: z.number(), endedAt: time }).nullable(),
+  /** What readers see. */
+  release: z.object({ id: z.number(), run: z.number(), releasedAt: time }).nullable(),
+  /** On the way of an event. */
+  identities: z.array(identitySchema),
+  /** What is wrong and not accepted, at most twenty. */
+  problems: z.array(booksProblemSchema),
+  ...reading,
+})
+export type BooksAnswer = z.infer<typeof booksSchema>
+
 export const healthSchema = z.object({
   isHealthy: z.boolean(),
   parts: z.array(

@@ -18,9 +18,10 @@ import {
 } from './answers.ts'
 import { type ConsoleParts, type ConsolePlace, createConsole, startConsole } from './console.ts'
 import { panels as declared } from './panels.ts'
+import { unaudited } from './readings/books.ts'
+import type { RunReader } from './readings/runs.ts'
 import { routes } from './routes/index.ts'
 import { errorSchema } from './routes/openapi.ts'
-import type { RunReader } from './runs.ts'
 
 type Answer = () => Promise<readonly object[]>
 
@@ -81,6 +82,7 @@ function open(parts: Partial<ConsoleParts> = {}, place: Partial<ConsolePlace> = 
       clickhouse,
       tables: async () => [],
       runs: noRuns,
+      books: async () => unaudited,
       hintOf,
       clock,
       ...parts,
@@ -479,6 +481,7 @@ describe('startConsole(parts, place)', () => {
     clickhouse: new FakeClickHouse(),
     tables: async () => [],
     runs: noRuns,
+    books: async () => unaudited,
     hintOf,
   }
 

@@ -23,17 +23,19 @@ import type { Problem, StoppedStage } from './answers.ts'
 import { createGuard, securityHeaders } from './guard.ts'
 import { OverviewReader } from './overview.ts'
 import { type HintOf, problemOf } from './problem.ts'
+import type { BooksReader } from './readings/books.ts'
+import { createRunsReader, type RunReader } from './readings/runs.ts'
+import { SharedReading } from './readings/shared-reading.ts'
+import { troublesOf } from './readings/stage-troubles.ts'
+import type { TablesReader } from './readings/tables.ts'
 import { routes } from './routes/index.ts'
 import type { Sources } from './routes/route.ts'
-import { createRunsReader, type RunReader } from './runs.ts'
-import { SharedReading } from './shared-reading.ts'
-import { troublesOf } from './stage-troubles.ts'
-import type { TablesReader } from './tables.ts'
 
 export interface ConsoleParts {
   readonly clickhouse: Pick<ClickHouse, 'query' | 'ping'>
   readonly tables: TablesReader
   readonly runs: RunReader
+  readonly books: BooksReader
   readonly hintOf: HintOf
   /** When the batch runs; without it, the console does not say. */
   readonly schedule?: Cron
@@ -71,6 +73,7 @@ export function createConsole(
     clickhouse,
     tables,
     runs,
+    books,
     hintOf,
     schedule,
     stoppedStages = () => [],
@@ -103,6 +106,7 @@ export function createConsole(
     wantsToken: place.token !== undefined,
     tables: share('The tables', tables),
     newestRuns: share('The runs', createRunsReader(runs, hintOf)),
+    books: share('The books', books),
     ping: share('ClickHouse', (io) => clickhouse.ping(io)),
   }
 
@@ -112,8 +116,8 @@ export function createConsole(
   serveRoutes(app, sources, metrics)
   app.addHook('onClose', async () => {
     overview.close()
-    const { tables: read, newestRuns, ping, stageTroubles } = sources
-    for (const reading of [read, newestRuns, ping, stageTroubles]) reading.close()
+    const { tables: read, newestRuns, books: audited, ping, stageTroubles } = sources
+    for (const reading of [read, newestRuns, audited, ping, stageTroubles]) reading.close()
   })
 
   if (place.webRoot !== undefined) servePage(app, place.webRoot)

@@ -13,7 +13,7 @@ import { noFreshness, readFreshness } from './freshness.ts'
 import { expandMacros, type TimeRange } from './macros.ts'
 import { type Panel, panels } from './panels.ts'
 import type { HintOf } from './problem.ts'
-import { type Reading, SharedReading } from './shared-reading.ts'
+import { type Reading, SharedReading } from './readings/shared-reading.ts'
 
 export const overviewTitle = 'Lakehouse Platform Overview'
 /** What the page offers to look back, in minutes. */

@@ -12,6 +12,7 @@ import { figuresOf } from './figures.ts'
 import { readFreshness } from './freshness.ts'
 import { expandMacros } from './macros.ts'
 import { findPanel, panels } from './panels.ts'
+import { unaudited } from './readings/books.ts'
 import { insertDeltas, insertLoad } from './serving.fixture.ts'
 
 const range = {
@@ -238,6 +239,7 @@ describe('the panels, with data', () => {
         clickhouse,
         tables: async () => [],
         runs: { list: async () => [], show: () => Promise.reject() },
+        books: async () => unaudited,
         hintOf: () => 'Do this.',
       },
       { host: '127.0.0.1', port: 8080 },

@@ -3,9 +3,11 @@ import { LakeError } from '../lib/base/errors.ts'
 import type { ClickHouse } from '../lib/clickhouse/clickhouse.ts'
 import type { RunWithAttempts } from '../lib/runs/run.ts'
 import { lakeTableNames } from '../pipeline/model/tables.ts'
-import type { TableSummary } from './answers.ts'
+import { identityNames } from '../pipeline/reconcile/identity-names.ts'
+import type { BooksIdentity, TableSummary } from './answers.ts'
 import type { ConsoleParts } from './console.ts'
-import type { RunReader } from './runs.ts'
+import type { Books } from './readings/books.ts'
+import type { RunReader } from './readings/runs.ts'
 import { type Delta, insertDeltas, insertLoad } from './serving.fixture.ts'
 
 const minuteMs = 60_000
@@ -88,9 +90,13 @@ async function insertMinutes(clickhouse: ClickHouse, nowMs: number, minutes: num
   await insertDeltas(clickhouse, 'logins_per_source', logins)
 }
 
-/** Tables and runs to go with it. */
-export function sampleParts(nowMs: number): Pick<ConsoleParts, 'tables' | 'runs'> {
-  return { tables: async () => sampleTables(nowMs), runs: sampleRuns(nowMs) }
+/** Tables, runs and books to go with it. */
+export function sampleParts(nowMs: number): Pick<ConsoleParts, 'tables' | 'runs' | 'books'> {
+  return {
+    tables: async () => sampleTables(nowMs),
+    runs: sampleRuns(nowMs),
+    books: async () => sampleBooks(nowMs),
+  }
 }
 
 function sampleTables(nowMs: number): readonly TableSummary[] {
@@ -105,6 +111,34 @@ function sampleTables(nowMs: number): readonly TableSummary[] {
     operation: name.startsWith('bronze') ? 'STREAMING UPDATE' : 'WRITE',
     problem: null,
   }))
+}
+
+function sampleBooks(nowMs: number): Books {
+  const messages = 231_692
+  const equal = (name: string, audited: number, count: number): BooksIdentity => ({
+    name,
+    audited,
+    left: count,
+    right: count,
+    wrong: 0,
+    accepted: 0,
+  })
+  return {
+    isBalanced: true,
+    audit: { run: 4, endedAt: new Date(nowMs - 47 * minuteMs).toISOString() },
+    release: { id: 14, run: 4, releasedAt: new Date(nowMs - 47 * minuteMs).toISOString() },
+    identities: [
+      equal(identityNames.landed, 3, messages),
+      equal(identityNames.counted, 12, 4 * messages),
+      equal(identityNames.silver, 14, 231_480),
+      equal(identityNames.gold, 56, 182),
+      equal(identityNames.served, 56, 182),
+      equal(identityNames.released, 4, 56),
+      equal(identityNames.windows, 14, 230_904),
+      equal(identityNames.entries, 1, 164),
+    ],
+    problems: [],
+  }
 }
 
 const nodes = [

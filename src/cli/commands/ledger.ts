@@ -1,6 +1,7 @@
 /** `lake ledger`: whether every event is accounted for, from its offset to the number that readers see. */
 import type { Command } from 'commander'
 import type { AuditedIdentity } from '../../pipeline/reconcile/ledger/recorded-identity.ts'
+import type { IdentitySummary } from '../../pipeline/reconcile/summary.ts'
 import type { CommandLine } from '../command-line.ts'
 import { drawTable } from '../output/table-text.ts'
 
@@ -31,9 +32,10 @@ export function addLedger(program: Command, cli: CommandLine): void {
 
 async function runLedger({ full = false, accept }: Flags, cli: CommandLine): Promise<void> {
   const { platform, terminal, signal } = cli
-  const [{ auditLedger }, { isBalanced }, { batchContextOf }] = await Promise.all([
+  const [{ auditLedger }, { isBalanced }, { summaryOf }, { batchContextOf }] = await Promise.all([
     import('../../pipeline/reconcile/ledger/ledger.ts'),
     import('../../pipeline/reconcile/audit-book.ts'),
+    import('../../pipeline/reconcile/summary.ts'),
     import('../../pipeline/platform/stages.ts'),
   ])
   const { ledger, releases } = await platform.runs()
@@ -47,7 +49,7 @@ async function runLedger({ full = false, accept }: Flags, cli: CommandLine): Pro
   })
   await cli.result({ balanced, identities: identities.map(document) }, () =>
     describe(
-      identities,
+      summaryOf(identities),
       identities.filter((identity) => !isBalanced(identity)),
     ),
   )
@@ -71,16 +73,15 @@ function document({ name, table, date, partition, left, right, ...rest }: Audite
   }
 }
 
-function describe(identities: readonly AuditedIdentity[], faulty: readonly AuditedIdentity[]): string {
-  const names = [...new Set(identities.map(({ name }) => name))]
-  const summary = names.map((name) => {
-    const own = identities.filter((identity) => identity.name === name)
-    const left = own.reduce((sum, identity) => sum + identity.left, 0n)
-    const right = own.reduce((sum, identity) => sum + identity.right, 0n)
-    const wrong = faulty.filter((identity) => identity.name === name).length
-    return [name, own.length, left, right, wrong === 0 ? 'balanced' : `${wrong} not balanced`]
-  })
-  const parts = [drawTable(['identity', 'of', 'left', 'right', 'state'], summary)]
+function describe(summary: readonly IdentitySummary[], faulty: readonly AuditedIdentity[]): string {
+  const lines = summary.map(({ name, audited, left, right, wrong }) => [
+    name,
+    audited,
+    left,
+    right,
+    wrong === 0 ? 'balanced' : `${wrong} not balanced`,
+  ])
+  const parts = [drawTable(['identity', 'of', 'left', 'right', 'state'], lines)]
   if (faulty.length > 0) {
     parts.push(
       drawTable(

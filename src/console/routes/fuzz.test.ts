@@ -5,6 +5,7 @@ import { ManualClock } from '../../lib/base/clock.ts'
 import { LakeError } from '../../lib/base/errors.ts'
 import { seededRandom } from '../../pipeline/producer/random.ts'
 import { type ConsoleParts, createConsole } from '../console.ts'
+import { unaudited } from '../readings/books.ts'
 import { routes } from './index.ts'
 import { errorSchema } from './openapi.ts'
 
@@ -21,6 +22,7 @@ const parts: ConsoleParts = {
       throw new LakeError('RUN_MISSING', `Run ${id}: there is no such run`)
     },
   },
+  books: async () => unaudited,
   hintOf: () => 'Do this.',
   clock: new ManualClock(Date.parse('2026-11-23T08:00:00Z')),
 }

@@ -1,7 +1,7 @@
 /** Whether each part answers, for people and for the health check of a container. */
 import type { IoOptions } from '../../lib/base/io.ts'
 import { type Health, healthSchema, type Problem, type TableSummary } from '../answers.ts'
-import type { Reading } from '../shared-reading.ts'
+import type { Reading } from '../readings/shared-reading.ts'
 import { type Route, route, type Sources } from './route.ts'
 
 export const healthRoutes: readonly Route[] = [

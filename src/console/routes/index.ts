@@ -1,4 +1,5 @@
 /** Every route of the REST API, which is read-only. */
+import { booksRoutes } from './books.ts'
 import { healthRoutes } from './health.ts'
 import { metricRoutes } from './metrics.ts'
 import { openApiRoute } from './openapi.ts'
@@ -12,6 +13,7 @@ const nouns: readonly Route[] = [
   ...metricRoutes,
   ...tableRoutes,
   ...runRoutes,
+  ...booksRoutes,
   ...healthRoutes,
 ]
 

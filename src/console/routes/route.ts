@@ -13,8 +13,9 @@ import type { Progress } from '../../pipeline/platform/progress.ts'
 import type { Problem, RunAnswer, StageTrouble, StoppedStage, TableSummary } from '../answers.ts'
 import type { OverviewReader } from '../overview.ts'
 import type { HintOf } from '../problem.ts'
-import type { RunReader } from '../runs.ts'
-import type { Reading, SharedReading } from '../shared-reading.ts'
+import type { Books } from '../readings/books.ts'
+import type { RunReader } from '../readings/runs.ts'
+import type { Reading, SharedReading } from '../readings/shared-reading.ts'
 
 /** What routes answer from. */
 export interface Sources {
@@ -24,6 +25,7 @@ export interface Sources {
   readonly tables: SharedReading<readonly TableSummary[]>
   readonly newestRuns: SharedReading<readonly RunAnswer[]>
   readonly runs: RunReader
+  readonly books: SharedReading<Books>
   readonly schedule: Cron | undefined
   readonly clock: Clock
   readonly hintOf: HintOf

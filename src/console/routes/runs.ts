@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { type Cron, nextTick } from '../../lib/schedule/cron.ts'
 import { type RunsAnswer, runSchema, runsSchema } from '../answers.ts'
-import { runAnswerOf } from '../runs.ts'
+import { runAnswerOf } from '../readings/runs.ts'
 import { answer, markOf, type Route, route } from './route.ts'
 
 const scheduleAnswerOf = (cron: Cron, nowMs: number): RunsAnswer['schedule'] => ({

@@ -1,14 +1,15 @@
-/** The Lakehouse Platform Overview: three rows of panels, then the tables and the last runs. */
+/** The Lakehouse Platform Overview: three rows of panels, the books, then the tables and the last runs. */
 import type { ReactElement } from 'react'
 import type { Freshness, Overview, PanelAnswer } from '../answers.ts'
 import { Banner } from './banner.tsx'
 import { BarsPanel } from './bars-panel.tsx'
+import { BooksCard } from './books-card.tsx'
 import { CardBoundary } from './card-boundary.tsx'
 import { ComingUp } from './coming-up.tsx'
 import { Heading } from './heading.tsx'
 import { useNow } from './now.ts'
 import { useRange } from './range.ts'
-import { useOverview, useRuns, useTables } from './readings.ts'
+import { useBooks, useOverview, useRuns, useTables } from './readings.ts'
 import { RunsCard } from './runs-card.tsx'
 import { StatPanel } from './stat-panel.tsx'
 import { TablesCard } from './tables-card.tsx'
@@ -24,11 +25,13 @@ export function App(): ReactElement {
   const overview = useOverview(minutes)
   const tables = useTables()
   const runs = useRuns()
+  const books = useBooks()
   const nowMs = useNow(overview.data?.now, overview.dataUpdatedAt)
   const readings = {
     overview: overview.data,
     tables: tables.data,
     runs: runs.data,
+    books: books.data,
     isUnreachable: overview.isError,
   }
   return (
@@ -59,6 +62,11 @@ export function App(): ReactElement {
                 ))}
           </section>
         ))}
+        <section className="row" aria-label="The books">
+          <CardBoundary title="The books">
+            <BooksCard answer={books.data} nowMs={nowMs} />
+          </CardBoundary>
+        </section>
         <div className="row row-lists">
           <CardBoundary title="Tables">
             <TablesCard answer={tables.data} nowMs={nowMs} />

@@ -28,9 +28,9 @@ export function Banner(props: Readings): ReactElement {
   )
 }
 
-function oldestOf({ overview, tables, runs, isUnreachable }: Readings): string | undefined {
+function oldestOf({ overview, tables, runs, books, isUnreachable }: Readings): string | undefined {
   if (isUnreachable) return overview?.now
-  return [...(overview?.panels ?? []), tables, runs]
+  return [...(overview?.panels ?? []), tables, runs, books]
     .flatMap((reading) => (reading?.problem && reading.readAt !== null ? [reading.readAt] : []))
     .sort()[0]
 }

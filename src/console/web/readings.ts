@@ -1,6 +1,6 @@
 /** What the page reads from the REST API, every ten seconds; the last answer stays until the next one comes. */
 import { keepPreviousData, type UseQueryResult, useQuery } from '@tanstack/react-query'
-import type { Overview, RunsAnswer, TablesAnswer } from '../answers.ts'
+import type { BooksAnswer, Overview, RunsAnswer, TablesAnswer } from '../answers.ts'
 
 const refreshMs = 10_000
 const patienceMs = 15_000
@@ -32,3 +32,5 @@ export const useOverview = (minutes: number): UseQueryResult<Overview> =>
 export const useTables = (): UseQueryResult<TablesAnswer> => useReading(['tables'], 'api/tables')
 
 export const useRuns = (): UseQueryResult<RunsAnswer> => useReading(['runs'], 'api/runs')
+
+export const useBooks = (): UseQueryResult<BooksAnswer> => useReading(['books'], 'api/books')

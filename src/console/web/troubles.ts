@@ -1,11 +1,20 @@
 /** What does not answer, what has stopped and what could not be refreshed: one line for each cause. */
-import type { Overview, PanelAnswer, Problem, RunsAnswer, StageTrouble, TablesAnswer } from '../answers.ts'
+import type {
+  BooksAnswer,
+  Overview,
+  PanelAnswer,
+  Problem,
+  RunsAnswer,
+  StageTrouble,
+  TablesAnswer,
+} from '../answers.ts'
 import { exactTime } from './format.ts'
 
 export interface Readings {
   readonly overview: Overview | undefined
   readonly tables: TablesAnswer | undefined
   readonly runs: RunsAnswer | undefined
+  readonly books: BooksAnswer | undefined
   /** The console itself does not answer. */
   readonly isUnreachable: boolean
 }
@@ -15,7 +24,7 @@ export interface Trouble {
   readonly problem?: Problem
 }
 
-export function troublesOf({ overview, tables, runs, isUnreachable }: Readings): readonly Trouble[] {
+export function troublesOf({ overview, tables, runs, books, isUnreachable }: Readings): readonly Trouble[] {
   if (isUnreachable) return [{ what: 'The console does not answer. Is “lake up” still running?' }]
   return [
     ...(overview?.stoppedStages ?? []).map(({ stage, stoppedAt, problem }) => ({
@@ -28,6 +37,7 @@ export function troublesOf({ overview, tables, runs, isUnreachable }: Readings):
     ...(tables?.tables ?? []).flatMap(({ name, problem }) =>
       problem === null ? [] : [{ what: `The table ${name} could not be read.` }],
     ),
+    ...bookTroubles(books),
     ...(runs?.problem ? [{ what: 'The runs could not be read.', problem: runs.problem }] : []),
   ]
 }
@@ -52,6 +62,17 @@ const stateWords: Readonly<Record<StageTrouble['state'], (heardAt: string) => st
   gone: (heardAt) => `is gone: its process has ended without a word, after ${heardAt}`,
   failed: (heardAt) => `stopped at ${heardAt}`,
   unknown: () => 'is of another release, which this console cannot read',
+}
+
+function bookTroubles(books: BooksAnswer | undefined): readonly Trouble[] {
+  if (books === undefined) return []
+  const wrong = books.identities.reduce((sum, identity) => sum + identity.wrong, 0)
+  return [
+    ...(wrong > 0
+      ? [{ what: `The books do not balance: ${wrong} of what must be equal is not, see below.` }]
+      : []),
+    ...(books.problem ? [{ what: 'The books could not be read.', problem: books.problem }] : []),
+  ]
 }
 
 /** Panels that fail alike have one cause. */

@@ -8,7 +8,8 @@ import { type Cron, ticksBetween } from '../../lib/schedule/cron.ts'
 import { batchDag } from '../batch/dag-name.ts'
 import { lakeTableNames } from '../model/tables.ts'
 import { isBalanced } from '../reconcile/audit-book.ts'
-import { identityIn, windowsIdentity } from '../reconcile/ledger/recorded-identity.ts'
+import { identityNames } from '../reconcile/identity-names.ts'
+import { identityIn } from '../reconcile/ledger/recorded-identity.ts'
 
 /** What to do about an error that was recorded, in words. */
 export type HintOf = (error: unknown, facts?: Readonly<Record<string, unknown>>) => string
@@ -115,7 +116,7 @@ export async function unexplainedDifferences(
     key,
     summary: `The books do not balance: ${name} of ${table}`,
     problem: someOf(problems),
-    next: `\`${name === windowsIdentity ? 'lake reconcile' : 'lake ledger'}\` names the rows; \`lake trace PARTITION OFFSET\` tells the way of one.`,
+    next: `\`${name === identityNames.windows ? 'lake reconcile' : 'lake ledger'}\` names the rows; \`lake trace PARTITION OFFSET\` tells the way of one.`,
   }))
 }
 

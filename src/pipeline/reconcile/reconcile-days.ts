@@ -14,8 +14,9 @@ import { type AuditBook, isBalanced, openAuditBook } from './audit-book.ts'
 import type { BooksContext } from './books.ts'
 import { comparedLog } from './compared-log.ts'
 import { type Cut, readCut } from './cut.ts'
+import { identityNames } from './identity-names.ts'
 import { fileMarks, markOf } from './ledger/file-marks.ts'
-import { type AuditedIdentity, windowsIdentity } from './ledger/recorded-identity.ts'
+import type { AuditedIdentity } from './ledger/recorded-identity.ts'
 import { windowRules } from './messages-of-both.ts'
 import { type Difference, type ReconcileReport, reconcile } from './reconcile.ts'
 
@@ -122,7 +123,7 @@ function changedDays(
   range: DayRange | undefined,
 ): readonly string[] {
   return [...marks].flatMap(([date, mark]) => {
-    const known = before({ name: windowsIdentity, table, date })
+    const known = before({ name: identityNames.windows, table, date })
     const holds = known !== undefined && known.problem === undefined && known.mark === mark
     return holds || !isWithin(date, range) ? [] : [date]
   })
@@ -158,7 +159,7 @@ function identityOf(date: string, { counted, differences }: ReconcileReport, mar
   )
   const left = counted[date] ?? 0n
   const right = left - unexplained.reduce((sum, difference) => sum + difference.unexplained, 0n)
-  const identity = { name: windowsIdentity, table, date, left, right, mark }
+  const identity = { name: identityNames.windows, table, date, left, right, mark }
   if (unexplained.length === 0) return identity
   return {
     ...identity,

@@ -5,9 +5,10 @@ import { identifier } from '../../../lib/duckdb/sql-text.ts'
 import { type GoldTable, goldColumnsOf, goldTableNames, metricOf } from '../../model/gold.ts'
 import { madeFrom } from '../../model/made-from.ts'
 import { snapshotAt } from '../../serving/load-plan.ts'
+import { identityNames } from '../identity-names.ts'
 import { createRowsView } from '../rows-of.ts'
 import { markOf } from './file-marks.ts'
-import { goldIdentity, goldRows } from './gold-rows.ts'
+import { goldRows } from './gold-rows.ts'
 import type { Audit } from './ledger.ts'
 import type { AuditedIdentity } from './recorded-identity.ts'
 
@@ -32,12 +33,14 @@ async function auditMetric(
   const digests = await digestsOf(audit, metric, gold, { signal })
   const input = await silverOf(audit, gold, { signal })
   if (input.kind === 'lost')
-    return [{ name: goldIdentity, table, left: 1n, right: 0n, problem: input.reason }]
+    return [{ name: identityNames.gold, table, left: 1n, right: 0n, problem: input.reason }]
   const marks = await audit.marksOf('silver/events', input.silver, { signal })
   const markOfDay = (date: string): string =>
     markOf(metricOf(metric).sql, marks.get(date) ?? '', digests.get(date) ?? '')
   const days = [...new Set([...marks.keys(), ...digests.keys()])].sort()
-  const known = new Map(days.map((date) => [date, before({ name: goldIdentity, table, date })] as const))
+  const known = new Map(
+    days.map((date) => [date, before({ name: identityNames.gold, table, date })] as const),
+  )
   const toRead = days.filter((date) => {
     const identity = known.get(date)
     return (

@@ -5,8 +5,9 @@ import { type Covered, type RangeFault, readCoverage } from '../../realtime/offs
 import { realtimeTableNames } from '../../serving/tables.ts'
 import { describeRanges } from '../../streaming/offset-range.ts'
 import type { Identity } from '../books.ts'
+import { identityNames } from '../identity-names.ts'
 
-const name = 'log = realtime'
+const name = identityNames.counted
 
 export interface CountedOffsets {
   /** One for each table and partition of each log that was counted. */

@@ -7,10 +7,9 @@ import { identifier } from '../../../lib/duckdb/sql-text.ts'
 import { filesOfDays } from '../../model/days.ts'
 import { type GoldTable, goldColumnsOf, metricOf } from '../../model/gold.ts'
 import type { BooksContext, Identity } from '../books.ts'
+import { identityNames } from '../identity-names.ts'
 import { createRowsView } from '../rows-of.ts'
 import { sameRows } from './same-rows.ts'
-
-export const goldIdentity = 'silver ⇒ gold'
 
 export interface GoldRowsRequest {
   readonly metric: GoldTable
@@ -38,7 +37,7 @@ export async function goldRows(
   return sameRows(
     session,
     {
-      name: goldIdentity,
+      name: identityNames.gold,
       table,
       days,
       grain,

@@ -16,6 +16,7 @@ import { offset } from '../../../lib/eventlog/eventlog.ts'
 import { filesOfDays } from '../../model/days.ts'
 import { type LandedPartition, skippedIn } from '../../model/landed.ts'
 import { bigintOf, placesNamed } from '../books.ts'
+import { identityNames } from '../identity-names.ts'
 import { createRowsView } from '../rows-of.ts'
 import { emptyOffsets } from './empty-offsets.ts'
 import { type FileMarks, markOf } from './file-marks.ts'
@@ -34,7 +35,7 @@ import {
 import type { Absent, AuditedIdentity, DaySums, PartitionSums } from './recorded-identity.ts'
 import { silverIdentity } from './silver-rows.ts'
 
-const name = 'log = bronze + rejected'
+const name = identityNames.landed
 const table = 'bronze/events'
 
 export interface LandedOffsetsOptions extends IoOptions {

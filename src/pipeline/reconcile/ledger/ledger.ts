@@ -14,12 +14,13 @@ import type { LakeTable } from '../../model/tables.ts'
 import { type AuditBook, isBalanced, openAuditBook } from '../audit-book.ts'
 import type { BooksContext, Identity } from '../books.ts'
 import { type Cut, readCut } from '../cut.ts'
+import { identityNames } from '../identity-names.ts'
 import { auditGold } from './audit-gold.ts'
 import { auditSilver } from './audit-silver.ts'
 import { countedOffsets } from './counted-offsets.ts'
 import { type FileMarks, fileMarks } from './file-marks.ts'
 import { landedOffsets } from './landed-offsets.ts'
-import { type AuditedIdentity, subjectOf, windowsIdentity } from './recorded-identity.ts'
+import { type AuditedIdentity, subjectOf } from './recorded-identity.ts'
 import { servedGold } from './served-rows.ts'
 
 export interface LedgerOptions extends IoOptions {
@@ -113,7 +114,7 @@ function vanished(
 ): readonly AuditedIdentity[] {
   const subjects = new Set(found.map(subjectOf))
   return known
-    .filter((identity) => identity.name !== windowsIdentity && !subjects.has(subjectOf(identity)))
+    .filter((identity) => identity.name !== identityNames.windows && !subjects.has(subjectOf(identity)))
     .filter(({ table }) => !isOfFormerMetric(table))
     .map(({ mark: _, ...identity }) => ({
       ...identity,
@@ -129,7 +130,7 @@ function isOfFormerMetric(table: string): boolean {
 
 function chainIdentity({ entries, fault }: Chain): Identity {
   const identity = {
-    name: 'ledger entries = as they were written',
+    name: identityNames.entries,
     table: 'ledger',
     left: BigInt(entries),
     right: BigInt(entries),

@@ -6,9 +6,6 @@ import type { Identity } from '../books.ts'
 import type { OffsetSums } from './offset-sums.ts'
 import type { RowsDigest } from './silver-digests.ts'
 
-/** Of the reconciliation, which is kept in the same book and audited by itself. */
-export const windowsIdentity = 'realtime = batch'
-
 /** How far a partition was read, and of which topic. */
 export type ReadPlace = readonly [topic: string, partition: number, next: bigint]
 

@@ -20,6 +20,7 @@ import { type GoldTable, goldColumnsOf, goldSchemaOf, goldTableNames, metricOf }
 import { snapshotAt } from '../../serving/load-plan.ts'
 import { readShown, type Shown } from '../../serving/shown.ts'
 import type { BooksContext, Identity } from '../books.ts'
+import { identityNames } from '../identity-names.ts'
 import { createRowsView } from '../rows-of.ts'
 import { sameRows } from './same-rows.ts'
 
@@ -40,7 +41,7 @@ export async function servedGold(
     if (gold === undefined) {
       const problem = `the newest load shows version ${version} of gold/${metric}, which is no longer there`
       identities.push({
-        name: 'gold in Delta = serving in ClickHouse',
+        name: identityNames.served,
         table: `serving.${metric}`,
         left: 0n,
         right: 1n,
@@ -61,7 +62,7 @@ function servedRelease(release: Release | undefined, shown: Shown | undefined): 
     const [left, right] = [release.tables[table]?.version, shown.versions[table]]
     if (left === undefined && right === undefined) return []
     const identity = {
-      name: 'release = load in ClickHouse',
+      name: identityNames.released,
       table,
       left: BigInt(left ?? -1),
       right: BigInt(right ?? -1),

@@ -12,11 +12,12 @@ import { filesOfDays } from '../../model/days.ts'
 import { invalidReasons } from '../../model/event-rules.ts'
 import { type BooksContext, bigintOf, type Identity, placeOf, placesNamed } from '../books.ts'
 import { type Cut, isBefore } from '../cut.ts'
+import { identityNames } from '../identity-names.ts'
 import { createRowsView } from '../rows-of.ts'
 import { content, type DayDigests, digestRules, digestsOfDays } from './silver-digests.ts'
 
 export const silverIdentity = {
-  name: 'bronze = silver + duplicates + quarantine',
+  name: identityNames.silver,
   table: 'silver/events',
 } as const
 

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { LakeError } from '../lib/base/errors.ts'
-import { DeltaTable } from '../lib/delta/index.ts'
-import { openFixture } from '../lib/delta/testing/write.fixture.ts'
-import { type DuckDb, openDuckDb } from '../lib/duckdb/duckdb.ts'
-import { MemoryStore } from '../lib/storage/store.memory.ts'
+import { LakeError } from '../../lib/base/errors.ts'
+import { DeltaTable } from '../../lib/delta/index.ts'
+import { openFixture } from '../../lib/delta/testing/write.fixture.ts'
+import { type DuckDb, openDuckDb } from '../../lib/duckdb/duckdb.ts'
+import { MemoryStore } from '../../lib/storage/store.memory.ts'
 import { createTablesReader } from './tables.ts'
 
 let duckdb: DuckDb

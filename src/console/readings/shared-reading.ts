@@ -8,11 +8,11 @@
  * Whoever asks waits for `patienceMs` at most and then gets the last value, marked as stale; the read goes on
  * and is ended in the server after `deadlineMs`, or as soon as all who asked are gone. A failure is shared like an answer.
  */
-import type { Clock } from '../lib/base/clock.ts'
-import { LakeError } from '../lib/base/errors.ts'
-import type { IoOptions } from '../lib/base/io.ts'
-import type { Problem } from './answers.ts'
-import { type HintOf, problemOf } from './problem.ts'
+import type { Clock } from '../../lib/base/clock.ts'
+import { LakeError } from '../../lib/base/errors.ts'
+import type { IoOptions } from '../../lib/base/io.ts'
+import type { Problem } from '../answers.ts'
+import { type HintOf, problemOf } from '../problem.ts'
 
 export interface SharedReadingOptions {
   /** For messages: `Panel total-events`. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { ManualClock } from '../lib/base/clock.ts'
-import type { IoOptions } from '../lib/base/io.ts'
+import { ManualClock } from '../../lib/base/clock.ts'
+import type { IoOptions } from '../../lib/base/io.ts'
 import { SharedReading } from './shared-reading.ts'
 
 const untilAborted = ({ signal }: IoOptions): Promise<never> =>

@@ -3,12 +3,12 @@
  * keeps its last figures and says so, and the other tables go on.
  */
 
-import { isLakeError } from '../lib/base/errors.ts'
-import type { IoOptions } from '../lib/base/io.ts'
-import { type Logger, silentLogger } from '../lib/base/log.ts'
-import { committedMs, type DeltaTable, type Snapshot, type TableCommit } from '../lib/delta/index.ts'
-import type { TableSummary } from './answers.ts'
-import { type HintOf, problemOf } from './problem.ts'
+import { isLakeError } from '../../lib/base/errors.ts'
+import type { IoOptions } from '../../lib/base/io.ts'
+import { type Logger, silentLogger } from '../../lib/base/log.ts'
+import { committedMs, type DeltaTable, type Snapshot, type TableCommit } from '../../lib/delta/index.ts'
+import type { TableSummary } from '../answers.ts'
+import { type HintOf, problemOf } from '../problem.ts'
 
 export interface NamedTable {
   readonly name: string

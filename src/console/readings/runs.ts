@@ -1,11 +1,11 @@
 /** Runs of the batch with their tasks, as the console lists them. */
-import type { IoOptions } from '../lib/base/io.ts'
-import type { RecordedError } from '../lib/dag/recorder.ts'
-import type { Attempt, RunWithAttempts } from '../lib/runs/run.ts'
-import type { RunBook } from '../lib/runs/run-book.ts'
-import { batchDag } from '../pipeline/batch/dag-name.ts'
-import type { RunAnswer, Task } from './answers.ts'
-import type { HintOf } from './problem.ts'
+import type { IoOptions } from '../../lib/base/io.ts'
+import type { RecordedError } from '../../lib/dag/recorder.ts'
+import type { Attempt, RunWithAttempts } from '../../lib/runs/run.ts'
+import type { RunBook } from '../../lib/runs/run-book.ts'
+import { batchDag } from '../../pipeline/batch/dag-name.ts'
+import type { RunAnswer, Task } from '../answers.ts'
+import type { HintOf } from '../problem.ts'
 
 export type RunReader = Pick<RunBook, 'list' | 'show'>
 
