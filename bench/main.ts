@@ -13,11 +13,13 @@ import { lookupCase, scanCase } from './delta/read.ts'
 import { landingCase } from './landing.ts'
 import { latencyCase } from './latency.ts'
 import { realtimeCase } from './realtime.ts'
+import { streamCase } from './stream.ts'
 
 const cases: readonly Case[] = [
   landingCase,
   latencyCase,
   realtimeCase,
+  streamCase,
   batchCase,
   booksCase,
   appendCase,

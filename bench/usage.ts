@@ -8,10 +8,15 @@ export interface Usage {
   readonly cpuSeconds: number
   /** The most that the process held. */
   readonly rssBytes: number
+  /** Of the embedded ClickHouse, where it has a part in the work. */
+  readonly serverCpuSeconds?: number
 }
 
 /** On stdout, for `usageOf`. Loading the code before is not counted. */
-export async function printUsage(work: () => Promise<void>): Promise<void> {
+export async function printUsage(
+  work: () => Promise<void>,
+  ofServer: () => Promise<Pick<Usage, 'serverCpuSeconds'>> = async () => ({}),
+): Promise<void> {
   const startedMs = performance.now()
   const before = process.cpuUsage()
   await work()
@@ -20,6 +25,7 @@ export async function printUsage(work: () => Promise<void>): Promise<void> {
     seconds: (performance.now() - startedMs) / 1000,
     cpuSeconds: (user + system) / 1e6,
     rssBytes: process.resourceUsage().maxRSS * 1024,
+    ...(await ofServer()),
   }
   console.log(JSON.stringify(usage))
 }
@@ -28,7 +34,7 @@ export async function printUsage(work: () => Promise<void>): Promise<void> {
 export async function usageOf(
   program: string,
   parameters: readonly string[],
-  environment: Readonly<Record<string, string>> = {},
+  environment: Readonly<Record<string, string | undefined>> = {},
 ): Promise<Usage> {
   const { stdout } = await promisify(execFile)(
     process.execPath,

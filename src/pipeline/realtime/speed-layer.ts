@@ -12,6 +12,8 @@ import type { DuckDb, DuckDbSession } from '../../lib/duckdb/duckdb.ts'
 import type { Row } from '../../lib/duckdb/values.ts'
 import { type Message, type Offset, offset } from '../../lib/eventlog/eventlog.ts'
 import type { MicroBatch } from '../../lib/stream/micro-batch.ts'
+import { eventFields } from '../model/event.ts'
+import { parsedMessages } from '../model/event-rules.ts'
 import { createMessagesTable } from '../model/messages.ts'
 import { windowSeconds, windowStartMs } from '../model/time-rules.ts'
 import { type RealtimeTable, realtimeTableNames } from '../serving/tables.ts'
@@ -191,7 +193,10 @@ export class SpeedLayer implements LogSink<Counted> {
     const partitions = [...batch.next.keys()]
     await session.run(
       `create or replace temporary table watermarks as ${this.#watermarks(partitions)};
-       create or replace temporary table events as ${windowedEvents('messages', 'watermarks')}`,
+       create or replace temporary table parsed as
+         select kafka_partition, kafka_offset, kafka_timestamp, is_event, ${eventFields.map((name) => `"${name}"`).join(', ')}, event_date
+         from (${parsedMessages('messages')});
+       create or replace temporary table events as ${windowedEvents('parsed', 'watermarks')}`,
     )
     const newest = await this.#newestEventTimes(session)
     const totals = await session.row(
@@ -318,7 +323,7 @@ export class SpeedLayer implements LogSink<Counted> {
   /** Where a row of 0 goes: to the window of the partition's newest event, or of its first message, or of now. */
   async #placeOfZero(session: DuckDbSession, batch: MicroBatch<Message>): Promise<ReadonlyMap<number, Row>> {
     const rows = await session.rows(
-      `select kafka_partition, epoch(max(window_start))::bigint as window_start,
+      `select kafka_partition, max(window_start) as window_start,
          arg_max(event_type, kafka_offset) as event_type, arg_max(source, kafka_offset) as source
        from events group by kafka_partition`,
     )

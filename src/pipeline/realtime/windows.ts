@@ -5,29 +5,40 @@
  * each event. Only valid events count, and only they move the watermark; duplicates do both.
  */
 import type { EventType } from '../model/event.ts'
-import { isValid, parsedMessages } from '../model/event-rules.ts'
+import { isValid } from '../model/event-rules.ts'
 import { watermarkDelaySeconds, windowSeconds } from '../model/time-rules.ts'
 import type { RealtimeTable } from '../serving/tables.ts'
 
+const microsecondsPerSecond = 1_000_000
+const windowUs = windowSeconds * microsecondsPerSecond
+
 /**
- * A SELECT of the valid events in `messages` with `window_start` and `is_late`.
+ * A SELECT of the valid events in `parsed` with `window_start`, in seconds since 1970, and `is_late`.
  *
+ * Times are compared as numbers: DuckDB asks the time zones when it adds an interval to an instant. No valid event is from
+ * before 1970, so the whole-number division rounds down.
+ *
+ * @param parsed A table of `parsedMessages`. Not the SELECT itself: DuckDB would compute the parse once for the columns, and
+ * once more for the conditions on them.
  * @param watermarks A relation (`kafka_partition`, `newest_event_time`): what was read before this batch.
  */
-export function windowedEvents(messages: string, watermarks: string): string {
+export function windowedEvents(parsed: string, watermarks: string): string {
   return `
 select event.kafka_partition, event.kafka_offset, event_type, source, "timestamp",
-  time_bucket(interval '${windowSeconds} seconds', "timestamp") as window_start,
+  event_us // ${windowUs} * ${windowSeconds} as window_start,
   coalesce(
-    time_bucket(interval '${windowSeconds} seconds', "timestamp") + interval '${windowSeconds} seconds'
+    (event_us // ${windowUs} + 1) * ${windowUs}
       <= greatest(
-           watermark.newest_event_time,
-           max("timestamp") over (
+           epoch_us(watermark.newest_event_time),
+           max(event_us) over (
              partition by event.kafka_partition order by event.kafka_offset
              rows between unbounded preceding and 1 preceding))
-         - interval '${watermarkDelaySeconds} seconds',
+         - ${watermarkDelaySeconds * microsecondsPerSecond},
     false) as is_late
-from (select * from (${parsedMessages(messages)}) where is_event and ${isValid}) as event
+from (
+  select kafka_partition, kafka_offset, event_type, source, "timestamp", epoch_us("timestamp") as event_us
+  from ${parsed} where is_event and ${isValid}
+) as event
 left join ${watermarks} as watermark on watermark.kafka_partition = event.kafka_partition`
 }
 
@@ -69,7 +80,7 @@ export function countsOf(table: RealtimeTable, events: string, starts: string): 
   const { dimension, isLate } = aggregates[table]
   const columns = dimension === undefined ? '' : `, ${dimension} as dimension`
   return `
-select event.kafka_partition as kafka_partition, epoch(window_start)::bigint as window_start${columns}, count(*) as n
+select event.kafka_partition as kafka_partition, window_start${columns}, count(*) as n
 from ${events} as event join ${starts} as start on start.kafka_partition = event.kafka_partition
 where kafka_offset >= start.offset_from and is_late = ${isLate} and ${isCountedType(table)}
 group by all order by all`
