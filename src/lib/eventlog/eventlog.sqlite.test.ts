@@ -145,6 +145,29 @@ describe('openSqliteEventLog(options)', () => {
     expect(await own).toBe('owned')
   })
 
+  it('reads what came in many small appends at once, from the middle of one too', async () => {
+    await using log = await openSqliteEventLog({ directory, topic: 'small', partitions: 1 })
+    const count = 150
+    for (let n = 0; n < count; n += 2) await log.append(numbered(2, n))
+    for (const from of [0n, 33n, 149n]) {
+      const stop = new AbortController()
+      const stream = log.consume({
+        group: 'g',
+        membership: 'alone',
+        positions: async () => new Map([[0, offset(from)]]),
+        signal: stop.signal,
+      })
+      for await (const event of stream) {
+        if (event.kind !== 'fetched') continue
+        expect(event.fetch.messages.map((message) => message.offset)).toEqual(
+          Array.from({ length: count - Number(from) }, (_, n) => from + BigInt(n)),
+        )
+        expect(event.fetch.next).toBe(BigInt(count))
+        break
+      }
+    }
+  })
+
   it('keeps the identity and the number of partitions that it was made with', async () => {
     await using first = await openSqliteEventLog({ directory, topic: 'same', partitions: 2 })
     await using second = await openSqliteEventLog({ directory, topic: 'same', partitions: 5 })

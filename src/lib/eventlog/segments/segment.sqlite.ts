@@ -16,6 +16,8 @@ const blockMessages = 4_000
 const blockBytes = 1 << 20
 const fetchMessages = 4_000
 const fetchBytes = 4 << 20
+/** Blocks that are looked at in one step. Each is a page of the file at least, so few are looked at that are not read. */
+const outlineBlocks = 32
 const busyTimeoutMs = 20
 
 /** The end of a partition: the next offset to write, and the time of its newest message. */
@@ -90,7 +92,7 @@ export class Segment {
         insert: connection.prepare(`INSERT INTO ${table} VALUES (?, ?, ?, ?, ?)`),
         outline: prepare(`SELECT first, next, size_bytes FROM ${table}
           WHERE first >= coalesce((SELECT max(first) FROM ${table} WHERE first <= ?), 0)
-          ORDER BY first LIMIT ${fetchMessages}`),
+          ORDER BY first LIMIT ${outlineBlocks}`),
         blocks: prepare(`SELECT first, appended_ms, records FROM ${table}
           WHERE first BETWEEN ? AND ? ORDER BY first`),
       }
@@ -173,19 +175,9 @@ export class Segment {
   read(partition: number, from: bigint, limit = fetchMessages): BlockRead | undefined {
     const statements = this.#partitions[partition]
     if (!statements) return undefined
-    let firstBlock: bigint | undefined
-    let lastBlock = 0n
-    let end = from
-    let bytes = 0n
-    for (const [first = 0n, next = 0n, sizeBytes = 0n] of integerRows(statements.outline.all(from))) {
-      if (next <= from) continue
-      if (firstBlock !== undefined && (end - from >= limit || bytes + sizeBytes > fetchBytes)) break
-      firstBlock ??= first
-      lastBlock = first
-      end = next
-      bytes += sizeBytes
-    }
-    if (firstBlock === undefined) return undefined
+    const blocks = blocksToRead((first) => integerRows(statements.outline.all(first)), from, limit)
+    if (blocks === undefined) return undefined
+    const { firstBlock, lastBlock } = blocks
     const [message, ...rest] = blockRows(statements.blocks.all(firstBlock, lastBlock))
       .flatMap(([first, appendedMs, records]) =>
         decodeBlock(records, { partition, first, timestampMs: Number(appendedMs) }),
@@ -198,6 +190,34 @@ export class Segment {
 
   close(): void {
     this.#connection.close()
+  }
+}
+
+/**
+ * The first and the last of the blocks that hold up to `limit` messages from an offset on, or `undefined` if there are none.
+ *
+ * @param outline Some blocks from the one on that holds an offset, as (first, next, size in bytes); none at the end.
+ */
+function blocksToRead(
+  outline: (at: bigint) => readonly bigint[][],
+  from: bigint,
+  limit: number,
+): { readonly firstBlock: bigint; readonly lastBlock: bigint } | undefined {
+  let firstBlock: bigint | undefined
+  let lastBlock = 0n
+  let end = from
+  let bytes = 0n
+  for (;;) {
+    const rows = outline(end).filter(([, next = 0n]) => next > end)
+    for (const [first = 0n, next = 0n, sizeBytes = 0n] of rows) {
+      const isEnough = firstBlock !== undefined && (end - from >= limit || bytes + sizeBytes > fetchBytes)
+      if (isEnough) return { firstBlock: firstBlock ?? first, lastBlock }
+      firstBlock ??= first
+      lastBlock = first
+      end = next
+      bytes += sizeBytes
+    }
+    if (rows.length === 0) return firstBlock === undefined ? undefined : { firstBlock, lastBlock }
   }
 }
 
