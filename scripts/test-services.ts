@@ -15,12 +15,13 @@ import { chromium } from './services/chromium.ts'
 import { deltalake } from './services/deltalake.ts'
 import { jupyter } from './services/jupyter.ts'
 import { kafka } from './services/kafka.ts'
+import { kafkaSecured } from './services/kafka-secured.ts'
 import { mariadb } from './services/mariadb.ts'
 import { s3 } from './services/s3.ts'
 import { MissingTool, type RunningService, type Service } from './services/service.ts'
 import { spark } from './services/spark.ts'
 
-const services: readonly Service[] = [kafka, mariadb, s3, chromium, jupyter, deltalake, spark]
+const services: readonly Service[] = [kafka, kafkaSecured, mariadb, s3, chromium, jupyter, deltalake, spark]
 const projectDir = resolve(import.meta.dirname, '..')
 
 const say = (line: string): void => void process.stderr.write(`${line}\n`)

@@ -23,11 +23,18 @@ import {
   offset,
   type PartitionRange,
   type Positions,
+  readAtGroup,
   type TimestampType,
 } from './eventlog.ts'
 import { KafkaAppender } from './kafka/appender.ts'
-import { clientConfig, disconnect, type KafkaConnection, metadataMaxAgeMs } from './kafka/client.ts'
-import { fromKafka } from './kafka/errors.ts'
+import {
+  clientConfig,
+  disconnect,
+  type KafkaConnection,
+  metadataMaxAgeMs,
+  refusesGroup,
+} from './kafka/client.ts'
+import { fromKafka, type KafkaOperation, type KafkaRight, rightMissing } from './kafka/errors.ts'
 import { openExclusiveAppender } from './kafka/exclusive-appender.ts'
 import { KafkaMember } from './kafka/member.ts'
 import { gapAt, resetAt, startingPositions } from './positions.ts'
@@ -85,8 +92,8 @@ class KafkaEventLog implements EventLog {
   /** Makes the topic where it is missing. Many processes may do so at once. */
   async establish(): Promise<void> {
     const { partitions = 3, replicationFactor = -1, retentionMs = 86_400_000 } = this.#options
-    if (!(await this.#ask('list the topics', (admin) => admin.listTopics())).includes(this.topic))
-      await this.#ask(`create topic ${this.topic}`, (admin) =>
+    if (!(await this.#isThere()))
+      await this.#ask(`create topic ${this.topic}`, [this.#onTopic('CREATE')], (admin) =>
         admin.createTopics({
           // With several brokers kafkajs fails while it waits for leaders, though the topic was made.
           waitForLeaders: false,
@@ -117,16 +124,38 @@ class KafkaEventLog implements EventLog {
     }
   }
 
+  async #isThere(): Promise<boolean> {
+    if ((await this.#ask('list the topics', [], (admin) => admin.listTopics())).includes(this.topic))
+      return true
+    // One that the user may not see is not in the list. Asked for by its name, it is refused.
+    try {
+      const asked = { topics: [this.topic] }
+      const needs = [this.#onTopic('DESCRIBE')]
+      await this.#ask(`look up topic ${this.topic}`, needs, (admin) => admin.fetchTopicMetadata(asked))
+      return true
+    } catch (error) {
+      if (error instanceof LakeError && error.code === 'EVENTLOG_REFUSED') throw error
+      return false
+    }
+  }
+
+  #onTopic(operation: KafkaOperation): KafkaRight {
+    return { operation, resource: 'topic', name: this.topic }
+  }
+
   async clusterId({ signal }: IoOptions = {}): Promise<string> {
     signal?.throwIfAborted()
-    return (await this.#ask('describe the cluster', (admin) => admin.describeCluster())).clusterId
+    return (await this.#ask('describe the cluster', [], (admin) => admin.describeCluster())).clusterId
   }
 
   async partitions({ signal }: IoOptions = {}): Promise<readonly PartitionRange[]> {
     signal?.throwIfAborted()
     // A partition has no leader for some seconds when it is new, and when its broker went away.
     const offsets = await retry(
-      () => this.#ask(`read the offsets of ${this.topic}`, (admin) => admin.fetchTopicOffsets(this.topic)),
+      () =>
+        this.#ask(`read the offsets of ${this.topic}`, [this.#onTopic('DESCRIBE')], (admin) =>
+          admin.fetchTopicOffsets(this.topic),
+        ),
       {
         signal,
         maxAttempts: 8,
@@ -147,8 +176,9 @@ class KafkaEventLog implements EventLog {
   async timestampType({ signal }: IoOptions = {}): Promise<TimestampType> {
     signal?.throwIfAborted()
     const name = 'message.timestamp.type'
+    const needs = [this.#onTopic('DESCRIBE_CONFIGS')]
     try {
-      const { resources } = await this.#ask(`read the settings of ${this.topic}`, (admin) =>
+      const { resources } = await this.#ask(`read the settings of ${this.topic}`, needs, (admin) =>
         admin.describeConfigs({
           includeSynonyms: false,
           resources: [{ type: kafkajs.ConfigResourceTypes.TOPIC, name: this.topic, configNames: [name] }],
@@ -168,7 +198,7 @@ class KafkaEventLog implements EventLog {
 
   async appendAs(name: string, { signal }: IoOptions = {}): Promise<ExclusiveAppender> {
     signal?.throwIfAborted()
-    return openExclusiveAppender(this.#kafka, {
+    return openExclusiveAppender(this.#options, {
       topic: this.topic,
       name,
       partitionCount: this.#appender.partitionCount,
@@ -178,10 +208,11 @@ class KafkaEventLog implements EventLog {
   async *consume({ group, membership, positions, signal }: ConsumeOptions): AsyncIterable<ConsumerEvent> {
     signal?.throwIfAborted()
     const groupId = membership === 'shared' ? group : `${group}-alone-${randomUUID()}`
+    const reading: KafkaRight = { operation: 'READ', resource: 'group', name: group, isPrefix: true }
     let lastSignMs = performance.now()
     try {
       for (let epoch = 0; ; ) {
-        const member = this.#newMember(groupId, epoch)
+        const member = this.#newMember(groupId, epoch, [this.#onTopic('READ'), reading])
         if (membership === 'shared') this.#members.set(group, member)
         let crash: LakeError | undefined
         try {
@@ -210,6 +241,9 @@ class KafkaEventLog implements EventLog {
         }
         if (member.epoch > epoch) lastSignMs = performance.now() - member.silentMs
         epoch = member.epoch
+        const hasCoordinator = crash.details['fault'] !== 'no-group-coordinator'
+        if (!hasCoordinator && (await refusesGroup(this.#options, groupId)))
+          throw rightMissing(`consume ${this.topic}`, reading, crash)
         if (!crash.retryable || performance.now() - lastSignMs > unavailableAfterMs) throw crash
         this.#logger.warn({ group, topic: this.topic, err: crash }, 'the consumer crashed: joining again')
         await systemClock.sleep(rejoinAfterMs, { signal })
@@ -229,7 +263,7 @@ class KafkaEventLog implements EventLog {
     const either = signal ? AbortSignal.any([signal, giveUp]) : giveUp
     try {
       for await (const event of this.consume({
-        group: 'lakeshore-read-at',
+        group: readAtGroup,
         membership: 'alone',
         positions: async () => positions,
         signal: either,
@@ -266,7 +300,7 @@ class KafkaEventLog implements EventLog {
     this.#admin = undefined
   }
 
-  #newMember(groupId: string, epoch: number): KafkaMember {
+  #newMember(groupId: string, epoch: number, needs: readonly KafkaRight[]): KafkaMember {
     const consumer = this.#kafka.consumer({
       groupId,
       allowAutoTopicCreation: false,
@@ -281,6 +315,7 @@ class KafkaEventLog implements EventLog {
     return new KafkaMember({
       consumer,
       topic: this.topic,
+      needs,
       epoch,
       checkSkip: async (partition, expected) => {
         const range = (await this.partitions()).find((candidate) => candidate.partition === partition)
@@ -309,7 +344,11 @@ class KafkaEventLog implements EventLog {
     return undefined
   }
 
-  async #ask<T>(operation: string, call: (admin: Admin) => Promise<T>): Promise<T> {
+  async #ask<T>(
+    operation: string,
+    needs: readonly KafkaRight[],
+    call: (admin: Admin) => Promise<T>,
+  ): Promise<T> {
     this.#admin ??= this.#newAdmin()
     const connecting = this.#admin
     try {
@@ -317,7 +356,7 @@ class KafkaEventLog implements EventLog {
     } catch (error) {
       if (this.#admin === connecting) this.#admin = undefined
       await disconnect(connecting)
-      throw fromKafka(error, `${operation} at ${this.#options.brokers.join(',')}`)
+      throw fromKafka(error, `${operation} at ${this.#options.brokers.join(',')}`, needs)
     }
   }
 
@@ -329,7 +368,7 @@ class KafkaEventLog implements EventLog {
 
   async #deleteGroup(groupId: string): Promise<void> {
     try {
-      await this.#ask('delete a group', (admin) => admin.deleteGroups([groupId]))
+      await this.#ask('delete a group', [], (admin) => admin.deleteGroups([groupId]))
     } catch (error) {
       // Kafka forgets a group without members and offsets by itself.
       this.#logger.debug({ groupId, err: error }, 'the group was not deleted')

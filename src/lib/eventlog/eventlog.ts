@@ -119,3 +119,6 @@ export interface EventLog extends AsyncDisposable {
   /** Records in the group that everything before these positions is durable in the sink. Best effort. */
   acknowledge(group: string, positions: Positions, options?: IoOptions): Promise<void>
 }
+
+/** The group of the consumers that `readAt` takes, where a log needs one to read a single message. */
+export const readAtGroup = 'lakeshore-read-at'

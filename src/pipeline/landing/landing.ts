@@ -4,6 +4,7 @@ import { LakeError } from '../../lib/base/errors.ts'
 import type { IoOptions } from '../../lib/base/io.ts'
 import { silentLogger } from '../../lib/base/log.ts'
 import type { DuckDb } from '../../lib/duckdb/duckdb.ts'
+import { consumerGroups } from '../streaming/consumer-groups.ts'
 import { runStage, type StageEnd, type StageSettings } from '../streaming/stage.ts'
 import { Bronze, type BronzeTables } from './bronze.ts'
 import { Compaction } from './compaction.ts'
@@ -27,7 +28,7 @@ export interface LandingReport extends StageEnd {
   readonly commits: number
 }
 
-export const landingGroup = 'lakeshore-landing'
+export const landingGroup = consumerGroups.landing
 
 /**
  * Runs until aborted, and then returns what was done.

@@ -6,6 +6,7 @@ import { LakeError } from '../../lib/base/errors.ts'
 import type { IoOptions } from '../../lib/base/io.ts'
 import type { EventLog, Message } from '../../lib/eventlog/eventlog.ts'
 import { offset } from '../../lib/eventlog/eventlog.ts'
+import { consumerGroups } from '../streaming/consumer-groups.ts'
 import type { History } from './history.ts'
 import { type EventsReport, type ProduceIo, produce } from './produce.ts'
 import type { PlannedHistory, ProducerState } from './producer-state.ts'
@@ -88,7 +89,7 @@ async function* messagesOf(log: EventLog, { signal }: IoOptions): AsyncGenerator
   if (open.size === 0) return
   const starts = new Map(ranges.map(({ partition, start }) => [partition, start]))
   const stream = log.consume({
-    group: 'lakeshore-first-history',
+    group: consumerGroups.firstHistory,
     membership: 'alone',
     positions: async (partitions) =>
       new Map(partitions.map((each) => [each, starts.get(each) ?? offset(0n)])),

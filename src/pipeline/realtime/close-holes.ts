@@ -11,6 +11,7 @@ import type { IoOptions } from '../../lib/base/io.ts'
 import type { Logger } from '../../lib/base/log.ts'
 import type { EventLog, Message, PartitionRange } from '../../lib/eventlog/eventlog.ts'
 import { type MicroBatch, microBatches } from '../../lib/stream/micro-batch.ts'
+import { consumerGroups } from '../streaming/consumer-groups.ts'
 import { describeRanges, type OffsetRange } from '../streaming/offset-range.ts'
 import { type OffsetCoverage, type RangeFault, readCoverage } from './offset-ranges.ts'
 import type { SpeedLayer } from './speed-layer.ts'
@@ -79,7 +80,7 @@ async function fill(
   const target = await sink.at(hole, { signal })
   const ends = new Map((await log.partitions({ signal })).map(({ partition, end }) => [partition, end]))
   const events = log.consume({
-    group: 'lakeshore-realtime-holes',
+    group: consumerGroups.realtimeHoles,
     membership: 'alone',
     // The other partitions are not read: they start at their ends.
     positions: async () => new Map([...ends, [hole.partition, hole.from]]),

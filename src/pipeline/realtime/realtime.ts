@@ -5,6 +5,7 @@ import { silentLogger } from '../../lib/base/log.ts'
 import type { ClickHouse } from '../../lib/clickhouse/clickhouse.ts'
 import type { DuckDb } from '../../lib/duckdb/duckdb.ts'
 import { ensureServingSchema } from '../serving/schema.ts'
+import { consumerGroups } from '../streaming/consumer-groups.ts'
 import { runStage, type StageEnd, type StageSettings } from '../streaming/stage.ts'
 import { closeHoles } from './close-holes.ts'
 import { SpeedLayer } from './speed-layer.ts'
@@ -23,7 +24,7 @@ export interface RealtimeReport extends StageEnd {
   readonly batches: number
 }
 
-export const realtimeGroup = 'lakeshore-realtime'
+export const realtimeGroup = consumerGroups.realtime
 
 /**
  * Runs until aborted, and then returns what was done.

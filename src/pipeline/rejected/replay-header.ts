@@ -5,6 +5,7 @@
 import type { IoOptions } from '../../lib/base/io.ts'
 import { type EventLog, type Header, offset } from '../../lib/eventlog/eventlog.ts'
 import type { MessagePlace } from '../../lib/runs/replay/replay-book.ts'
+import { consumerGroups } from '../streaming/consumer-groups.ts'
 
 export const replayHeader = 'lakeshore-replay-of'
 
@@ -44,7 +45,7 @@ export async function findReplays(
   const open = new Map(starts.filter(({ next, end }) => next < end).map((each) => [each.partition, each.end]))
   if (open.size === 0) return { found, doubled, isComplete }
   for await (const event of log.consume({
-    group: 'lakeshore-replay',
+    group: consumerGroups.replay,
     membership: 'alone',
     positions: async () => new Map(starts.map(({ partition, next }) => [partition, next])),
     signal,

@@ -15,6 +15,7 @@ import type { Lease } from '../../lib/runs/leases.ts'
 import type { Arrival, MessagePlace, ReplayedMessage } from '../../lib/runs/replay/replay-book.ts'
 import type { RunStore } from '../../lib/runs/run-store.ts'
 import { Pace } from '../producer/pace.ts'
+import { replayWriter } from '../streaming/consumer-groups.ts'
 import { type Choice, type ChosenPage, chooseLetters, type Refused, type Repaired } from './choose.ts'
 import type { FixScript } from './fix-script.ts'
 import type { Letter, LetterFilter, LettersContext } from './letters.ts'
@@ -151,7 +152,7 @@ class ReplayRun {
     const { log } = this.#context
     const { limit, perSecond, acceptDoubt = false } = this.#request
     // Before the log is read: what a killed replay has on its way must not arrive after that.
-    this.#appender = await log.appendAs?.(`lakeshore-replay-${log.topic}`, { signal })
+    this.#appender = await log.appendAs?.(replayWriter(log.topic), { signal })
     try {
       return await this.#replayAll({ limit, perSecond, acceptDoubt, signal })
     } finally {

@@ -10,7 +10,12 @@ import { LakeError } from '../../base/errors.ts'
 import type { IoOptions } from '../../base/io.ts'
 import type { Header, NewMessage } from '../eventlog.ts'
 import { disconnect, metadataMaxAgeMs } from './client.ts'
-import { fromKafka } from './errors.ts'
+import { fromKafka, type KafkaRight } from './errors.ts'
+
+/** The rights that appending needs. */
+export const writing = (topic: string): readonly KafkaRight[] => [
+  { operation: 'WRITE', resource: 'topic', name: topic },
+]
 
 const requestBytes = 900_000
 
@@ -61,7 +66,7 @@ export class KafkaAppender implements AsyncDisposable {
       // Its numbering of messages is in doubt: a next request could pass for a repetition of this one.
       this.#producer = undefined
       await disconnect(connecting)
-      throw fromKafka(error, `append ${messages.length} messages to ${this.#topic}`)
+      throw fromKafka(error, `append ${messages.length} messages to ${this.#topic}`, writing(this.#topic))
     }
   }
 

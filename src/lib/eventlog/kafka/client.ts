@@ -1,6 +1,7 @@
 /** Configures kafkajs: brokers, encryption, credentials, timeouts and retries, and its logger. */
-import kafkajs, { type KafkaConfig } from 'kafkajs'
-import type { Logger } from '../../base/log.ts'
+import kafkajs, { type Kafka, type KafkaConfig } from 'kafkajs'
+import { type Logger, silentLogger } from '../../base/log.ts'
+import { type KafkaResource, resourceRefused } from './errors.ts'
 
 export type KafkaMechanism = 'plain' | 'scram-sha-256' | 'scram-sha-512'
 
@@ -61,4 +62,39 @@ export async function disconnect(
   } catch {
     // The failure that matters was thrown where the connection was used.
   }
+}
+
+/**
+ * A client that notes which coordinators the brokers refuse. kafkajs reports only that it found none, whatever the
+ * brokers said; their answer is in a message that it logs for debugging, which costs time at each request.
+ */
+export function watchedClient(connection: KafkaConnection): {
+  readonly kafka: Kafka
+  /** Whether a coordinator was refused for want of a right on this kind of resource. */
+  readonly isRefused: (resource: KafkaResource) => boolean
+} {
+  const refused = new Set<KafkaResource | undefined>()
+  const kafka = new kafkajs.Kafka({
+    ...clientConfig(connection, silentLogger),
+    logLevel: kafkajs.logLevel.DEBUG,
+    logCreator:
+      () =>
+      ({ log }) =>
+        void refused.add(resourceRefused(log['error'])),
+  })
+  return { kafka, isRefused: (resource) => refused.has(resource) }
+}
+
+/** Whether the brokers refuse the group. */
+export async function refusesGroup(connection: KafkaConnection, groupId: string): Promise<boolean> {
+  const { kafka, isRefused } = watchedClient(connection)
+  const admin = kafka.admin()
+  try {
+    await admin.connect()
+    await admin.describeGroups([groupId])
+  } catch {
+    // Whatever it is, the brokers were asked; the caller reports the failure that it met itself.
+  }
+  await disconnect(Promise.resolve(admin))
+  return isRefused('group')
 }

@@ -2,22 +2,29 @@
  * Appends to a Kafka topic in transactions under one transactional id. The broker lets the newest producer of an id write
  * and no older one: when a new one has connected, the open transaction of the one before is aborted.
  */
-import kafkajs, { type Kafka, type Producer } from 'kafkajs'
+import kafkajs, { type Producer } from 'kafkajs'
 import { LakeError } from '../../base/errors.ts'
 import type { ExclusiveAppender } from '../eventlog.ts'
-import { requestsOf, toKafka } from './appender.ts'
-import { disconnect, metadataMaxAgeMs } from './client.ts'
-import { fromKafka } from './errors.ts'
+import { requestsOf, toKafka, writing } from './appender.ts'
+import { disconnect, type KafkaConnection, metadataMaxAgeMs, watchedClient } from './client.ts'
+import { fromKafka, type KafkaRight, rightMissing } from './errors.ts'
 
 /** The caller closes it. @throws LakeError `EVENTLOG_UNAVAILABLE` or `EVENTLOG_REFUSED`. */
 export async function openExclusiveAppender(
-  kafka: Kafka,
+  connection: KafkaConnection,
   {
     topic,
     name,
     partitionCount,
   }: { readonly topic: string; readonly name: string; readonly partitionCount: number },
 ): Promise<ExclusiveAppender> {
+  const { kafka, isRefused } = watchedClient(connection)
+  const onName: KafkaRight = { operation: 'WRITE', resource: 'transactional-id', name }
+  const failed = (error: unknown, subject: string): LakeError => {
+    const failure = fromKafka(error, subject, [...writing(topic), onName])
+    const hasCoordinator = failure.details['fault'] !== 'no-group-coordinator'
+    return hasCoordinator || !isRefused('transactional-id') ? failure : rightMissing(subject, onName, failure)
+  }
   const producer = kafka.producer({
     transactionalId: name,
     allowAutoTopicCreation: false,
@@ -31,7 +38,7 @@ export async function openExclusiveAppender(
     await producer.connect()
   } catch (error) {
     await disconnect(Promise.resolve(producer))
-    throw fromKafka(error, `become the transactional producer ${name} of ${topic}`)
+    throw failed(error, `become the transactional producer ${name} of ${topic}`)
   }
   let turn = 0
   let hasFailed = false
@@ -49,7 +56,7 @@ export async function openExclusiveAppender(
           )
         } catch (error) {
           hasFailed = true
-          throw fromKafka(error, `append ${request.length} messages to ${topic} as ${name}`)
+          throw failed(error, `append ${request.length} messages to ${topic} as ${name}`)
         }
       }
     },

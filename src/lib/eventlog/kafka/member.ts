@@ -27,11 +27,13 @@ import {
   type Positions,
 } from '../eventlog.ts'
 import { Wakeup } from '../wakeup.ts'
-import { fromKafka } from './errors.ts'
+import { fromKafka, type KafkaRight } from './errors.ts'
 
 export interface MemberOptions {
   readonly consumer: Consumer
   readonly topic: string
+  /** The rights that a member needs. */
+  readonly needs: readonly KafkaRight[]
   /** The member's epochs come after this one. */
   readonly epoch: number
   /**
@@ -48,6 +50,7 @@ const leaveWithinMs = 5_000
 export class KafkaMember {
   readonly #consumer: Consumer
   readonly #topic: string
+  readonly #needs: readonly KafkaRight[]
   readonly #checkSkip: MemberOptions['checkSkip']
   readonly #news = new Wakeup()
   readonly #room = new Wakeup()
@@ -63,9 +66,10 @@ export class KafkaMember {
   #hasLeft = false
   #lastSignMs = performance.now()
 
-  constructor({ consumer, topic, epoch, checkSkip }: MemberOptions) {
+  constructor({ consumer, topic, needs, epoch, checkSkip }: MemberOptions) {
     this.#consumer = consumer
     this.#topic = topic
+    this.#needs = needs
     this.#epoch = epoch
     this.#checkSkip = checkSkip
   }
@@ -241,7 +245,7 @@ export class KafkaMember {
   }
 
   #crashed(error: unknown): void {
-    this.#crash ??= fromKafka(error, `consume ${this.#topic}`)
+    this.#crash ??= fromKafka(error, `consume ${this.#topic}`, this.#needs)
     this.#news.notify()
     this.#room.notify()
   }

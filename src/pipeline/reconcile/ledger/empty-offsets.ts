@@ -4,6 +4,7 @@
  */
 import type { IoOptions } from '../../../lib/base/io.ts'
 import { type EventLog, type Offset, offset, type PartitionRange } from '../../../lib/eventlog/eventlog.ts'
+import { consumerGroups } from '../../streaming/consumer-groups.ts'
 import type { OffsetRange } from '../../streaming/offset-range.ts'
 
 /** The parts of a range that hold no message; what lies before the oldest offset of the log is never among them. */
@@ -24,7 +25,7 @@ export async function emptyOffsets(
     if (after > next) next = after
   }
   for await (const event of log.consume({
-    group: 'lakeshore-ledger',
+    group: consumerGroups.ledger,
     membership: 'alone',
     positions: async () => positionsOf(ranges, partition, start),
     signal,
