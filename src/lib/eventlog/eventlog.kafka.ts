@@ -351,12 +351,16 @@ class KafkaEventLog implements EventLog {
   ): Promise<T> {
     this.#admin ??= this.#newAdmin()
     const connecting = this.#admin
+    let hasAnswered = false
     try {
-      return await call(await connecting)
+      const admin = await connecting
+      hasAnswered = true
+      return await call(admin)
     } catch (error) {
       if (this.#admin === connecting) this.#admin = undefined
       await disconnect(connecting)
-      throw fromKafka(error, `${operation} at ${this.#options.brokers.join(',')}`, needs)
+      const failure = fromKafka(error, `${operation} at ${this.#options.brokers.join(',')}`, needs)
+      throw hasAnswered && hasBrokenOff(error) ? brokerAway(failure) : failure
     }
   }
 
@@ -374,6 +378,17 @@ class KafkaEventLog implements EventLog {
       this.#logger.debug({ groupId, err: error }, 'the group was not deleted')
     }
   }
+}
+
+/** Some broker answers, and the one that leads the partition does not: another takes over. */
+const hasBrokenOff = (error: unknown): boolean =>
+  error instanceof Error &&
+  /^KafkaJS(Connection|NumberOfRetriesExceeded|BrokerNotFound|RequestTimeout)/.test(error.name)
+
+function brokerAway(failure: LakeError): LakeError {
+  if (failure.code !== 'EVENTLOG_UNAVAILABLE') return failure
+  const { message, cause, details } = failure
+  return new LakeError(failure.code, message, { cause, details: { ...details, fault: 'leader-moves' } })
 }
 
 function notKnownYet(topic: string, partitions: readonly number[]): LakeError {

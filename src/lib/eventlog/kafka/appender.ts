@@ -5,12 +5,13 @@
  * numbers again for other messages. So requests go one at a time, and after a failure a producer with new numbers
  * takes over.
  */
-import kafkajs, { type IHeaders, type Kafka, type Producer, type Message as ProducerMessage } from 'kafkajs'
+import type { IHeaders, Kafka, Producer, Message as ProducerMessage } from 'kafkajs'
 import { LakeError } from '../../base/errors.ts'
 import type { IoOptions } from '../../base/io.ts'
 import type { Header, NewMessage } from '../eventlog.ts'
 import { disconnect, metadataMaxAgeMs } from './client.ts'
 import { fromKafka, type KafkaRight } from './errors.ts'
+import { WholeSend } from './whole-send.ts'
 
 /** The rights that appending needs. */
 export const writing = (topic: string): readonly KafkaRight[] => [
@@ -24,6 +25,7 @@ export class KafkaAppender implements AsyncDisposable {
   partitionCount = 1
   readonly #kafka: Kafka
   readonly #topic: string
+  readonly #whole: WholeSend
   #producer: Promise<Producer> | undefined
   #appending: Promise<void> = Promise.resolve()
   #turn = Math.floor(Math.random() * 1_000)
@@ -31,6 +33,7 @@ export class KafkaAppender implements AsyncDisposable {
   constructor(kafka: Kafka, topic: string) {
     this.#kafka = kafka
     this.#topic = topic
+    this.#whole = new WholeSend(topic)
   }
 
   /** See `EventLog.append`. */
@@ -56,12 +59,10 @@ export class KafkaAppender implements AsyncDisposable {
     const connecting = this.#producer
     try {
       const producer = await connecting
-      await producer.send({
-        topic: this.#topic,
-        acks: -1,
-        timeout: 10_000,
-        messages: messages.map((message) => toKafka(message, () => this.#turn++ % this.partitionCount)),
-      })
+      await this.#whole.send(
+        messages.map((message) => toKafka(message, () => this.#turn++ % this.partitionCount)),
+        (left) => producer.send({ topic: this.#topic, acks: -1, timeout: 10_000, messages: left }),
+      )
     } catch (error) {
       // Its numbering of messages is in doubt: a next request could pass for a repetition of this one.
       this.#producer = undefined
@@ -73,7 +74,7 @@ export class KafkaAppender implements AsyncDisposable {
   async #newProducer(): Promise<Producer> {
     const producer = this.#kafka.producer({
       allowAutoTopicCreation: false,
-      createPartitioner: kafkajs.Partitioners.DefaultPartitioner,
+      createPartitioner: this.#whole.createPartitioner,
       metadataMaxAge: metadataMaxAgeMs,
       idempotent: true,
       maxInFlightRequests: 1,

@@ -2,12 +2,13 @@
  * Appends to a Kafka topic in transactions under one transactional id. The broker lets the newest producer of an id write
  * and no older one: when a new one has connected, the open transaction of the one before is aborted.
  */
-import kafkajs, { type Producer } from 'kafkajs'
+import type { Producer } from 'kafkajs'
 import { LakeError } from '../../base/errors.ts'
 import type { ExclusiveAppender } from '../eventlog.ts'
 import { requestsOf, toKafka, writing } from './appender.ts'
 import { disconnect, type KafkaConnection, metadataMaxAgeMs, watchedClient } from './client.ts'
 import { fromKafka, type KafkaRight, rightMissing } from './errors.ts'
+import { WholeSend } from './whole-send.ts'
 
 /** The caller closes it. @throws LakeError `EVENTLOG_UNAVAILABLE` or `EVENTLOG_REFUSED`. */
 export async function openExclusiveAppender(
@@ -25,10 +26,11 @@ export async function openExclusiveAppender(
     const hasCoordinator = failure.details['fault'] !== 'no-group-coordinator'
     return hasCoordinator || !isRefused('transactional-id') ? failure : rightMissing(subject, onName, failure)
   }
+  const whole = new WholeSend(topic)
   const producer = kafka.producer({
     transactionalId: name,
     allowAutoTopicCreation: false,
-    createPartitioner: kafkajs.Partitioners.DefaultPartitioner,
+    createPartitioner: whole.createPartitioner,
     metadataMaxAge: metadataMaxAgeMs,
     idempotent: true,
     maxInFlightRequests: 1,
@@ -50,8 +52,7 @@ export async function openExclusiveAppender(
         signal?.throwIfAborted()
         try {
           await send(
-            producer,
-            topic,
+            { producer, whole, topic },
             request.map((message) => toKafka(message, () => turn++ % partitionCount)),
           )
         } catch (error) {
@@ -65,13 +66,18 @@ export async function openExclusiveAppender(
 }
 
 async function send(
-  producer: Producer,
-  topic: string,
+  {
+    producer,
+    whole,
+    topic,
+  }: { readonly producer: Producer; readonly whole: WholeSend; readonly topic: string },
   messages: readonly ReturnType<typeof toKafka>[],
 ): Promise<void> {
   const transaction = await producer.transaction()
   try {
-    await transaction.send({ topic, acks: -1, timeout: 10_000, messages: [...messages] })
+    await whole.send(messages, (left) =>
+      transaction.send({ topic, acks: -1, timeout: 10_000, messages: left }),
+    )
     await transaction.commit()
   } catch (error) {
     // Best effort: the broker aborts it when its time is over, or when the next producer of the name connects.
