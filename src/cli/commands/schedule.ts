@@ -34,6 +34,7 @@ async function runSchedule(cli: CommandLine): Promise<void> {
     { withHeartbeat },
     { watchAlerts },
     { withMetricsServer },
+    { startNotebookSchedules },
   ] = await Promise.all([
     import('../../pipeline/platform/schedule-settings.ts'),
     import('../../pipeline/batch/schedule.ts'),
@@ -41,6 +42,7 @@ async function runSchedule(cli: CommandLine): Promise<void> {
     import('../../pipeline/platform/heartbeat.ts'),
     import('../../pipeline/alerts/watch.ts'),
     import('../../pipeline/monitoring/metrics-server.ts'),
+    import('../notebook/scheduled.ts'),
   ])
   const cron = cronOf(config)
   const context = await batchContextOf(platform)
@@ -51,7 +53,7 @@ async function runSchedule(cli: CommandLine): Promise<void> {
     const failed = new AbortController()
     const ending = AbortSignal.any([signal, failed.signal])
     const schedules = [
-      ...(await notebookSchedules(cli, ending)),
+      ...(await startNotebookSchedules(cli, ending)),
       watchAlerts(platform, { hintOf, signal: ending }),
       runBatchSchedule(context, runs, {
         cron,
@@ -71,21 +73,4 @@ async function runSchedule(cli: CommandLine): Promise<void> {
     }
   }
   await withMetricsServer(platform, () => withHeartbeat(platform, 'scheduler', work))
-}
-
-async function notebookSchedules(cli: CommandLine, signal: AbortSignal): Promise<readonly Promise<never>[]> {
-  const [{ runNotebookSchedule, scheduledNotebooks }, { prepared }, { cronText }] = await Promise.all([
-    import('../notebook/scheduled.ts'),
-    import('../notebook/run.ts'),
-    import('../../pipeline/platform/schedule-settings.ts'),
-  ])
-  const { platform, config, terminal } = cli
-  const found = await scheduledNotebooks(config, ({ name }, problem) =>
-    terminal.line(`notebook ${name} is left out: ${problem}`),
-  )
-  return found.map((notebook) => {
-    terminal.line(`notebook ${notebook.place.name} at ${cronText(notebook.cron, platform.clock.now())}`)
-    const prepare = () => prepared(config, cli.io.env, { say: (line) => terminal.line(line), signal })
-    return runNotebookSchedule(platform, notebook, { prepare, signal, logger: platform.logger })
-  })
 }

@@ -70,9 +70,21 @@ async function holdUp(
       () => `Lakeshore is up: ${openingOf(up.url() ?? '', config)}\nCtrl-C ends it in order`,
     )
     warnOfExposure(cli)
-    await up.ended()
+    await Promise.all([up.ended(), ...(await startNotebooks(cli))])
   } catch (error) {
     if (!signal.aborted || error !== signal.reason) throw error
     await up.ended()
   }
+}
+
+/** Each ends when the command is asked to end. One that fails takes nothing else with it. */
+async function startNotebooks(cli: CommandLine): Promise<readonly Promise<void>[]> {
+  const { startNotebookSchedules } = await import('../notebook/scheduled.ts')
+  const schedules = await startNotebookSchedules(cli, cli.signal)
+  return schedules.map((schedule) =>
+    schedule.catch((error: unknown) => {
+      if (!cli.signal.aborted)
+        cli.platform.logger.error({ err: error }, 'The schedule of a notebook has ended')
+    }),
+  )
 }

@@ -8,11 +8,12 @@ import type { DueTick } from '../../lib/schedule/due.ts'
 import { runSchedule, type ScheduleEvent } from '../../lib/schedule/schedule.ts'
 import type { Platform } from '../../pipeline/platform/compose.ts'
 import type { Config } from '../../pipeline/platform/config.ts'
-import { cronOf } from '../../pipeline/platform/schedule-settings.ts'
+import { cronOf, cronText } from '../../pipeline/platform/schedule-settings.ts'
+import type { CommandLine } from '../command-line.ts'
 import { allNotebooks, type NotebookPlace } from './places.ts'
 import { dagOfNotebook } from './recorded.ts'
 import { requireSucceeded, runNotebook } from './recorded-run.ts'
-import { runnableNotebook } from './run.ts'
+import { prepared, runnableNotebook } from './run.ts'
 
 export interface ScheduledNotebook {
   readonly place: NotebookPlace
@@ -38,6 +39,23 @@ export async function scheduledNotebooks(
     }
   }
   return found
+}
+
+/**
+ * Starts the schedule of each notebook that has one, and says so. Each goes on until aborted, and then throws the reason.
+ */
+export async function startNotebookSchedules(
+  { platform, config, terminal, io: { env } }: CommandLine,
+  signal: AbortSignal,
+): Promise<readonly Promise<never>[]> {
+  const found = await scheduledNotebooks(config, ({ name }, problem) =>
+    terminal.line(`notebook ${name} is left out: ${problem}`),
+  )
+  return found.map((notebook) => {
+    terminal.line(`notebook ${notebook.place.name} at ${cronText(notebook.cron, platform.clock.now())}`)
+    const prepare = () => prepared(config, env, { say: (line) => terminal.line(line), signal })
+    return runNotebookSchedule(platform, notebook, { prepare, signal, logger: platform.logger })
+  })
 }
 
 export interface NotebookScheduleOptions {
