@@ -208,21 +208,21 @@ FROM landed JOIN places ON kafka_topic = topic AND kafka_partition = part AND ka
 
 -- bronze = silver + duplicates + quarantine: silver has the first valid delivery of each event, quarantine what is not valid
 CREATE OR REPLACE TEMP TABLE first_deliveries AS
-SELECT "event_id", "user_id", "event_type", "page", "timestamp", "source", "event_date", "kafka_topic", "kafka_partition", "kafka_offset", "kafka_timestamp", "ingested_at" FROM bronze_events WHERE (not coalesce("event_id" is null, true)
-  and not coalesce("user_id" is null, true)
-  and not coalesce("event_type" is null, true)
-  and not coalesce("page" is null, true)
-  and not coalesce("timestamp" is null, true)
-  and not coalesce("source" is null, true)
-  and not coalesce("event_date" is null, true)
-  and not coalesce("kafka_timestamp" is null, true)
+SELECT "event_id", "user_id", "event_type", "page", "timestamp", "source", "event_date", "kafka_topic", "kafka_partition", "kafka_offset", "kafka_timestamp", "ingested_at" FROM bronze_events WHERE (not coalesce(event_id is null, true)
+  and not coalesce(user_id is null, true)
+  and not coalesce(event_type is null, true)
+  and not coalesce(page is null, true)
+  and not coalesce(timestamp is null, true)
+  and not coalesce(source is null, true)
+  and not coalesce(event_date is null, true)
+  and not coalesce(kafka_timestamp is null, true)
   and not coalesce(event_id = '', false)
   and not coalesce(user_id <= 0, false)
   and not coalesce(event_type not in ('login', 'click', 'purchase', 'logout'), false)
   and not coalesce(page = '', false)
   and not coalesce(source not in ('web', 'mobile'), false)
-  and not coalesce("timestamp" < timestamp '1970-01-01 00:00:00+00', false)
-  and not coalesce("timestamp" > kafka_timestamp and "timestamp" > kafka_timestamp + interval '5' minute, false))
+  and not coalesce(timestamp < timestamp '1970-01-01 00:00:00+00', false)
+  and not coalesce(timestamp > kafka_timestamp and timestamp > kafka_timestamp + interval '5' minute, false))
 QUALIFY row_number() OVER (PARTITION BY event_date, event_id ORDER BY kafka_timestamp, kafka_partition, kafka_offset) = 1;
 INSERT INTO audit
 WITH expected AS (SELECT "event_id", "user_id", "event_type", "page", "timestamp", "source", "event_date", "kafka_topic", "kafka_partition", "kafka_offset", "kafka_timestamp", "ingested_at" FROM first_deliveries), found AS (SELECT "event_id", "user_id", "event_type", "page", "timestamp", "source", "event_date", "kafka_topic", "kafka_partition", "kafka_offset", "kafka_timestamp", "ingested_at" FROM "newest_silver"),
@@ -233,21 +233,21 @@ SELECT 'bronze = silver + duplicates + quarantine', 'silver/events', event_date:
   UNION ALL SELECT event_date, 0, 1, 0 FROM found
   UNION ALL SELECT event_date, 0, 0, 1 FROM differing) GROUP BY event_date;
 INSERT INTO audit
-WITH expected AS (SELECT "event_id", "user_id", "event_type", "page", "timestamp", "source", "event_date", "kafka_topic", "kafka_partition", "kafka_offset", "kafka_timestamp", "ingested_at" FROM bronze_events WHERE NOT coalesce((not coalesce("event_id" is null, true)
-  and not coalesce("user_id" is null, true)
-  and not coalesce("event_type" is null, true)
-  and not coalesce("page" is null, true)
-  and not coalesce("timestamp" is null, true)
-  and not coalesce("source" is null, true)
-  and not coalesce("event_date" is null, true)
-  and not coalesce("kafka_timestamp" is null, true)
+WITH expected AS (SELECT "event_id", "user_id", "event_type", "page", "timestamp", "source", "event_date", "kafka_topic", "kafka_partition", "kafka_offset", "kafka_timestamp", "ingested_at" FROM bronze_events WHERE NOT coalesce((not coalesce(event_id is null, true)
+  and not coalesce(user_id is null, true)
+  and not coalesce(event_type is null, true)
+  and not coalesce(page is null, true)
+  and not coalesce(timestamp is null, true)
+  and not coalesce(source is null, true)
+  and not coalesce(event_date is null, true)
+  and not coalesce(kafka_timestamp is null, true)
   and not coalesce(event_id = '', false)
   and not coalesce(user_id <= 0, false)
   and not coalesce(event_type not in ('login', 'click', 'purchase', 'logout'), false)
   and not coalesce(page = '', false)
   and not coalesce(source not in ('web', 'mobile'), false)
-  and not coalesce("timestamp" < timestamp '1970-01-01 00:00:00+00', false)
-  and not coalesce("timestamp" > kafka_timestamp and "timestamp" > kafka_timestamp + interval '5' minute, false)), false)), found AS (SELECT "event_id", "user_id", "event_type", "page", "timestamp", "source", "event_date", "kafka_topic", "kafka_partition", "kafka_offset", "kafka_timestamp", "ingested_at" FROM "quarantine"),
+  and not coalesce(timestamp < timestamp '1970-01-01 00:00:00+00', false)
+  and not coalesce(timestamp > kafka_timestamp and timestamp > kafka_timestamp + interval '5' minute, false)), false)), found AS (SELECT "event_id", "user_id", "event_type", "page", "timestamp", "source", "event_date", "kafka_topic", "kafka_partition", "kafka_offset", "kafka_timestamp", "ingested_at" FROM "quarantine"),
 differing AS (
   (SELECT * FROM expected EXCEPT ALL SELECT * FROM found) UNION ALL (SELECT * FROM found EXCEPT ALL SELECT * FROM expected))
 SELECT 'bronze = silver + duplicates + quarantine', 'silver/quarantine', event_date::VARCHAR, sum(n_left), sum(n_right), sum(wrong) FROM (

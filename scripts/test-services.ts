@@ -18,10 +18,21 @@ import { kafka } from './services/kafka.ts'
 import { kafkaSecured } from './services/kafka-secured.ts'
 import { mariadb } from './services/mariadb.ts'
 import { s3 } from './services/s3.ts'
+import { sail } from './services/sail.ts'
 import { MissingTool, type RunningService, type Service } from './services/service.ts'
 import { spark } from './services/spark.ts'
 
-const services: readonly Service[] = [kafka, kafkaSecured, mariadb, s3, chromium, jupyter, deltalake, spark]
+const services: readonly Service[] = [
+  kafka,
+  kafkaSecured,
+  mariadb,
+  s3,
+  chromium,
+  jupyter,
+  deltalake,
+  sail,
+  spark,
+]
 const projectDir = resolve(import.meta.dirname, '..')
 
 const say = (line: string): void => void process.stderr.write(`${line}\n`)

@@ -29,6 +29,7 @@ const siblings = [
   'quality',
   'alerts',
   'lineage',
+  'spark-connect',
 ]
 
 /** Modules of `src/lib`, each with the others that it may import. */
@@ -68,6 +69,7 @@ const homes: Readonly<Record<string, RegExp>> = {
   chdb: /^lib\/clickhouse-server\//,
   '@clickhouse/client': /^lib\/clickhouse\//,
   '@aws-sdk': /^lib\/storage\/.*\.s3\.ts$/,
+  '@grpc': /^lib\/spark-connect\//,
   'prom-client': /^pipeline\/monitoring\//,
   'lossless-json': /^lib\/base\/json\.ts$/,
   commander: /^cli\//,

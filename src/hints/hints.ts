@@ -225,6 +225,9 @@ const catalogue: Readonly<Record<ErrorCode, Hints>> = {
     faults: {
       'columns-not-mapped':
         'First `lake table alter TABLE --set delta.columnMapping.mode=name`; readers that do not know column mapping cannot read the table then.',
+      'engine-without-delta':
+        'Give the engine a reader of Delta tables (for Apache Spark, the package delta-spark), or run this with BATCH_ENGINE=duckdb.',
+      'not-for-engines': 'Run this with BATCH_ENGINE=duckdb.',
       'read-too-wide': 'Name the columns that are wanted: `lake table read TABLE --columns a,b`.',
       'read-too-deep': 'Read it with another engine, and keep the column as a text, such as JSON.',
     },
@@ -239,6 +242,7 @@ const catalogue: Readonly<Record<ErrorCode, Hints>> = {
     faults: {
       'change-column-taken': ({ column }) =>
         `Rename ${text(column)}, or leave delta.enableChangeDataFeed off.`,
+      'cast-for-engine': ({ column, to }) => `Write CAST(… AS ${text(to)}) AS ${text(column)} in the SELECT.`,
       'column-in-use': ({ usedBy }) => `Drop ${list(usedBy)} first, or leave the column as it is.`,
       'foreign-table': ({ table }) =>
         `${text(table)} was made by another version, or by a person. Rename it or drop it, then run again.`,
@@ -357,6 +361,26 @@ const catalogue: Readonly<Record<ErrorCode, Hints>> = {
   },
   CLICKHOUSE_REFUSED: { otherwise: 'Check the user and the password in CLICKHOUSE_URL.' },
   CLICKHOUSE_FAILED: { otherwise: 'Correct what ClickHouse names; `lake doctor` tries each part.' },
+
+  ENGINE_UNAVAILABLE: {
+    otherwise:
+      'Check that the engine is up and SPARK_CONNECT_URL is right, then run it again: what was written is seen by nobody. `lake doctor` tries it.',
+  },
+  ENGINE_REFUSED: { otherwise: 'Check SPARK_CONNECT_TOKEN, and what its user may do at the engine.' },
+  ENGINE_FAILED: {
+    otherwise: 'Correct what the engine names; its own log says more.',
+    faults: {
+      'engine-without-slots':
+        'Start Sail with more slots, such as SAIL_CLUSTER__WORKER_TASK_SLOTS=16 for two workers; docs/scale-out.md says how many.',
+      'file-not-engine': ({ folder }) =>
+        `The machines of the engine and this one must have the same files at the same place: share ${text(folder)}, or put LAKE_URI on S3. If they do, an attempt that failed has left files: run it again.`,
+      'path-not-for-engine': 'Put the tables into a folder whose path has letters, digits and - _ . = alone.',
+    },
+  },
+  ENGINE_OUT_OF_MEMORY: {
+    otherwise:
+      'Give the workers of the engine more memory, or make fewer days at once: `lake batch --from --to`.',
+  },
 
   SQL_INVALID: {
     otherwise: 'Correct the SQL where the message points.',

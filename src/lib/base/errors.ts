@@ -46,6 +46,11 @@ export const errorCatalogue = {
   CLICKHOUSE_REFUSED: { retryable: false },
   CLICKHOUSE_FAILED: { retryable: false },
 
+  ENGINE_UNAVAILABLE: { retryable: true },
+  ENGINE_REFUSED: { retryable: false },
+  ENGINE_FAILED: { retryable: false },
+  ENGINE_OUT_OF_MEMORY: { retryable: false },
+
   SQL_INVALID: { retryable: false },
 
   RUNSTORE_UNAVAILABLE: { retryable: true },

@@ -9,13 +9,23 @@ import type { Compute, ComputeInput, ComputeRequest, RowsInParts } from './compu
 export function createDuckDbCompute(duckdb: DuckDb): Compute {
   return {
     engine: 'duckdb',
-    stage: ({ inputs, inParts, select, target, targetSnapshot }: ComputeRequest, options: IoOptions = {}) =>
+    version: async (options) => {
+      const row = await duckdb.use((session) => session.row('select version() as version', options))
+      return String(row['version'])
+    },
+    stage: (request: ComputeRequest, options: IoOptions = {}) =>
       duckdb.use(async (session): Promise<StagedFiles> => {
+        const { inputs, inParts, target, targetSnapshot } = request
         if (inParts !== undefined) await computeParts(session, inParts, options)
         await createViews(session, inputs, options)
-        return await target.stage(session, targetSnapshot, select, { missing: 'null', ...options })
+        return await target.stage(session, targetSnapshot, rowsOf(request), { missing: 'null', ...options })
       }),
   }
+}
+
+function rowsOf({ select, further, orderBy }: ComputeRequest): string {
+  const rows = further === undefined ? select : `${select}\nunion all by name ${further}`
+  return orderBy === undefined ? rows : `select * from (${rows}\n) order by ${orderBy.join(', ')}`
 }
 
 async function computeParts(

@@ -32,13 +32,29 @@ export interface ComputeRequest {
   readonly inParts?: RowsInParts
   /** In the dialect that DuckDB and Spark share. Its columns are those of the target, by name; one that it lacks is null. */
   readonly select: string
+  /** A SELECT whose rows are written along, matched by name too. */
+  readonly further?: string
+  /** Columns that the rows are written in the order of. */
+  readonly orderBy?: readonly string[]
   readonly target: DeltaTable
   readonly targetSnapshot: Snapshot
 }
 
 export interface Compute {
-  /** For messages: `duckdb`. */
+  /** For messages: `duckdb`, `spark at sc://host:port`. */
   readonly engine: string
-  /** @throws LakeError `SQL_INVALID`, `SCHEMA_MISMATCH`, `DISK_FULL`; then nothing is left behind that anyone sees. */
+  /**
+   * How much input it takes at once, which needs no more memory here: bytes of files, and partitions of them. As little
+   * as the caller likes without it.
+   */
+  readonly atOnce?: { readonly bytes: number; readonly partitions: number }
+  /**
+   * @throws LakeError `SQL_INVALID`, `SCHEMA_MISMATCH`, `DISK_FULL`, and `ENGINE_UNAVAILABLE`, `ENGINE_REFUSED`,
+   * `ENGINE_OUT_OF_MEMORY` or `ENGINE_FAILED` where the engine is another process; `PROTOCOL_UNSUPPORTED` for a table
+   * that it cannot read, or write, without loss. Nothing is left behind then that anyone sees.
+   */
   stage(request: ComputeRequest, options?: IoOptions): Promise<StagedFiles>
+  /** Asked of the engine itself. @throws LakeError as `stage` does. */
+  version(options?: IoOptions): Promise<string>
+  [Symbol.asyncDispose]?(): PromiseLike<void>
 }

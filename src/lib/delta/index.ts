@@ -47,6 +47,15 @@ export type { TableDeclaration } from './protocol/new-table.ts'
 export { type TableProperty, tableProperties } from './protocol/properties.ts'
 export { type ChangesOptions, changesSelect } from './rows/changes.ts'
 export { type ColumnDiff, type Diff, type DiffOptions, diffVersions } from './rows/diff.ts'
+export {
+  engineUri,
+  type ForeignFiles,
+  type ForeignRead,
+  type ForeignVersion,
+  foreignRead,
+  type Partition,
+  type PartitionValue,
+} from './rows/engine/foreign-read.ts'
 export { type FileRows, type FileRowsOptions, fileRows } from './rows/file-rows.ts'
 export { type ReadRowsOptions, readColumns, readRows } from './rows/read.ts'
 export { arrowSchema, readArrow } from './rows/read-arrow.ts'

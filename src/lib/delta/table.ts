@@ -27,6 +27,7 @@ import { declareTable, type NewTable, type TableDeclaration } from './protocol/n
 import { propertiesOf } from './protocol/properties.ts'
 import { hasInCommitTimestamps, requireWritable, usesV2Checkpoints } from './protocol/protocol.ts'
 import { type ChangesOptions, changesSelect } from './rows/changes.ts'
+import { adoptFiles, requireAdoptable } from './rows/engine/adopt.ts'
 import { type ScanOptions, scanSelect } from './rows/scan.ts'
 import { type StagedFiles, type StageOptions, stageRows } from './rows/stage.ts'
 import { writeCheckpoint } from './snapshot/checkpoint.ts'
@@ -239,6 +240,33 @@ export class DeltaTable {
   ): Promise<StagedFiles> {
     const target = { store: this.store, clock: this.clock, metadata }
     return stageRows(session, target, select, options)
+  }
+
+  /** @throws as `requireAdoptable` does. */
+  requireAdoptable(snapshot: Pick<Snapshot, 'metadata'>): void {
+    requireAdoptable(this.store, snapshot)
+  }
+
+  /** Takes the Parquet files that an engine has written to a folder below the root. @throws as `adoptFiles` does. */
+  async adopt(
+    session: DuckDbSession,
+    snapshot: Snapshot,
+    folder: string,
+    options: IoOptions = {},
+  ): Promise<StagedFiles> {
+    const target = { store: this.store, clock: this.clock, metadata: snapshot.metadata }
+    return adoptFiles(session, target, snapshot, folder, options)
+  }
+
+  /** Removes all files of a folder that an engine was writing to. Best effort: vacuum finds them. */
+  async discardFolder(folder: string): Promise<void> {
+    try {
+      const keys: string[] = []
+      for await (const { key } of this.store.list(`${folder}/`)) keys.push(key)
+      await this.store.delete(keys)
+    } catch (error) {
+      this.logger.debug({ err: error, uri: this.uri, folder }, 'Files of an engine could not be removed')
+    }
   }
 
   /**

@@ -138,12 +138,17 @@ async function planMake(
   const table = context.table(target)
   const files = filesToMake(request, before, days.days)
   const { groupBytes = defaultGroupBytes } = context
-  const groups = inGroups(input.snapshot, days.days, {
-    mostBytes: isByDay(before) ? groupBytes : 4 * groupBytes,
-  })
+  const mostBytes = isByDay(before) ? groupBytes : 4 * groupBytes
+  const groups = inGroups(input.snapshot, days.days, { mostBytes })
+  // What another engine computes at once takes no memory here; what is audited does.
+  const { atOnce } = context.compute
+  const computed =
+    atOnce === undefined
+      ? groups
+      : inGroups(input.snapshot, days.days, { mostBytes: atOnce.bytes, mostDays: atOnce.partitions })
   const audited = { target, input, groups }
   await auditInput(context, { ...audited, files: files.input }, inputChecks, { signal })
-  const staged = await stageDays(context, request, before, { groups, ...files }, { signal })
+  const staged = await stageDays(context, request, before, { groups: computed, ...files }, { signal })
   const made = { ...audited, before, staged, task, runId }
   await auditStaged(context, made, checks, { signal })
   const passed = await judgeStaged(context, { ...made, replaced: files.replaced }, gates, { signal })

@@ -37,6 +37,7 @@ const daysOf = (inputs: readonly ComputeInput[]): readonly (string | null | unde
 function recorded(computed: unknown[][], { before = async () => undefined as unknown } = {}): Compute {
   return {
     engine: 'recorded',
+    version: async () => '1.0',
     stage: async (request, options) => {
       for (const inputs of request.inParts?.parts ?? [request.inputs])
         computed.push([...new Set(daysOf(inputs))])

@@ -39,7 +39,8 @@ export async function stageDays(
       const ofGroup = await context.compute.stage(
         {
           inputs: [inputOf(context, request, group)],
-          select: inOrder(request, selectOf(context, request)),
+          select: selectOf(context, request),
+          orderBy: request.orderBy,
           target,
           targetSnapshot: before,
         },
@@ -79,7 +80,9 @@ function stageTogether(
         ...(keepsRows ? [{ name: 'kept', table, snapshot: before, files: replaced }] : []),
       ],
       ...(!isOne && { inParts: { name: 'made', select, parts } }),
-      select: inOrder(request, keepsRows ? `${made} union all by name ${kept}` : made),
+      select: made,
+      ...(keepsRows && { further: kept }),
+      orderBy: request.orderBy,
       target: table,
       targetSnapshot: before,
     },
@@ -99,8 +102,4 @@ function selectOf({ inputWhere }: MakeContext, { input: { name }, select }: Make
   return inputWhere === undefined
     ? select
     : `with ${name} as (select * from ${name} where ${inputWhere}) select * from (${select})`
-}
-
-function inOrder({ orderBy }: MakeRequest, select: string): string {
-  return `select * from (${select}) order by ${orderBy.join(', ')}`
 }

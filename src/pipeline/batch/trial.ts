@@ -83,8 +83,12 @@ export async function tryTask(
   return { tables: names, input: { table, snapshot }, rowsIn, rowsOut }
 }
 
-const partsOfShare = 1_000_000
+const partsOfShare = 16 ** 8
 
-/** A user is in the sample or not, with all events; an event without a user by itself. */
-const ofSample = (share: number): string =>
-  `hash(coalesce(user_id::varchar, event_id)) % ${partsOfShare} < ${Math.round(share * partsOfShare)}`
+/** A user is in the sample or not, with all events; an event without a user by itself. The same ones at every engine. */
+const ofSample = (share: number): string => {
+  const most = Math.round(share * partsOfShare)
+    .toString(16)
+    .padStart(8, '0')
+  return `substr(md5(coalesce(cast(user_id as string), event_id)), 1, 8) < '${most}'`
+}

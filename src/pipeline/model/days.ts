@@ -34,13 +34,16 @@ export function filesOfDays(snapshot: Snapshot, days: readonly string[]): readon
 }
 
 /**
- * The days in their order, in groups whose files are at most so large together: memory follows the largest group,
- * however long the history is. A larger day is a group of its own.
+ * The days in their order, in groups whose files are at most so large together, and so many days: memory follows the
+ * largest group, however long the history is. A larger day is a group of its own.
  */
 export function inGroups(
   snapshot: Snapshot,
   days: readonly string[],
-  { mostBytes }: { readonly mostBytes: number },
+  {
+    mostBytes,
+    mostDays = Number.POSITIVE_INFINITY,
+  }: { readonly mostBytes: number; readonly mostDays?: number },
 ): readonly (readonly string[])[] {
   const dayIn = snapshot.partitionValue(dayColumn)
   const sizes = new Map<string, number>()
@@ -52,7 +55,8 @@ export function inGroups(
   let sizeBytes = 0
   for (const day of days) {
     const size = sizes.get(day) ?? 0
-    if (groups.length === 0 || sizeBytes + size > mostBytes) {
+    const isFull = (groups.at(-1)?.length ?? 0) >= mostDays || sizeBytes + size > mostBytes
+    if (groups.length === 0 || isFull) {
       groups.push([])
       sizeBytes = 0
     }

@@ -177,7 +177,7 @@ const quoted = (values: readonly string[]): string => values.map((value) => `'${
 /** Of a value that is null its own rule says that it is missing; the others have nothing to say of it. */
 export const eventRules: readonly EventRule[] = [
   ...requiredColumns.map(
-    (column): EventRule => ({ reason: `${column}_missing`, sql: `"${column}" is null`, nulls: 'break' }),
+    (column): EventRule => ({ reason: `${column}_missing`, sql: `${column} is null`, nulls: 'break' }),
   ),
   { reason: 'event_id_empty', sql: `event_id = ''`, nulls: 'hold' },
   { reason: 'user_id_not_positive', sql: 'user_id <= 0', nulls: 'hold' },
@@ -186,13 +186,13 @@ export const eventRules: readonly EventRule[] = [
   { reason: 'source_unknown', sql: `source not in (${quoted(sources)})`, nulls: 'hold' },
   {
     reason: 'timestamp_before_1970',
-    sql: `"timestamp" < timestamp '1970-01-01 00:00:00+00'`,
+    sql: `timestamp < timestamp '1970-01-01 00:00:00+00'`,
     nulls: 'hold',
   },
   {
     reason: 'timestamp_in_future',
     // The first half is true of few rows: adding an interval to an instant takes more time than all other rules.
-    sql: `"timestamp" > kafka_timestamp and "timestamp" > kafka_timestamp + interval '${futureLimitMinutes}' minute`,
+    sql: `timestamp > kafka_timestamp and timestamp > kafka_timestamp + interval '${futureLimitMinutes}' minute`,
     nulls: 'hold',
   },
 ]

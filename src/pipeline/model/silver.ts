@@ -2,9 +2,8 @@
 import { invalidReasons, isValid } from './event-rules.ts'
 import { columnNames, lakeTables } from './tables.ts'
 
-const bronzeColumns = columnNames(lakeTables['bronze/events'].schema)
-  .map((name) => `"${name}"`)
-  .join(', ')
+/** Without quotes: DuckDB and Spark have different ones, and these names need none. */
+const bronzeColumns = columnNames(lakeTables['bronze/events'].schema).join(', ')
 
 /** Valid and the first of its deliveries. `event_date` stands in the key: an id on two days is kept on both. */
 export const silverSelect = `

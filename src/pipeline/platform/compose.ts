@@ -217,9 +217,13 @@ export function openPlatform(
     },
 
     compute: lazily(async () => {
+      if (config.batchEngine.kind === 'spark') {
+        const { openSparkCompute } = await import('../../lib/compute/compute.spark.ts')
+        return openSparkCompute({ ...config.batchEngine, duckdb: await duckdb(), clock })
+      }
       const { createDuckDbCompute } = await import('../../lib/compute/compute.duckdb.ts')
       return createDuckDbCompute(await duckdb())
-    }),
+    }, closeCompute),
 
     runs: lazily(async () => {
       if (config.metadata.url.startsWith('sqlite:')) await home()
@@ -248,6 +252,8 @@ export function openPlatform(
     },
   }
 }
+
+const closeCompute = (compute: Compute): unknown => compute[Symbol.asyncDispose]?.()
 
 async function prepareHome(home: string, temporary: OwnFolder): Promise<string> {
   try {

@@ -11,6 +11,7 @@ import { z } from 'zod'
 import { LakeError, messageOf } from '../../lib/base/errors.ts'
 import type { CatchUp } from '../../lib/schedule/due.ts'
 import { isTimeZone } from '../../lib/schedule/time-zone.ts'
+import { mayCarryToken, parseConnectUrl } from '../../lib/spark-connect/connect-url.ts'
 import { usualRejectLimit } from '../landing/reject-burst.ts'
 
 /** Not as `Number` reads it, to which a blank is 0 and `0x10` is 16. */
@@ -87,7 +88,17 @@ export const variables = {
   S3_REGION: variable(z.string().default('us-east-1'), 'region of the bucket'),
   S3_ACCESS_KEY: variable(z.string().optional(), 'access key of the object store'),
   S3_SECRET_KEY: variable(z.string().optional(), 'secret key of the object store', { secret: true }),
-  BATCH_ENGINE: variable(z.enum(['duckdb']).default('duckdb'), 'engine that computes silver and gold'),
+  BATCH_ENGINE: variable(
+    z.enum(['duckdb', 'spark']).default('duckdb'),
+    'engine that computes silver and gold: duckdb here, or spark at SPARK_CONNECT_URL',
+  ),
+  SPARK_CONNECT_URL: variable(
+    z.string().min(1).optional(),
+    'sc://host:port of a Spark Connect server, Apache Spark or Sail; with /;use_ssl=true for TLS',
+  ),
+  SPARK_CONNECT_TOKEN: variable(z.string().min(1).optional(), 'bearer token for SPARK_CONNECT_URL', {
+    secret: true,
+  }),
   EVENTS_PER_SECOND: variable(rate.default(5), 'rate of the producer'),
   LANDING_TRIGGER_SECONDS: variable(seconds.default(30), 'longest time between two commits to bronze'),
   LANDING_MAX_ROWS: variable(count.default(50_000), 'most messages in one commit to bronze'),
@@ -224,7 +235,9 @@ export interface Config {
     readonly accessKey: string | undefined
     readonly secretKey: string | undefined
   }
-  readonly batchEngine: 'duckdb'
+  readonly batchEngine:
+    | { readonly kind: 'duckdb' }
+    | { readonly kind: 'spark'; readonly url: string; readonly token: string | undefined }
   /** Texts that must be in no log. */
   readonly secrets: readonly string[]
   readonly eventsPerSecond: number
@@ -361,7 +374,7 @@ function configOf(values: Values, problems: string[]): Omit<Config, 'secrets'> {
     clickhouse: clickhouseOf(values, problems),
     metadata: { url: values.METADATA_URL ?? `sqlite:${home}/runs.db`, password: values.METADATA_PASSWORD },
     s3: s3Of(values, problems),
-    batchEngine: values.BATCH_ENGINE,
+    batchEngine: batchEngineOf(values, problems),
     eventsPerSecond: values.EVENTS_PER_SECOND,
     landing: {
       triggerMs: values.LANDING_TRIGGER_SECONDS * 1000,
@@ -410,6 +423,26 @@ const alertsOf = (values: Values): Config['alerts'] => ({
   lagMs: values.ALERT_LAG_SECONDS * 1000,
   staleMs: values.ALERT_STALE_SECONDS === undefined ? undefined : values.ALERT_STALE_SECONDS * 1000,
 })
+
+/** A token in the URL would be shown with it. */
+function batchEngineOf(values: Values, problems: string[]): Config['batchEngine'] {
+  const { BATCH_ENGINE: kind, SPARK_CONNECT_URL: url, SPARK_CONNECT_TOKEN: token } = values
+  if (url === undefined) {
+    if (kind === 'spark') problems.push('BATCH_ENGINE: spark needs SPARK_CONNECT_URL')
+    return { kind: 'duckdb' }
+  }
+  try {
+    const parsed = parseConnectUrl(url)
+    if (parsed.token !== undefined) {
+      problems.push('SPARK_CONNECT_URL: expected no token, for which SPARK_CONNECT_TOKEN is')
+    } else if (token !== undefined && !mayCarryToken(parsed)) {
+      problems.push('SPARK_CONNECT_URL: a token needs TLS: add /;use_ssl=true')
+    }
+  } catch (error) {
+    problems.push(`SPARK_CONNECT_URL: ${messageOf(error)}`)
+  }
+  return kind === 'spark' ? { kind, url, token } : { kind: 'duckdb' }
+}
 
 function lineageOf(values: Values, problems: string[]): Config['lineage'] {
   const { OPENLINEAGE_URL: url, OPENLINEAGE_API_KEY: apiKey, OPENLINEAGE_NAMESPACE: namespace } = values

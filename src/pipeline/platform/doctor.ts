@@ -184,9 +184,8 @@ async function checkDataFiles(platform: Platform, { signal }: IoOptions): Promis
 }
 
 async function checkEngine(platform: Platform, { signal }: IoOptions): Promise<Result> {
-  const duckdb = await platform.duckdb()
-  const row = await duckdb.use((session) => session.row('select version() as version', { signal }))
-  return ok(`${platform.config.batchEngine}, version ${String(row['version'])}`)
+  const compute = await platform.compute()
+  return ok(`${compute.engine}, version ${await compute.version({ signal })}`)
 }
 
 async function checkClickHouse(platform: Platform, { signal }: IoOptions): Promise<Result> {

@@ -258,6 +258,20 @@ describe('vacuum(table, options)', () => {
     expect([...files].sort()).toEqual([...old].sort())
   })
 
+  it('removes what a killed engine left below its folder, whatever the names, and nothing of another hidden folder', async () => {
+    await using fixture = await openUsed()
+    const folder = `staged-${randomUUID()}`
+    const left = [`${folder}/_temporary/0/a.parquet`, `${folder}/_SUCCESS`, `${folder}-parts/0/.a.crc`]
+    for (const key of [...left, '_temporary/0/a.parquet']) await plant(fixture, key, 20)
+    await plant(fixture, `${folder}/day=2026-01-01/now.parquet`, 0)
+
+    const { files } = await vacuum(fixture.table)
+
+    expect(files.filter((key) => key.startsWith('staged-')).toSorted()).toEqual(left.toSorted())
+    expect(dataFiles(fixture)).toContain('_temporary/0/a.parquet')
+    expect(dataFiles(fixture)).toContain(`${folder}/day=2026-01-01/now.parquet`)
+  })
+
   it('refuses a retention shorter than the table keeps removed files, unless it is forced', async () => {
     await using fixture = await openUsed()
 

@@ -43,6 +43,9 @@ const leftOverMs = 86_400_000
 /** Files that a write of ours leaves behind where it is killed. */
 const leftOver = /(?:^|\/)\.[0-9a-f]{8}-[0-9a-f-]{27}(?:\.json|\.parquet)?\.tmp$/
 
+/** Engines write below such a folder, and what they leave there may have a hidden name. */
+const ofEngine = /^staged-[0-9a-f]{8}-[0-9a-f-]{27}(?:-parts)?\//
+
 /**
  * @throws LakeError `CONFIG_INVALID` for a retention shorter than the table's without `force`, `PROTOCOL_UNSUPPORTED`
  * for a table that we cannot write, and as `DeltaTable.snapshot` does.
@@ -147,7 +150,7 @@ async function listOld(
     if (nested !== -1) others.push(key.slice(0, nested + 1))
     const mayGo = leftOver.test(key)
       ? modifiedMs < Math.min(beforeMs, clock.now() - leftOverMs)
-      : modifiedMs < beforeMs && !key.split('/').some(isHidden)
+      : modifiedMs < beforeMs && (ofEngine.test(key) || !key.split('/').some(isHidden))
     if (mayGo) found.push({ key, sizeBytes })
   }
   const nestedRoots = [...new Set(others)]
