@@ -12,6 +12,7 @@ import type { IoOptions } from '../../lib/base/io.ts'
 import type { CommitOutcome, CommitRef, DeltaTable, Snapshot, StagedFiles } from '../../lib/delta/index.ts'
 import type { DuckDb, DuckDbSession } from '../../lib/duckdb/duckdb.ts'
 import { text } from '../../lib/duckdb/sql-text.ts'
+import type { Row } from '../../lib/duckdb/values.ts'
 import { type Message, type Offset, offset } from '../../lib/eventlog/eventlog.ts'
 import type { MicroBatch } from '../../lib/stream/micro-batch.ts'
 import { parsedMessages } from '../model/event-rules.ts'
@@ -166,10 +167,7 @@ export class Bronze implements LogSink<Landed> {
       return { kind: 'superseded', reason: `partition ${stale[0]} was landed further already` }
     }
     using session = await this.#options.duckdb.connect()
-    const messages = batch.messages.filter(
-      ({ partition, offset: at, timestampMs }) =>
-        !this.#alreadyRejected.has(placeOf(partition, at, timestampMs)),
-    )
+    const messages = this.#withoutRejected(batch.messages)
     await createMessagesTable(session, 'messages', messages)
     await session.run(
       `create or replace temporary table parsed as ${parsedMessages('messages', { hasUnknownFields: true })}`,
@@ -179,19 +177,26 @@ export class Bronze implements LogSink<Landed> {
       'select kafka_partition as p, kafka_offset as o from parsed where not is_event',
       { signal },
     )
-    const rejected = new Set(places.map(({ p, o }) => `${String(p)}/${String(o)}`))
     const unknown = await readUnknownFields(session, { signal })
 
     // Rejects first: were events first, a crash in between would lose the rejects of the batch.
-    if (rejected.size > 0) {
-      const isRejected = ({ partition, offset: at }: Message) => rejected.has(`${partition}/${at}`)
-      await createEnvelopesTable(session, 'envelopes', messages.filter(isRejected))
+    if (places.length > 0) {
+      await createEnvelopesTable(session, 'envelopes', messagesAt(messages, places))
       const outcome = await this.#landRejects(session, batch, { signal })
       if (outcome.kind === 'superseded') return outcome
     }
-    const counts = { events: messages.length - rejected.size, rejected: rejected.size }
+    const counts = { events: messages.length - places.length, rejected: places.length }
     // Awaited here: the session closes when this function returns.
     return await this.#landEvents(session, batch, { ...counts, unknown }, { signal })
+  }
+
+  #withoutRejected(messages: readonly Message[]): readonly Message[] {
+    const rejected = this.#alreadyRejected
+    // Asked first: to name the place of each message takes a tenth of landing's JavaScript.
+    if (rejected.size === 0) return messages
+    return messages.filter(
+      ({ partition, offset: at, timestampMs }) => !rejected.has(placeOf(partition, at, timestampMs)),
+    )
   }
 
   /** Moves the events' offsets behind the gaps; the commit that does so names them in its parameters. */
@@ -305,6 +310,17 @@ export class Bronze implements LogSink<Landed> {
   #place(clock: Clock): string {
     return `${text(this.#options.topic)} as kafka_topic, kafka_partition, kafka_offset, kafka_timestamp, make_timestamptz(${clock.now() * 1000}) as ingested_at`
   }
+}
+
+/** The messages at places that DuckDB has named. */
+function messagesAt(messages: readonly Message[], places: readonly Row[]): readonly Message[] {
+  const offsets = new Map<number, Set<bigint>>()
+  for (const { p, o } of places) {
+    const partition = Number(p)
+    const own = offsets.get(partition) ?? new Set()
+    offsets.set(partition, own.add(BigInt(String(o))))
+  }
+  return messages.filter(({ partition, offset: at }) => offsets.get(partition)?.has(at) === true)
 }
 
 async function readUnknownFields(
