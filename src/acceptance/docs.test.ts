@@ -11,9 +11,13 @@ const under = (folder: string): readonly string[] =>
     `${folder}/${path}`.replaceAll('\\', '/'),
   )
 
-const guides = ['README.md', 'CONTRIBUTING.md', 'deploy/README.md', ...under('docs')].filter((path) =>
-  path.endsWith('.md'),
-)
+const guides = [
+  'README.md',
+  'CONTRIBUTING.md',
+  'deploy/README.md',
+  'deploy/kubernetes/README.md',
+  ...under('docs'),
+].filter((path) => path.endsWith('.md'))
 const sources = ['src', 'scripts', 'bench', 'examples']
   .flatMap(under)
   .filter((path) => /\.tsx?$/.test(path) && !path.endsWith('.d.ts'))
