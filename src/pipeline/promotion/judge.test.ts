@@ -207,6 +207,32 @@ describe('a definition', () => {
       sql(logins.sql.replace('COUNT(*)', 'len(string_agg(page))')),
       'len() is not among the functions',
     ],
+    ...['count_if(true)', "length(concat(page, 'a'))", 'dayofweek(event_date)', 'length(reverse(page))'].map(
+      (call): [string, object, string] => [
+        `has ${call}, which Spark answers otherwise`,
+        sql(logins.sql.replace('COUNT(*)', `COUNT(*) + MAX(${call})`)),
+        'is not among the functions',
+      ],
+    ),
+    ...['EXTRACT(dow FROM event_date)', "date_part('epoch', timestamp)"].map(
+      (call): [string, object, string] => [
+        `has ${call}, which Spark answers otherwise`,
+        sql(logins.sql.replace('COUNT(*)', `COUNT(*) + CAST(MAX(${call}) AS BIGINT)`)),
+        'is not the same in DuckDB and Spark',
+      ],
+    ),
+    [
+      'counts characters from 0',
+      sql(logins.sql.replace('COUNT(*)', 'COUNT(DISTINCT substring(page, 0, 2))')),
+      'substring() from 0 is not the same',
+    ],
+    [
+      'does not say where nulls come in a window',
+      sql(
+        'SELECT event_date, source, COUNT(*) AS login_count FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY event_date ORDER BY event_id) AS nth FROM silver_events) WHERE nth < 9 GROUP BY event_date, source',
+      ),
+      'ORDER BY in a window says nothing of nulls',
+    ],
     [
       'has a cast that Spark lacks',
       sql(logins.sql.replace('COUNT(*)', 'COUNT(*)::BIGINT')),

@@ -15,13 +15,16 @@ import type { Refusal } from './definition.ts'
 /** The only relation of a metric: the rows of silver, of the days that are made. */
 export const metricInput = viewOf('silver/events')
 
-/** What both engines have, with the same answer. Names as DuckDB's parser says them. */
+/**
+ * What both engines have, with the same answer. Names as DuckDB's parser says them. Not here are count_if and concat, which
+ * take nulls differently, and dayofweek, which counts from another day.
+ */
 const sharedFunctions = new Set(
-  `count count_star sum min max avg count_if bool_and bool_or stddev_samp stddev_pop var_samp var_pop
+  `count count_star sum min max avg bool_and bool_or stddev_samp stddev_pop var_samp var_pop
   abs ceil ceiling floor round sqrt power pow exp ln log10 greatest least sign mod
   coalesce nullif ifnull if
-  lower upper trim ltrim rtrim length concat substring substr replace lpad rpad reverse starts_with contains
-  date_trunc date_part year month day dayofmonth hour minute second quarter dayofweek
+  lower upper trim ltrim rtrim length concat_ws substring substr replace lpad rpad contains md5
+  date_trunc date_part year month day dayofmonth hour minute second quarter
   row_number rank dense_rank lag lead first_value last_value ntile
   + - * / % || ~~ !~~ not`.split(/\s+/),
 )
@@ -181,7 +184,53 @@ function judgeDialect(nodes: readonly Node[], sql: string): readonly Refusal[] {
     ...forms.flatMap(([is, what, instead]) =>
       is ? [{ rule: 'dialect', problem: `Spark cannot run ${what}`, advice: `Write ${instead}.` }] : [],
     ),
+    ...judgeMeaning(nodes),
   ]
+}
+
+/** Parts of a time that both engines count alike. */
+const sharedParts = ['year', 'quarter', 'month', 'day', 'hour', 'minute']
+
+/** What both engines run, and understand differently. */
+function judgeMeaning(nodes: readonly Node[]): readonly Refusal[] {
+  const found: Refusal[] = []
+  const refuse = (problem: string, advice: string): void =>
+    void found.push({ rule: 'dialect', problem, advice })
+  if (nodes.some(({ class: kind, orders }) => kind === 'WINDOW' && hasOpenNulls(orders))) {
+    refuse(
+      'ORDER BY in a window says nothing of nulls, which come last in DuckDB and first in Spark',
+      'Write NULLS FIRST or NULLS LAST.',
+    )
+  }
+  for (const { function_name: name, children } of nodes) {
+    const [first, second] = Array.isArray(children) ? children.map(constantOf) : []
+    if (name === 'date_part' && !sharedParts.includes(String(first).toLowerCase())) {
+      refuse(
+        `date_part of ${String(first)} is not the same in DuckDB and Spark`,
+        `These are: ${sharedParts.join(', ')}.`,
+      )
+    }
+    if ((name === 'substring' || name === 'substr') && second === 0) {
+      refuse(`${name}() from 0 is not the same in DuckDB and Spark`, 'Count from 1.')
+    }
+  }
+  return found
+}
+
+/** Whether an ascending order does not say where nulls come; in a descending one both have them last. */
+function hasOpenNulls(orders: JsonValue | undefined): boolean {
+  if (!Array.isArray(orders)) return false
+  return orders.some((order) => {
+    const { type, null_order: nulls } = order as Node
+    return type !== 'DESCENDING' && nulls === 'ORDER_DEFAULT'
+  })
+}
+
+/** The value of a constant in the tree. */
+function constantOf(node: JsonValue): unknown {
+  const { value } = (node ?? {}) as { readonly value?: { readonly value?: unknown } }
+  const constant = value?.value
+  return typeof constant === 'string' ? constant : constant === undefined ? undefined : Number(constant)
 }
 
 /** What would make the rows others while the events stay the same. */
