@@ -13,27 +13,41 @@ export interface Random {
   uuid(): string
 }
 
+/** The hexadecimal digits of every 16-bit number. */
+const hexDigits = Array.from({ length: 1 << 16 }, (_, word) => word.toString(16).padStart(4, '0'))
+const hexOf = (word: number): string => hexDigits[word & 0xffff] ?? ''
+
 export function seededRandom(seed: number): Random {
   const generator = xoroshiro128plus(seed)
   const word = (): number => generator.next() >>> 0
   const fraction = (): number => word() / 2 ** 32
   const below = (end: number): number => Math.floor(fraction() * end)
-  const hex = (): string => word().toString(16).padStart(8, '0')
+  /** By the options, which are constants. */
+  const sums = new WeakMap<object, number>()
+  const sumOf = (options: readonly (readonly [string, number])[]): number => {
+    const known = sums.get(options)
+    if (known !== undefined) return known
+    const sum = options.reduce((total, [, weight]) => total + weight, 0)
+    sums.set(options, sum)
+    return sum
+  }
   return {
     fraction,
     below,
     pick: (items) => items[below(items.length)] ?? items[0],
     weighted: (options) => {
-      let left = fraction() * options.reduce((sum, [, weight]) => sum + weight, 0)
-      return options.find(([, weight]) => {
-        left -= weight
-        return left < 0
-      })?.[0]
+      let left = fraction() * sumOf(options)
+      for (const option of options) {
+        left -= option[1]
+        if (left < 0) return option[0]
+      }
+      return undefined
     },
     uuid: () => {
-      const [a, b, c, d] = [hex(), hex(), hex(), hex()]
-      const variant = '89ab'[Number.parseInt(c.slice(0, 1), 16) & 3]
-      return `${a}-${b.slice(0, 4)}-4${b.slice(5)}-${variant}${c.slice(1, 4)}-${c.slice(4)}${d}`
+      const [a, b, c, d] = [word(), word(), word(), word()]
+      const version = `4${hexOf(b).slice(1)}`
+      const variant = `${'89ab'[(c >>> 28) & 3]}${hexOf(c >>> 16).slice(1)}`
+      return `${hexOf(a >>> 16)}${hexOf(a)}-${hexOf(b >>> 16)}-${version}-${variant}-${hexOf(c)}${hexOf(d >>> 16)}${hexOf(d)}`
     },
   }
 }
