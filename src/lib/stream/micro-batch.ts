@@ -67,16 +67,18 @@ export async function* microBatches<M extends StreamMessage>(
     if (event.kind === 'fetched') {
       const { partition, messages, next } = before(event.fetch, until?.get(event.fetch.partition))
       reached.set(partition, next)
+      let nowMs = clock.now()
       for (const message of messages) {
-        buffer.add(message, clock.now())
+        buffer.add(message, nowMs)
         if (buffer.messages.length >= maxRows || buffer.bytes >= maxBytes) {
           yield buffer.batch()
           buffer = new Buffered<M>()
+          nowMs = clock.now()
         }
       }
       // A fetch may end beyond its last message, where the log skips offsets.
       const last = messages.at(-1)
-      if (last === undefined || next > last.offset + 1n) buffer.reach(partition, next, clock.now())
+      if (last === undefined || next > last.offset + 1n) buffer.reach(partition, next, nowMs)
     }
     if (isDone()) {
       if (buffer.isTouched) yield buffer.batch()

@@ -209,8 +209,8 @@ export class KafkaMember {
       if (isOver()) return
     }
     const messages = batch.messages
-      .filter((candidate) => BigInt(candidate.offset) >= expected)
       .map((candidate) => messageOfKafka(candidate, batch.partition))
+      .filter((candidate) => candidate.offset >= expected)
     resolveOffset(batch.lastOffset())
     if (next <= expected) return
     this.#next?.set(batch.partition, next)
