@@ -74,6 +74,7 @@ describe('readConfig(environment)', () => {
     [{ METADATA_URL: 'postgres://x' }, /METADATA_URL/],
     [{ CLICKHOUSE_URL: 'localhost:8123' }, /CLICKHOUSE_URL/],
     [{ BATCH_ENGINE: 'hive' }, /BATCH_ENGINE/],
+    [{ CLICKHOUSE_CLUSTER: 'main' }, /CLICKHOUSE_CLUSTER: expected none.*got "main"/],
     [{ LAKE_URI: 'gs://bucket/x' }, /LAKE_URI.*gs:/],
     [{ LAKE_URI: 's3://' }, /LAKE_URI.*s3:/],
     [{ CLICKHOUSE_PASSWORD_FILE: '/nowhere/at/all' }, /CLICKHOUSE_PASSWORD_FILE.*\/nowhere\/at\/all/],

@@ -79,6 +79,10 @@ export const variables = {
     'user at ClickHouse (default: the one in CLICKHOUSE_URL, or default)',
   ),
   CLICKHOUSE_PASSWORD: variable(z.string().optional(), 'password at ClickHouse', { secret: true }),
+  CLICKHOUSE_CLUSTER: variable(
+    z.string().optional(),
+    'refused: the tables of a ClickHouse of several nodes are not made; CLICKHOUSE_URL names one server',
+  ),
   METADATA_URL: variable(
     z.url({ protocol: /^(mysql|sqlite)$/ }).optional(),
     'mysql://user@host:port/database: keep the runs there (default: SQLite in $LAKE_HOME)',
@@ -532,6 +536,12 @@ function s3Of(values: Values, problems: string[]): Config['s3'] {
 }
 
 function clickhouseOf(values: Values, problems: string[]): Config['clickhouse'] {
+  // Unheeded, it would leave the tables on one node, and every other node of the cluster without them.
+  if (values.CLICKHOUSE_CLUSTER !== undefined) {
+    problems.push(
+      `CLICKHOUSE_CLUSTER: expected none, for tables on a cluster are not supported yet, got ${shown(values.CLICKHOUSE_CLUSTER)}: leave it out, and let CLICKHOUSE_URL name one server that is not behind a balancer of several`,
+    )
+  }
   if (values.CLICKHOUSE_URL === undefined) return undefined
   const url = new URL(values.CLICKHOUSE_URL)
   const decoded = (text: string): string => {
