@@ -12,6 +12,8 @@ export interface Verdict {
   readonly wrongWindows: number
   /** Messages that the log acknowledged to the witness, and the lake lacks. */
   readonly acknowledgedMissing: number
+  /** Messages of the witness that the client put into the log more than once: duplicates, as of any producer. */
+  readonly acknowledgedTwice: number
   readonly sql: string
   /** What the SQL gives: no row where it agrees. */
   readonly sqlRows: readonly unknown[]
@@ -24,11 +26,14 @@ export async function judge(
 ): Promise<Verdict> {
   const { places, onTime, late } = await compareWithLog(platform, lake)
   const written = new Set(places.written)
-  const ids = new Set(
-    (await readIndependently(`${lake}/bronze/events`, (table) => `SELECT event_id FROM ${table}`)).map(
-      (row) => String(row['event_id']),
-    ),
-  )
+  const ids = new Map<string, number>()
+  for (const row of await readIndependently(
+    `${lake}/bronze/events`,
+    (table) => `SELECT event_id FROM ${table}`,
+  )) {
+    const id = String(row['event_id'])
+    ids.set(id, (ids.get(id) ?? 0) + 1)
+  }
   const ends = await (await platform.log()).partitions()
   const sql = (table: (name: string) => string): string => auditSql(ends, table)
   return {
@@ -37,6 +42,7 @@ export async function judge(
     doubled: places.written.length - written.size,
     wrongWindows: differing(onTime) + differing(late),
     acknowledgedMissing: acknowledged.filter((id) => !ids.has(id)).length,
+    acknowledgedTwice: acknowledged.filter((id) => (ids.get(id) ?? 0) > 1).length,
     sql: sql((name) => `deltaLakeLocal('${lake}/${name}')`),
     sqlRows: await readIndependently(
       [`${lake}/bronze/events`, `${lake}/bronze/rejected`],
