@@ -101,7 +101,7 @@ describe('a batch on Sail', () => {
     const compute = openSparkCompute({ url: `sc://127.0.0.1:${port}`, duckdb })
     const outcomes: string[] = []
     try {
-      for (const afterMs of [50, 300, 700, 1_300]) {
+      for (const afterMs of [100, 900]) {
         await using of = await platform.copy()
         const running = batchOf(of, compute, 4)
         await sleep(afterMs)
