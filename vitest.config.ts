@@ -26,8 +26,8 @@ export default defineConfig({
     testTimeout: 300_000,
     hookTimeout: 300_000,
     expect: { poll: { timeout: 60_000 } },
-    // One more than the cores that it must be quick on: many tests wait for a process of theirs.
-    maxWorkers: 3,
+    // Two more than the cores that it must be quick on: many tests wait for a process of theirs.
+    maxWorkers: 4,
     // With a small young generation, short-lived objects outlive it, and a tenth of the time goes into their collection.
     execArgv: ['--min-semi-space-size=64', '--max-semi-space-size=128'],
     globalSetup: 'scripts/temporary-files-in-memory.ts',
