@@ -7,7 +7,7 @@ import { type Parts, parts } from './history.fixture.ts'
 import { seedsFrom, seedsToTry, simulate } from './simulate.fixture.ts'
 
 /** `LAKE_SIMULATIONS=10000` asks for more. */
-const count = Number(process.env['LAKE_SIMULATIONS'] ?? 200)
+const count = Number(process.env['LAKE_SIMULATIONS'] ?? 100)
 
 describe('the orchestrator in many random histories', () => {
   it('makes each tick once, nothing twice at once, and loses no run', async () => {

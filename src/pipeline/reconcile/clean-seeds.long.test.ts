@@ -14,7 +14,7 @@ import { openSmallPlatform, type SmallPlatform, someMessages } from './books.fix
 import { auditLedger } from './ledger/ledger.ts'
 import { reconcileDays } from './reconcile-days.ts'
 
-const seeds = Array.from({ length: Number(process.env['BOOKS_SEEDS'] ?? 8) }, (_, n) => n + 1)
+const seeds = Array.from({ length: Number(process.env['BOOKS_SEEDS'] ?? 4) }, (_, n) => n + 1)
 const days = ['2026-11-20', '2026-11-21', '2026-11-22']
 
 let engines: Engines

@@ -56,7 +56,7 @@ for (const step of steps.slice(1)) {
     ...movesOfRun(0),
   ]
 }
-for (let n = 0; n < 12; n++) traces[`at random, seed ${seed + n}`] = randomTrace(seed + n, 60)
+for (let n = 0; n < 4; n++) traces[`at random, seed ${seed + n}`] = randomTrace(seed + n, 60)
 
 describePublication(traces)
 
