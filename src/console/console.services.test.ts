@@ -267,9 +267,12 @@ describe('the page, with data', () => {
         text.parentElement.closest('.list tbody th') ? NodeFilter.FILTER_ACCEPT : NodeFilter.FILTER_SKIP)
       const broken = []
       while (texts.nextNode()) {
-        const range = document.createRange()
-        range.selectNodeContents(texts.currentNode)
-        if (range.getClientRects().length > 1) broken.push(range.toString())
+        for (const { index, 0: word } of texts.currentNode.data.matchAll(/[^ ]+/g)) {
+          const range = document.createRange()
+          range.setStart(texts.currentNode, index)
+          range.setEnd(texts.currentNode, index + word.length)
+          if (range.getClientRects().length > 1) broken.push(word)
+        }
       }
       broken
     `)
