@@ -132,6 +132,7 @@ function sampleBooks(nowMs: number): Books {
       equal(identityNames.counted, 12, 4 * messages),
       equal(identityNames.silver, 14, 231_480),
       equal(identityNames.gold, 56, 182),
+      equal(identityNames.loaded, 56, 182),
       equal(identityNames.served, 56, 182),
       equal(identityNames.released, 4, 56),
       equal(identityNames.windows, 14, 230_904),

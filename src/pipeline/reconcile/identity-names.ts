@@ -7,6 +7,7 @@ export const identityNames = {
   counted: 'log = realtime',
   silver: 'bronze = silver + duplicates + quarantine',
   gold: 'silver ⇒ gold',
+  loaded: 'gold in Delta = gold in ClickHouse',
   served: 'gold in Delta = serving in ClickHouse',
   released: 'release = load in ClickHouse',
   windows: 'realtime = batch',

@@ -14,6 +14,8 @@ import { type Engines, openEngines } from '../../serving/engines.fixture.ts'
 import { keepRows } from '../../serving/serving.fixture.ts'
 import { openSmallPlatform, type SmallPlatform, someMessages } from '../books.fixture.ts'
 import type { Place } from '../books.ts'
+import { identityNames } from '../identity-names.ts'
+import { summaryOf } from '../summary.ts'
 import { auditLedger, type LedgerReport } from './ledger.ts'
 import { contentOf, subjectOf } from './recorded-identity.ts'
 
@@ -170,6 +172,15 @@ export function describeLedger(extent: 'short' | 'whole'): void {
         ({ name }) => name === 'bronze = silver + duplicates + quarantine',
       )
       expect(days.map(({ date }) => date)).toEqual(['2026-11-20', '2026-11-21'])
+    })
+
+    it('finds what it looks for under the names that are declared, and in the order of them', async () => {
+      const { identities } = await auditOnce(books)
+
+      // Nothing was released here, and windows are audited by the reconciliation.
+      const { released, windows } = identityNames
+      const expected = Object.values(identityNames).filter((name) => name !== released && name !== windows)
+      expect(summaryOf(identities).map(({ name }) => name)).toEqual(expected)
     })
 
     const told: readonly [keyof typeof harms, Readonly<Partial<Record<LakeTable, string>>>][] = [

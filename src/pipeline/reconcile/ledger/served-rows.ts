@@ -89,7 +89,11 @@ async function servedRows(
   const names = columns.map(identifier).join(', ')
   await createRowsView(context, session, 'audited_gold', `gold/${metric}`, gold, { signal })
   const identities: Identity[] = []
-  for (const schema of ['gold', 'serving'] as const) {
+  const { loaded, served } = identityNames
+  for (const [schema, name] of [
+    ['gold', loaded],
+    ['serving', served],
+  ] as const) {
     const table = `${schema}.${metric}`
     await using file = await answerFile(context, clickhouse, `SELECT ${columns.join(', ')} FROM ${table}`, {
       signal,
@@ -103,7 +107,7 @@ async function servedRows(
       ...(await sameRows(
         session,
         {
-          name: `gold in Delta = ${schema} in ClickHouse`,
+          name,
           table,
           days: days.map((row) => String(row['event_date'])),
           grain: metricOf(metric).grain,
