@@ -32,7 +32,7 @@ function describe(report: ChaosReport, home: string): string {
   return `seed ${report.seed}
 kills ${Object.values(report.kills).reduce((sum, n) => sum + n, 0)} (${kills.join(', ')})
 rebalances ${report.rebalances}, fenced commits and inserts ${report.fenced}
-messages ${report.messages}, of which ${report.acknowledged} were acknowledged to a witness: ${report.acknowledgedMissing} of these are missing, ${report.acknowledgedTwice} were sent twice by the client
+messages ${report.messages}, of which ${report.acknowledged} were acknowledged to a witness: ${report.acknowledgedMissing} of these are missing, ${report.acknowledgedTwice} were sent twice by the client; ${report.failedAppends} of its appends failed
 lost ${report.lost}, doubled ${report.doubled}, wrong windows ${report.wrongWindows}
 ${report.endedAlone.map((each) => `ended by itself: ${each}\n`).join('')}
 The lake is in ${join(home, 'tables')}. In ClickHouse, this SQL gives no row if each offset of each partition is there once:

@@ -10,10 +10,10 @@ import { readEndpoint } from '../../src/lib/clickhouse-server/endpoint.ts'
 import { openPlatform } from '../../src/pipeline/platform/compose.ts'
 import { readConfig } from '../../src/pipeline/platform/config.ts'
 import { runLandingStage, runRealtimeStage } from '../../src/pipeline/platform/stages.ts'
+import { seededRandom } from '../../src/pipeline/producer/random.ts'
 import { installKafka } from '../services/kafka-node.ts'
 import type { Place } from '../services/service.ts'
 import { KafkaCluster } from './cluster.ts'
-import { randomFrom } from './random.ts'
 import { judge, type Verdict } from './verdict.ts'
 import { Witness } from './witness.ts'
 import { Workers } from './workers.ts'
@@ -35,6 +35,8 @@ export interface ChaosReport extends Verdict {
   readonly rebalances: number
   readonly fenced: number
   readonly acknowledged: number
+  /** Appends of the witness that failed, of which each message may be there or not. */
+  readonly failedAppends: number
   readonly endedAlone: readonly string[]
 }
 
@@ -81,6 +83,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
       rebalances: cluster.rebalances(),
       fenced: workers.fenced,
       acknowledged: witness.acknowledged.length,
+      failedAppends: witness.failedAppends,
       endedAlone: workers.endedAlone,
       ...(await judge(platform, join(home, 'tables'), witness.acknowledged)),
     }
@@ -117,7 +120,7 @@ interface Targets {
 }
 
 async function killAtRandom({ kills: count, seed, say, signal, home }: ChaosOptions, targets: Targets) {
-  const random = randomFrom(seed)
+  const random = seededRandom(seed).below
   const { cluster, workers, kills } = targets
   /** Stopped processes that go on later, and nodes on their way back: not more than one node is down at a time. */
   const later = new Set<Promise<void>>()

@@ -9,8 +9,8 @@ const everyMs = 100
 export class Witness {
   /** Ids of events that the log has acknowledged. */
   readonly acknowledged: string[] = []
-  /** Appends that failed: each of their messages may be there or not. */
-  failures = 0
+  /** Each of their messages may be there or not. */
+  failedAppends = 0
   readonly #log: EventLog
   #isOver = false
   readonly #work: Promise<void>
@@ -34,7 +34,7 @@ export class Witness {
         )
         this.acknowledged.push(...ids)
       } catch {
-        this.failures += 1
+        this.failedAppends += 1
       }
       await sleep(everyMs)
     }

@@ -1,4 +1,4 @@
-/** The processes of the platform under chaos: whoever ends is started again, until all are told to stop. */
+/** The processes of the platform under chaos: one that ends is started again, until all are told to stop. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
 
@@ -65,7 +65,7 @@ export class Workers {
     child.kill('SIGKILL')
   }
 
-  /** Ends one in order, and does not start it again. */
+  /** Ends all in order, and starts none again. */
   async stopAll(): Promise<void> {
     this.#isStopping = true
     for (const child of this.#running.values()) {

@@ -1,4 +1,4 @@
-/** What waits for ten seconds. */
+/** A process that cannot end in order is killed after ten seconds: each test waits for them. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'

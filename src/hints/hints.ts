@@ -321,8 +321,8 @@ const catalogue: Readonly<Record<ErrorCode, Hints>> = {
       'certificate-untrusted': 'Trust the authority that signed the certificate of the broker.',
       'right-missing': ({ operation, resource, name, isPrefix }) =>
         operation === undefined
-          ? 'docs/streams.md has the rights that each stage needs.'
-          : `Somebody who may alter rights gives it: \`kafka-acls.sh --bootstrap-server HOST:PORT --add --allow-principal User:NAME --operation ${text(operation)} ${resource === 'cluster' ? '--cluster' : `--${text(resource)} ${text(name)}`}${isPrefix === true ? ' --resource-pattern-type prefixed' : ''}\`. docs/streams.md has the rights that each stage needs.`,
+          ? 'docs/kafka-rights.md has the rights that each stage needs.'
+          : `Somebody who may alter rights gives it: \`kafka-acls.sh --bootstrap-server HOST:PORT --add --allow-principal User:NAME --operation ${text(operation)} ${resource === 'cluster' ? '--cluster' : `--${text(resource)} ${text(name)}`}${isPrefix === true ? ' --resource-pattern-type prefixed' : ''}\`. docs/kafka-rights.md has the rights that each stage needs.`,
     },
   },
   EVENTLOG_RESET: {

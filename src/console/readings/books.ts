@@ -2,7 +2,7 @@
 import type { IoOptions } from '../../lib/base/io.ts'
 import type { LedgerBook } from '../../lib/runs/ledger-book.ts'
 import type { ReleaseBook } from '../../lib/runs/release-book.ts'
-import { batchDag } from '../../pipeline/batch/dag-name.ts'
+import { batchDag, ledgerTask } from '../../pipeline/batch/dag-name.ts'
 import { isBalanced } from '../../pipeline/reconcile/audit-book.ts'
 import { byWay } from '../../pipeline/reconcile/identity-names.ts'
 import { type AuditedIdentity, identityIn } from '../../pipeline/reconcile/ledger/recorded-identity.ts'
@@ -25,8 +25,6 @@ export const unaudited: Books = {
 const shownProblems = 20
 /** Among how many runs the newest audit is looked for. */
 const runsLookedAt = 10
-/** The task of the batch that audits. */
-const auditTask = 'ledger'
 
 export function createBooksReader(
   {
@@ -69,7 +67,7 @@ export function createBooksReader(
 
 async function newestAudit(runs: Pick<RunReader, 'list'>, options: IoOptions): Promise<Books['audit']> {
   for (const { id, attempts } of await runs.list({ dag: batchDag, limit: runsLookedAt }, options)) {
-    const ended = attempts.findLast(({ node, endedMs }) => node === auditTask && endedMs !== undefined)
+    const ended = attempts.findLast(({ node, endedMs }) => node === ledgerTask && endedMs !== undefined)
     if (ended?.endedMs !== undefined && ended.state !== 'skipped')
       return { run: id, endedAt: new Date(ended.endedMs).toISOString() }
   }

@@ -66,10 +66,9 @@ const stateWords: Readonly<Record<StageTrouble['state'], (heardAt: string) => st
 
 function bookTroubles(books: BooksAnswer | undefined): readonly Trouble[] {
   if (books === undefined) return []
-  const wrong = books.identities.reduce((sum, identity) => sum + identity.wrong, 0)
   return [
-    ...(wrong > 0
-      ? [{ what: `The books do not balance: ${wrong} of what must be equal is not, see below.` }]
+    ...(books.isBalanced === false
+      ? [{ what: 'The books do not balance: what is not equal is named in their card below.' }]
       : []),
     ...(books.problem ? [{ what: 'The books could not be read.', problem: books.problem }] : []),
   ]

@@ -19,7 +19,7 @@ export function statusOf(error: unknown): number | undefined {
   return typeof error.code === 'number' ? error.code : undefined
 }
 
-/** What the engine says, without what gRPC adds. */
+/** What the engine says, without what gRPC and its client add. */
 export function textOf(error: unknown): string {
   if (
     typeof error === 'object' &&
@@ -27,12 +27,12 @@ export function textOf(error: unknown): string {
     'details' in error &&
     typeof error.details === 'string'
   ) {
-    return error.details
+    return error.details.replace(/\s*Resolution note:\s*$/, '')
   }
   return messageOf(error)
 }
 
-/** The connection broke, and the operation may go on: whoever attaches to it again hears the rest. */
+/** The connection broke, and the operation may go on: a client that attaches to it again gets the rest of its answers. */
 export function isDisconnected(error: unknown): boolean {
   const status = statusOf(error)
   if (status === grpcStatus.unavailable) return true

@@ -144,6 +144,21 @@ describe('an operation', () => {
     expect(named('ExecutePlan')).toHaveLength(1)
   })
 
+  it('tells the server now and then what it need not keep any longer', async () => {
+    script = [
+      (call) => {
+        answer(call, ...Array.from({ length: 20 }, (_, at) => at + 1))
+        complete(call)
+      },
+    ]
+
+    await read()
+
+    await expect
+      .poll(() => named('ReleaseExecute'))
+      .toMatchObject([{ release_until: { response_id: 'r16' } }, { release_all: {} }])
+  })
+
   it('fails after some attempts if the server stays away', async () => {
     script = Array.from({ length: 20 }, () => (call: Stream) => fail(call, grpcStatus.unavailable, 'gone'))
 
@@ -183,6 +198,19 @@ describe('an operation', () => {
     script = [(call) => fail(call, code, said)]
     await expect(read()).rejects.toMatchObject({ code: expected, message: expect.stringContaining(said) })
   })
+})
+
+it('says of a server that is not there what the system says, and nothing of its own client', async () => {
+  await using nowhere = openSparkConnect({ url: 'sc://127.0.0.1:1' })
+
+  await expect(nowhere.session({ 'spark.sql.session.timeZone': 'UTC' }, async () => 1)).rejects.toMatchObject(
+    {
+      code: 'ENGINE_UNAVAILABLE',
+      message: expect.stringMatching(
+        /no answer from sc:\/\/127\.0\.0\.1:1: .*ECONNREFUSED 127\.0\.0\.1:1\.?$/,
+      ),
+    },
+  )
 })
 
 it('sends the token with each call', async () => {

@@ -225,7 +225,7 @@ class Connection implements SparkConnect {
         return run({ write_operation }, 'Write Parquet', options)
       },
       arrow: async function* (this: Connection, root: Relation, options: IoOptions = {}) {
-        for await (const { arrow_batch: batch } of this.#execute(id, { root }, 'Read rows', options)) {
+        for await (const { arrow_batch: batch } of this.#execute(id, { root }, 'Run a query', options)) {
           if (batch !== undefined) yield batch.data
         }
       }.bind(this),

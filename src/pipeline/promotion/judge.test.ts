@@ -63,6 +63,13 @@ describe('a definition', () => {
     expect(await judged({ ...logins, sql: `${logins.sql} -- by source` })).toEqual([])
   })
 
+  it.each(['event_id DESC', 'event_id NULLS LAST'])('may order a window by %s', async (order) => {
+    const numbered = `SELECT *, ROW_NUMBER() OVER (PARTITION BY event_date ORDER BY ${order}) AS nth FROM silver_events`
+    const select = `SELECT event_date, source, COUNT(*) AS login_count FROM (${numbered}) WHERE nth < 9 GROUP BY event_date, source`
+
+    expect(await judged({ ...logins, sql: select })).toEqual([])
+  })
+
   it('that changes the columns of a metric is refused', async () => {
     const [refusal] = await judged({ ...logins, name: 'daily_active_users' }, 'daily_active_users')
 

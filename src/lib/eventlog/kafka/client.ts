@@ -25,7 +25,7 @@ export interface KafkaConnection {
 
 /**
  * How old the list of a topic's partitions may get. A topic that grows is noticed within this time: kafkajs would take
- * five minutes. The admin client asks anew for each list.
+ * five minutes. The admin client asks each time.
  */
 export const metadataMaxAgeMs = 15_000
 

@@ -87,4 +87,28 @@ describe('fromKafka(error, subject)', () => {
     expect(ours.message).toBe('append 3 messages to t: Closed connection')
     expect(ours.details).toEqual({ fault: 'connection-closed' })
   })
+
+  it.each([
+    'LEADER_NOT_AVAILABLE',
+    'NOT_LEADER_FOR_PARTITION',
+    'REPLICA_NOT_AVAILABLE',
+  ])('knows %s for a leader that moves, so that it is asked again', (type) => {
+    const ours = fromKafka(retriesOf(thrown('KafkaJSProtocolError', 'not now', { type })), 'read')
+
+    expect(ours.details).toEqual({ fault: 'leader-moves' })
+  })
+
+  it.each([
+    ['TOPIC_AUTHORIZATION_FAILED', 'the user lacks WRITE on topic t', { operation: 'WRITE', name: 't' }],
+    // A producer that may write to no topic is refused by the cluster.
+    ['CLUSTER_AUTHORIZATION_FAILED', 'the user lacks WRITE on topic t', { operation: 'WRITE', name: 't' }],
+    ['GROUP_AUTHORIZATION_FAILED', 'the user lacks a right on group', { resource: 'group' }],
+  ])('names the right that is missing at %s', (type, words, details) => {
+    const needs = [{ operation: 'WRITE', resource: 'topic', name: 't' }] as const
+
+    const ours = fromKafka(thrown('KafkaJSProtocolError', 'no', { type }), 'append', needs)
+
+    expect(ours.message).toBe(`append: ${words}: no`)
+    expect(ours.details).toMatchObject({ ...details, fault: 'right-missing' })
+  })
 })

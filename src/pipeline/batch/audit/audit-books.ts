@@ -10,6 +10,7 @@ import type { BooksContext } from '../../reconcile/books.ts'
 import { auditLedger } from '../../reconcile/ledger/ledger.ts'
 import type { AuditedIdentity } from '../../reconcile/ledger/recorded-identity.ts'
 import { reconcileDays } from '../../reconcile/reconcile-days.ts'
+import { ledgerTask } from '../dag-name.ts'
 import { type DataMark, stateDetail, stateOfLake } from '../settled.ts'
 
 export interface AuditNodesContext extends BooksContext {
@@ -25,7 +26,7 @@ export function auditNodes(context: AuditNodesContext, { after }: { readonly aft
   const { ledger, releases, clickhouseMark } = context
   return [
     {
-      name: 'ledger',
+      name: ledgerTask,
       dependsOn: [after],
       run: async ({ runId, signal }) => {
         // Before the audit: what lands meanwhile makes another state, and is audited by the next run.
@@ -38,7 +39,7 @@ export function auditNodes(context: AuditNodesContext, { after }: { readonly aft
           signal,
           ...(releases && { releases }),
         })
-        return resultOf('ledger', identities, state)
+        return resultOf(ledgerTask, identities, state)
       },
     },
     {

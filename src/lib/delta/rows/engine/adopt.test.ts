@@ -75,6 +75,20 @@ describe('DeltaTable.adopt(session, snapshot, folder)', () => {
     )
   })
 
+  it('says no bound of a text that may be bytes in the words of the engine that reads the footer', async () => {
+    table = await madeOf(structOf(field('name', 'string'), field('id', 'long')))
+    await written(String.raw`select 'a\x41' as name, 1::bigint as id union all select 'b', 2`, '')
+
+    const [file] = (await adopted()).files
+
+    expect(JSON.parse(file?.stats ?? '')).toMatchObject({
+      minValues: { id: 1 },
+      maxValues: { id: 2 },
+      nullCount: { name: 0 },
+    })
+    expect(file?.stats).not.toContain('x41')
+  })
+
   it('removes what engines write beside the data, and files without rows', async () => {
     await written()
     const data = await folder()
